@@ -1,0 +1,128 @@
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_all(int fd, const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
+{
+    size_t before = buf->size;
+    for (;;) {
+        ssize_t got = read(fd, csn_buf_reserve(buf, 65536), 65536);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return csn_reason_set(reason, CSN_EIO, "%s: %s", path, strerror(errno));
+        }
+        if (got == 0) {
+            return CSN_OK;
+        }
+        buf->size += (size_t)got;
+        if (buf->size - before > size_max) {
+            return csn_reason_set(reason, CSN_ELIMIT, "%s: longer than %zu octets", path, size_max);
+        }
+    }
+}
+
+static int open_for_read(const char *path, struct csn_reason *reason, int *ret_fd)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        int code = errno == ENOENT ? CSN_ENOTFOUND : errno == EACCES ? CSN_EPERMISSION : CSN_EIO;
+        return csn_reason_set(reason, code, "%s: %s", path, strerror(errno));
+    }
+    *ret_fd = fd;
+    return CSN_OK;
+}
+
+int csn_fs_read(const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
+{
+    int fd;
+    int code = open_for_read(path, reason, &fd);
+    if (code != CSN_OK) {
+        return code;
+    }
+    code = read_all(fd, path, size_max, buf, reason);
+    close(fd);
+    return code;
+}
+
+int csn_fs_read_secret(const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
+{
+    int fd;
+    int code = open_for_read(path, reason, &fd);
+    if (code != CSN_OK) {
+        return code;
+    }
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0 ||
+        (st.st_uid != geteuid() && st.st_uid != 0)) {
+        code = csn_reason_set(reason, CSN_EPERMISSION,
+                              "%s: must be a file of this user with mode 0600; run: chmod 600 %s", path, path);
+    } else {
+        code = read_all(fd, path, size_max, buf, reason);
+    }
+    close(fd);
+    return code;
+}
+
+static int write_all(int fd, struct csn_bytes data)
+{
+    while (data.size > 0) {
+        ssize_t put = write(fd, data.data, data.size);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put < 0) {
+            return -1;
+        }
+        data = csn_bytes(data.data + put, data.size - (size_t)put);
+    }
+    return fsync(fd);
+}
+
+static int sync_folder_of(const char *path)
+{
+    char copy[PATH_MAX];
+    snprintf(copy, sizeof(copy), "%s", path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    int bad = fsync(fd);
+    close(fd);
+    return bad;
+}
+
+int csn_fs_write(const char *path, struct csn_bytes data, unsigned mode, struct csn_reason *reason)
+{
+    char beside[PATH_MAX];
+    if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside)) {
+        return csn_reason_set(reason, CSN_ELIMIT, "%s: path too long", path);
+    }
+    unlink(beside);
+    int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+    if (fd < 0) {
+        return csn_reason_set(reason, CSN_EIO, "%s: %s", beside, strerror(errno));
+    }
+    int bad = write_all(fd, data);
+    if (close(fd) != 0 || bad != 0 || rename(beside, path) != 0 || sync_folder_of(path) != 0) {
+        int code = errno == ENOSPC ? CSN_EFULL : CSN_EIO;
+        return csn_reason_set(reason, code, "%s: %s", path, strerror(errno));
+    }
+    return CSN_OK;
+}
+
+int csn_fs_mkdir(const char *path, struct csn_reason *reason)
+{
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        return csn_reason_set(reason, CSN_EIO, "%s: %s", path, strerror(errno));
+    }
+    return CSN_OK;
+}
