@@ -1,0 +1,22 @@
+/* serial.h: serial number arithmetic, RFC 1982, and the serial rule of signing.md 3. Pure. */
+#ifndef CSN_DNS_SERIAL_H
+#define CSN_DNS_SERIAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* a after b; false where RFC 1982 leaves it undefined (a difference of 2^31). */
+static inline bool csn_serial_is_after(uint32_t a, uint32_t b)
+{
+    return (uint32_t)(a - b) - 1u < UINT32_C(0x7fffffff);
+}
+
+enum csn_serial_rule { CSN_SERIAL_UNIXTIME, CSN_SERIAL_COUNTER, CSN_SERIAL_DATE };
+
+/* The later of the policy's value at T (Unix seconds) and `last` + 1; `last` + 1 where the order is undefined. */
+uint32_t csn_serial_next(enum csn_serial_rule rule, uint64_t time_s, uint32_t last);
+
+/* A 32-bit time from the wire, placed by RFC 1982 around `around_s`, in 64 bits (RFC 4034 3.1.5). */
+uint64_t csn_time_near(uint32_t wire, uint64_t around_s);
+
+#endif

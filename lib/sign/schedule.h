@@ -1,0 +1,36 @@
+/* schedule.h: which key signs an RRset, from when, until when: a pure function of (RRset, T, S, policy, key set)
+ * (signing.md 3). */
+#ifndef CSN_SIGN_SCHEDULE_H
+#define CSN_SIGN_SCHEDULE_H
+
+#include "keys/keyset.h"
+#include "keys/policy.h"
+
+struct csn_schedule {
+    const struct csn_policy *policy; /* borrows */
+    const struct csn_keyset *keyset; /* borrows */
+    uint64_t time_s;                 /* T */
+    uint64_t schedule_s;             /* S */
+};
+
+/* One signature to be: 64-bit times; the wire has their low 32 bits. */
+struct csn_planned {
+    uint64_t inception_s, expiration_s;
+    uint16_t key; /* index in the key set */
+};
+
+#define CSN_SIGNATURES_MAX CSN_KEYS_MAX
+
+/* h(r): decides slot and author. */
+uint64_t csn_slot_hash(struct csn_hasher *hasher, const uint8_t *zone, const uint8_t *owner, uint16_t type);
+
+/* The signatures of an RRset, ordered by algorithm, tag, id; CSN_EREFUSED: nothing signs it, no slot yet, less than R/2 left. */
+int csn_schedule_rrset(const struct csn_schedule *schedule, struct csn_hasher *hasher, const uint8_t *owner, uint16_t type,
+                       struct csn_planned ret_planned[CSN_SIGNATURES_MAX], size_t *ret_count, struct csn_reason *reason);
+
+/* The first time after `schedule_s` at which any RRset of a zone could change its signatures is not searched for: a refresh
+ * round each refresh_interval_s does. RRSIG RDATA up to the signature (RFC 4034 3.1), RFC 4034's field order: */
+void csn_rrsig_head(const struct csn_keyset *keyset, const struct csn_planned *planned, const uint8_t *owner, uint16_t type,
+                    uint32_t ttl, struct csn_buf *buf);
+
+#endif

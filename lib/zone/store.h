@@ -1,0 +1,82 @@
+/* store.h: what a node keeps (design.md 6): two environments, `votes` (small, durable promises) and `zones` (inputs, versions,
+ * shares, documents). A version is complete and synced in `zones` before its vote is written in `votes`.
+ *
+ * Whole copies or base plus deltas is this module's secret behind handles. Loads may run beside votes: they are two
+ * environments. Any thread; one writer at a time an environment (LMDB blocks the second). After CSN_EIO, CSN_EFULL or
+ * CSN_EDAMAGED the caller stops voting; after CSN_EIO and CSN_EFULL it exits. */
+#ifndef CSN_ZONE_STORE_H
+#define CSN_ZONE_STORE_H
+
+#include "base/error.h"
+#include "base/sha.h"
+#include "zone/kv.h"
+#include "zone/zone.h"
+
+struct csn_store;
+
+/* Opens or makes `folder`/votes and `folder`/zones (mode 0700), deletes staging not marked complete. CSN_EDAMAGED: cannot be
+ * read; CSN_EBUSY: another process has it. */
+int csn_store_open(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
+                   struct csn_reason *reason);
+void csn_store_close(struct csn_store *take_store);
+/* A write and a sync in both environments; at start and when asked. */
+int csn_store_probe(struct csn_store *store, struct csn_reason *reason);
+void csn_store_usage(struct csn_store *store, uint64_t *ret_used, uint64_t *ret_size_max);
+
+/* --- votes: records of the round core, opaque here. Keys begin with the core's own prefix. */
+struct csn_vote_write {
+    struct csn_bytes key, value; /* value.data NULL: delete */
+};
+/* What a write transaction must find, else CSN_EMISMATCH and nothing is written (R4: the vote reads the durable state). */
+struct csn_vote_expect {
+    struct csn_bytes key, value; /* value.data NULL: absent */
+};
+int csn_store_write_votes(struct csn_store *store, const struct csn_vote_expect *expects, size_t expect_count,
+                          const struct csn_vote_write *writes, size_t write_count);
+typedef int csn_vote_fn(void *arg, struct csn_bytes key, struct csn_bytes value);
+/* Every record with this prefix, ascending; a code of `fn` other than CSN_OK stops and is returned. */
+int csn_store_read_votes(struct csn_store *store, struct csn_bytes prefix, csn_vote_fn *fn, void *arg);
+
+/* --- tables: an input (named by D(prepared)) or a version (named by full root) of a zone. */
+enum csn_table_kind { CSN_TABLE_INPUT = 1, CSN_TABLE_VERSION = 2 };
+
+/* `meta` is the caller's, opaque here (an input's numbers; a version's serial, T, counts), at most 1 KiB. */
+struct csn_table_writer;
+/* CSN_EEXISTS when a complete table of that name is there. An incomplete one is replaced. */
+int csn_table_begin(struct csn_store *store, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name,
+                    struct csn_table_writer **ret_writer);
+/* Entries in canonical order; takes any number of transactions. */
+int csn_table_add(struct csn_table_writer *writer, const struct csn_entry *entry);
+/* The last transaction marks the table complete and is durable when this returns. Frees the writer in any case. */
+int csn_table_complete(struct csn_table_writer *take_writer, struct csn_bytes meta);
+void csn_table_abandon(struct csn_table_writer *take_writer);
+
+/* A reader sees one state and pins old pages until closed: keep it short (`deadline` is the caller's). One thread at a time;
+ * entries borrow from the map and live until close. CSN_ENOTFOUND, CSN_EDAMAGED. */
+struct csn_table_reader;
+int csn_table_open(struct csn_store *store, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name,
+                   struct csn_table_reader **ret_reader);
+struct csn_bytes csn_table_meta(const struct csn_table_reader *reader);
+uint64_t csn_table_count(const struct csn_table_reader *reader);
+/* From the first entry at or after (owner, type); the start is (apex, 0). */
+int csn_table_seek(struct csn_table_reader *reader, const uint8_t *owner, uint16_t type);
+/* CSN_OK, or CSN_ENOTFOUND at the end. Every length inside a stored value is checked: CSN_EDAMAGED. */
+int csn_table_next(struct csn_table_reader *reader, struct csn_entry *ret_entry);
+void csn_table_close(struct csn_table_reader *take_reader);
+
+bool csn_table_exists(struct csn_store *store, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name);
+int csn_table_delete(struct csn_store *store, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name);
+typedef int csn_table_fn(void *arg, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name,
+                         struct csn_bytes meta);
+/* Every complete table. */
+int csn_table_list(struct csn_store *store, csn_table_fn *fn, void *arg);
+
+/* --- blobs: shares (by H(P) and site), documents (by digest). Durable when put returns. */
+int csn_store_put_blob(struct csn_store *store, struct csn_bytes key, struct csn_bytes value);
+/* Appended to `buf`. CSN_ENOTFOUND. */
+int csn_store_get_blob(struct csn_store *store, struct csn_bytes key, struct csn_buf *buf);
+int csn_store_del_blob(struct csn_store *store, struct csn_bytes key);
+/* Keys with this prefix. */
+int csn_store_list_blobs(struct csn_store *store, struct csn_bytes prefix, csn_vote_fn *fn, void *arg);
+
+#endif
