@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Goal: every header compiles alone.
+set -eu
+root=$1
+bad=0
+while read -r header; do
+    printf '#include "%s"\nint csn_lint_empty;\n' "$header" |
+        cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -I"$root/lib" -I"$root" -I"$2/proto" -fsyntax-only -x c - || { echo "$header"; bad=1; }
+done < <(cd "$root" && find lib node coordinator -name '*.h' | sed 's|^lib/||')
+exit $bad

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Goal: the tree keeps its shape. Method: the top level is the agreed one, files stay short, calls to avoid are absent.
+set -eu
+cd "$1"
+git rev-parse --git-dir > /dev/null 2>&1 || { echo "SKIP lint_tree: not a git checkout"; exit 77; }
+bad=0
+extra=$(git ls-files | cut -d/ -f1 | sort -u |
+    grep -vxE 'CMakeLists\.txt|README\.md|CHANGELOG\.md|LICENSE|CMakePresets\.json|proto|node|coordinator|lib|deploy|tests|docs|\..*' || true)
+[ -z "$extra" ] || { echo "beyond the agreed top level:" $extra; bad=1; }
+long=$(git ls-files '*.c' '*.h' | xargs wc -l | awk '$2 != "total" && $1 > 900 {print $2 " has " $1 " lines"}')
+[ -z "$long" ] || { echo "$long"; bad=1; }
+calls=$(git grep -nIE '\b(strcpy|strcat|sprintf|gets|atoi|alloca|system)\(' -- '*.c' || true)
+[ -z "$calls" ] || { echo "calls to avoid:"; echo "$calls"; bad=1; }
+notes=$(git grep -nIE '\b(TODO|FIXME|XXX|HACK)\b' -- '*.c' '*.h' || true)
+[ -z "$notes" ] || { echo "left in the code:"; echo "$notes"; bad=1; }
+exit $bad
