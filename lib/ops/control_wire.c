@@ -1,0 +1,468 @@
+#include "ops/control_wire.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bounded.h"
+#include "control.pb-c.h"
+
+#define VERSION 1
+/* Memory for one decoded message: a full reply's rows take a few times its octets. */
+#define DECODED_MAX (8 * CSN_CONTROL_FRAME_MAX)
+
+/* protobuf-c's texts and octets are not const; it only reads them when packing. */
+static char *lend(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+static ProtobufCBinaryData lend_bytes(const uint8_t *data, size_t size)
+{
+    return (ProtobufCBinaryData){.len = size, .data = (uint8_t *)(uintptr_t)data};
+}
+
+static int pack(const ProtobufCMessage *message, struct csn_buf *buf)
+{
+    size_t size = protobuf_c_message_get_packed_size(message);
+    if (size > CSN_CONTROL_FRAME_MAX) {
+        return CSN_ELIMIT;
+    }
+    protobuf_c_message_pack(message, csn_buf_reserve(buf, size));
+    buf->size += size;
+    return CSN_OK;
+}
+
+int csn_control_request_encode(const struct csn_control_request *request, struct csn_buf *buf)
+{
+    Csn__Control__Request message = CSN__CONTROL__REQUEST__INIT;
+    Csn__Control__StatusRequest status = CSN__CONTROL__STATUS_REQUEST__INIT;
+    Csn__Control__CertShowRequest cert = CSN__CONTROL__CERT_SHOW_REQUEST__INIT;
+    message.has_version = true;
+    message.version = VERSION;
+    if (request->what == CSN_CONTROL_STATUS) {
+        message.what_case = CSN__CONTROL__REQUEST__WHAT_STATUS;
+        message.status = &status;
+    } else {
+        cert.zone = lend(request->zone);
+        message.what_case = CSN__CONTROL__REQUEST__WHAT_CERT_SHOW;
+        message.cert_show = &cert;
+    }
+    return pack(&message.base, buf);
+}
+
+static int read_request(const Csn__Control__Request *message, struct csn_control_request *ret_request)
+{
+    if (!message->has_version || message->version != VERSION) {
+        return CSN_EFORMAT;
+    }
+    if (message->what_case == CSN__CONTROL__REQUEST__WHAT_STATUS) {
+        *ret_request = (struct csn_control_request){.what = CSN_CONTROL_STATUS};
+        return CSN_OK;
+    }
+    if (message->what_case != CSN__CONTROL__REQUEST__WHAT_CERT_SHOW || message->cert_show->zone == NULL ||
+        strlen(message->cert_show->zone) >= CSN_CONTROL_ZONE_MAX) {
+        return CSN_EFORMAT;
+    }
+    *ret_request = (struct csn_control_request){.what = CSN_CONTROL_CERT_SHOW};
+    memcpy(ret_request->zone, message->cert_show->zone, strlen(message->cert_show->zone) + 1);
+    return CSN_OK;
+}
+
+int csn_control_request_decode(struct csn_bytes bytes, struct csn_control_request *ret_request)
+{
+    struct csn_bounded bounded;
+    csn_bounded_init(&bounded, DECODED_MAX);
+    Csn__Control__Request *message = csn__control__request__unpack(&bounded.allocator, bytes.size, bytes.data);
+    if (message == NULL) {
+        return CSN_EFORMAT;
+    }
+    int code = read_request(message, ret_request);
+    csn__control__request__free_unpacked(message, &bounded.allocator);
+    return code;
+}
+
+void csn_control_error_encode(int code, const struct csn_reason *reason, struct csn_buf *buf)
+{
+    Csn__Control__Reply reply = CSN__CONTROL__REPLY__INIT;
+    reply.has_code = true;
+    reply.code = code;
+    reply.reason = lend(reason->text);
+    int packed = pack(&reply.base, buf);
+    INSIST(packed == CSN_OK);
+}
+
+/* Copies a plain value into an optional field when it is known. */
+#define PUT(to, from, field)                                                                       \
+    do {                                                                                           \
+        (to)->has_##field = true;                                                                  \
+        (to)->field = (from)->field;                                                               \
+    } while (0)
+#define PUT_IF(known, to, from, field)                                                             \
+    do {                                                                                           \
+        (to)->has_##field = (known);                                                               \
+        (to)->field = (from)->field;                                                               \
+    } while (0)
+
+static Csn__Control__Site *put_site(struct csn_arena *arena, const struct csn_status_site *row)
+{
+    Csn__Control__Site *site = csn_arena_alloc(arena, sizeof(*site), _Alignof(max_align_t));
+    csn__control__site__init(site);
+    PUT(site, row, number);
+    PUT(site, row, leads);
+    PUT_IF(row->has_last_seen, site, row, last_seen_ms);
+    PUT_IF(row->has_rtt, site, row, rtt_us);
+    PUT_IF(row->has_clock_offset, site, row, clock_offset_us);
+    site->name = lend(row->name);
+    site->role = lend(row->role);
+    site->state = lend(row->state);
+    site->hsm = lend(row->hsm);
+    site->error = lend(row->error);
+    site->n_released = row->released_count;
+    site->released = csn_arena_alloc(arena, row->released_count * sizeof(*site->released), _Alignof(max_align_t));
+    for (uint32_t i = 0; i < row->released_count; i++) {
+        Csn__Control__Released *released = csn_arena_alloc(arena, sizeof(*released), _Alignof(max_align_t));
+        csn__control__released__init(released);
+        released->zone = lend(row->released[i].zone);
+        PUT(released, &row->released[i], serial);
+        site->released[i] = released;
+    }
+    return site;
+}
+
+static void put_parked(struct csn_arena *arena, const struct csn_status_zone *row, Csn__Control__Zone *zone)
+{
+    zone->n_parked = row->parked_count;
+    zone->parked = csn_arena_alloc(arena, row->parked_count * sizeof(*zone->parked), _Alignof(max_align_t));
+    for (uint32_t i = 0; i < row->parked_count; i++) {
+        Csn__Control__Parked *parked = csn_arena_alloc(arena, sizeof(*parked), _Alignof(max_align_t));
+        csn__control__parked__init(parked);
+        parked->reason = lend(row->parked[i].reason);
+        PUT_IF(row->parked[i].has_serial, parked, &row->parked[i], serial);
+        PUT(parked, &row->parked[i], since_s);
+        zone->parked[i] = parked;
+    }
+}
+
+static void put_diverged(struct csn_arena *arena, const struct csn_status_zone *row, Csn__Control__Zone *zone)
+{
+    zone->n_diverged = row->diverged_count;
+    zone->diverged = csn_arena_alloc(arena, row->diverged_count * sizeof(*zone->diverged), _Alignof(max_align_t));
+    for (uint32_t i = 0; i < row->diverged_count; i++) {
+        Csn__Control__Diverged *diverged = csn_arena_alloc(arena, sizeof(*diverged), _Alignof(max_align_t));
+        csn__control__diverged__init(diverged);
+        diverged->site = lend(row->diverged[i].site);
+        diverged->classes = lend(row->diverged[i].classes);
+        diverged->detail = lend(row->diverged[i].detail);
+        PUT(diverged, &row->diverged[i], serial);
+        PUT(diverged, &row->diverged[i], since_s);
+        zone->diverged[i] = diverged;
+    }
+}
+
+static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_status_zone *row)
+{
+    Csn__Control__Zone *zone = csn_arena_alloc(arena, sizeof(*zone), _Alignof(max_align_t));
+    csn__control__zone__init(zone);
+    zone->zone = lend(row->zone);
+    zone->state = lend(row->state);
+    PUT(zone, row, voters);
+    PUT_IF(row->has_released, zone, row, released);
+    PUT_IF(row->has_released, zone, row, votes);
+    PUT_IF(row->has_released, zone, row, released_at_s);
+    PUT_IF(row->has_released, zone, row, first_expiry_s);
+    zone->has_content = zone->has_full = row->has_released;
+    zone->content = lend_bytes(row->content.octets, CSN_DIGEST_SIZE);
+    zone->full = lend_bytes(row->full.octets, CSN_DIGEST_SIZE);
+    PUT(zone, row, expiry_warning_s);
+    PUT(zone, row, expiry_critical_s);
+    PUT_IF(row->has_pending, zone, row, pending);
+    zone->waiting_for = lend(row->waiting_for);
+    put_parked(arena, row, zone);
+    put_diverged(arena, row, zone);
+    return zone;
+}
+
+static void put_rows(struct csn_arena *arena, const struct csn_status *status, Csn__Control__Status *message)
+{
+    message->n_sites = status->site_count;
+    message->sites = csn_arena_alloc(arena, status->site_count * sizeof(*message->sites), _Alignof(max_align_t));
+    for (uint32_t i = 0; i < status->site_count; i++) {
+        message->sites[i] = put_site(arena, status->sites[i]);
+    }
+    message->n_zones = status->zone_count;
+    message->zones = csn_arena_alloc(arena, status->zone_count * sizeof(*message->zones), _Alignof(max_align_t));
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        message->zones[i] = put_zone(arena, status->zones[i]);
+    }
+}
+
+int csn_control_status_encode(const struct csn_status *status, struct csn_buf *buf)
+{
+    Csn__Control__Reply reply = CSN__CONTROL__REPLY__INIT;
+    Csn__Control__Status message = CSN__CONTROL__STATUS__INIT;
+    struct csn_arena arena = {0};
+    reply.has_code = true;
+    reply.what_case = CSN__CONTROL__REPLY__WHAT_STATUS;
+    reply.status = &message;
+    message.cluster = lend(status->cluster);
+    message.has_cluster_id = true;
+    message.cluster_id = lend_bytes(status->cluster_id, sizeof(status->cluster_id));
+    PUT(&message, status, epoch);
+    PUT(&message, status, quorum);
+    PUT(&message, status, members);
+    PUT(&message, status, term);
+    PUT(&message, status, observed_at_s);
+    PUT(&message, status, level);
+    message.leader = lend(status->leader);
+    message.observed_from = lend(status->observed_from);
+    char *reasons[CSN_STATUS_ROWS_MAX];
+    for (uint32_t i = 0; i < status->reason_count; i++) {
+        reasons[i] = lend(status->reasons[i]);
+    }
+    message.n_reasons = status->reason_count;
+    message.reasons = reasons;
+    put_rows(&arena, status, &message);
+    int code = pack(&reply.base, buf);
+    csn_arena_fini(&arena);
+    return code;
+}
+
+int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *buf)
+{
+    Csn__Control__Reply reply = CSN__CONTROL__REPLY__INIT;
+    Csn__Control__CertShow message = CSN__CONTROL__CERT_SHOW__INIT;
+    Csn__Control__Signer signers[CSN_STATUS_SITES_MAX];
+    Csn__Control__Signer *rows[CSN_STATUS_SITES_MAX];
+    reply.has_code = true;
+    reply.what_case = CSN__CONTROL__REPLY__WHAT_CERT_SHOW;
+    reply.cert_show = &message;
+    message.zone = lend(view->zone);
+    PUT(&message, view, serial);
+    PUT(&message, view, epoch);
+    PUT(&message, view, round_counter);
+    PUT(&message, view, round_coordinator);
+    PUT(&message, view, round_seq);
+    PUT(&message, view, time_s);
+    PUT(&message, view, schedule_s);
+    PUT(&message, view, records);
+    PUT(&message, view, signatures);
+    PUT(&message, view, first_expiry_s);
+    message.has_content = message.has_full = message.has_certificate = true;
+    message.content = lend_bytes(view->content.octets, CSN_DIGEST_SIZE);
+    message.full = lend_bytes(view->full.octets, CSN_DIGEST_SIZE);
+    message.certificate = lend_bytes(view->certificate.data, view->certificate.size);
+    for (uint32_t i = 0; i < view->signer_count; i++) {
+        csn__control__signer__init(&signers[i]);
+        PUT(&signers[i], &view->signers[i], number);
+        PUT(&signers[i], &view->signers[i], incarnation);
+        signers[i].name = lend(view->signers[i].name);
+        rows[i] = &signers[i];
+    }
+    message.n_signers = view->signer_count;
+    message.signers = rows;
+    return pack(&reply.base, buf);
+}
+
+static const char *copy(struct csn_arena *arena, const char *text)
+{
+    return text != NULL ? csn_arena_copy(arena, text, strlen(text) + 1) : NULL;
+}
+
+/* An absent text that the renderer needs is an empty one. */
+static const char *copy_or_empty(struct csn_arena *arena, const char *text)
+{
+    return copy(arena, text != NULL ? text : "");
+}
+
+static void take_digest(const ProtobufCBinaryData *data, struct csn_digest *ret_digest)
+{
+    *ret_digest = (struct csn_digest){0};
+    if (data->len == CSN_DIGEST_SIZE) {
+        memcpy(ret_digest->octets, data->data, CSN_DIGEST_SIZE);
+    }
+}
+
+static bool take_site(struct csn_status *status, const Csn__Control__Site *message)
+{
+    struct csn_status_site *site = csn_status_add_site(status);
+    if (site == NULL) {
+        return false;
+    }
+    site->number = (uint16_t)message->number;
+    site->name = copy_or_empty(&status->arena, message->name);
+    site->role = copy_or_empty(&status->arena, message->role);
+    site->state = copy_or_empty(&status->arena, message->state);
+    site->leads = message->leads;
+    site->has_last_seen = message->has_last_seen_ms;
+    site->last_seen_ms = message->last_seen_ms;
+    site->has_rtt = message->has_rtt_us;
+    site->rtt_us = message->rtt_us;
+    site->has_clock_offset = message->has_clock_offset_us;
+    site->clock_offset_us = message->clock_offset_us;
+    site->hsm = copy(&status->arena, message->hsm);
+    site->error = copy(&status->arena, message->error);
+    for (size_t i = 0; i < message->n_released; i++) {
+        const char *zone = copy_or_empty(&status->arena, message->released[i]->zone);
+        if (!csn_status_add_released(status, site, zone, message->released[i]->serial)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_zone_rows(struct csn_status *status, const Csn__Control__Zone *message, struct csn_status_zone *zone)
+{
+    bool fits = true;
+    for (size_t i = 0; i < message->n_parked; i++) {
+        const Csn__Control__Parked *from = message->parked[i];
+        struct csn_status_parked row = {.reason = copy_or_empty(&status->arena, from->reason),
+                                        .has_serial = from->has_serial,
+                                        .serial = from->serial,
+                                        .since_s = from->since_s};
+        fits = fits && csn_status_add_parked(status, zone, &row);
+    }
+    for (size_t i = 0; i < message->n_diverged; i++) {
+        const Csn__Control__Diverged *from = message->diverged[i];
+        struct csn_status_diverged row = {.site = copy_or_empty(&status->arena, from->site),
+                                          .classes = copy_or_empty(&status->arena, from->classes),
+                                          .serial = from->serial,
+                                          .since_s = from->since_s,
+                                          .detail = copy(&status->arena, from->detail)};
+        fits = fits && csn_status_add_diverged(status, zone, &row);
+    }
+    return fits;
+}
+
+static bool take_zone(struct csn_status *status, const Csn__Control__Zone *message)
+{
+    struct csn_status_zone *zone = csn_status_add_zone(status);
+    if (zone == NULL) {
+        return false;
+    }
+    zone->zone = copy_or_empty(&status->arena, message->zone);
+    zone->state = copy_or_empty(&status->arena, message->state);
+    zone->has_released = message->has_released;
+    zone->released = message->released;
+    zone->votes = (uint8_t)message->votes;
+    zone->voters = (uint8_t)message->voters;
+    zone->released_at_s = message->released_at_s;
+    take_digest(&message->content, &zone->content);
+    take_digest(&message->full, &zone->full);
+    zone->first_expiry_s = message->first_expiry_s;
+    zone->expiry_warning_s = message->expiry_warning_s;
+    zone->expiry_critical_s = message->expiry_critical_s;
+    zone->has_pending = message->has_pending;
+    zone->pending = message->pending;
+    zone->waiting_for = copy(&status->arena, message->waiting_for);
+    return take_zone_rows(status, message, zone);
+}
+
+static bool take_rows(struct csn_status *status, const Csn__Control__Status *message)
+{
+    bool fits = message->n_reasons <= CSN_STATUS_ROWS_MAX;
+    for (size_t i = 0; fits && i < message->n_reasons; i++) {
+        status->reasons[status->reason_count++] = copy(&status->arena, message->reasons[i]);
+    }
+    for (size_t i = 0; fits && i < message->n_sites; i++) {
+        fits = take_site(status, message->sites[i]);
+    }
+    for (size_t i = 0; fits && i < message->n_zones; i++) {
+        fits = take_zone(status, message->zones[i]);
+    }
+    return fits;
+}
+
+static int take_status(const Csn__Control__Status *message, struct csn_status *ret_status)
+{
+    if (!message->has_observed_at_s || !message->has_level || message->level > CSN_HEALTH_UNKNOWN ||
+        message->cluster_id.len != sizeof(ret_status->cluster_id)) {
+        return CSN_EFORMAT;
+    }
+    struct csn_status status = {.epoch = message->epoch,
+                                .quorum = (uint8_t)message->quorum,
+                                .members = (uint8_t)message->members,
+                                .term = message->term,
+                                .observed_at_s = message->observed_at_s,
+                                .level = (enum csn_health)message->level};
+    memcpy(status.cluster_id, message->cluster_id.data, sizeof(status.cluster_id));
+    status.cluster = copy_or_empty(&status.arena, message->cluster);
+    status.leader = copy(&status.arena, message->leader);
+    status.observed_from = copy_or_empty(&status.arena, message->observed_from);
+    if (!take_rows(&status, message)) {
+        csn_status_fini(&status);
+        return CSN_EFORMAT;
+    }
+    *ret_status = status;
+    return CSN_OK;
+}
+
+static int take_cert(const Csn__Control__CertShow *message, struct csn_cert_view *ret_view)
+{
+    if (!message->has_certificate || message->n_signers > CSN_STATUS_SITES_MAX) {
+        return CSN_EFORMAT;
+    }
+    struct csn_cert_view view = {.serial = message->serial,
+                                 .epoch = message->epoch,
+                                 .round_counter = message->round_counter,
+                                 .round_coordinator = (uint16_t)message->round_coordinator,
+                                 .round_seq = message->round_seq,
+                                 .time_s = message->time_s,
+                                 .schedule_s = message->schedule_s,
+                                 .records = message->records,
+                                 .signatures = message->signatures,
+                                 .first_expiry_s = message->first_expiry_s};
+    view.zone = copy_or_empty(&view.arena, message->zone);
+    take_digest(&message->content, &view.content);
+    take_digest(&message->full, &view.full);
+    for (size_t i = 0; i < message->n_signers; i++) {
+        const Csn__Control__Signer *from = message->signers[i];
+        view.signers[view.signer_count++] =
+            (struct csn_cert_signer){.number = (uint16_t)from->number,
+                                     .name = copy_or_empty(&view.arena, from->name),
+                                     .incarnation = from->incarnation};
+    }
+    size_t size = message->certificate.len;
+    view.certificate = csn_bytes(csn_arena_copy(&view.arena, message->certificate.data, size), size);
+    *ret_view = view;
+    return CSN_OK;
+}
+
+/* The daemon's own refusal, or what `what` says of the answer; exactly one of the outputs is filled. */
+static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_status, struct csn_cert_view *ret_view,
+                      struct csn_reason *reason)
+{
+    if (reply->has_code && reply->code < 0) {
+        return csn_reason_set(reason, reply->code, "%s", reply->reason ? reply->reason : csn_error_text(reply->code));
+    }
+    int code = CSN_EFORMAT;
+    if (ret_status != NULL && reply->what_case == CSN__CONTROL__REPLY__WHAT_STATUS) {
+        code = take_status(reply->status, ret_status);
+    } else if (ret_view != NULL && reply->what_case == CSN__CONTROL__REPLY__WHAT_CERT_SHOW) {
+        code = take_cert(reply->cert_show, ret_view);
+    }
+    return code == CSN_OK ? code : csn_reason_set(reason, code, "the daemon's answer is not understood: are versions mixed?");
+}
+
+static int decode_reply(struct csn_bytes bytes, struct csn_status *ret_status, struct csn_cert_view *ret_view,
+                        struct csn_reason *reason)
+{
+    struct csn_bounded bounded;
+    csn_bounded_init(&bounded, DECODED_MAX);
+    Csn__Control__Reply *reply = csn__control__reply__unpack(&bounded.allocator, bytes.size, bytes.data);
+    if (reply == NULL) {
+        return csn_reason_set(reason, CSN_EFORMAT, "the daemon's answer is malformed: are versions mixed?");
+    }
+    int code = take_reply(reply, ret_status, ret_view, reason);
+    csn__control__reply__free_unpacked(reply, &bounded.allocator);
+    return code;
+}
+
+int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_status, struct csn_reason *reason)
+{
+    return decode_reply(message, ret_status, NULL, reason);
+}
+
+int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view, struct csn_reason *reason)
+{
+    return decode_reply(message, NULL, ret_view, reason);
+}

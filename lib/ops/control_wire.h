@@ -1,0 +1,31 @@
+/* control_wire.h: the messages of proto/control.proto to and from the plain structs of status.h. Used by control.c only.
+ * Encoders append one message to `buf`; CSN_ELIMIT above CSN_CONTROL_FRAME_MAX. Decoders refuse what is malformed or missing
+ * a field that has no meaning when absent (CSN_EFORMAT), and copy all that they keep. */
+#ifndef CSN_OPS_CONTROL_WIRE_H
+#define CSN_OPS_CONTROL_WIRE_H
+
+#include "ops/status.h"
+
+#define CSN_CONTROL_FRAME_MAX ((size_t)1024 * 1024)
+#define CSN_CONTROL_ZONE_MAX 1024 /* a zone's name as text */
+
+enum csn_control_what { CSN_CONTROL_STATUS, CSN_CONTROL_CERT_SHOW };
+
+struct csn_control_request {
+    enum csn_control_what what;
+    char zone[CSN_CONTROL_ZONE_MAX]; /* cert show */
+};
+
+int csn_control_request_encode(const struct csn_control_request *request, struct csn_buf *buf);
+int csn_control_request_decode(struct csn_bytes message, struct csn_control_request *ret_request);
+
+int csn_control_status_encode(const struct csn_status *status, struct csn_buf *buf);
+int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *buf);
+/* An answer that is only a code and its reason. */
+void csn_control_error_encode(int code, const struct csn_reason *reason, struct csn_buf *buf);
+
+/* The code that the daemon answered, with its reason, or CSN_EFORMAT when the reply is not one. */
+int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_status, struct csn_reason *reason);
+int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view, struct csn_reason *reason);
+
+#endif

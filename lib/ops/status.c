@@ -1,0 +1,197 @@
+#include "ops/status.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+const char *csn_health_text(enum csn_health level)
+{
+    static const char *const texts[] = {"ok", "degraded", "critical", "unknown"};
+    return texts[level];
+}
+
+void csn_status_fini(struct csn_status *status)
+{
+    csn_arena_fini(&status->arena);
+    *status = (struct csn_status){0};
+}
+
+void csn_cert_view_fini(struct csn_cert_view *view)
+{
+    csn_arena_fini(&view->arena);
+    *view = (struct csn_cert_view){0};
+}
+
+static const char *keep_text(struct csn_arena *arena, const char *format, va_list args)
+{
+    char text[CSN_REASON_MAX];
+    vsnprintf(text, sizeof(text), format, args);
+    return csn_arena_copy(arena, text, strlen(text) + 1);
+}
+
+const char *csn_status_text(struct csn_status *status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *text = keep_text(&status->arena, format, args);
+    va_end(args);
+    return text;
+}
+
+static void *new_row(struct csn_status *status, size_t size)
+{
+    void *row = csn_arena_alloc(&status->arena, size, _Alignof(max_align_t));
+    memset(row, 0, size);
+    return row;
+}
+
+struct csn_status_site *csn_status_add_site(struct csn_status *status)
+{
+    if (status->site_count == CSN_STATUS_SITES_MAX) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "more than %d sites: the others are not shown",
+                         CSN_STATUS_SITES_MAX);
+        return NULL;
+    }
+    struct csn_status_site *site = new_row(status, sizeof(*site));
+    site->name = site->role = site->state = "";
+    status->sites[status->site_count++] = site;
+    return site;
+}
+
+struct csn_status_zone *csn_status_add_zone(struct csn_status *status)
+{
+    if (status->zone_count == CSN_STATUS_ZONES_MAX) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "more than %d zones: the others are not shown",
+                         CSN_STATUS_ZONES_MAX);
+        return NULL;
+    }
+    struct csn_status_zone *zone = new_row(status, sizeof(*zone));
+    zone->zone = zone->state = "";
+    status->zones[status->zone_count++] = zone;
+    return zone;
+}
+
+/* Rows of rows grow by doubling into the arena: the old copy is wasted, not freed. */
+static const void *grow(struct csn_status *status, const void *rows, uint32_t *count, size_t size, const void *row)
+{
+    uint8_t *at = (uint8_t *)(uintptr_t)rows;
+    if ((*count & (*count - 1)) == 0) {
+        at = csn_arena_alloc(&status->arena, (*count > 0 ? 2 * *count : 1) * size, _Alignof(max_align_t));
+        if (*count > 0) {
+            memcpy(at, rows, *count * size);
+        }
+    }
+    memcpy(at + *count * size, row, size);
+    (*count)++;
+    return at;
+}
+
+bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site, const char *zone, uint32_t serial)
+{
+    struct csn_status_released row = {.zone = zone, .serial = serial};
+    if (site->released_count == CSN_STATUS_ZONES_MAX) {
+        return false;
+    }
+    site->released = grow(status, site->released, &site->released_count, sizeof(row), &row);
+    return true;
+}
+
+bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone, const struct csn_status_parked *row)
+{
+    if (zone->parked_count == CSN_STATUS_ROWS_MAX) {
+        return false;
+    }
+    zone->parked = grow(status, zone->parked, &zone->parked_count, sizeof(*row), row);
+    return true;
+}
+
+bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *zone, const struct csn_status_diverged *row)
+{
+    if (zone->diverged_count == CSN_STATUS_ROWS_MAX) {
+        return false;
+    }
+    zone->diverged = grow(status, zone->diverged, &zone->diverged_count, sizeof(*row), row);
+    return true;
+}
+
+void csn_status_blame(struct csn_status *status, enum csn_health level, const char *format, ...)
+{
+    if (level > status->level) {
+        status->level = level;
+    }
+    if (status->reason_count == CSN_STATUS_ROWS_MAX) {
+        return; /* the level counts; sixteen causes are enough to act on */
+    }
+    va_list args;
+    va_start(args, format);
+    status->reasons[status->reason_count++] = keep_text(&status->arena, format, args);
+    va_end(args);
+}
+
+static bool is_voter(const struct csn_status_site *site)
+{
+    return strcmp(site->role, "coordinator") != 0;
+}
+
+static void judge_sites(struct csn_status *status)
+{
+    uint32_t voters = 0;
+    for (uint32_t i = 0; i < status->site_count; i++) {
+        const struct csn_status_site *site = status->sites[i];
+        voters += is_voter(site) && site->error == NULL;
+        if (site->error != NULL) {
+            csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: %s", site->name, site->error);
+        }
+    }
+    if (voters < status->quorum) {
+        csn_status_blame(status, CSN_HEALTH_CRITICAL,
+                         "no quorum: %u of %u sites answer, %u are needed; zones stay served, nothing new is released",
+                         voters, status->members, status->quorum);
+    }
+    if (status->leader == NULL) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "no leader: no coordinator leads, rounds wait; start one");
+    }
+}
+
+static void judge_expiry(struct csn_status *status, const struct csn_status_zone *zone)
+{
+    uint64_t now = status->observed_at_s;
+    uint64_t left = zone->first_expiry_s > now ? zone->first_expiry_s - now : 0;
+    char time[CSN_TIME_TEXT_SIZE];
+    csn_time_text(zone->first_expiry_s, time);
+    if (left < zone->expiry_critical_s) {
+        csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s first signature expires %s", zone->zone, time);
+    } else if (left < zone->expiry_warning_s) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s first signature expires %s", zone->zone, time);
+    }
+}
+
+static void judge_zone(struct csn_status *status, const struct csn_status_zone *zone)
+{
+    for (uint32_t i = 0; i < zone->diverged_count; i++) {
+        const struct csn_status_diverged *row = &zone->diverged[i];
+        char since[CSN_TIME_TEXT_SIZE];
+        csn_time_text(row->since_s, since);
+        csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s diverged at %s since %s: class %s of serial %" PRIu32, zone->zone,
+                         row->site, since, row->classes, row->serial);
+    }
+    for (uint32_t i = 0; i < zone->parked_count; i++) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s input parked: %s", zone->zone, zone->parked[i].reason);
+    }
+    if (!zone->has_released) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s has no release yet", zone->zone);
+    } else {
+        judge_expiry(status, zone);
+    }
+}
+
+void csn_status_judge(struct csn_status *status)
+{
+    judge_sites(status);
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        judge_zone(status, status->zones[i]);
+    }
+}

@@ -1,0 +1,160 @@
+/* status.h: the picture of the cluster that a daemon shows to its operators: plain rows, and the verdict on them.
+ *
+ * A node (or a coordinator) fills one from its last reports each time it is asked; consignctl gets it back from the control
+ * socket. A site that cannot be reached is a row with `error`, never a missing row. All texts and rows live in the status's
+ * own arena. One thread. Fill order is show order: sites by number, coordinators after members, zones by name. */
+#ifndef CSN_OPS_STATUS_H
+#define CSN_OPS_STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/sha.h"
+
+/* As monitoring plug-ins count: the exit codes of `consignctl health`. */
+enum csn_health { CSN_HEALTH_OK, CSN_HEALTH_DEGRADED, CSN_HEALTH_CRITICAL, CSN_HEALTH_UNKNOWN };
+
+/* "ok", "degraded", "critical", "unknown". */
+const char *csn_health_text(enum csn_health level);
+
+/* Above these, adding a row is refused and the verdict says so. They keep a reply under 1 MiB. */
+#define CSN_STATUS_SITES_MAX 32
+#define CSN_STATUS_ZONES_MAX 512
+#define CSN_STATUS_ROWS_MAX 16 /* parked, diverged, released a row; reasons */
+
+/* What one site has released of one zone. */
+struct csn_status_released {
+    const char *zone; /* "ch." */
+    uint32_t serial;
+};
+
+struct csn_status_site {
+    uint16_t number;
+    const char *name;
+    const char *role;  /* "signer", "verifier", "coordinator" */
+    const char *state; /* "ok", "diverged", "held", "halted", "catching up", "unreachable", … */
+    bool leads;        /* this coordinator leads, or this site is the lead that notifies */
+    bool has_last_seen;
+    uint64_t last_seen_ms; /* ago; 0 for the observer itself */
+    bool has_rtt;
+    uint32_t rtt_us;
+    bool has_clock_offset;
+    int64_t clock_offset_us; /* its clock minus the observer's */
+    const char *hsm;         /* "ok", "down: …", "wrong key ch. 34505", "none"; NULL: not known */
+    const struct csn_status_released *released;
+    uint32_t released_count;
+    const char *error; /* NULL: none */
+};
+
+/* An input that a gate keeps back. */
+struct csn_status_parked {
+    const char *reason;
+    bool has_serial;
+    uint32_t serial;
+    uint64_t since_s; /* Unix */
+};
+
+struct csn_status_diverged {
+    const char *site;
+    const char *classes; /* letters of D, K, N, R, B that differ */
+    uint32_t serial;
+    uint64_t since_s;   /* Unix */
+    const char *detail; /* the first difference; NULL: not located */
+};
+
+struct csn_status_zone {
+    const char *zone;
+    const char *state; /* "released", "waiting", "held", "behind", "none" */
+    bool has_released; /* serial, votes, released_at, roots, first_expiry are known */
+    uint32_t released;
+    uint8_t votes;        /* sites in the newest certificate */
+    uint8_t voters;       /* n */
+    uint64_t released_at_s; /* Unix */
+    struct csn_digest content;
+    struct csn_digest full;
+    uint64_t first_expiry_s; /* Unix */
+    /* Left until first_expiry: below these the zone is degraded, critical. 0: not judged. */
+    uint64_t expiry_warning_s;
+    uint64_t expiry_critical_s;
+    bool has_pending;
+    uint32_t pending;
+    const char *waiting_for; /* what the pending serial waits for; NULL: nothing */
+    const struct csn_status_parked *parked;
+    uint32_t parked_count;
+    const struct csn_status_diverged *diverged;
+    uint32_t diverged_count;
+};
+
+struct csn_status {
+    struct csn_arena arena; /* owns every text and row */
+    const char *cluster;    /* name */
+    uint8_t cluster_id[16];
+    uint32_t epoch;
+    uint8_t quorum;  /* q */
+    uint8_t members; /* n */
+    uint64_t term;
+    const char *leader; /* coordinator's name; NULL: none known */
+    const char *observed_from;
+    uint64_t observed_at_s; /* Unix */
+    struct csn_status_site *sites[CSN_STATUS_SITES_MAX];
+    uint32_t site_count;
+    struct csn_status_zone *zones[CSN_STATUS_ZONES_MAX];
+    uint32_t zone_count;
+    enum csn_health level;
+    const char *reasons[CSN_STATUS_ROWS_MAX]; /* worst level first is not promised; csn_status_blame's order */
+    uint32_t reason_count;
+};
+
+/* A status of zeros is empty and ready. */
+void csn_status_fini(struct csn_status *status);
+
+/* A text kept by the status, cut at CSN_REASON_MAX. */
+const char *csn_status_text(struct csn_status *status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A new row of zeros at the end, where it stays; NULL above the maximum (then the verdict is at least degraded). */
+struct csn_status_site *csn_status_add_site(struct csn_status *status);
+struct csn_status_zone *csn_status_add_zone(struct csn_status *status);
+/* Rows of rows; false above CSN_STATUS_ROWS_MAX (released: CSN_STATUS_ZONES_MAX). Texts must be the status's own. */
+bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site, const char *zone, uint32_t serial);
+bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone, const struct csn_status_parked *row);
+bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *zone, const struct csn_status_diverged *row);
+
+/* Raises the verdict to at least `level` and gives the reason: cause and what to do next. */
+void csn_status_blame(struct csn_status *status, enum csn_health level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Adds to the verdict what follows from the rows: fewer sites without error than the quorum, a site with an error, no leader,
+ * a diverged site, a parked input, a zone without release, an expiry inside a window. Call once, after filling. */
+void csn_status_judge(struct csn_status *status);
+
+/* The newest certificate of a zone, taken apart. The daemon has verified it. */
+struct csn_cert_signer {
+    uint16_t number;
+    const char *name;
+    uint32_t incarnation;
+};
+struct csn_cert_view {
+    struct csn_arena arena; /* owns every text */
+    const char *zone;
+    uint32_t serial;
+    uint32_t epoch;
+    uint64_t round_counter;
+    uint16_t round_coordinator;
+    uint32_t round_seq;
+    uint64_t time_s;     /* T */
+    uint64_t schedule_s; /* S */
+    uint64_t records, signatures;
+    uint64_t first_expiry_s;
+    struct csn_digest content;
+    struct csn_digest full;
+    struct csn_cert_signer signers[CSN_STATUS_SITES_MAX]; /* ascending */
+    uint32_t signer_count;
+    struct csn_bytes certificate; /* as distributed; in the arena */
+};
+void csn_cert_view_fini(struct csn_cert_view *view);
+
+#endif
