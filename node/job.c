@@ -1,0 +1,64 @@
+#include "job.h"
+
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+struct job;
+
+struct part {
+    uv_work_t work;
+    struct job *job; /* borrows */
+    unsigned number;
+};
+
+struct job {
+    csn_job_part_fn *work;
+    csn_job_done_fn *done;
+    void *arg; /* borrows */
+    unsigned parts, left;
+    struct part part[]; /* owns */
+};
+
+static void on_work(uv_work_t *work)
+{
+    struct part *part = work->data;
+    part->job->work(part->job->arg, part->number, part->job->parts);
+}
+
+static void on_done(uv_work_t *work, int status)
+{
+    (void)status; /* never cancelled */
+    struct part *part = work->data;
+    struct job *job = part->job;
+    if (--job->left == 0) {
+        csn_job_done_fn *done = job->done;
+        void *arg = job->arg;
+        free(job);
+        done(arg);
+    }
+}
+
+void csn_job_run(uv_loop_t *loop, unsigned parts, csn_job_part_fn *work, csn_job_done_fn *done, void *arg)
+{
+    REQUIRE(parts > 0);
+    struct job *job = csn_calloc(1, sizeof(*job) + parts * sizeof(job->part[0]));
+    job->work = work;
+    job->done = done;
+    job->arg = arg;
+    job->parts = job->left = parts;
+    for (unsigned i = 0; i < parts; i++) {
+        struct part *part = &job->part[i];
+        part->job = job;
+        part->number = i;
+        part->work.data = part;
+        INSIST(uv_queue_work(loop, &part->work, on_work, on_done) == 0);
+    }
+}
+
+void csn_job_range(size_t count, unsigned part, unsigned parts, size_t *ret_from, size_t *ret_to)
+{
+    *ret_from = count * part / parts;
+    *ret_to = count * (part + 1) / parts;
+}

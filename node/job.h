@@ -1,0 +1,17 @@
+/* job.h: work on immutable inputs, spread over libuv's worker threads in parts; the loop hears of it when the last part is
+ * done. Loop thread only, but for the parts themselves. */
+#ifndef CSN_NODE_JOB_H
+#define CSN_NODE_JOB_H
+
+#include <uv.h>
+
+typedef void csn_job_part_fn(void *arg, unsigned part, unsigned parts); /* in a worker thread */
+typedef void csn_job_done_fn(void *arg);                                /* in the loop thread */
+
+/* `arg` must live until `done` was called; there is no cancelling: a job whose result nobody wants is let run out. */
+void csn_job_run(uv_loop_t *loop, unsigned parts, csn_job_part_fn *work, csn_job_done_fn *done, void *arg);
+
+/* The share [from, to) of `count` things that falls to a part. */
+void csn_job_range(size_t count, unsigned part, unsigned parts, size_t *ret_from, size_t *ret_to);
+
+#endif
