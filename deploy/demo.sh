@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# A whole Consign cluster on this machine: three sites with their own HSM tokens, one coordinator, one zone.
+set -euo pipefail
+usage() {
+    cat << 'U'
+usage: deploy/demo.sh [--zone FILE] [--origin NAME] [--once] [--dir DIR]
+
+  --zone FILE    unsigned zone file, also .zst (default: a made-up ccTLD, deploy/zones/demo.zone)
+  --origin NAME  its apex, with a final dot (default: the owner of the file's SOA)
+  --once         release, pull the zone from all three sites, compare and verify it, stop; exit 0 only if all held
+  --dir DIR      where everything is kept (default: a new folder under /tmp; a given one must be empty or absent)
+
+Without --once the cluster keeps running and this says how to look at it, change the zone, stop a site and stop all.
+U
+}
+
+zone_file='' origin='' once='' dir=''
+while [ $# -gt 0 ]; do
+    case $1 in
+    --zone | --origin | --dir)
+        [ $# -ge 2 ] || { usage >&2; exit 2; }
+        case $1 in --zone) zone_file=$2 ;; --origin) origin=$2 ;; --dir) dir=$2 ;; esac
+        shift
+        ;;
+    --once) once=1 ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "unknown option: $1" >&2; usage >&2; exit 2 ;;
+    esac
+    shift
+done
+
+. "$(dirname "$0")/lib.sh"
+zone_file=${zone_file:-$root/deploy/zones/demo.zone}
+[ -r "$zone_file" ] || { echo "$zone_file: cannot be read" >&2; exit 2; }
+zone_file=$(realpath "$zone_file")
+need build run
+make_all "$build" -DBUILD_TESTING=OFF
+bin=$build/bin
+. "$root/deploy/cluster.sh"
+
+if [ -z "$dir" ]; then
+    dir=$(mktemp -d /tmp/consign-demo.XXXXXX)
+elif [ -e "$dir" ] && [ -n "$(ls -A "$dir")" ]; then
+    echo "$dir: is not empty; name another folder" >&2
+    exit 2
+fi
+mkdir -p "$dir"
+chmod 700 "$dir"
+dir=$(realpath "$dir")
+
+stop_all() {
+    local pid
+    for pid in "$dir"/*/pid; do
+        [ -e "$pid" ] && kill "$(cat "$pid")" 2> /dev/null || true
+    done
+    wait 2> /dev/null || true
+}
+trap stop_all EXIT
+trap 'exit 130' INT TERM
+
+case $zone_file in
+*.zst) zstd -qdc "$zone_file" > "$dir/unsigned.zone" ;;
+*) cp "$zone_file" "$dir/unsigned.zone" ;;
+esac
+chmod 600 "$dir/unsigned.zone"
+origin=${origin:-$(zone_origin "$dir/unsigned.zone")}
+[ -n "$origin" ] || { echo "$zone_file: no SOA found; give --origin" >&2; exit 2; }
+
+echo "zone $origin from $zone_file"
+echo "folder $dir"
+make_cluster "$dir" "$origin" "$dir/unsigned.zone"
+for site in $sites; do
+    "$bin/consign-node" --check -c "$dir/$site/node.yaml"
+    start_site "$dir" "$site"
+done
+start_coordinator "$dir"
+
+echo "waiting for the release at all three sites"
+wait_released "$dir" "$origin" 3 "${CONSIGN_DEMO_WAIT_S:-600}" || {
+    "$bin/consignctl" -s "$dir/zrh/control.sock" status || true
+    for site in $sites; do echo "--- $dir/$site/log"; tail -n 15 "$dir/$site/log"; done
+    echo "no release at all three sites" >&2
+    exit 1
+}
+"$bin/consignctl" -s "$dir/zrh/control.sock" status
+print_ds "$dir" "$origin" | sed 's/^/DS for the parent: /'
+
+if [ -n "$once" ]; then
+    pull_and_compare "$dir" "$origin"
+    stop_all
+    trap - EXIT
+    echo "ok: three sites served $origin byte for byte alike, and both verifiers accept it"
+    exit 0
+fi
+
+cat << M
+
+The cluster runs. In another terminal:
+  look           $bin/consignctl -s $dir/zrh/control.sock status
+  the gate       $bin/consignctl -s $dir/zrh/control.sock cert show $origin
+  pull the zone  dig @127.0.0.1 -p $(site_port "$dir" zrh xfr) -k $dir/tsig.key $origin AXFR
+  change it      edit $dir/unsigned.zone (raise the SOA serial); every site takes it when it is written whole
+  stop a site    kill \$(cat $dir/sin/pid)        two of three go on
+  start it again $root/deploy/cluster.sh start $dir sin
+  logs           tail -f $dir/*/log
+  stop all       Ctrl-C here
+M
+while :; do wait -n || true; sleep 1; done
