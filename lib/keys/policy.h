@@ -56,8 +56,9 @@ struct csn_keyset;
  * pre-publication >= DNSKEY TTL + propagation + hold budget. `keyset` may be NULL. CSN_EREFUSED with a reason. */
 int csn_policy_check(const struct csn_policy *policy, const struct csn_keyset *keyset, struct csn_reason *reason);
 
-/* What depends on an input: R >= SOA EXPIRE + max TTL + refresh interval, or accept-risk; post-publication >= max TTL +
- * propagation + hold budget. */
-int csn_policy_check_input(const struct csn_policy *policy, uint32_t soa_expire_s, uint32_t ttl_max_s, struct csn_reason *reason);
+/* What depends on an input: R >= SOA EXPIRE + max TTL + refresh interval, or accept-risk, for every R in force at S =
+ * `schedule_s` or to come; post-publication >= max TTL + propagation + hold budget. */
+int csn_policy_check_input(const struct csn_policy *policy, uint64_t schedule_s, uint32_t soa_expire_s, uint32_t ttl_max_s,
+                           struct csn_reason *reason);
 
 #endif

@@ -1,0 +1,186 @@
+#include "keys/policy.h"
+
+#include "base/text.h"
+#include "keys/keyset.h"
+
+#define HOUR 3600
+/* Bounds on what a document may say, so that no sum of times wraps; V + O stays where RFC 1982 orders the ends of a signature
+ * (RFC 4034 3.1.5). */
+#define AT_MAX ((uint64_t)1 << 40)
+#define SPAN_MAX ((uint64_t)1 << 30)
+
+void csn_policy_fini(struct csn_policy *policy)
+{
+    csn_arena_fini(&policy->arena);
+    *policy = (struct csn_policy){0};
+}
+
+static int refuse_span(struct csn_reason *reason, const char *less, uint64_t has_s, const char *more, uint64_t needs_s)
+{
+    char has[CSN_SPAN_TEXT_SIZE], needs[CSN_SPAN_TEXT_SIZE];
+    csn_span_text(has_s, has);
+    csn_span_text(needs_s, needs);
+    return csn_reason_set(reason, CSN_EREFUSED, "%s is %s, must be at least %s = %s", less, has, needs, more);
+}
+
+static int check_list(const struct csn_timed_list *list, const char *name, struct csn_reason *reason)
+{
+    if (list->count == 0) {
+        return csn_reason_set(reason, CSN_EREFUSED, "%s: no value", name);
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        const struct csn_timed *event = &list->events[i];
+        if (event->at_s > AT_MAX || event->window_s > SPAN_MAX || event->value_s > SPAN_MAX) {
+            return csn_reason_set(reason, CSN_EREFUSED, "%s: value, time or window of event %zu is out of range", name, i + 1);
+        }
+    }
+    return CSN_OK;
+}
+
+/* The time from which event i is in force for no RRset: each has switched to a later one of the list. */
+static uint64_t end_of(const struct csn_timed_list *list, size_t i)
+{
+    uint64_t end = UINT64_MAX;
+    for (size_t j = i + 1; j < list->count; j++) {
+        uint64_t switched = list->events[j].at_s + list->events[j].window_s;
+        end = switched < end ? switched : end;
+    }
+    return end;
+}
+
+static bool has_same_switch(const struct csn_timed_list *list, size_t from, const struct csn_timed *event)
+{
+    for (size_t i = from; i < list->count; i++) {
+        if (list->events[i].at_s == event->at_s && list->events[i].window_s == event->window_s) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether event i of `a` and event j of `b` can be in force together for some RRset. With equal A and W an RRset takes both
+ * new values in one moment, so the old one of a list never meets the new one of the other. */
+static bool can_meet(const struct csn_timed_list *a, size_t i, const struct csn_timed_list *b, size_t j)
+{
+    return a->events[i].at_s < end_of(b, j) && b->events[j].at_s < end_of(a, i) &&
+           !has_same_switch(a, i + 1, &b->events[j]) && !has_same_switch(b, j + 1, &a->events[i]);
+}
+
+/* The shortest resign period P = V - R; refuses V <= R. */
+static int shortest_period(const struct csn_policy *policy, uint64_t *ret_period_s, struct csn_reason *reason)
+{
+    uint64_t shortest = UINT64_MAX;
+    for (size_t i = 0; i < policy->validity.count; i++) {
+        for (size_t j = 0; j < policy->refresh.count; j++) {
+            uint64_t validity_s = policy->validity.events[i].value_s, refresh_s = policy->refresh.events[j].value_s;
+            if (!can_meet(&policy->validity, i, &policy->refresh, j)) {
+                continue;
+            }
+            if (validity_s <= refresh_s) {
+                return refuse_span(reason, "validity", validity_s, "refresh and a resign period", refresh_s + 1);
+            }
+            shortest = validity_s - refresh_s < shortest ? validity_s - refresh_s : shortest;
+        }
+    }
+    *ret_period_s = shortest;
+    return CSN_OK;
+}
+
+static int check_windows(const struct csn_timed_list *list, uint64_t period_s, struct csn_reason *reason)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->events[i].window_s >= period_s) {
+            return refuse_span(reason, "resign period (validity - refresh)", period_s, "more than every window",
+                               list->events[i].window_s + 1);
+        }
+    }
+    return CSN_OK;
+}
+
+static int check_key_windows(const struct csn_keyset *keyset, uint64_t period_s, struct csn_reason *reason)
+{
+    for (size_t i = 0; i < keyset->list_count; i++) {
+        for (size_t j = 0; j < keyset->lists[i].count; j++) {
+            uint64_t window_s = keyset->lists[i].events[j].window_s;
+            if (window_s >= period_s) {
+                return refuse_span(reason, "resign period (validity - refresh)", period_s, "more than every roll window",
+                                   window_s + 1);
+            }
+        }
+    }
+    return CSN_OK;
+}
+
+static int check_values(const struct csn_policy *policy, struct csn_reason *reason)
+{
+    for (size_t i = 0; i < policy->offset.count; i++) {
+        if (policy->offset.events[i].value_s < HOUR) {
+            return refuse_span(reason, "inception offset", policy->offset.events[i].value_s, "a clock an hour off", HOUR);
+        }
+    }
+    for (size_t i = 0; i < policy->refresh.count; i++) {
+        /* The margin of a vote is R/2 - max_round_age; none left, no vote. */
+        uint64_t refresh_s = policy->refresh.events[i].value_s, least_s = 2 * (uint64_t)policy->max_round_age_s + 1;
+        if (refresh_s < least_s) {
+            return refuse_span(reason, "refresh", refresh_s, "more than twice max_round_age", least_s);
+        }
+    }
+    return CSN_OK;
+}
+
+static int check_prepublication(const struct csn_policy *policy, const struct csn_keyset *keyset, struct csn_reason *reason)
+{
+    uint64_t needs_s = (uint64_t)keyset->dnskey_ttl + policy->propagation_s + policy->hold_budget_s;
+    if (policy->prepublication_s < needs_s) {
+        return refuse_span(reason, "pre-publication", policy->prepublication_s, "DNSKEY TTL + propagation + hold budget", needs_s);
+    }
+    return CSN_OK;
+}
+
+int csn_policy_check(const struct csn_policy *policy, const struct csn_keyset *keyset, struct csn_reason *reason)
+{
+    const struct {
+        const struct csn_timed_list *list;
+        const char *name;
+    } lists[] = {{&policy->validity, "validity"}, {&policy->refresh, "refresh"}, {&policy->offset, "inception offset"}};
+    uint64_t period_s = 0;
+    int code = CSN_OK;
+    for (size_t i = 0; code == CSN_OK && i < 3; i++) {
+        code = check_list(lists[i].list, lists[i].name, reason);
+    }
+    if (code == CSN_OK) {
+        code = check_values(policy, reason);
+    }
+    if (code == CSN_OK) {
+        code = shortest_period(policy, &period_s, reason);
+    }
+    for (size_t i = 0; code == CSN_OK && i < 3; i++) {
+        code = check_windows(lists[i].list, period_s, reason);
+    }
+    if (code == CSN_OK && keyset != NULL) {
+        code = check_key_windows(keyset, period_s, reason);
+    }
+    if (code == CSN_OK && keyset != NULL) {
+        code = check_prepublication(policy, keyset, reason);
+    }
+    return code;
+}
+
+int csn_policy_check_input(const struct csn_policy *policy, uint64_t schedule_s, uint32_t soa_expire_s, uint32_t ttl_max_s,
+                           struct csn_reason *reason)
+{
+    uint64_t needs_s = (uint64_t)soa_expire_s + ttl_max_s + policy->refresh_interval_s;
+    for (size_t i = 0; policy->accept_risk[0] == '\0' && i < policy->refresh.count; i++) {
+        uint64_t refresh_s = policy->refresh.events[i].value_s;
+        if (end_of(&policy->refresh, i) > schedule_s && refresh_s < needs_s) {
+            return refuse_span(reason, "refresh", refresh_s,
+                               "SOA EXPIRE + greatest TTL + refresh interval (raise it, or state accept-risk: reason)", needs_s);
+        }
+    }
+    needs_s = (uint64_t)ttl_max_s + policy->propagation_s + policy->hold_budget_s;
+    if (policy->postpublication_s < needs_s) {
+        return refuse_span(reason, "post-publication", policy->postpublication_s,
+                           "greatest TTL + propagation + hold budget", needs_s);
+    }
+    return CSN_OK;
+}
