@@ -9,7 +9,7 @@ static void put_rdatas(struct csn_buf *buf, const struct csn_rrset *rrset)
     csn_buf_put_bytes(buf, rrset->rdatas);
 }
 
-void csn_row_put(struct csn_buf *buf, const struct csn_entry *entry)
+void csn_rows_put(struct csn_buf *buf, const struct csn_entry *entry)
 {
     csn_buf_put(buf, entry->rrset.owner, csn_name_size(entry->rrset.owner));
     csn_buf_put_u16(buf, entry->rrset.type);
@@ -48,7 +48,7 @@ static bool is_lower(const uint8_t *name, size_t size)
     return memcmp(copy, name, size) == 0;
 }
 
-int csn_row_next(struct csn_reader *rows, struct csn_entry *ret_entry)
+int csn_rows_next(struct csn_reader *rows, struct csn_entry *ret_entry)
 {
     if (!rows->failed && rows->at == rows->end) {
         return CSN_ENOTFOUND;

@@ -19,7 +19,7 @@ static void make_row(struct csn_buf *buf)
     struct csn_entry entry = {
         .rrset = {.owner = owner, .rdatas = csn_bytes(two, 12), .ttl = 60, .type = CSN_TYPE_A, .count = 2},
         .rrsigs = {.owner = owner, .rdatas = csn_bytes(one_sig, 5), .ttl = 60, .type = CSN_TYPE_RRSIG, .count = 1}};
-    csn_row_put(buf, &entry);
+    csn_rows_put(buf, &entry);
 }
 
 static void test_row_comes_back_as_sent(void **state)
@@ -31,13 +31,13 @@ static void test_row_comes_back_as_sent(void **state)
     struct csn_reader rows = csn_reader(csn_buf_view(&buf));
     struct csn_entry entry;
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(csn_row_next(&rows, &entry), CSN_OK);
+        assert_int_equal(csn_rows_next(&rows, &entry), CSN_OK);
         assert_int_equal(entry.rrset.count, 2);
         assert_int_equal(entry.rrsigs.count, 1);
         assert_true(csn_bytes_equal(entry.rrset.rdatas, csn_bytes(two, 12)));
         assert_true(csn_name_equal(entry.rrset.owner, owner));
     }
-    assert_int_equal(csn_row_next(&rows, &entry), CSN_ENOTFOUND);
+    assert_int_equal(csn_rows_next(&rows, &entry), CSN_ENOTFOUND);
     csn_buf_fini(&buf);
 }
 
@@ -49,7 +49,7 @@ static void test_row_is_refused_when_cut_anywhere(void **state)
     for (size_t cut = 1; cut < buf.size; cut++) {
         struct csn_reader rows = csn_reader(csn_bytes(buf.data, cut));
         struct csn_entry entry;
-        assert_int_equal(csn_row_next(&rows, &entry), CSN_EFORMAT);
+        assert_int_equal(csn_rows_next(&rows, &entry), CSN_EFORMAT);
     }
     csn_buf_fini(&buf);
 }
@@ -68,7 +68,7 @@ static void test_row_is_refused_when_order_case_or_count_is_wrong(void **state)
         buf.data[faults[i].at] = faults[i].octet;
         struct csn_reader rows = csn_reader(csn_buf_view(&buf));
         struct csn_entry entry;
-        assert_int_equal(csn_row_next(&rows, &entry), CSN_EFORMAT);
+        assert_int_equal(csn_rows_next(&rows, &entry), CSN_EFORMAT);
         csn_buf_fini(&buf);
     }
 }
