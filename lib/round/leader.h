@@ -1,0 +1,73 @@
+/* leader.h: a coordinator as a pure machine: rules L1-L6 of protocol.md. It decides nothing that matters for safety: a bad one
+ * wastes serials. It stores nothing. It handles START, TICK, STATEMENT, CERTIFICATE and DOCUMENTS and gives SEND, CERTIFICATE,
+ * TRACE and COUNT. One thread; all memory is the machine's.
+ *
+ *   LISTENING -> ASKING -> LEADING -> RESTING -> LISTENING    (ASKING, LEADING -> ASKING when a higher term is seen) */
+#ifndef CSN_ROUND_LEADER_H
+#define CSN_ROUND_LEADER_H
+
+#include "round/step.h"
+
+#define CSN_HEARTBEAT_MS 500
+#define CSN_SILENT_MS 6000     /* a node not heard for so long does not count */
+#define CSN_NO_QUORUM_MS 10000 /* no q reports for so long: resign */
+#define CSN_RETRY_MAX_S 60     /* L4: 1, 2, 4 .. 60 s */
+#define CSN_REST_MAX_S 8       /* L5 */
+#define CSN_DIVERGED_RETRY_MAX_S 600
+#define CSN_FAILED_MAX 3       /* fresh rounds in a row, then resign */
+
+enum csn_leader_state {
+    CSN_LEADER_LISTENING, /* fewer than q reports since START */
+    CSN_LEADER_ASKING,    /* for promises */
+    CSN_LEADER_LEADING,
+    CSN_LEADER_RESTING, /* resigned, waits */
+};
+const char *csn_leader_text(enum csn_leader_state state);
+
+/* How a round ended for its leader. */
+#define CSN_ROUND_ENDS(X)                                                                          \
+    X(CERTIFIED, "certified")                                                                      \
+    X(DEADLINE, "deadline passed")                                                                 \
+    X(UNREACHABLE, "too few sites left that can vote")                                             \
+    X(DISAGREED, "no quorum computed the same content")                                            \
+    X(AUTHOR, "an author failed or is silent")                                                     \
+    X(OBSOLETE, "a newer certificate surfaced")                                                    \
+    X(RESIGNED, "the leader resigned")
+
+enum csn_round_end {
+#define CSN_ROUND_END_ENUM(name, text) CSN_ROUND_END_##name,
+    CSN_ROUND_ENDS(CSN_ROUND_END_ENUM)
+#undef CSN_ROUND_END_ENUM
+};
+const char *csn_round_end_text(enum csn_round_end end);
+
+struct csn_leader;
+
+/* Copies all it needs. `coordinator` is one of `cluster`. */
+struct csn_leader *csn_leader_new(const struct csn_cluster *cluster, uint16_t coordinator, const struct csn_round_zone *zones,
+                                  size_t zone_count);
+void csn_leader_free(struct csn_leader *take_leader);
+
+/* Appends to `effects`. */
+void csn_leader_step(struct csn_leader *leader, const struct csn_event *event, struct csn_effects *effects);
+
+struct csn_leader_status {
+    enum csn_leader_state state;
+    struct csn_term term; /* asked for or led in */
+    uint16_t lead_site;
+    uint8_t reporting; /* sites heard within CSN_SILENT_MS */
+};
+void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now, struct csn_leader_status *ret_status);
+
+struct csn_leader_zone_status {
+    const uint8_t *zone; /* borrows */
+    const struct csn_proposal *proposal; /* in work; NULL: none. Borrows */
+    uint8_t computed_count, held_count, refused_count;
+    enum csn_round_end last_end;
+    bool has_ended;
+    struct csn_round newest; /* certificate known */
+};
+size_t csn_leader_zone_count(const struct csn_leader *leader);
+void csn_leader_get_zone(const struct csn_leader *leader, size_t index, struct csn_leader_zone_status *ret_status);
+
+#endif
