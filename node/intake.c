@@ -1,0 +1,204 @@
+#include "intake.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/fs.h"
+#include "dns/zonefile.h"
+#include "inputs.h"
+#include "job.h"
+#include "watch.h"
+
+#define FILE_SIZE_MAX ((size_t)16 << 30) /* a longer file is refused before it is read */
+
+/* One reading of the file: made for a worker thread, looked at by the loop when it is done. */
+struct reading {
+    struct csn_intake *intake;  /* borrows */
+    struct csn_input *released; /* owns a reference; may be NULL */
+    struct csn_input *input;    /* owns a reference; NULL unless code is CSN_OK */
+    bool is_moving;             /* the file changed under the reader */
+    bool is_store_failure;
+    bool has_serial;
+    uint32_t serial;
+    int code;
+    struct csn_reason reason;
+};
+
+struct csn_intake {
+    struct csn_intake_settings settings;
+    struct csn_watch *watch;     /* owns */
+    struct csn_input *released;  /* owns a reference; may be NULL */
+    struct csn_parked parked;
+    bool is_reading, is_again;
+};
+
+/* The file's octets, only if it was the same file with the same size and mtime before and after. */
+static int read_still(const char *path, struct csn_buf *buf, bool *ret_is_moving, struct csn_reason *reason)
+{
+    struct stat before, after;
+    if (stat(path, &before) != 0) {
+        return csn_reason_set(reason, CSN_ENOTFOUND, "%s: %s", path, strerror(errno));
+    }
+    int code = csn_fs_read(path, FILE_SIZE_MAX, buf, reason);
+    if (code == CSN_OK && (stat(path, &after) != 0 || before.st_ino != after.st_ino || before.st_size != after.st_size ||
+                           before.st_mtim.tv_sec != after.st_mtim.tv_sec || before.st_mtim.tv_nsec != after.st_mtim.tv_nsec ||
+                           (size_t)after.st_size != buf->size)) {
+        *ret_is_moving = true;
+        return csn_reason_set(reason, CSN_EBUSY, "%s: changed while it was read", path);
+    }
+    return code;
+}
+
+static int add_record(void *arg, const struct csn_record *record, struct csn_reason *reason)
+{
+    return csn_prepare_add(arg, record, reason);
+}
+
+static int parse(const struct csn_zone_config *zone, struct csn_bytes text, struct csn_input **ret_input, struct csn_reason *reason)
+{
+    struct csn_prepare *prepare =
+        csn_prepare_new(zone->zone, zone->policy.drop_addresses, zone->policy.drop_addresses_count);
+    int code = csn_zonefile_read(text, zone->input, zone->zone, add_record, prepare, reason);
+    if (code == CSN_OK) {
+        code = csn_prepare_finish(prepare, ret_input, reason);
+    }
+    csn_prepare_free(prepare);
+    return code;
+}
+
+static int accept_input(struct reading *reading, struct csn_input *input)
+{
+    const struct csn_policy *policy = &reading->intake->settings.zone->policy;
+    reading->has_serial = true;
+    reading->serial = input->serial;
+    int code = csn_policy_check_input(policy, (uint64_t)time(NULL), input->soa.expire, input->ttl_max, &reading->reason);
+    if (code == CSN_OK) {
+        code = csn_input_gate(input, reading->released, policy->shrink_percent, &reading->reason);
+    }
+    if (code == CSN_OK) {
+        code = csn_input_store(reading->intake->settings.store, input);
+        reading->is_store_failure = code != CSN_OK;
+        csn_reason_set(&reading->reason, code, "store: the input with serial %u cannot be kept: %s", (unsigned)input->serial,
+                       csn_error_text(code));
+    }
+    return code;
+}
+
+static void work(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct reading *reading = arg;
+    const struct csn_zone_config *zone = reading->intake->settings.zone;
+    struct csn_buf text = {0};
+    struct csn_input *input = NULL;
+    reading->code = read_still(zone->input, &text, &reading->is_moving, &reading->reason);
+    if (reading->code == CSN_OK) {
+        reading->code = parse(zone, csn_buf_view(&text), &input, &reading->reason);
+    }
+    csn_buf_fini(&text);
+    if (reading->code == CSN_OK) {
+        reading->code = accept_input(reading, input);
+    }
+    if (reading->code == CSN_OK) {
+        reading->input = input;
+    } else {
+        csn_input_unref(input);
+    }
+}
+
+static void park(struct csn_intake *intake, const struct reading *reading)
+{
+    char zone[CSN_NAME_TEXT_MAX];
+    csn_name_text(intake->settings.zone->zone, zone);
+    intake->parked = (struct csn_parked){.reason = reading->reason,
+                                         .has_serial = reading->has_serial,
+                                         .serial = reading->serial,
+                                         .since_s = (uint64_t)time(NULL)};
+    csn_log(intake->settings.log, CSN_ERROR, "input.parked",
+            "zone %s: %s; the released zone stays served; put a corrected file in place", zone, reading->reason.text);
+}
+
+static void take(struct csn_intake *intake, struct csn_input *input)
+{
+    char zone[CSN_NAME_TEXT_MAX];
+    csn_name_text(intake->settings.zone->zone, zone);
+    intake->parked = (struct csn_parked){0};
+    csn_log(intake->settings.log, CSN_INFO, "input.taken",
+            "zone %s input serial %u: %u records, %u delegations, %u dropped, %u RRsets with unequal TTLs, %u addresses nothing names",
+            zone, (unsigned)input->serial, (unsigned)input->records, (unsigned)input->delegations, (unsigned)input->removed,
+            (unsigned)input->ttl_warnings, (unsigned)input->unnamed_addresses);
+    intake->settings.on_input(intake->settings.arg, input);
+}
+
+static void start_reading(struct csn_intake *intake);
+
+static void done(void *arg)
+{
+    struct reading *reading = arg;
+    struct csn_intake *intake = reading->intake;
+    intake->is_reading = false;
+    if (reading->is_store_failure) {
+        intake->settings.on_failed(intake->settings.arg, reading->code, &reading->reason);
+    } else if (reading->is_moving) {
+        csn_watch_again(intake->watch);
+    } else if (reading->code == CSN_OK) {
+        take(intake, reading->input);
+    } else {
+        park(intake, reading);
+    }
+    csn_input_unref(reading->input);
+    csn_input_unref(reading->released);
+    free(reading);
+    if (intake->is_again) {
+        intake->is_again = false;
+        start_reading(intake);
+    }
+}
+
+static void start_reading(struct csn_intake *intake)
+{
+    struct reading *reading = csn_calloc(1, sizeof(*reading));
+    reading->intake = intake;
+    reading->released = intake->released ? csn_input_ref(intake->released) : NULL;
+    intake->is_reading = true;
+    csn_job_run(intake->settings.loop, 1, work, done, reading);
+}
+
+static void on_ready(void *arg)
+{
+    struct csn_intake *intake = arg;
+    if (intake->is_reading) {
+        intake->is_again = true;
+    } else {
+        start_reading(intake);
+    }
+}
+
+int csn_intake_new(const struct csn_intake_settings *settings, struct csn_intake **ret_intake, struct csn_reason *reason)
+{
+    struct csn_intake *intake = csn_calloc(1, sizeof(*intake));
+    intake->settings = *settings;
+    int code = csn_watch_new(settings->loop, settings->zone->input, on_ready, intake, &intake->watch, reason);
+    if (code != CSN_OK) {
+        free(intake);
+        return code;
+    }
+    *ret_intake = intake;
+    return CSN_OK;
+}
+
+void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input)
+{
+    struct csn_input *old = intake->released;
+    intake->released = input ? csn_input_ref(input) : NULL;
+    csn_input_unref(old);
+}
+
+const struct csn_parked *csn_intake_parked(const struct csn_intake *intake)
+{
+    return &intake->parked;
+}

@@ -1,0 +1,45 @@
+/* intake.h: a zone's unsigned zone file, from the folder it is put in to an input in the store: watched, read into memory,
+ * parsed, prepared, gated, stored. What is refused or kept back by a gate is parked with its reason until a new input comes;
+ * the released zone goes on. Loop thread; the heavy part runs in a worker thread. */
+#ifndef CSN_NODE_INTAKE_H
+#define CSN_NODE_INTAKE_H
+
+#include <uv.h>
+
+#include "base/log.h"
+#include "config/node.h"
+#include "zone/prepare.h"
+#include "zone/store.h"
+
+/* An input that is not taken. */
+struct csn_parked {
+    struct csn_reason reason; /* empty: nothing is parked */
+    bool has_serial;
+    uint32_t serial;
+    uint64_t since_s; /* Unix */
+};
+
+/* A new input, borrowed; durable in the store. */
+typedef void csn_intake_fn(void *arg, struct csn_input *input);
+/* The store failed with this code: the caller stops the process. */
+typedef void csn_intake_failed_fn(void *arg, int code, const struct csn_reason *reason);
+
+struct csn_intake_settings { /* borrows, for the intake's life */
+    uv_loop_t *loop;
+    const struct csn_log *log;
+    const struct csn_zone_config *zone;
+    struct csn_store *store;
+    csn_intake_fn *on_input;
+    csn_intake_failed_fn *on_failed;
+    void *arg;
+};
+
+struct csn_intake;
+
+int csn_intake_new(const struct csn_intake_settings *settings, struct csn_intake **ret_intake, struct csn_reason *reason);
+/* The input of the newest release, against which the gates compare; takes a reference of its own. */
+void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input);
+/* Borrowed until the loop runs again. */
+const struct csn_parked *csn_intake_parked(const struct csn_intake *intake);
+
+#endif
