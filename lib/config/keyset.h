@@ -8,9 +8,4 @@
  * caller ends it with csn_keyset_fini. */
 int csn_keyset_parse(struct csn_bytes text, const char *file, struct csn_keyset *ret_keyset, struct csn_reason *reason);
 
-/* RDATA from its presentation form, appended to `buf`: DNSKEY and CDNSKEY ("257 3 13 base64"), DS and CDS ("12345 13 2 hex");
- * spaces may stand inside base64 and hex. CSN_EFORMAT. */
-int csn_rdata_parse_key(const char *text, struct csn_buf *buf);
-int csn_rdata_parse_ds(const char *text, struct csn_buf *buf);
-
 #endif

@@ -1,0 +1,136 @@
+#include "config/rdata.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n';
+}
+
+static int sextet(char c)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c != '\0' ? strchr(alphabet, c) : NULL;
+    return at != NULL ? (int)(at - alphabet) : -1;
+}
+
+/* Four characters to one to three octets; `pads` of them are '='. Bits that no octet takes must be zero, so that one value
+ * has one spelling. */
+static bool put_group(const uint8_t sextets[4], unsigned pads, struct csn_buf *buf)
+{
+    uint32_t bits = (uint32_t)sextets[0] << 18 | (uint32_t)sextets[1] << 12 | (uint32_t)sextets[2] << 6 | sextets[3];
+    if (pads > 2 || (bits & ((UINT32_C(1) << (8 * pads)) - 1)) != 0) {
+        return false;
+    }
+    for (unsigned i = 0; i < 3 - pads; i++) {
+        csn_buf_put_u8(buf, (uint8_t)(bits >> (16 - 8 * i)));
+    }
+    return true;
+}
+
+int csn_base64_decode(const char *text, struct csn_buf *buf)
+{
+    size_t before = buf->size;
+    uint8_t group[4] = {0};
+    unsigned count = 0, pads = 0;
+    bool is_bad = false, is_last = false;
+    for (; *text != '\0' && !is_bad; text++) {
+        if (is_space(*text)) {
+            continue;
+        }
+        int value = *text == '=' ? 0 : sextet(*text);
+        is_bad = is_last || value < 0 || (pads > 0 && *text != '=');
+        pads += *text == '=';
+        group[count++] = (uint8_t)(value & 63);
+        if (count == 4 && !is_bad) {
+            is_bad = !put_group(group, pads, buf);
+            is_last = pads > 0;
+            count = 0;
+        }
+    }
+    if (is_bad || count != 0) {
+        buf->size = before;
+        return CSN_EFORMAT;
+    }
+    return CSN_OK;
+}
+
+/* The next word as a number of at most `max`; moves `text` behind it. */
+static bool next_number(const char **text, uint64_t max, uint64_t *ret_number)
+{
+    char word[8];
+    size_t size = 0;
+    while (is_space(**text)) {
+        (*text)++;
+    }
+    for (; **text != '\0' && !is_space(**text); (*text)++) {
+        if (size + 1 >= sizeof(word)) {
+            return false;
+        }
+        word[size++] = **text;
+    }
+    word[size] = '\0';
+    return csn_number_parse(word, max, ret_number) == CSN_OK;
+}
+
+int csn_rdata_parse_key(const char *text, struct csn_buf *buf)
+{
+    size_t before = buf->size;
+    uint64_t flags, protocol, algorithm;
+    if (!next_number(&text, UINT16_MAX, &flags) || !next_number(&text, UINT8_MAX, &protocol) ||
+        !next_number(&text, UINT8_MAX, &algorithm)) {
+        return CSN_EFORMAT;
+    }
+    csn_buf_put_u16(buf, (uint16_t)flags);
+    csn_buf_put_u8(buf, (uint8_t)protocol);
+    csn_buf_put_u8(buf, (uint8_t)algorithm);
+    size_t head = buf->size;
+    if (csn_base64_decode(text, buf) != CSN_OK || buf->size == head) {
+        buf->size = before;
+        return CSN_EFORMAT;
+    }
+    return CSN_OK;
+}
+
+/* Hex to the end of the text; no digits are refused. */
+static bool put_hex(const char *text, struct csn_buf *buf)
+{
+    char pair[3] = "";
+    size_t count = 0, before = buf->size;
+    for (; *text != '\0'; text++) {
+        uint8_t octet;
+        if (is_space(*text)) {
+            continue;
+        }
+        pair[count++] = *text;
+        if (count == 2) {
+            if (csn_hex_decode(pair, &octet, 1) != CSN_OK) {
+                return false;
+            }
+            csn_buf_put_u8(buf, octet);
+            count = 0;
+        }
+    }
+    return count == 0 && buf->size > before;
+}
+
+int csn_rdata_parse_ds(const char *text, struct csn_buf *buf)
+{
+    size_t before = buf->size;
+    uint64_t tag, algorithm, digest_type;
+    if (!next_number(&text, UINT16_MAX, &tag) || !next_number(&text, UINT8_MAX, &algorithm) ||
+        !next_number(&text, UINT8_MAX, &digest_type)) {
+        return CSN_EFORMAT;
+    }
+    csn_buf_put_u16(buf, (uint16_t)tag);
+    csn_buf_put_u8(buf, (uint8_t)algorithm);
+    csn_buf_put_u8(buf, (uint8_t)digest_type);
+    if (!put_hex(text, buf)) {
+        buf->size = before;
+        return CSN_EFORMAT;
+    }
+    return CSN_OK;
+}
