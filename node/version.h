@@ -1,0 +1,47 @@
+/* version.h: versions of a zone in the store: written from a round's content, read back whole for the roots and the verifiers,
+ * fetched from peers. These calls read and write whole zones: worker threads only. */
+#ifndef CSN_NODE_VERSION_H
+#define CSN_NODE_VERSION_H
+
+#include "round/certificate.h"
+#include "sign/content.h"
+#include "sign/verify.h"
+#include "zone/store.h"
+
+/* What the table of a version says of itself; its name, the full root, binds both. */
+struct csn_version_meta {
+    uint64_t time_s; /* T */
+    uint32_t serial;
+};
+void csn_version_meta_encode(const struct csn_version_meta *meta, struct csn_buf *buf);
+int csn_version_meta_decode(struct csn_bytes octets, struct csn_version_meta *ret_meta);
+
+/* Writes the signed zone as a complete table named by its full root, unless it is there. Durable when it returns CSN_OK. */
+int csn_version_write(struct csn_store *store, const struct csn_content *content, const struct csn_digest *full_root);
+
+/* A version read back: entries borrow from the store's map until close. */
+struct csn_version_view {
+    struct csn_table_reader *reader; /* owns */
+    struct csn_version_meta meta;
+    struct csn_entry *entries; /* owns */
+    bool *is_carried;          /* owns; see csn_version_mark_carried */
+    size_t count;
+};
+/* CSN_ENOTFOUND, CSN_EDAMAGED. */
+int csn_version_open(struct csn_store *store, const uint8_t *apex, const struct csn_digest *full_root,
+                     struct csn_version_view *ret_view);
+void csn_version_close(struct csn_version_view *view);
+
+/* Roots of what was read back. CSN_EMISMATCH when they are not the version's name. */
+int csn_version_check(const struct csn_version_view *view, const uint8_t *apex, const struct csn_digest *full_root,
+                      struct csn_zone_roots *ret_roots, struct csn_reason *reason);
+
+/* Marks the entries that stand octet for octet in the parent; none when the two have different DNSKEY RRsets, because then
+ * every signature is verified again (signing.md 5). */
+int csn_version_mark_carried(struct csn_version_view *view, struct csn_store *store, const uint8_t *apex,
+                             const struct csn_digest *parent);
+
+/* Hands the parent's entries to the content, which takes over what is unchanged. */
+int csn_version_carry(struct csn_content *content, struct csn_store *store, const uint8_t *apex, const struct csn_digest *parent);
+
+#endif
