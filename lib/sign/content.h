@@ -27,7 +27,8 @@ struct csn_signature {
 };
 
 struct csn_content {
-    struct csn_zone *zone; /* owns a reference: every RRset but RRSIGs, canonical order */
+    struct csn_zone *zone; /* owns a reference: every RRset but RRSIGs, canonical order; lives no longer than the content, from
+                              whose input it borrows */
     const struct csn_keyset *keyset; /* borrows; the caller keeps it alive */
     struct csn_content_params params;
     struct csn_signature *signatures; /* owns; ascending by rrset, then algorithm, tag, id */
@@ -59,17 +60,19 @@ void csn_signature_input(const struct csn_content *content, const struct csn_sig
 void csn_signature_set(struct csn_content *content, struct csn_signature *signature, struct csn_bytes octets);
 
 /* A share: the signatures of one author that are not carried, in the content's order: count x (index u32 | size u16 |
- * octets). Encode needs them all set. Decode refuses (CSN_EFORMAT, CSN_EMISMATCH) what is not exactly this author's set. */
+ * octets). Encode needs them all set. Decode refuses (CSN_EFORMAT, CSN_EMISMATCH) what is not exactly this author's set, and
+ * then sets none. */
 void csn_share_encode(const struct csn_content *content, uint16_t author, struct csn_buf *buf);
 int csn_share_decode(struct csn_content *content, uint16_t author, struct csn_bytes share);
-/* Root of class B over the RRsets of a share (one leaf an (owner, covered type), of those with a signature in the share), and
- * the count of its signatures. */
+/* Root of class B over the RRsets of a share (one leaf an (owner, covered type), of those with a signature in the share, over
+ * the signatures that are in the share), and the count of its signatures. */
 void csn_share_root(const struct csn_content *content, uint16_t author, struct csn_digest *ret_root, uint64_t *ret_count);
 
 /* Every signature set: class B and full root. */
 void csn_content_full_root(const struct csn_content *content, struct csn_digest *ret_b, struct csn_digest *ret_full);
 
-/* Entry i of the signed zone in canonical order (RRSIGs sorted by RDATA, packed into `buf`, which the entry borrows). */
+/* Entry i of the signed zone in canonical order (RRSIGs sorted by RDATA, packed into `buf`, which is cleared first and which
+ * the entry borrows). */
 void csn_content_entry(const struct csn_content *content, size_t i, struct csn_buf *buf, struct csn_entry *ret_entry);
 
 /* Roots of a signed zone from its entries alone (a released version, a file): D K N R B, content and full root. Fed in any
@@ -78,9 +81,10 @@ struct csn_zone_roots {
     struct csn_roots roots;
     struct csn_digest b, content, full;
     uint64_t records, signatures;
-    uint64_t earliest_expiry_s;
+    uint64_t earliest_expiry_s; /* 0: no signatures */
 };
 struct csn_rooter;
+/* `apex` is copied. */
 struct csn_rooter *csn_rooter_new(const uint8_t *apex, uint64_t time_s);
 int csn_rooter_add(struct csn_rooter *rooter, const struct csn_entry *entry, struct csn_reason *reason);
 int csn_rooter_finish(struct csn_rooter *rooter, uint32_t serial, struct csn_zone_roots *ret_roots, struct csn_reason *reason);

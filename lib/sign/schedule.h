@@ -16,7 +16,8 @@ struct csn_schedule {
 /* One signature to be: 64-bit times; the wire has their low 32 bits. */
 struct csn_planned {
     uint64_t inception_s, expiration_s;
-    uint16_t key; /* index in the key set */
+    uint64_t slot_hash; /* h(r) */
+    uint16_t key;       /* index in the key set */
 };
 
 #define CSN_SIGNATURES_MAX CSN_KEYS_MAX

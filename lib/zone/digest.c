@@ -9,6 +9,25 @@
 #define BRANCHES 256
 #define SOA_FIXED 20 /* serial refresh retry expire minimum */
 
+enum csn_class csn_class_of(const uint8_t *apex, const struct csn_rrset *rrset)
+{
+    switch (rrset->type) {
+    case CSN_TYPE_DNSKEY:
+    case CSN_TYPE_CDS:
+    case CSN_TYPE_CDNSKEY: /* below the apex these are ordinary data */
+        return csn_name_equal(rrset->owner, apex) ? CSN_CLASS_K : CSN_CLASS_D;
+    case CSN_TYPE_NSEC3PARAM:
+        return CSN_CLASS_K;
+    case CSN_TYPE_NSEC:
+    case CSN_TYPE_NSEC3:
+        return CSN_CLASS_N;
+    case CSN_TYPE_ZONEMD:
+        return CSN_CLASS_B;
+    default:
+        return CSN_CLASS_D;
+    }
+}
+
 void csn_leaves_add(struct csn_leaves *leaves, const struct csn_digest *leaf)
 {
     if (leaves->count == leaves->count_max) {

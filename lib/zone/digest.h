@@ -11,6 +11,9 @@
 /* D, K, N, R, B, and X for what preparation removed. Letters are ASCII. */
 enum csn_class { CSN_CLASS_D = 'D', CSN_CLASS_K = 'K', CSN_CLASS_N = 'N', CSN_CLASS_R = 'R', CSN_CLASS_B = 'B', CSN_CLASS_X = 'X' };
 
+/* Where the RRset belongs: K, N, B (ZONEMD) or D. RRSIGs are not asked for: their heads are R, their whole is B. */
+enum csn_class csn_class_of(const uint8_t *apex, const struct csn_rrset *rrset);
+
 struct csn_roots {
     struct csn_digest d, k, n, r;
 };

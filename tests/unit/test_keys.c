@@ -97,7 +97,9 @@ static void test_policy_is_checked(void **state)
         {{{{0, 0, 21 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 11 * DAY, 5400}}}, "window"},
         /* V and R go down together: the new V never meets the old R */
         {{{{0, 0, 28 * DAY}, {NOW, DAY, 14 * DAY}}, {{0, 0, 14 * DAY}, {NOW, DAY, 7 * DAY}}, {{0, 0, 5400}}}, NULL},
-        /* in windows of their own it does */
+        /* or up together: the old V never meets the new R */
+        {{{{0, 0, 14 * DAY}, {NOW, DAY, 28 * DAY}}, {{0, 0, 7 * DAY}, {NOW, DAY, 14 * DAY}}, {{0, 0, 5400}}}, NULL},
+        /* in windows of their own they do */
         {{{{0, 0, 28 * DAY}, {NOW, DAY, 14 * DAY}}, {{0, 0, 14 * DAY}, {NOW, 2 * DAY, 7 * DAY}}, {{0, 0, 5400}}}, "validity is"},
         /* R first, V after its window: they do not meet */
         {{{{0, 0, 28 * DAY}, {NOW + DAY, 0, 14 * DAY}}, {{0, 0, 14 * DAY}, {NOW, DAY, 7 * DAY}}, {{0, 0, 5400}}}, NULL},
