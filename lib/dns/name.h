@@ -47,7 +47,7 @@ int csn_name_parse(const char *text, uint8_t ret_name[CSN_NAME_MAX]);
 /* The store's key of an RRset: labels from the root, octet 00 as 01 01 and 01 as 01 02, each label closed by 00, the name
  * closed by one more 00 (without it a type above 255 would sort after the names below its owner), then the type. memcmp order
  * of keys is canonical order of (owner, type). */
-#define CSN_KEY_MAX 510
+#define CSN_KEY_MAX 507 /* 250 octets doubled, 4 labels and the name closed, the type */
 size_t csn_key_encode(const uint8_t *owner, uint16_t type, uint8_t ret_key[CSN_KEY_MAX]);
 /* CSN_EDAMAGED when `key` is not what encode writes. */
 int csn_key_decode(struct csn_bytes key, uint8_t ret_owner[CSN_NAME_MAX], uint16_t *ret_type);

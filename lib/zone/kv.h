@@ -14,13 +14,18 @@
 
 struct csn_kv;        /* an environment; any thread */
 struct csn_kv_txn;    /* one thread at a time; read transactions see one state */
-struct csn_kv_cursor; /* lives inside its transaction */
+struct csn_kv_cursor; /* closed before its transaction ends */
 
-/* A folder with one LMDB environment; `tables` named databases, at most 8. `size_max` is LMDB's map size. */
+/* A folder with one LMDB environment, made with its parent if need be (mode 0700); `tables` named databases, at most 8.
+ * `size_max` is LMDB's map size. CSN_EBUSY: open already, here or in another process. CSN_EDAMAGED: a page is damaged or cut
+ * off, or the file is gone though it was made. What happens to the file while it is open is not noticed: a truncation then
+ * ends the process (SIGBUS). */
 int csn_kv_open(const char *folder, size_t size_max, const char *const *tables, unsigned table_count, struct csn_kv **ret_kv,
                 struct csn_reason *reason);
 void csn_kv_close(struct csn_kv *take_kv);
 
+/* A write transaction waits for the one before, and ends on the thread that began it, before that thread begins another.
+ * CSN_EBUSY: over 256 read transactions at once. */
 int csn_kv_begin(struct csn_kv *kv, bool is_write, struct csn_kv_txn **ret_txn);
 /* Durable when it returns CSN_OK. The transaction is gone either way. */
 int csn_kv_commit(struct csn_kv_txn *take_txn);
@@ -35,7 +40,7 @@ int csn_kv_del(struct csn_kv_txn *txn, unsigned table, struct csn_bytes key);
 
 int csn_kv_cursor_open(struct csn_kv_txn *txn, unsigned table, struct csn_kv_cursor **ret_cursor);
 void csn_kv_cursor_close(struct csn_kv_cursor *take_cursor);
-/* The first pair at or after `key`; then each next. CSN_ENOTFOUND at the end. */
+/* The first pair at or after `key` (empty: of all); then each next. CSN_ENOTFOUND at the end. */
 int csn_kv_cursor_seek(struct csn_kv_cursor *cursor, struct csn_bytes key, struct csn_bytes *ret_key, struct csn_bytes *ret_value);
 int csn_kv_cursor_next(struct csn_kv_cursor *cursor, struct csn_bytes *ret_key, struct csn_bytes *ret_value);
 

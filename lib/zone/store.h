@@ -14,13 +14,15 @@
 
 struct csn_store;
 
-/* Opens or makes `folder`/votes and `folder`/zones (mode 0700), deletes staging not marked complete. CSN_EDAMAGED: cannot be
- * read; CSN_EBUSY: another process has it. */
+/* Opens or makes `folder`/votes and `folder`/zones (mode 0700), reads and checks every page and vote once (about 1 s a GiB),
+ * deletes staging not marked complete. CSN_EDAMAGED: cannot be read, or is gone though it was made; CSN_EBUSY: another process
+ * has it; CSN_EFORMAT: written by another version. */
 int csn_store_open(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
                    struct csn_reason *reason);
 void csn_store_close(struct csn_store *take_store);
 /* A write and a sync in both environments; at start and when asked. */
 int csn_store_probe(struct csn_store *store, struct csn_reason *reason);
+/* Of the environment that is fuller in proportion. */
 void csn_store_usage(struct csn_store *store, uint64_t *ret_used, uint64_t *ret_size_max);
 
 /* --- votes: records of the round core, opaque here. Keys begin with the core's own prefix. */
@@ -42,10 +44,11 @@ enum csn_table_kind { CSN_TABLE_INPUT = 1, CSN_TABLE_VERSION = 2 };
 
 /* `meta` is the caller's, opaque here (an input's numbers; a version's serial, T, counts), at most 1 KiB. */
 struct csn_table_writer;
-/* CSN_EEXISTS when a complete table of that name is there. An incomplete one is replaced. */
+/* CSN_EEXISTS when a complete table of that name is there. An incomplete one is replaced, and its writer, if one is alive, gets
+ * CSN_ECLOSED. One thread at a time; a writer holds no lock between calls, so any number may be filled in turn. */
 int csn_table_begin(struct csn_store *store, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name,
                     struct csn_table_writer **ret_writer);
-/* Entries in canonical order; takes any number of transactions. */
+/* Entries in canonical order, else CSN_EFORMAT; takes any number of transactions. The first error stays: complete says it too. */
 int csn_table_add(struct csn_table_writer *writer, const struct csn_entry *entry);
 /* The last transaction marks the table complete and is durable when this returns. Frees the writer in any case. */
 int csn_table_complete(struct csn_table_writer *take_writer, struct csn_bytes meta);
@@ -76,7 +79,7 @@ int csn_store_put_blob(struct csn_store *store, struct csn_bytes key, struct csn
 /* Appended to `buf`. CSN_ENOTFOUND. */
 int csn_store_get_blob(struct csn_store *store, struct csn_bytes key, struct csn_buf *buf);
 int csn_store_del_blob(struct csn_store *store, struct csn_bytes key);
-/* Keys with this prefix. */
+/* Keys with this prefix, ascending; `fn` gets an empty value. */
 int csn_store_list_blobs(struct csn_store *store, struct csn_bytes prefix, csn_vote_fn *fn, void *arg);
 
 #endif

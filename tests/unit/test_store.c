@@ -1,0 +1,1029 @@
+/* Goal: the store keeps what store.h says: tables whole or absent, votes all or nothing, damage reported, through kill -9 too.
+ * Method: a private folder a test; a process killed at points drawn from its own progress; damage written through kv.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "zone/store.h"
+
+#define MIB ((size_t)1 << 20)
+#define PATH_SIZE 256
+
+/* The tables of the two environments, as store_table.c draws them. */
+static const char *const votes_tables[] = {"records", "state"};
+static const char *const zones_tables[] = {"index", "rows", "blobs", "state"};
+
+static const uint8_t apex[] = "\x07" "example";
+static const uint8_t other_apex[] = "\x05" "other";
+
+/* --- the private folder */
+
+static int make_folder(void **state)
+{
+    char *folder = malloc(PATH_SIZE);
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, PATH_SIZE, "%s/consign-store-XXXXXX", base ? base : "/tmp");
+    *state = mkdtemp(folder);
+    return *state == NULL;
+}
+
+static int remove_folder(void **state)
+{
+    static const char *const names[] = {"votes/data.mdb", "votes/lock.mdb", "votes/owner", "votes", "zones/data.mdb",
+                                        "zones/lock.mdb", "zones/owner",    "zones", ""};
+    char path[PATH_SIZE];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%.128s/%s", (char *)*state, names[i]);
+        remove(path);
+    }
+    int bad = access(*state, F_OK) == 0;
+    free(*state);
+    return bad;
+}
+
+static struct csn_store *open_store(const char *folder)
+{
+    struct csn_store *store;
+    struct csn_reason reason = {0};
+    int code = csn_store_open(folder, 16 * MIB, 1024 * MIB, &store, &reason);
+    if (code != CSN_OK) {
+        fail_msg("%s", reason.text);
+    }
+    return store;
+}
+
+static int try_open(const char *folder)
+{
+    struct csn_store *store;
+    struct csn_reason reason = {0};
+    int code = csn_store_open(folder, 16 * MIB, 1024 * MIB, &store, &reason);
+    if (code == CSN_OK) {
+        csn_store_close(store);
+    } else {
+        assert_true(reason.text[0] != 0);
+    }
+    return code;
+}
+
+static struct csn_kv *open_env(const char *folder, bool is_votes)
+{
+    char path[PATH_SIZE];
+    struct csn_kv *kv;
+    snprintf(path, sizeof(path), "%.128s/%s", folder, is_votes ? "votes" : "zones");
+    assert_int_equal(csn_kv_open(path, (is_votes ? 16 : 1024) * MIB, is_votes ? votes_tables : zones_tables,
+                                 is_votes ? 2 : 4, &kv, NULL),
+                     CSN_OK);
+    return kv;
+}
+
+static struct csn_bytes text(const char *chars)
+{
+    return csn_bytes(chars, strlen(chars));
+}
+
+static struct csn_digest name_of(uint32_t number)
+{
+    struct csn_digest name = {{0}};
+    csn_set_u32(name.octets, number);
+    return name;
+}
+
+static double now_s(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (double)at.tv_sec + (double)at.tv_nsec * 1e-9;
+}
+
+/* --- entries made from (table, row): two types an owner, some with signatures, some too long for a page */
+
+struct sample {
+    uint8_t owner[CSN_NAME_MAX];
+    struct csn_buf rdatas, rrsigs;
+    struct csn_entry entry;
+};
+
+static void sample_make(uint32_t table, uint32_t row, struct sample *sample)
+{
+    char label[16];
+    snprintf(label, sizeof(label), "d%08u", row / 2);
+    sample->owner[0] = 9;
+    memcpy(sample->owner + 1, label, 9);
+    memcpy(sample->owner + 10, apex, sizeof(apex));
+    csn_buf_clear(&sample->rdatas);
+    csn_buf_clear(&sample->rrsigs);
+    uint16_t count = row % 1000 == 7 ? 600 : (uint16_t)(1 + row % 3);
+    for (uint16_t i = 0; i < count; i++) {
+        csn_buf_put_u16(&sample->rdatas, 10);
+        csn_buf_put_u16(&sample->rdatas, i);
+        csn_buf_put_u32(&sample->rdatas, table);
+        csn_buf_put_u32(&sample->rdatas, row);
+    }
+    uint16_t signature_count = row % 4 == 0;
+    for (uint16_t i = 0; i < signature_count; i++) {
+        csn_buf_put_u16(&sample->rrsigs, 80);
+        memset(csn_buf_reserve(&sample->rrsigs, 80), (int)(row & 0xff), 80);
+        sample->rrsigs.size += 80;
+    }
+    sample->entry.rrset = (struct csn_rrset){.owner = sample->owner,
+                                             .rdatas = csn_buf_view(&sample->rdatas),
+                                             .ttl = 3600 + row % 7,
+                                             .type = row % 2 == 0 ? CSN_TYPE_NS : 65280,
+                                             .count = count};
+    sample->entry.rrsigs = sample->entry.rrset;
+    sample->entry.rrsigs.type = CSN_TYPE_RRSIG;
+    sample->entry.rrsigs.count = signature_count;
+    sample->entry.rrsigs.rdatas = csn_buf_view(&sample->rrsigs);
+}
+
+static void sample_fini(struct sample *sample)
+{
+    csn_buf_fini(&sample->rdatas);
+    csn_buf_fini(&sample->rrsigs);
+}
+
+static int add_row(struct csn_table_writer *writer, uint32_t table, uint32_t row, struct sample *sample)
+{
+    sample_make(table, row, sample);
+    return csn_table_add(writer, &sample->entry);
+}
+
+/* `step` is called now and then, for tests that kill. */
+static int load(struct csn_store *store, const uint8_t *zone, uint32_t table, uint32_t rows, void (*step)(void))
+{
+    struct csn_table_writer *writer;
+    struct csn_digest name = name_of(table);
+    struct sample sample = {0};
+    uint8_t meta[4];
+    csn_set_u32(meta, rows);
+    int code = csn_table_begin(store, CSN_TABLE_VERSION, zone, &name, &writer);
+    if (code != CSN_OK) {
+        return code;
+    }
+    for (uint32_t i = 0; i < rows; i++) {
+        (void)add_row(writer, table, i, &sample); /* complete says the first error */
+        if (step != NULL && i % 1024 == 0) {
+            step();
+        }
+    }
+    sample_fini(&sample);
+    return csn_table_complete(writer, csn_bytes(meta, sizeof(meta)));
+}
+
+static bool entry_equal(const struct csn_entry *a, const struct csn_entry *b)
+{
+    return csn_rrset_equal(&a->rrset, &b->rrset) && csn_rrset_equal(&a->rrsigs, &b->rrsigs);
+}
+
+/* The table is there with every row as load made it. */
+static void assert_whole(struct csn_store *store, const uint8_t *zone, uint32_t table)
+{
+    struct csn_table_reader *reader;
+    struct csn_digest name = name_of(table);
+    struct sample sample = {0};
+    struct csn_entry entry;
+    assert_int_equal(csn_table_open(store, CSN_TABLE_VERSION, zone, &name, &reader), CSN_OK);
+    assert_int_equal(csn_table_meta(reader).size, 4);
+    uint32_t rows = csn_get_u32(csn_table_meta(reader).data);
+    assert_true(csn_table_count(reader) == rows);
+    for (uint32_t i = 0; i < rows; i++) {
+        assert_int_equal(csn_table_next(reader, &entry), CSN_OK);
+        sample_make(table, i, &sample);
+        assert_true(entry_equal(&entry, &sample.entry));
+    }
+    assert_int_equal(csn_table_next(reader, &entry), CSN_ENOTFOUND);
+    csn_table_close(reader);
+    sample_fini(&sample);
+}
+
+static int count_table(void *arg, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name,
+                       struct csn_bytes meta)
+{
+    (void)kind, (void)zone, (void)name;
+    uint64_t *rows = arg;
+    *rows += csn_get_u32(meta.data);
+    return CSN_OK;
+}
+
+/* Rows in the file, of whichever table; the store is closed. */
+static uint64_t rows_in_file(const char *folder)
+{
+    struct csn_kv *kv = open_env(folder, false);
+    struct csn_kv_txn *txn;
+    struct csn_kv_cursor *cursor;
+    struct csn_bytes key, value;
+    uint64_t count = 0;
+    assert_int_equal(csn_kv_begin(kv, false, &txn), CSN_OK);
+    assert_int_equal(csn_kv_cursor_open(txn, 1, &cursor), CSN_OK);
+    for (int code = csn_kv_cursor_seek(cursor, csn_bytes(NULL, 0), &key, &value); code == CSN_OK;
+         code = csn_kv_cursor_next(cursor, &key, &value)) {
+        count++;
+    }
+    csn_kv_cursor_close(cursor);
+    csn_kv_abort(txn);
+    csn_kv_close(kv);
+    return count;
+}
+
+/* --- votes */
+
+static int write_one_vote(struct csn_store *store, const char *key, const char *value)
+{
+    struct csn_vote_write write = {.key = text(key), .value = value ? text(value) : csn_bytes(NULL, 0)};
+    return csn_store_write_votes(store, NULL, 0, &write, 1);
+}
+
+static int gather(void *arg, struct csn_bytes key, struct csn_bytes value)
+{
+    struct csn_buf *buf = arg;
+    csn_buf_put_bytes(buf, key);
+    csn_buf_put_u8(buf, '=');
+    csn_buf_put_bytes(buf, value);
+    csn_buf_put_u8(buf, ' ');
+    return CSN_OK;
+}
+
+static void assert_votes(struct csn_store *store, const char *prefix, const char *expected)
+{
+    struct csn_buf buf = {0};
+    assert_int_equal(csn_store_read_votes(store, text(prefix), gather, &buf), CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&buf), text(expected)));
+    csn_buf_fini(&buf);
+}
+
+static int stop_at_once(void *arg, struct csn_bytes key, struct csn_bytes value)
+{
+    (void)key, (void)value;
+    ++*(int *)arg;
+    return CSN_ELIMIT;
+}
+
+static void test_votes_survive_reopen_and_come_by_prefix(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    assert_int_equal(write_one_vote(store, "h/2", "two"), CSN_OK);
+    assert_int_equal(write_one_vote(store, "h/1", "one"), CSN_OK);
+    assert_int_equal(write_one_vote(store, "floor", ""), CSN_OK);
+    assert_int_equal(write_one_vote(store, "h/3", "three"), CSN_OK);
+    assert_int_equal(write_one_vote(store, "i", "after"), CSN_OK);
+    assert_int_equal(write_one_vote(store, "h/3", NULL), CSN_OK);
+    assert_int_equal(write_one_vote(store, "absent", NULL), CSN_OK);
+    csn_store_close(store);
+    store = open_store(*state);
+    assert_votes(store, "h/", "h/1=one h/2=two ");
+    assert_votes(store, "", "floor= h/1=one h/2=two i=after ");
+    assert_votes(store, "j", "");
+    int calls = 0;
+    assert_int_equal(csn_store_read_votes(store, text("h"), stop_at_once, &calls), CSN_ELIMIT);
+    assert_int_equal(calls, 1);
+    csn_store_close(store);
+}
+
+static void test_votes_are_not_written_when_the_state_differs(void **state)
+{
+    static const struct {
+        const char *key, *value;
+        int code;
+    } rows[] = {{"floor", "1", CSN_OK},    {"floor", "2", CSN_EMISMATCH}, {"floor", NULL, CSN_EMISMATCH},
+                {"hold", NULL, CSN_OK},    {"hold", "", CSN_EMISMATCH},   {"floor", "", CSN_EMISMATCH}};
+    struct csn_store *store = open_store(*state);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(write_one_vote(store, "floor", "1"), CSN_OK);
+        assert_int_equal(write_one_vote(store, "new", NULL), CSN_OK);
+        struct csn_vote_expect expects[2] = {
+            {.key = text("floor"), .value = text("1")},
+            {.key = text(rows[i].key), .value = rows[i].value ? text(rows[i].value) : csn_bytes(NULL, 0)}};
+        struct csn_vote_write writes[2] = {{.key = text("new"), .value = text("x")},
+                                           {.key = text("floor"), .value = text("9")}};
+        assert_int_equal(csn_store_write_votes(store, expects, 2, writes, 2), rows[i].code);
+        assert_votes(store, "", rows[i].code == CSN_OK ? "floor=9 new=x " : "floor=1 ");
+    }
+    /* A write that cannot be takes the whole step with it. */
+    static const uint8_t long_key[CSN_KV_KEY_MAX + 1];
+    struct csn_vote_write writes[2] = {{.key = text("floor"), .value = text("7")},
+                                       {.key = csn_bytes(long_key, sizeof(long_key)), .value = text("x")}};
+    assert_int_equal(csn_store_write_votes(store, NULL, 0, writes, 2), CSN_ELIMIT);
+    assert_votes(store, "", "floor=1 ");
+    csn_store_close(store);
+}
+
+/* What a record becomes: a bit of it flipped, or its value under another key. */
+static void spoil(struct csn_kv *kv, unsigned table, struct csn_bytes key, const char *move_to, size_t bit)
+{
+    struct csn_kv_txn *txn;
+    struct csn_bytes value;
+    struct csn_buf copy = {0};
+    assert_int_equal(csn_kv_begin(kv, true, &txn), CSN_OK);
+    assert_int_equal(csn_kv_get(txn, table, key, &value), CSN_OK);
+    csn_buf_put_bytes(&copy, value);
+    if (move_to != NULL) {
+        assert_int_equal(csn_kv_del(txn, table, key), CSN_OK);
+        key = text(move_to);
+    } else {
+        copy.data[bit / 8 % copy.size] ^= (uint8_t)(1u << bit % 8);
+    }
+    assert_int_equal(csn_kv_put(txn, table, key, csn_buf_view(&copy)), CSN_OK);
+    assert_int_equal(csn_kv_commit(txn), CSN_OK);
+    csn_buf_fini(&copy);
+}
+
+static void test_a_flipped_bit_in_a_vote_is_damage(void **state)
+{
+    for (size_t bit = 0; bit < 8 * 19; bit += 5) { /* checksum and value */
+        struct csn_store *store = open_store(*state);
+        assert_int_equal(write_one_vote(store, "v", "abc"), CSN_OK);
+        csn_store_close(store);
+        struct csn_kv *kv = open_env(*state, true);
+        spoil(kv, 0, text("v"), NULL, bit);
+        csn_kv_close(kv);
+        assert_int_equal(try_open(*state), CSN_EDAMAGED);
+        kv = open_env(*state, true);
+        spoil(kv, 0, text("v"), NULL, bit);
+        csn_kv_close(kv);
+    }
+    assert_int_equal(try_open(*state), CSN_OK);
+}
+
+static void test_a_vote_under_another_key_is_damage(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    assert_int_equal(write_one_vote(store, "v", "abc"), CSN_OK);
+    csn_store_close(store);
+    struct csn_kv *kv = open_env(*state, true);
+    spoil(kv, 0, text("v"), "w", 0);
+    csn_kv_close(kv);
+    assert_int_equal(try_open(*state), CSN_EDAMAGED);
+}
+
+static void test_probe_writes_every_time(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_reason reason;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(csn_store_probe(store, &reason), CSN_OK);
+    }
+    assert_votes(store, "", "");
+    assert_int_equal(try_open(*state), CSN_EBUSY);
+    csn_store_close(store);
+}
+
+static void test_another_format_is_refused(void **state)
+{
+    /* The seal by its definition: 16 octets of SHA-384 over key size, key, value; then the value. */
+    static const uint8_t sealed[] = "\0\x06" "format\0\0\0\2";
+    struct csn_digest digest;
+    uint8_t stored[20];
+    csn_sha384(csn_bytes(sealed, 12), &digest);
+    memcpy(stored, digest.octets, 16);
+    memcpy(stored + 16, sealed + 8, 4);
+    struct csn_store *store = open_store(*state);
+    csn_store_close(store);
+    struct csn_kv *kv = open_env(*state, true);
+    struct csn_kv_txn *txn;
+    assert_int_equal(csn_kv_begin(kv, true, &txn), CSN_OK);
+    assert_int_equal(csn_kv_put(txn, 1, text("format"), csn_bytes(stored, sizeof(stored))), CSN_OK);
+    assert_int_equal(csn_kv_commit(txn), CSN_OK);
+    csn_kv_close(kv);
+    assert_int_equal(try_open(*state), CSN_EFORMAT);
+}
+
+/* --- tables */
+
+static void test_a_table_comes_back_as_it_was(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_digest name = name_of(1), absent = name_of(2);
+    assert_int_equal(load(store, apex, 1, 5000, NULL), CSN_OK);
+    assert_int_equal(load(store, apex, 3, 0, NULL), CSN_OK);
+    csn_store_close(store);
+    store = open_store(*state);
+    assert_whole(store, apex, 1);
+    assert_whole(store, apex, 3);
+    assert_true(csn_table_exists(store, CSN_TABLE_VERSION, apex, &name));
+    assert_false(csn_table_exists(store, CSN_TABLE_INPUT, apex, &name));
+    assert_false(csn_table_exists(store, CSN_TABLE_VERSION, other_apex, &name));
+    assert_false(csn_table_exists(store, CSN_TABLE_VERSION, apex, &absent));
+    assert_int_equal(load(store, apex, 1, 1, NULL), CSN_EEXISTS);
+    csn_store_close(store);
+}
+
+static void test_entries_live_until_the_reader_is_closed(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_digest name = name_of(1);
+    struct csn_table_reader *reader;
+    struct sample sample = {0};
+    struct csn_entry *entries = calloc(20000, sizeof(*entries));
+    assert_int_equal(load(store, apex, 1, 20000, NULL), CSN_OK);
+    assert_int_equal(csn_table_open(store, CSN_TABLE_VERSION, apex, &name, &reader), CSN_OK);
+    for (size_t i = 0; i < 20000; i++) {
+        assert_int_equal(csn_table_next(reader, &entries[i]), CSN_OK);
+    }
+    assert_int_equal(csn_table_delete(store, CSN_TABLE_VERSION, apex, &name), CSN_OK);
+    assert_int_equal(load(store, apex, 2, 20000, NULL), CSN_OK);
+    for (uint32_t i = 0; i < 20000; i++) {
+        sample_make(1, i, &sample);
+        assert_true(entry_equal(&entries[i], &sample.entry));
+    }
+    assert_ptr_equal(entries[0].rrset.owner, entries[1].rrset.owner);
+    csn_table_close(reader);
+    sample_fini(&sample);
+    free(entries);
+    csn_store_close(store);
+}
+
+static void test_seek_finds_the_entry_or_the_next(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_digest name = name_of(1);
+    struct csn_table_reader *reader;
+    struct sample sample = {0};
+    struct csn_entry entry;
+    assert_int_equal(load(store, apex, 1, 100, NULL), CSN_OK);
+    assert_int_equal(load(store, apex, 2, 100, NULL), CSN_OK); /* rows after the end of table 1 */
+    assert_int_equal(csn_table_open(store, CSN_TABLE_VERSION, apex, &name, &reader), CSN_OK);
+    for (uint32_t row = 0; row < 100; row += 7) {
+        sample_make(1, row, &sample);
+        assert_int_equal(csn_table_seek(reader, sample.owner, (uint16_t)(sample.entry.rrset.type - 1)), CSN_OK);
+        for (uint32_t i = row; i < 100; i++) {
+            sample_make(1, i, &sample);
+            assert_int_equal(csn_table_next(reader, &entry), CSN_OK);
+            assert_true(entry_equal(&entry, &sample.entry));
+        }
+        assert_int_equal(csn_table_next(reader, &entry), CSN_ENOTFOUND);
+    }
+    assert_int_equal(csn_table_seek(reader, apex, 0), CSN_OK);
+    sample_make(1, 0, &sample);
+    assert_int_equal(csn_table_next(reader, &entry), CSN_OK);
+    assert_true(entry_equal(&entry, &sample.entry));
+    assert_int_equal(csn_table_seek(reader, sample.owner, 65281), CSN_OK);
+    sample_make(1, 2, &sample);
+    assert_int_equal(csn_table_next(reader, &entry), CSN_OK);
+    assert_true(entry_equal(&entry, &sample.entry));
+    csn_table_close(reader);
+    sample_fini(&sample);
+    csn_store_close(store);
+}
+
+static void test_entries_out_of_order_are_refused(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_digest name = name_of(1);
+    struct csn_table_writer *writer;
+    struct sample sample = {0};
+    static const uint32_t second[] = {4, 5}; /* the one before, the same */
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(csn_table_begin(store, CSN_TABLE_VERSION, apex, &name, &writer), CSN_OK);
+        assert_int_equal(add_row(writer, 1, 5, &sample), CSN_OK);
+        assert_int_equal(add_row(writer, 1, second[i], &sample), CSN_EFORMAT);
+        assert_int_equal(add_row(writer, 1, 6, &sample), CSN_EFORMAT);
+        assert_int_equal(csn_table_complete(writer, text("")), CSN_EFORMAT);
+        assert_false(csn_table_exists(store, CSN_TABLE_VERSION, apex, &name));
+    }
+    assert_int_equal(csn_table_begin(store, CSN_TABLE_VERSION, apex, &name, &writer), CSN_OK);
+    static const uint8_t meta[1025];
+    assert_int_equal(csn_table_complete(writer, csn_bytes(meta, sizeof(meta))), CSN_ELIMIT);
+    assert_false(csn_table_exists(store, CSN_TABLE_VERSION, apex, &name));
+    sample_fini(&sample);
+    csn_store_close(store);
+}
+
+/* 255 octets of 00 and 01: each doubles in the key. */
+static void test_the_longest_name_fits_a_key(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_digest name = name_of(1);
+    struct csn_table_writer *writer;
+    struct csn_table_reader *reader;
+    struct csn_entry entry;
+    uint8_t owner[CSN_NAME_MAX];
+    static const uint8_t sizes[] = {63, 63, 63, 61};
+    size_t at = 0;
+    for (size_t i = 0; i < 4; i++) {
+        owner[at++] = sizes[i];
+        for (uint8_t j = 0; j < sizes[i]; j++) {
+            owner[at++] = j & 1;
+        }
+    }
+    owner[at++] = 0;
+    assert_int_equal(at, CSN_NAME_MAX);
+    struct csn_rrset rrset = {.owner = owner, .rdatas = csn_bytes("\0\1x", 3), .ttl = 1, .type = 65535, .count = 1};
+    struct csn_entry given = {.rrset = rrset, .rrsigs = {.owner = owner, .type = CSN_TYPE_RRSIG, .ttl = 1}};
+    assert_int_equal(csn_table_begin(store, CSN_TABLE_INPUT, owner, &name, &writer), CSN_OK);
+    assert_int_equal(csn_table_add(writer, &given), CSN_OK);
+    assert_int_equal(csn_table_complete(writer, text("m")), CSN_OK);
+    assert_int_equal(csn_table_open(store, CSN_TABLE_INPUT, owner, &name, &reader), CSN_OK);
+    assert_int_equal(csn_table_next(reader, &entry), CSN_OK);
+    assert_true(entry_equal(&entry, &given));
+    csn_table_close(reader);
+    csn_store_close(store);
+}
+
+static void test_tables_of_two_zones_may_be_filled_in_turn(void **state)
+{
+    enum { ROWS = 150000 }; /* several batches each */
+    struct csn_store *store = open_store(*state);
+    struct csn_digest names[2] = {name_of(1), name_of(2)};
+    struct csn_table_writer *writers[2];
+    struct sample sample = {0};
+    uint8_t meta[4];
+    csn_set_u32(meta, ROWS);
+    assert_int_equal(csn_table_begin(store, CSN_TABLE_VERSION, apex, &names[0], &writers[0]), CSN_OK);
+    assert_int_equal(csn_table_begin(store, CSN_TABLE_VERSION, other_apex, &names[1], &writers[1]), CSN_OK);
+    for (uint32_t row = 0; row < ROWS; row++) {
+        assert_int_equal(add_row(writers[0], 1, row, &sample), CSN_OK);
+        assert_int_equal(add_row(writers[1], 2, row, &sample), CSN_OK);
+    }
+    assert_int_equal(csn_table_complete(writers[0], csn_bytes(meta, 4)), CSN_OK);
+    assert_int_equal(csn_table_complete(writers[1], csn_bytes(meta, 4)), CSN_OK);
+    sample_fini(&sample);
+    assert_whole(store, apex, 1);
+    assert_whole(store, other_apex, 2);
+    assert_int_equal(csn_table_delete(store, CSN_TABLE_VERSION, apex, &names[0]), CSN_OK);
+    assert_whole(store, other_apex, 2);
+    csn_store_close(store);
+    assert_true(rows_in_file(*state) == ROWS);
+}
+
+static void test_an_unfinished_table_is_replaced_and_its_writer_told(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_digest name = name_of(1);
+    struct csn_table_writer *old;
+    struct sample sample = {0};
+    assert_int_equal(csn_table_begin(store, CSN_TABLE_VERSION, apex, &name, &old), CSN_OK);
+    for (uint32_t row = 0; row < 70000; row++) { /* the first batch is in the file */
+        assert_int_equal(add_row(old, 9, row, &sample), CSN_OK);
+    }
+    assert_int_equal(load(store, apex, 1, 100, NULL), CSN_OK);
+    assert_int_equal(csn_table_complete(old, text("late")), CSN_ECLOSED);
+    assert_whole(store, apex, 1);
+    sample_fini(&sample);
+    csn_store_close(store);
+    assert_true(rows_in_file(*state) == 100);
+}
+
+static void test_abandoned_tables_leave_nothing(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_digest name = name_of(1);
+    struct csn_table_writer *writer;
+    struct sample sample = {0};
+    assert_int_equal(csn_table_begin(store, CSN_TABLE_VERSION, apex, &name, &writer), CSN_OK);
+    for (uint32_t row = 0; row < 70000; row++) {
+        assert_int_equal(add_row(writer, 1, row, &sample), CSN_OK);
+    }
+    csn_table_abandon(writer);
+    sample_fini(&sample);
+    csn_store_close(store);
+    assert_true(rows_in_file(*state) == 0);
+}
+
+struct listed {
+    unsigned count;
+    uint32_t last;
+};
+
+static int list_numbers(void *arg, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name,
+                        struct csn_bytes meta)
+{
+    struct listed *listed = arg;
+    assert_int_equal(kind, CSN_TABLE_VERSION);
+    assert_true(csn_name_equal(zone, apex));
+    assert_int_equal(meta.size, 4);
+    listed->count++;
+    listed->last = csn_get_u32(name->octets);
+    return listed->last == 7 ? CSN_EREFUSED : CSN_OK;
+}
+
+static void test_list_and_delete(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    for (uint32_t i = 1; i <= 4; i++) {
+        assert_int_equal(load(store, apex, i, 50 * i, NULL), CSN_OK);
+    }
+    struct listed listed = {0};
+    assert_int_equal(csn_table_list(store, list_numbers, &listed), CSN_OK);
+    assert_true(listed.count == 4 && listed.last == 4);
+    struct csn_digest name = name_of(2);
+    assert_int_equal(csn_table_delete(store, CSN_TABLE_VERSION, apex, &name), CSN_OK);
+    assert_int_equal(csn_table_delete(store, CSN_TABLE_VERSION, apex, &name), CSN_ENOTFOUND);
+    assert_int_equal(load(store, apex, 7, 10, NULL), CSN_OK);
+    assert_int_equal(load(store, apex, 8, 10, NULL), CSN_OK);
+    listed = (struct listed){0};
+    assert_int_equal(csn_table_list(store, list_numbers, &listed), CSN_EREFUSED);
+    assert_true(listed.count == 4 && listed.last == 7);
+    assert_whole(store, apex, 1);
+    assert_whole(store, apex, 3);
+    csn_store_close(store);
+    assert_true(rows_in_file(*state) == 50 + 150 + 200 + 20);
+}
+
+/* Handle 1, row 3: its key in the table of rows. */
+static struct csn_bytes row_key(uint8_t key[CSN_KV_KEY_MAX])
+{
+    struct sample sample = {0};
+    sample_make(1, 3, &sample);
+    csn_set_u32(key, 1);
+    size_t size = 4 + csn_key_encode(sample.owner, sample.entry.rrset.type, key + 4);
+    sample_fini(&sample);
+    return csn_bytes(key, size);
+}
+
+static int read_table(struct csn_store *store)
+{
+    struct csn_table_reader *reader;
+    struct csn_digest name = name_of(1);
+    struct csn_entry entry;
+    int code = csn_table_open(store, CSN_TABLE_VERSION, apex, &name, &reader);
+    if (code != CSN_OK) {
+        return code;
+    }
+    do {
+        code = csn_table_next(reader, &entry);
+    } while (code == CSN_OK);
+    csn_table_close(reader);
+    return code;
+}
+
+static void test_damaged_rows_are_said(void **state)
+{
+    static const struct {
+        size_t size;
+        const char *value;
+    } rows[] = {{0, ""},
+                {5, "\0\0\0\1\0"},                                    /* cut in the count */
+                {8, "\0\0\0\1\0\0\0\0"},                              /* no RDATA */
+                {11, "\0\0\0\1\0\1\0\5abc"},                          /* RDATA longer than the value */
+                {11, "\0\0\0\1\0\1\0\1a\0\1"},                        /* a signature too many */
+                {12, "\0\0\0\1\0\1\0\1a\0\0x"},                       /* something left */
+                {9, "\0\0\0\1\xff\xff\0\1a"}};
+    struct csn_store *store = open_store(*state);
+    uint8_t octets[CSN_KV_KEY_MAX];
+    struct csn_bytes key = row_key(octets);
+    assert_int_equal(load(store, apex, 1, 10, NULL), CSN_OK);
+    for (size_t i = 0; i <= sizeof(rows) / sizeof(rows[0]); i++) {
+        csn_store_close(store);
+        struct csn_kv *kv = open_env(*state, false);
+        struct csn_kv_txn *txn;
+        assert_int_equal(csn_kv_begin(kv, true, &txn), CSN_OK);
+        if (i < sizeof(rows) / sizeof(rows[0])) {
+            assert_int_equal(csn_kv_put(txn, 1, key, csn_bytes(rows[i].value, rows[i].size)), CSN_OK);
+        } else { /* at last no row at all: the count says so */
+            assert_int_equal(csn_kv_del(txn, 1, key), CSN_OK);
+        }
+        assert_int_equal(csn_kv_commit(txn), CSN_OK);
+        csn_kv_close(kv);
+        store = open_store(*state);
+        assert_int_equal(read_table(store), CSN_EDAMAGED);
+    }
+    csn_store_close(store);
+}
+
+static void test_damaged_row_keys_and_index_are_said(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_digest name = name_of(1);
+    assert_int_equal(load(store, apex, 1, 10, NULL), CSN_OK);
+    csn_store_close(store);
+    struct csn_kv *kv = open_env(*state, false);
+    struct csn_kv_txn *txn;
+    assert_int_equal(csn_kv_begin(kv, true, &txn), CSN_OK);
+    assert_int_equal(csn_kv_put(txn, 1, csn_bytes("\0\0\0\1a", 5), text("x")), CSN_OK);
+    assert_int_equal(csn_kv_commit(txn), CSN_OK);
+    csn_kv_close(kv);
+    store = open_store(*state);
+    assert_int_equal(read_table(store), CSN_EDAMAGED);
+    csn_store_close(store);
+    uint8_t key[1 + sizeof(apex) + CSN_DIGEST_SIZE] = {CSN_TABLE_VERSION};
+    memcpy(key + 1, apex, sizeof(apex));
+    memcpy(key + 1 + sizeof(apex), name.octets, CSN_DIGEST_SIZE);
+    kv = open_env(*state, false);
+    spoil(kv, 0, csn_bytes(key, sizeof(key)), NULL, 8 * 20);
+    csn_kv_close(kv);
+    assert_int_equal(try_open(*state), CSN_EDAMAGED);
+}
+
+/* --- blobs */
+
+static int gather_keys(void *arg, struct csn_bytes key, struct csn_bytes value)
+{
+    assert_int_equal(value.size, 0);
+    return gather(arg, key, value);
+}
+
+static void test_blobs(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_buf buf = {0}, big = {0};
+    memset(csn_buf_reserve(&big, 3 * MIB), 7, 3 * MIB);
+    big.size = 3 * MIB;
+    assert_int_equal(csn_store_put_blob(store, text("share/1"), csn_buf_view(&big)), CSN_OK);
+    assert_int_equal(csn_store_put_blob(store, text("share/2"), text("two")), CSN_OK);
+    assert_int_equal(csn_store_put_blob(store, text("document"), text("")), CSN_OK);
+    assert_int_equal(csn_store_del_blob(store, text("share/3")), CSN_ENOTFOUND);
+    csn_store_close(store);
+    store = open_store(*state);
+    csn_buf_put(&buf, "kept:", 5);
+    assert_int_equal(csn_store_get_blob(store, text("share/2"), &buf), CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&buf), text("kept:two")));
+    csn_buf_clear(&buf);
+    assert_int_equal(csn_store_get_blob(store, text("share/1"), &buf), CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&buf), csn_buf_view(&big)));
+    assert_int_equal(csn_store_get_blob(store, text("share"), &buf), CSN_ENOTFOUND);
+    csn_buf_clear(&buf);
+    assert_int_equal(csn_store_list_blobs(store, text("share/"), gather_keys, &buf), CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&buf), text("share/1= share/2= ")));
+    assert_int_equal(csn_store_del_blob(store, text("share/2")), CSN_OK);
+    assert_int_equal(csn_store_get_blob(store, text("share/2"), &buf), CSN_ENOTFOUND);
+    csn_store_close(store);
+    struct csn_kv *kv = open_env(*state, false);
+    spoil(kv, 2, text("share/1"), NULL, 8 * 1000000);
+    csn_kv_close(kv);
+    store = open_store(*state);
+    assert_int_equal(csn_store_get_blob(store, text("share/1"), &buf), CSN_EDAMAGED);
+    csn_store_close(store);
+    csn_buf_fini(&buf);
+    csn_buf_fini(&big);
+}
+
+/* --- limits and load */
+
+static void test_a_full_map_is_said_and_recovered_from(void **state)
+{
+    struct csn_store *store;
+    uint64_t used, size_max;
+    assert_int_equal(csn_store_open(*state, MIB, 24 * MIB, &store, NULL), CSN_OK);
+    assert_int_equal(load(store, apex, 1, 50000, NULL), CSN_OK);
+    assert_int_equal(load(store, apex, 2, 1000000, NULL), CSN_EFULL);
+    assert_int_equal(write_one_vote(store, "v", "still"), CSN_OK);
+    assert_whole(store, apex, 1);
+    csn_store_usage(store, &used, &size_max);
+    assert_true(size_max == 24 * MIB && used > 4 * MIB && used < 12 * MIB);
+    assert_int_equal(load(store, apex, 3, 50000, NULL), CSN_OK); /* what was abandoned is free again */
+    assert_whole(store, apex, 3);
+    csn_store_close(store);
+    assert_true(rows_in_file(*state) == 100000);
+}
+
+static void test_a_big_zone(void **state)
+{
+    enum { ROWS = 300000 };
+    struct csn_store *store = open_store(*state);
+    struct csn_digest name = name_of(1);
+    struct csn_table_reader *reader;
+    struct csn_entry entry;
+    double start = now_s();
+    assert_int_equal(load(store, apex, 1, ROWS, NULL), CSN_OK);
+    double loaded = now_s();
+    assert_int_equal(csn_table_open(store, CSN_TABLE_VERSION, apex, &name, &reader), CSN_OK);
+    uint64_t count = 0;
+    while (csn_table_next(reader, &entry) == CSN_OK) {
+        count++;
+    }
+    csn_table_close(reader);
+    double scanned = now_s();
+    assert_true(count == ROWS);
+    csn_store_close(store);
+    double closed = now_s();
+    store = open_store(*state);
+    double opened = now_s();
+    assert_int_equal(csn_table_delete(store, CSN_TABLE_VERSION, apex, &name), CSN_OK);
+    double deleted = now_s();
+    csn_store_close(store);
+    print_message("load %.2f, scan %.2f, delete %.2f million entries/s; open with check %.0f ms\n",
+                  ROWS / (loaded - start) / 1e6, ROWS / (scanned - loaded) / 1e6, ROWS / (deleted - opened) / 1e6,
+                  (opened - closed) * 1e3);
+    assert_true(rows_in_file(*state) == 0);
+}
+
+struct loader {
+    struct csn_store *store;
+    atomic_bool is_done;
+};
+
+static void *load_in_thread(void *arg)
+{
+    struct loader *loader = arg;
+    int code = load(loader->store, apex, 1, 300000, NULL);
+    atomic_store(&loader->is_done, true);
+    return code == CSN_OK ? loader : NULL;
+}
+
+static void test_votes_and_readers_go_on_beside_a_load(void **state)
+{
+    struct loader loader = {.store = open_store(*state)};
+    pthread_t thread;
+    void *result;
+    unsigned votes = 0;
+    double worst = 0;
+    assert_int_equal(load(loader.store, apex, 2, 1000, NULL), CSN_OK);
+    assert_int_equal(pthread_create(&thread, NULL, load_in_thread, &loader), 0);
+    while (!atomic_load(&loader.is_done)) {
+        double before = now_s();
+        assert_int_equal(write_one_vote(loader.store, "v", votes % 2 ? "odd" : "even"), CSN_OK);
+        double took = now_s() - before;
+        worst = took > worst ? took : worst;
+        votes++;
+        assert_whole(loader.store, apex, 2);
+    }
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_non_null(result);
+    print_message("%u votes beside a load, the slowest %.1f ms\n", votes, worst * 1e3);
+    assert_true(votes > 1);
+    assert_whole(loader.store, apex, 1);
+    csn_store_close(loader.store);
+}
+
+/* --- kill -9 */
+
+static int progress_fd = -1; /* in the child: one octet a step, so that the parent can kill after a step of its choice */
+
+static void step(void)
+{
+    if (write(progress_fd, ".", 1) != 1) {
+        _exit(1);
+    }
+}
+
+static void done(void)
+{
+    if (write(progress_fd, "D", 1) != 1) {
+        _exit(1);
+    }
+}
+
+/* Tables for ever; only the last two are kept. */
+static int child_loads(struct csn_store *store, uint32_t first)
+{
+    for (uint32_t i = first;; i++) {
+        struct csn_digest old = name_of(i - 2);
+        int code = csn_table_delete(store, CSN_TABLE_VERSION, apex, &old);
+        if (code == CSN_OK || code == CSN_ENOTFOUND) {
+            code = load(store, apex, i, 70000, step);
+        }
+        if (code != CSN_OK) {
+            return code;
+        }
+        done();
+    }
+}
+
+/* Three records that always say the same number, of changing length. */
+static int child_votes(struct csn_store *store, uint32_t first)
+{
+    static const char *const keys[] = {"a", "b", "c"};
+    uint8_t old[4], value[600] = {0};
+    for (uint32_t i = first;; i++) {
+        csn_set_u32(old, i - 1);
+        csn_set_u32(value, i);
+        struct csn_vote_expect expect = {.key = text("n"), .value = i > 1 ? csn_bytes(old, 4) : csn_bytes(NULL, 0)};
+        struct csn_vote_write writes[4] = {{.key = text("n"), .value = csn_bytes(value, 4)}};
+        for (size_t k = 0; k < 3; k++) {
+            writes[1 + k] = (struct csn_vote_write){.key = text(keys[k]), .value = csn_bytes(value, 4 + i % 500)};
+        }
+        int code = csn_store_write_votes(store, &expect, 1, writes, 4);
+        if (code != CSN_OK) {
+            return code;
+        }
+        done();
+    }
+}
+
+/* Starts `work`, kills it after `steps` octets of progress and a random while of spinning; how often it was done. */
+static uint32_t run_and_kill(const char *folder, int (*work)(struct csn_store *, uint32_t), uint32_t first, unsigned steps)
+{
+    int ends[2];
+    char octet;
+    uint32_t count = 0;
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct csn_store *store;
+        close(ends[0]);
+        progress_fd = ends[1];
+        if (csn_store_open(folder, 16 * MIB, 1024 * MIB, &store, NULL) != CSN_OK) {
+            _exit(2);
+        }
+        _exit(work(store, first) != CSN_OK ? 3 : 0);
+    }
+    close(ends[1]);
+    for (unsigned i = 0; i < steps; i++) {
+        assert_int_equal(read(ends[0], &octet, 1), 1);
+        count += octet == 'D';
+    }
+    for (volatile int spin = rand() % 2000000; spin > 0; spin--) {
+    }
+    assert_int_equal(kill(child, SIGKILL), 0);
+    while (read(ends[0], &octet, 1) == 1) {
+        count += octet == 'D';
+    }
+    close(ends[0]);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    return count;
+}
+
+static int assert_listed_whole(void *arg, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name,
+                               struct csn_bytes meta)
+{
+    (void)kind, (void)meta;
+    assert_whole(arg, zone, csn_get_u32(name->octets));
+    return CSN_OK;
+}
+
+static void test_kill_in_a_bulk_load_leaves_whole_tables(void **state)
+{
+    uint32_t next = 1;
+    srand(1);
+    for (unsigned i = 0; i < 20; i++) {
+        uint32_t completed = run_and_kill(*state, child_loads, next, 1 + (unsigned)rand() % 150);
+        struct csn_store *store = open_store(*state);
+        next += completed;
+        if (next > 1) {
+            assert_whole(store, apex, next - 1);
+        }
+        struct csn_digest name = name_of(next);
+        next += csn_table_exists(store, CSN_TABLE_VERSION, apex, &name); /* complete, killed before it could say so */
+        uint64_t rows = 0;
+        assert_int_equal(csn_table_list(store, assert_listed_whole, store), CSN_OK);
+        assert_int_equal(csn_table_list(store, count_table, &rows), CSN_OK);
+        csn_store_close(store);
+        assert_true(rows_in_file(*state) == rows);
+    }
+    assert_true(next > 5);
+}
+
+static int read_number(void *arg, struct csn_bytes key, struct csn_bytes value)
+{
+    (void)key;
+    uint32_t *number = arg;
+    uint32_t found = csn_get_u32(value.data);
+    assert_true(*number == 0 || *number == found);
+    *number = found;
+    return CSN_OK;
+}
+
+static void test_kill_in_votes_leaves_all_or_nothing(void **state)
+{
+    uint32_t last = 0;
+    srand(2);
+    for (unsigned i = 0; i < 30; i++) {
+        uint32_t completed = run_and_kill(*state, child_votes, last + 1, 1 + (unsigned)rand() % 20);
+        struct csn_store *store = open_store(*state);
+        uint32_t number = 0;
+        assert_int_equal(csn_store_read_votes(store, text(""), read_number, &number), CSN_OK);
+        assert_true(number == last + completed || number == last + completed + 1);
+        last = number;
+        csn_store_close(store);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+        TEST(test_votes_survive_reopen_and_come_by_prefix),
+        TEST(test_votes_are_not_written_when_the_state_differs),
+        TEST(test_a_flipped_bit_in_a_vote_is_damage),
+        TEST(test_a_vote_under_another_key_is_damage),
+        TEST(test_probe_writes_every_time),
+        TEST(test_another_format_is_refused),
+        TEST(test_a_table_comes_back_as_it_was),
+        TEST(test_entries_live_until_the_reader_is_closed),
+        TEST(test_seek_finds_the_entry_or_the_next),
+        TEST(test_entries_out_of_order_are_refused),
+        TEST(test_the_longest_name_fits_a_key),
+        TEST(test_tables_of_two_zones_may_be_filled_in_turn),
+        TEST(test_an_unfinished_table_is_replaced_and_its_writer_told),
+        TEST(test_abandoned_tables_leave_nothing),
+        TEST(test_list_and_delete),
+        TEST(test_damaged_rows_are_said),
+        TEST(test_damaged_row_keys_and_index_are_said),
+        TEST(test_blobs),
+        TEST(test_a_full_map_is_said_and_recovered_from),
+        TEST(test_a_big_zone),
+        TEST(test_votes_and_readers_go_on_beside_a_load),
+        TEST(test_kill_in_a_bulk_load_leaves_whole_tables),
+        TEST(test_kill_in_votes_leaves_all_or_nothing),
+#undef TEST
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
