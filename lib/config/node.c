@@ -90,7 +90,7 @@ static const struct csn_schema_field hsm_fields[] = {
      .read = read_token_uri},
     PATH_FIELD(struct csn_hsm_config, "pin-file", pin_file, true),
     {.key = "sessions", .type = CSN_SCHEMA_NUMBER, CSN_SCHEMA_MEMBER(struct csn_hsm_config, sessions), .least = 1,
-     .most = CSN_HSM_SESSIONS_MAX, .fallback = "2"},
+     .most = CSN_NODE_SESSIONS_MAX, .fallback = "2"},
     {.key = "deadline", .type = CSN_SCHEMA_SPAN_MS, CSN_SCHEMA_MEMBER(struct csn_hsm_config, deadline_ms), .least = 1,
      .most = 3600, .fallback = "10s"},
     {.key = "environment", .type = CSN_SCHEMA_OTHER, CSN_SCHEMA_MEMBER(struct csn_hsm_config, environment),

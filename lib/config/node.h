@@ -16,7 +16,7 @@
 #define CSN_ZONES_MAX 64
 #define CSN_TSIG_KEYS_MAX 64
 #define CSN_ADDRESSES_MAX 64
-#define CSN_HSM_SESSIONS_MAX 64
+#define CSN_NODE_SESSIONS_MAX 64
 #define CSN_INDEX_NONE SIZE_MAX
 
 /* Files with this process's identity; all paths absolute or relative to the working folder, ready to open. */

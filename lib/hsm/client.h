@@ -20,11 +20,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
-
-#define CSN_HSM_LABEL_MAX 64  /* octets of a CKA_LABEL: A-Z a-z 0-9 . _ - */
-#define CSN_HSM_ID_MAX 64     /* octets of a CKA_ID */
-#define CSN_HSM_SESSIONS_MAX 128
-#define CSN_HSM_WRAP_MAX 32   /* keys of one transport */
+#include "hsm/key.h"
 
 struct csn_hsm_settings { /* borrows: copied by csn_hsm_new */
     const char *worker;   /* path of the program consign-hsm */
@@ -38,13 +34,7 @@ struct csn_hsm_settings { /* borrows: copied by csn_hsm_new */
     const struct csn_log *log;
 };
 
-/* A key in the token: by label, by id, or by both. Exactly one private key must match. */
-struct csn_hsm_key {
-    const char *label;   /* may be NULL */
-    struct csn_bytes id; /* may be empty */
-};
-
-enum csn_hsm_state {
+enum csn_hsm_link {
     CSN_HSM_STARTING,
     CSN_HSM_UP,
     CSN_HSM_DOWN,    /* the next start is due within 5 s; calls are answered CSN_EHSM at once */
@@ -52,7 +42,7 @@ enum csn_hsm_state {
 };
 
 struct csn_hsm_status {
-    enum csn_hsm_state state;
+    enum csn_hsm_link state;
     struct csn_reason reason; /* of the last failure; empty while up */
     uint64_t signatures;      /* made */
     uint64_t restarts;        /* workers started after the first */
@@ -67,7 +57,7 @@ struct csn_hsm *csn_hsm_new(uv_loop_t *loop, const struct csn_hsm_settings *sett
  * callbacks, so run the loop until it is empty. */
 void csn_hsm_free(struct csn_hsm *take_hsm);
 void csn_hsm_status_get(const struct csn_hsm *hsm, struct csn_hsm_status *ret_status);
-const char *csn_hsm_state_text(enum csn_hsm_state state);
+const char *csn_hsm_state_text(enum csn_hsm_link state);
 
 /* `public_key`: the public-key field of a DNSKEY (compare with csn_hsm_public_matches); `algorithm`: 13, 14, 15, or 8 for any
  * RSA key. Both empty unless CSN_OK. */
@@ -89,37 +79,9 @@ void csn_hsm_canary(struct csn_hsm *hsm, const struct csn_hsm_key *key, struct c
 
 /* --- ceremonies only */
 
-enum csn_hsm_kind {
-    CSN_HSM_KIND_P256,
-    CSN_HSM_KIND_P384,
-    CSN_HSM_KIND_ED25519,
-    CSN_HSM_KIND_RSA2048,
-    CSN_HSM_KIND_RSA3072,
-    CSN_HSM_KIND_TRANSPORT, /* an RSA-3072 pair that can only unwrap */
-};
-
 /* Makes a key pair under a label and an id that no key has yet (CSN_EEXISTS). Exportable: CKA_EXTRACTABLE until sealed. */
 void csn_hsm_generate(struct csn_hsm *hsm, const struct csn_hsm_key *key, enum csn_hsm_kind kind, bool is_exportable,
                       csn_hsm_public_fn *fn, void *arg);
-
-/* Mechanisms that wrap a private key under an AES key, best first: CKM_AES_KEY_WRAP_KWP, then CKM_AES_KEY_WRAP_PAD. */
-#define CSN_HSM_WRAP_KWP 0x210b
-#define CSN_HSM_WRAP_PAD 0x210a
-
-struct csn_hsm_wrapped_key {
-    char label[CSN_HSM_LABEL_MAX + 1];
-    struct csn_bytes id;
-    uint8_t algorithm;           /* 13, 14, 15, or 8 for any RSA key */
-    struct csn_bytes public_key; /* public-key field of a DNSKEY */
-    struct csn_bytes wrapped;    /* PKCS#8 under the AES key */
-};
-
-struct csn_hsm_wrapped {
-    uint32_t mechanism;        /* CSN_HSM_WRAP_* */
-    struct csn_bytes aes_key;  /* AES-256 under the receiver's RSA key: OAEP with SHA-1, the hash that every token takes there */
-    struct csn_hsm_wrapped_key keys[CSN_HSM_WRAP_MAX];
-    size_t count;
-};
 
 /* Which of the wrapping mechanisms this token has, best first. */
 typedef void csn_hsm_mechanisms_fn(void *arg, int code, const uint32_t *mechanisms, size_t count, const struct csn_reason *reason);
