@@ -62,3 +62,63 @@ void csn_job_range(size_t count, unsigned part, unsigned parts, size_t *ret_from
     *ret_from = count * part / parts;
     *ret_to = count * (part + 1) / parts;
 }
+
+struct later {
+    uv_timer_t timer;
+    csn_job_done_fn *fn;
+    void *arg; /* borrows */
+};
+
+static void on_later_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void on_later(uv_timer_t *timer)
+{
+    struct later *later = timer->data;
+    csn_job_done_fn *fn = later->fn;
+    void *arg = later->arg;
+    uv_close((uv_handle_t *)timer, on_later_closed);
+    fn(arg);
+}
+
+void csn_job_later(uv_loop_t *loop, csn_job_done_fn *fn, void *arg)
+{
+    struct later *later = csn_calloc(1, sizeof(*later));
+    later->fn = fn;
+    later->arg = arg;
+    later->timer.data = later;
+    uv_timer_init(loop, &later->timer);
+    uv_timer_start(&later->timer, on_later, 0, 0);
+}
+
+void csn_outcome_init(struct csn_outcome *outcome)
+{
+    *outcome = (struct csn_outcome){0};
+    INSIST(uv_mutex_init(&outcome->mutex) == 0);
+}
+
+void csn_outcome_reset(struct csn_outcome *outcome)
+{
+    outcome->code = CSN_OK;
+    outcome->reason = (struct csn_reason){0};
+}
+
+void csn_outcome_fini(struct csn_outcome *outcome)
+{
+    uv_mutex_destroy(&outcome->mutex);
+}
+
+void csn_outcome_add(struct csn_outcome *outcome, int code, const struct csn_reason *reason)
+{
+    if (code == CSN_OK) {
+        return;
+    }
+    uv_mutex_lock(&outcome->mutex);
+    if (outcome->code == CSN_OK) {
+        outcome->code = code;
+        outcome->reason = *reason;
+    }
+    uv_mutex_unlock(&outcome->mutex);
+}

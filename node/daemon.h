@@ -1,0 +1,88 @@
+/* daemon.h: consign-node put together: one loop that owns all state, the round core that decides, and the parts that execute
+ * its effects. Private to node/. Loop thread only. */
+#ifndef CSN_NODE_DAEMON_H
+#define CSN_NODE_DAEMON_H
+
+#include <uv.h>
+
+#include "config/node.h"
+#include "hsm/client.h"
+#include "intake.h"
+#include "mesh/mesh.h"
+#include "ops/control.h"
+#include "round/node.h"
+#include "xfr/notify.h"
+#include "xfr/server.h"
+#include "zone/store.h"
+
+struct csn_daemon;
+struct csn_work;
+struct csn_persister;
+struct csn_keyring;
+
+#define CSN_INPUTS_CACHED 4
+
+/* What a zone's transfers answer with. */
+struct csn_serving {
+    bool is_ready;
+    struct csn_digest full_root;
+    uint32_t serial;
+};
+
+/* The edge of one zone. */
+struct csn_zone_shell {
+    struct csn_daemon *daemon;            /* borrows */
+    const struct csn_zone_config *config; /* borrows */
+    char name[CSN_NAME_TEXT_MAX];
+    struct csn_intake *intake;   /* owns */
+    struct csn_keyring *keyring; /* owns; NULL without an HSM */
+    struct csn_work *work;       /* owns a reference; the newest round's, or NULL */
+    struct csn_work *signing;    /* borrows; whose share is being signed: one at a time, see work.c */
+    struct csn_input *inputs[CSN_INPUTS_CACHED]; /* own references; newest first, may be NULL */
+    struct csn_digest verified;  /* full root of the version this process staged and verified last */
+    struct csn_serving serving;
+};
+
+struct csn_daemon {
+    uv_loop_t *loop; /* borrows */
+    struct csn_log log;
+    const struct csn_node_config *config; /* borrows */
+    unsigned parts;                       /* into which heavy work is cut */
+    struct csn_store *store;              /* owns, as all below */
+    struct csn_node *core;
+    struct csn_persister *persister;
+    struct csn_site_key *key;
+    struct csn_mesh *mesh;
+    struct csn_hsm *hsm; /* NULL: a verifier */
+    struct csn_xfr_server *xfr;
+    struct csn_notify *notify;
+    struct csn_control *control;
+    struct csn_zone_shell *zones;
+    size_t zone_count;
+    struct csn_looped *looped; /* own statements on their way back to the core; first in, first out */
+    struct csn_looped **looped_end;
+    bool is_stepping;
+    uv_timer_t tick;
+    uv_signal_t terminate, interrupt;
+};
+
+/* Opens everything named by the configuration and starts; runs until the loop stops. CSN_OK, or what failed. */
+int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct csn_node_config *config, struct csn_reason *reason);
+
+/* One step of the core: sets the event's time, executes the effects. */
+void csn_daemon_event(struct csn_daemon *daemon, struct csn_event *event);
+
+/* The store can no longer be trusted to keep what it is given: says so and ends the process. Nothing is retried. */
+_Noreturn void csn_daemon_die(struct csn_daemon *daemon, int code, const char *what);
+
+/* Borrowed, or NULL. */
+struct csn_zone_shell *csn_daemon_zone(struct csn_daemon *daemon, const uint8_t *zone);
+
+/* The cached input with this D(prepared), borrowed, or NULL. */
+struct csn_input *csn_shell_input(const struct csn_zone_shell *zone, const struct csn_digest *prepared);
+/* Remembers it; takes a reference of its own. */
+void csn_shell_keep_input(struct csn_zone_shell *zone, struct csn_input *input);
+
+struct csn_now csn_daemon_now(const struct csn_daemon *daemon);
+
+#endif
