@@ -25,6 +25,9 @@ struct csn_verify_job {
                                          are the same; its signatures are not verified again. NULL: verify all */
     const struct csn_bytes *dnskeys;  /* RDATA of the key set's published keys; the zone's DNSKEY RRset must be these */
     size_t dnskey_count;
+    const struct csn_bytes *unpublished; /* RDATA of keys that sign without being published: an algorithm on its way in or out
+                                            (signing.md 3). May be none */
+    size_t unpublished_count;
     const struct csn_bytes *ds;       /* RDATA of the configured or observed DS; may be none */
     size_t ds_count;
     uint64_t time_s;                  /* T */
