@@ -12,6 +12,8 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -465,6 +467,143 @@ static void test_no_damage_to_a_page_ends_the_process(void **state)
     assert_int_equal(in_child(child_open, *state), CSN_OK);
 }
 
+/* Damage that LMDB would follow without noticing: each kind is done to every page of the kind it fits. */
+static void swap_nodes(uint8_t *page)
+{
+    uint8_t first[2];
+    memcpy(first, page + 16, 2);
+    memcpy(page + 16, page + 18, 2);
+    memcpy(page + 18, first, 2);
+}
+
+static void drop_node(uint8_t *page)
+{
+    page[12] = (uint8_t)(page[12] - 2); /* lower bound; counts of nodes here stay within its low octet */
+}
+
+/* In a branch the second child becomes the first: its page is then used twice. */
+static void repeat_child(uint8_t *page)
+{
+    uint16_t first, second;
+    memcpy(&first, page + 16, 2);
+    memcpy(&second, page + 18, 2);
+    memcpy(page + second, page + first, 6);
+}
+
+/* A separator above its place: searches would miss what is there. */
+static void raise_separator(uint8_t *page)
+{
+    uint16_t second;
+    memcpy(&second, page + 18, 2);
+    page[second + 8 + 7] = 'z';
+}
+
+static bool is_page(const uint8_t *page, unsigned kind)
+{
+    uint16_t flags, lower;
+    memcpy(&flags, page + 10, 2);
+    memcpy(&lower, page + 12, 2);
+    return flags == kind && lower > 22 && lower < 250;
+}
+
+static void test_damage_that_lmdb_would_follow_is_refused(void **state)
+{
+    enum { BRANCH = 1, LEAF = 2 };
+    static const struct {
+        void (*damage)(uint8_t *page);
+        unsigned kind, least;
+    } rows[] = {{swap_nodes, LEAF, 20}, {drop_node, LEAF, 20}, {repeat_child, BRANCH, 1}, {raise_separator, BRANCH, 1}};
+    char path[PATH_SIZE];
+    uint8_t whole[4096], page[4096];
+    off_t size = make_victim(*state);
+    path_of(*state, "data.mdb", path);
+    int fd = open(path, O_RDWR);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        unsigned tried = 0, refused = 0;
+        for (off_t at = 8192; at < size && tried < 60; at += 4096) {
+            assert_int_equal(pread(fd, whole, sizeof(whole), at), 4096);
+            if (!is_page(whole, rows[i].kind)) {
+                continue;
+            }
+            memcpy(page, whole, sizeof(page));
+            rows[i].damage(page);
+            tried++;
+            assert_int_equal(pwrite(fd, page, sizeof(page), at), 4096);
+            refused += in_child(child_open, *state) == -CSN_EDAMAGED;
+            assert_int_equal(pwrite(fd, whole, sizeof(whole), at), 4096);
+        }
+        print_message("damage %zu: refused %u of %u\n", i, refused, tried);
+        assert_true(refused >= rows[i].least);
+    }
+    close(fd);
+    assert_int_equal(in_child(child_open, *state), CSN_OK);
+}
+
+/* A live page on the free list would be overwritten by the next writer. */
+static void test_a_free_list_with_a_page_in_use_is_refused(void **state)
+{
+    char path[PATH_SIZE];
+    uint8_t page[4096];
+    unsigned refused = 0;
+    off_t size = make_victim(*state);
+    struct csn_kv *kv;
+    struct csn_kv_txn *txn;
+    assert_int_equal(open_kv(*state, 64 * MIB, &kv), CSN_OK); /* frees some pages */
+    assert_int_equal(csn_kv_begin(kv, true, &txn), CSN_OK);
+    assert_int_equal(csn_kv_del(txn, 0, text("00000049")), CSN_OK);
+    assert_int_equal(csn_kv_commit(txn), CSN_OK);
+    csn_kv_close(kv);
+    path_of(*state, "data.mdb", path);
+    int fd = open(path, O_RDWR);
+    /* The root of the free tree stands in both metas; the last number of its first list is set to 2. */
+    for (off_t meta = 0; meta < 8192; meta += 4096) {
+        uint64_t root, count;
+        uint16_t node;
+        assert_int_equal(pread(fd, &root, 8, meta + 16 + 24 + 40), 8);
+        if (root > (uint64_t)size / 4096) {
+            continue;
+        }
+        assert_int_equal(pread(fd, page, sizeof(page), (off_t)root * 4096), 4096);
+        memcpy(&node, page + 16, 2);
+        memcpy(&count, page + node + 16, 8);
+        for (uint64_t number = 2; number < 12; number++) {
+            off_t at = (off_t)(root * 4096 + node + 16 + 8 * count);
+            assert_int_equal(pwrite(fd, &number, 8, at), 8);
+            refused += in_child(child_open, *state) == -CSN_EDAMAGED;
+        }
+        assert_int_equal(pwrite(fd, page, sizeof(page), (off_t)root * 4096), 4096);
+    }
+    close(fd);
+    assert_true(refused >= 8);
+    assert_int_equal(in_child(child_open, *state), CSN_OK);
+}
+
+/* No file may grow past its first page: what a full disk does to LMDB. */
+static int child_without_space(const char *folder)
+{
+    struct csn_kv *kv;
+    struct csn_kv_txn *txn;
+    struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0 || open_kv(folder, 64 * MIB, &kv) != CSN_OK) {
+        return 100;
+    }
+    if (csn_kv_begin(kv, true, &txn) != CSN_OK || csn_kv_put(txn, 0, text("k"), text("v")) != CSN_OK) {
+        return 101;
+    }
+    int code = csn_kv_commit(txn);
+    int count = read_all(kv);
+    csn_kv_close(kv);
+    return count == 3000 ? -code : 102;
+}
+
+static void test_a_full_disk_is_said_and_reading_goes_on(void **state)
+{
+    make_victim(*state);
+    assert_int_equal(in_child(child_without_space, *state), -CSN_EFULL);
+    assert_int_equal(in_child(child_open, *state), CSN_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +622,9 @@ int main(void)
         TEST(test_a_half_made_store_is_made_again),
         TEST(test_garbage_is_refused),
         TEST(test_no_damage_to_a_page_ends_the_process),
+        TEST(test_damage_that_lmdb_would_follow_is_refused),
+        TEST(test_a_free_list_with_a_page_in_use_is_refused),
+        TEST(test_a_full_disk_is_said_and_reading_goes_on),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -780,6 +781,42 @@ static void test_a_full_map_is_said_and_recovered_from(void **state)
     assert_true(rows_in_file(*state) == 100000);
 }
 
+/* In a child, because the limit stays: no file may grow past its first page. */
+static int child_without_space(const char *folder)
+{
+    struct csn_store *store;
+    struct csn_reason reason = {0};
+    struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0 || csn_store_open(folder, 16 * MIB, 1024 * MIB, &store, &reason) != CSN_OK) {
+        return 100;
+    }
+    int code = csn_store_probe(store, &reason);
+    bool is_read = read_table(store) == CSN_ENOTFOUND;
+    csn_store_close(store);
+    return is_read && reason.text[0] != 0 ? -code : 101;
+}
+
+static void test_on_a_full_disk_the_store_opens_and_the_probe_says_so(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    assert_int_equal(load(store, apex, 1, 1000, NULL), CSN_OK);
+    csn_store_close(store);
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        _exit(child_without_space(*state));
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), -CSN_EFULL);
+    store = open_store(*state);
+    assert_int_equal(csn_store_probe(store, NULL), CSN_OK);
+    csn_store_close(store);
+}
+
 static void test_a_big_zone(void **state)
 {
     enum { ROWS = 300000 };
@@ -1019,6 +1056,7 @@ int main(void)
         TEST(test_damaged_row_keys_and_index_are_said),
         TEST(test_blobs),
         TEST(test_a_full_map_is_said_and_recovered_from),
+        TEST(test_on_a_full_disk_the_store_opens_and_the_probe_says_so),
         TEST(test_a_big_zone),
         TEST(test_votes_and_readers_go_on_beside_a_load),
         TEST(test_kill_in_a_bulk_load_leaves_whole_tables),
