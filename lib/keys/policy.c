@@ -184,3 +184,19 @@ int csn_policy_check_input(const struct csn_policy *policy, uint64_t schedule_s,
     }
     return CSN_OK;
 }
+
+uint64_t csn_policy_refresh_at(const struct csn_policy *policy, uint64_t schedule_s)
+{
+    uint64_t lowest = 0;
+    for (size_t i = policy->refresh.count; i > 0; i--) {
+        const struct csn_timed *event = &policy->refresh.events[i - 1];
+        if (event->at_s > schedule_s) {
+            continue;
+        }
+        lowest = lowest == 0 || event->value_s < lowest ? event->value_s : lowest;
+        if (event->at_s + event->window_s <= schedule_s) {
+            break; /* switched everywhere: nothing before it is in force */
+        }
+    }
+    return lowest;
+}

@@ -50,6 +50,9 @@ struct csn_policy {
 };
 void csn_policy_fini(struct csn_policy *policy);
 
+/* The lowest R that any RRset may have in force at S: while a change of R goes through its window, both count. */
+uint64_t csn_policy_refresh_at(const struct csn_policy *policy, uint64_t schedule_s);
+
 struct csn_keyset;
 
 /* What can be refused without a zone (signing.md 6, `--check`): W < P for every pair of V and R that can meet, O >= 1 h,
