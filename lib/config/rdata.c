@@ -36,18 +36,17 @@ int csn_base64_decode(const char *text, struct csn_buf *buf)
     size_t before = buf->size;
     uint8_t group[4] = {0};
     unsigned count = 0, pads = 0;
-    bool is_bad = false, is_last = false;
+    bool is_bad = false;
     for (; *text != '\0' && !is_bad; text++) {
         if (is_space(*text)) {
             continue;
         }
         int value = *text == '=' ? 0 : sextet(*text);
-        is_bad = is_last || value < 0 || (pads > 0 && *text != '=');
+        is_bad = value < 0 || (pads > 0 && *text != '=');
         pads += *text == '=';
         group[count++] = (uint8_t)(value & 63);
         if (count == 4 && !is_bad) {
             is_bad = !put_group(group, pads, buf);
-            is_last = pads > 0;
             count = 0;
         }
     }

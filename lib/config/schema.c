@@ -432,32 +432,30 @@ int csn_schema_read_value(const struct csn_schema_reader *reader, const struct c
     return read_any(reader, node, field, label, ret_struct);
 }
 
-/* Edit distance with neighbours swapped counted as one; more than `most` may come out as `most` + 1. */
+/* Edit distance (Levenshtein); `most` + 1 for words too long to be meant. */
 static size_t distance(const char *a, const char *b, size_t most)
 {
     enum { LENGTH_MAX = 40 };
-    size_t rows[3][LENGTH_MAX + 1];
+    size_t row[LENGTH_MAX + 1];
     size_t a_size = strlen(a), b_size = strlen(b);
     if (a_size > LENGTH_MAX || b_size > LENGTH_MAX) {
         return most + 1;
     }
     for (size_t j = 0; j <= b_size; j++) {
-        rows[0][j] = j;
+        row[j] = j;
     }
     for (size_t i = 1; i <= a_size; i++) {
-        size_t *row = rows[i % 3], *above = rows[(i - 1) % 3];
+        size_t diagonal = row[0];
         row[0] = i;
         for (size_t j = 1; j <= b_size; j++) {
-            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            best = above[j] + 1 < best ? above[j] + 1 : best;
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            best = row[j] + 1 < best ? row[j] + 1 : best;
             best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && rows[(i - 2) % 3][j - 2] + 1 < best) {
-                best = rows[(i - 2) % 3][j - 2] + 1;
-            }
+            diagonal = row[j];
             row[j] = best;
         }
     }
-    return rows[a_size % 3][b_size];
+    return row[b_size];
 }
 
 static int refuse_unknown(const struct csn_schema_reader *reader, const struct csn_yaml_node *at_key,
