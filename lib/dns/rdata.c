@@ -289,7 +289,7 @@ int csn_rdata_check(uint16_t type, struct csn_bytes rdata, struct csn_reason *re
     }
     char name[16];
     csn_type_text(type, name);
-    return csn_reason_set(reason, CSN_EREFUSED, "%s in the RDATA of %s", bad, name);
+    return csn_reason_set(reason, CSN_EREFUSED, "%s, type %s", bad, name);
 }
 
 void csn_rdata_lower(uint16_t type, uint8_t *rdata, size_t size)

@@ -64,6 +64,8 @@ static void test_records_come_as_written(void **state)
         {"a 3000000000 IN A 192.0.2.1\n", "1 a.example. 3000000000 1 1 4\n"},
         {"a 300 IN TYPE255 \\# 0\n", "1 a.example. 300 1 255 0\n"},
         {"; nothing\n", ""},
+        {"$ORIGIN b.example.\na 300 IN PX 10 c d ; tail\n 5 md x.\n 6 NS y.\n",
+         "2 a.b.example. 300 1 26 28\n3 a.b.example. 5 1 3 3\n4 a.b.example. 6 1 2 3\n"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct notes notes = {{0}, 0};
@@ -97,6 +99,14 @@ static void test_bad_files_are_refused_with_line_and_cause(void **state)
         {"a 300 IN ( NOSUCH\n x )\n", "in.zone:1: syntax: unknown type "},
         {"a 300 IN WKS 1\n", "in.zone:1: syntax: unknown type 'WKS'"},
         {"a 300 IN ANY \\# 0\n", "in.zone:1: syntax: unknown type 'ANY'"},
+        {"a 300 IN PX\n", "in.zone:1: syntax: "},
+        {"a 300 IN PX 1\n", "in.zone:1: syntax: "},
+        {"a 300 IN PX 1 b\n", "in.zone:1: syntax: "},
+        {"a 300 IN PX 1 b c d\n", "in.zone:1: syntax: "},
+        {"a 300 IN PX x b c\n", "in.zone:1: syntax: invalid number"},
+        {"a 300 IN MG ( b\n )\n", "in.zone:1: syntax: "},
+        {"a 300 IN MG " L63 "a.\n", "in.zone:1: label-length: "},
+        {"a IN PX 1 b c\n", "in.zone:1: syntax: no TTL"},
         {"a 300 IN \n", "in.zone:1: syntax: "},
         {L63 "a 300 IN A 192.0.2.1\n", "in.zone:1: label-length: "},
         {L63 "." L63 "." L63 "." L63 ". 300 IN A 192.0.2.1\n", "in.zone:1: name-length: "},
