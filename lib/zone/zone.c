@@ -5,10 +5,14 @@
 
 #include "base/error.h"
 
+#define COUNT_MAX_FIRST 64
+
 struct csn_zone *csn_zone_new(const uint8_t *apex)
 {
     struct csn_zone *zone = csn_calloc(1, sizeof(*zone));
     memcpy(zone->apex, apex, csn_name_size(apex));
+    zone->count_max = COUNT_MAX_FIRST;
+    zone->rrsets = csn_alloc(zone->count_max * sizeof(*zone->rrsets));
     zone->refs = 1;
     return zone;
 }
@@ -16,7 +20,7 @@ struct csn_zone *csn_zone_new(const uint8_t *apex)
 void csn_zone_add_borrowed(struct csn_zone *zone, const struct csn_rrset *rrset)
 {
     if (zone->count == zone->count_max) {
-        zone->count_max = zone->count_max ? zone->count_max * 2 : 64;
+        zone->count_max *= 2;
         zone->rrsets = csn_realloc(zone->rrsets, zone->count_max, sizeof(*zone->rrsets));
     }
     zone->rrsets[zone->count++] = *rrset;
