@@ -305,6 +305,7 @@ static void test_base64_has_one_spelling(void **state)
         {"", ""},          {"Zg==", "f"},     {"Zm8=", "fo"},      {"Zm9v", "foo"},   {"Zm 9v\nYmE=\n", "fooba"},
         {"Zg=", NULL},     {"Zg", NULL},      {"Zg===", NULL},     {"Zh==", NULL},    {"Z===", NULL},
         {"====", NULL},    {"Zg==Zg==", NULL}, {"Zm9=v", NULL},    {"Zm9v!", NULL},   {"Zm-_", NULL},
+        {"Zg=A", NULL},    {"Zg==AAAA", NULL},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct csn_buf buf = {0};
