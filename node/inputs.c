@@ -4,6 +4,7 @@
 
 static void put_meta(const struct csn_input *input, struct csn_buf *buf)
 {
+    csn_buf_put_u32(buf, input->serial);
     csn_buf_put(buf, input->received.octets, CSN_DIGEST_SIZE);
     csn_buf_put_u32(buf, input->removed);
     csn_buf_put(buf, input->removed_hash.octets, CSN_DIGEST_SIZE);
@@ -41,17 +42,36 @@ int csn_input_store(struct csn_store *store, const struct csn_input *input)
     return code;
 }
 
-static int from_zone(struct csn_zone *zone, const struct csn_digest *prepared, struct csn_bytes meta, struct csn_input **ret_input)
+int csn_input_meta_decode(struct csn_bytes octets, struct csn_input_meta *ret_meta)
 {
-    struct csn_reader reader = csn_reader(meta);
-    struct csn_digest received, removed_hash;
-    csn_read_copy(&reader, received.octets, CSN_DIGEST_SIZE);
-    uint32_t removed = csn_read_u32(&reader);
-    csn_read_copy(&reader, removed_hash.octets, CSN_DIGEST_SIZE);
+    struct csn_reader reader = csn_reader(octets);
+    struct csn_input_meta meta = {.serial = csn_read_u32(&reader)};
+    csn_read_copy(&reader, meta.received.octets, CSN_DIGEST_SIZE);
+    meta.removed = csn_read_u32(&reader);
+    csn_read_copy(&reader, meta.removed_hash.octets, CSN_DIGEST_SIZE);
     if (!csn_reader_done(&reader)) {
         return CSN_EFORMAT;
     }
-    return csn_input_from_prepared(zone, &received, removed, &removed_hash, prepared, ret_input);
+    *ret_meta = meta;
+    return CSN_OK;
+}
+
+static int from_zone(struct csn_zone *zone, const struct csn_digest *prepared, struct csn_bytes octets, struct csn_input **ret_input)
+{
+    struct csn_input_meta meta;
+    struct csn_input *input;
+    int code = csn_input_meta_decode(octets, &meta);
+    if (code == CSN_OK) {
+        code = csn_input_from_prepared(zone, &meta.received, meta.removed, &meta.removed_hash, prepared, &input);
+    }
+    if (code == CSN_OK && input->serial != meta.serial) {
+        csn_input_unref(input);
+        code = CSN_EMISMATCH;
+    }
+    if (code == CSN_OK) {
+        *ret_input = input;
+    }
+    return code;
 }
 
 int csn_input_load(struct csn_store *store, const uint8_t *apex, const struct csn_digest *prepared, struct csn_input **ret_input)

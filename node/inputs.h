@@ -6,8 +6,14 @@
 #include "zone/prepare.h"
 #include "zone/store.h"
 
-/* Meta of an input's table: D(received) | removed u32 | removed hash. */
-#define CSN_INPUT_META_SIZE (2 * CSN_DIGEST_SIZE + 4)
+/* What the table of an input says of itself: serial u32 | D(received) | removed u32 | removed hash. */
+struct csn_input_meta {
+    uint32_t serial;
+    struct csn_digest received;
+    uint32_t removed;
+    struct csn_digest removed_hash;
+};
+int csn_input_meta_decode(struct csn_bytes octets, struct csn_input_meta *ret_meta);
 
 /* Durable when it returns CSN_OK; one that is there already is left alone. */
 int csn_input_store(struct csn_store *store, const struct csn_input *input);

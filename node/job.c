@@ -99,12 +99,6 @@ void csn_outcome_init(struct csn_outcome *outcome)
     INSIST(uv_mutex_init(&outcome->mutex) == 0);
 }
 
-void csn_outcome_reset(struct csn_outcome *outcome)
-{
-    outcome->code = CSN_OK;
-    outcome->reason = (struct csn_reason){0};
-}
-
 void csn_outcome_fini(struct csn_outcome *outcome)
 {
     uv_mutex_destroy(&outcome->mutex);

@@ -23,8 +23,6 @@ struct csn_outcome {
     struct csn_reason reason;
 };
 void csn_outcome_init(struct csn_outcome *outcome);
-/* Forgets a failure, for the next job. Loop thread, no job running. */
-void csn_outcome_reset(struct csn_outcome *outcome);
 void csn_outcome_fini(struct csn_outcome *outcome);
 /* Any thread; CSN_OK changes nothing. */
 void csn_outcome_add(struct csn_outcome *outcome, int code, const struct csn_reason *reason);

@@ -1,0 +1,210 @@
+#include "bulk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bulk.pb-c.h"
+#include "job.h"
+#include "work.h"
+#include "zone/rows.h"
+
+#define CERTIFICATES_MAX 64 /* in one reply; the rest is asked for again */
+
+/* A request being answered in a worker thread. */
+struct answer {
+    struct csn_daemon *daemon;      /* borrows */
+    struct csn_mesh_asked *asked;   /* owns until responded */
+    Consign__BulkRequest *request;  /* owns */
+    Consign__BulkStatus status;
+    struct csn_buf octets, meta;    /* own */
+    bool is_last;
+};
+
+static bool is_zone(ProtobufCBinaryData name)
+{
+    return csn_name_check(csn_bytes(name.data, name.len)) == name.len && name.len > 0;
+}
+
+static void digest_of(const Consign__BulkRequest *request, struct csn_digest *ret_digest)
+{
+    memcpy(ret_digest->octets, request->digest.data, sizeof(ret_digest->octets));
+}
+
+/* Positions behind the row the peer has: `after` is its owner and type. */
+static int seek_after(struct csn_table_reader *reader, const Consign__BulkRequest *request)
+{
+    ProtobufCBinaryData after = request->after;
+    if (after.len == 0) {
+        return csn_table_seek(reader, request->zone.data, 0);
+    }
+    size_t size = csn_name_check(csn_bytes(after.data, after.len));
+    if (size == 0 || size + 2 != after.len) {
+        return CSN_EFORMAT;
+    }
+    uint16_t type = csn_get_u16(after.data + size);
+    return type == UINT16_MAX ? CSN_EFORMAT : csn_table_seek(reader, after.data, (uint16_t)(type + 1));
+}
+
+static void put_rows(struct answer *answer, struct csn_table_reader *reader)
+{
+    struct csn_entry entry;
+    int code = CSN_OK;
+    struct csn_buf row = {0};
+    while ((code = csn_table_next(reader, &entry)) == CSN_OK) {
+        csn_buf_clear(&row);
+        csn_rows_put(&row, &entry);
+        if (answer->octets.size > 0 && answer->octets.size + row.size > CSN_MESH_PIECE_MAX) {
+            break;
+        }
+        csn_buf_put_bytes(&answer->octets, csn_buf_view(&row));
+    }
+    csn_buf_fini(&row);
+    answer->is_last = code == CSN_ENOTFOUND;
+    answer->status = code == CSN_OK || code == CSN_ENOTFOUND ? CONSIGN__BULK_STATUS__BULK_OK : CONSIGN__BULK_STATUS__BULK_NOT_HERE;
+}
+
+static void read_table(struct answer *answer, enum csn_table_kind kind)
+{
+    struct csn_digest digest;
+    struct csn_table_reader *reader;
+    digest_of(answer->request, &digest);
+    if (csn_table_open(answer->daemon->store, kind, answer->request->zone.data, &digest, &reader) != CSN_OK) {
+        return;
+    }
+    if (answer->request->after.len == 0) {
+        csn_buf_put_bytes(&answer->meta, csn_table_meta(reader));
+    }
+    int code = seek_after(reader, answer->request);
+    if (code == CSN_OK || code == CSN_ENOTFOUND) {
+        put_rows(answer, reader);
+    }
+    csn_table_close(reader);
+}
+
+static void read_share(struct answer *answer)
+{
+    struct csn_digest digest;
+    struct csn_buf key = {0}, share = {0};
+    digest_of(answer->request, &digest);
+    csn_share_key(answer->request->zone.data, &digest, (uint16_t)answer->request->site, &key);
+    uint64_t offset = answer->request->offset;
+    if (csn_store_get_blob(answer->daemon->store, csn_buf_view(&key), &share) == CSN_OK && offset <= share.size) {
+        size_t left = share.size - (size_t)offset, size = left < CSN_MESH_PIECE_MAX ? left : CSN_MESH_PIECE_MAX;
+        csn_buf_put(&answer->octets, share.data + offset, size);
+        answer->is_last = size == left;
+        answer->status = CONSIGN__BULK_STATUS__BULK_OK;
+    }
+    csn_buf_fini(&key);
+    csn_buf_fini(&share);
+}
+
+static void work(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct answer *answer = arg;
+    switch (answer->request->kind) {
+    case CONSIGN__BULK_KIND__BULK_INPUT:
+        read_table(answer, CSN_TABLE_INPUT);
+        break;
+    case CONSIGN__BULK_KIND__BULK_VERSION:
+        read_table(answer, CSN_TABLE_VERSION);
+        break;
+    default:
+        read_share(answer);
+        break;
+    }
+}
+
+static ProtobufCBinaryData view(const struct csn_buf *buf)
+{
+    return (ProtobufCBinaryData){.len = buf->size, .data = buf->data};
+}
+
+static void respond(struct answer *answer, Consign__BulkReply *reply)
+{
+    struct csn_buf packed = {0};
+    reply->status = answer->status;
+    reply->digest = answer->request->digest;
+    reply->after = answer->request->after;
+    reply->offset = answer->request->offset;
+    size_t size = consign__bulk_reply__get_packed_size(reply);
+    consign__bulk_reply__pack(reply, csn_buf_reserve(&packed, size));
+    packed.size = size;
+    csn_mesh_respond(answer->asked, CSN_OK, csn_buf_view(&packed));
+    csn_buf_fini(&packed);
+    csn_buf_fini(&answer->octets);
+    csn_buf_fini(&answer->meta);
+    consign__bulk_request__free_unpacked(answer->request, NULL);
+    free(answer);
+}
+
+static void done(void *arg)
+{
+    struct answer *answer = arg;
+    Consign__BulkReply reply = CONSIGN__BULK_REPLY__INIT;
+    reply.octets = view(&answer->octets);
+    reply.meta = view(&answer->meta);
+    reply.is_last = answer->is_last;
+    respond(answer, &reply);
+}
+
+/* Certificates come from the core's memory: no thread needed. */
+static void answer_certificates(struct answer *answer)
+{
+    Consign__BulkReply reply = CONSIGN__BULK_REPLY__INIT;
+    ProtobufCBinaryData views[CERTIFICATES_MAX];
+    struct csn_round above = csn_round_decode(answer->request->round.data);
+    struct csn_certificate certificate;
+    size_t count = 0, size = 0;
+    for (struct csn_bytes octets; count < CERTIFICATES_MAX; count++) {
+        octets = csn_node_certificate_above(answer->daemon->core, answer->request->zone.data, above);
+        size += octets.size;
+        if (octets.size == 0 || size > CSN_MESH_PIECE_MAX || csn_certificate_decode(octets, &certificate) != CSN_OK) {
+            break;
+        }
+        views[count] = (ProtobufCBinaryData){.len = octets.size, .data = (uint8_t *)(uintptr_t)octets.data};
+        above = certificate.held.proposal.round;
+    }
+    answer->status = CONSIGN__BULK_STATUS__BULK_OK;
+    reply.n_certificates = count;
+    reply.certificates = views;
+    reply.is_last = count < CERTIFICATES_MAX;
+    respond(answer, &reply);
+}
+
+static bool is_well_formed(const Consign__BulkRequest *request)
+{
+    switch (request->kind) {
+    case CONSIGN__BULK_KIND__BULK_INPUT:
+    case CONSIGN__BULK_KIND__BULK_VERSION:
+    case CONSIGN__BULK_KIND__BULK_SHARE:
+        return is_zone(request->zone) && request->digest.len == CSN_DIGEST_SIZE && request->site <= UINT16_MAX;
+    case CONSIGN__BULK_KIND__BULK_CERTIFICATES:
+        return is_zone(request->zone) && request->round.len == CSN_ROUND_SIZE;
+    default:
+        return false;
+    }
+}
+
+void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct csn_mesh_asked *asked)
+{
+    Consign__BulkRequest *decoded = consign__bulk_request__unpack(NULL, request.size, request.data);
+    if (decoded == NULL || !is_well_formed(decoded) || csn_daemon_zone(daemon, decoded->zone.data) == NULL) {
+        if (decoded != NULL) {
+            consign__bulk_request__free_unpacked(decoded, NULL);
+        }
+        csn_mesh_respond(asked, CSN_EFORMAT, csn_bytes(NULL, 0));
+        return;
+    }
+    struct answer *answer = csn_calloc(1, sizeof(*answer));
+    answer->daemon = daemon;
+    answer->asked = asked;
+    answer->request = decoded;
+    answer->status = CONSIGN__BULK_STATUS__BULK_NOT_HERE;
+    if (decoded->kind == CONSIGN__BULK_KIND__BULK_CERTIFICATES) {
+        answer_certificates(answer);
+    } else {
+        csn_job_run(daemon->loop, 1, work, done, answer);
+    }
+}

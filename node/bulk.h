@@ -1,0 +1,11 @@
+/* bulk.h: what this site gives its peers on request: inputs, versions, shares and certificates, in pieces of at most 1 MiB. Reads run in
+ * worker threads; everything asked for is named by its digest, so that nobody needs to believe us. Loop thread. */
+#ifndef CSN_NODE_BULK_H
+#define CSN_NODE_BULK_H
+
+#include "daemon.h"
+
+/* Answers through csn_mesh_respond, now or later, exactly once. */
+void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct csn_mesh_asked *asked);
+
+#endif

@@ -1,0 +1,355 @@
+#include "fetch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bulk.pb-c.h"
+#include "inputs.h"
+#include "job.h"
+#include "version.h"
+#include "work.h"
+#include "zone/rows.h"
+
+#define PIECE_DEADLINE_MS 15000
+#define OCTETS_MAX ((size_t)8 << 30) /* of one object; a peer that sends more is given up */
+
+struct fetch {
+    struct csn_zone_shell *zone; /* borrows */
+    uint64_t corr;
+    enum csn_object_kind object;
+    struct csn_digest digest;
+    uint16_t author;
+    struct csn_round above;
+    uint16_t sites[CSN_MEMBERS_MAX];
+    uint8_t site_count, site_at;
+    /* from the site being asked */
+    Consign__BulkReply *reply; /* owns; the piece in a worker's hands */
+    struct csn_buf octets;     /* owns; rows of an input, a share */
+    struct csn_buf meta;       /* owns */
+    struct csn_buf after;      /* owns; VERSION and INPUT: owner and type of the last row */
+    struct csn_table_writer *writer; /* owns; VERSION */
+    struct csn_rooter *rooter;       /* owns; VERSION */
+    struct csn_version_meta numbers; /* VERSION */
+    uint64_t received;
+    bool is_here; /* the store has it already */
+    int code;
+};
+
+static void ask(struct fetch *fetch);
+
+/* Drops what the last site sent. */
+static void forget(struct fetch *fetch)
+{
+    if (fetch->writer != NULL) {
+        csn_table_abandon(fetch->writer);
+        fetch->writer = NULL;
+    }
+    csn_rooter_free(fetch->rooter);
+    fetch->rooter = NULL;
+    csn_buf_clear(&fetch->octets);
+    csn_buf_clear(&fetch->meta);
+    csn_buf_clear(&fetch->after);
+    fetch->received = 0;
+}
+
+static void end(void *arg)
+{
+    struct fetch *fetch = arg;
+    struct csn_daemon *daemon = fetch->zone->daemon;
+    struct csn_event event = {.kind = CSN_EVENT_FETCHED, .corr = fetch->corr, .code = fetch->code};
+    forget(fetch);
+    csn_buf_fini(&fetch->octets);
+    csn_buf_fini(&fetch->meta);
+    csn_buf_fini(&fetch->after);
+    free(fetch);
+    if (event.code == CSN_EIO || event.code == CSN_EFULL) {
+        csn_daemon_die(daemon, event.code, "what a peer sent cannot be kept");
+    }
+    csn_daemon_event(daemon, &event);
+}
+
+static void next_site(struct fetch *fetch, int code)
+{
+    static const char *const names[] = {"input", "share", "version", "certificates"};
+    csn_log(&fetch->zone->daemon->log, CSN_INFO, "fetch.failed", "zone %s: %s not from site %u: %s", fetch->zone->name,
+            names[fetch->object], fetch->sites[fetch->site_at], csn_error_text(code));
+    forget(fetch);
+    fetch->code = code;
+    fetch->site_at++;
+    ask(fetch);
+}
+
+/* --- pieces, in a worker thread */
+
+static void note_last_row(struct fetch *fetch, const struct csn_entry *entry)
+{
+    csn_buf_clear(&fetch->after);
+    csn_buf_put(&fetch->after, entry->rrset.owner, csn_name_size(entry->rrset.owner));
+    csn_buf_put_u16(&fetch->after, entry->rrset.type);
+}
+
+static int begin_version(struct fetch *fetch)
+{
+    struct csn_bytes meta = csn_bytes(fetch->reply->meta.data, fetch->reply->meta.len);
+    int code = csn_version_meta_decode(meta, &fetch->numbers);
+    if (code == CSN_OK) {
+        csn_buf_put_bytes(&fetch->meta, meta);
+        fetch->rooter = csn_rooter_new(fetch->zone->config->zone, fetch->numbers.time_s);
+        code = csn_table_begin(fetch->zone->daemon->store, CSN_TABLE_VERSION, fetch->zone->config->zone, &fetch->digest,
+                               &fetch->writer);
+    }
+    if (code == CSN_EEXISTS) {
+        fetch->is_here = true;
+        code = CSN_OK;
+    }
+    return code;
+}
+
+static bool is_after_last(const struct fetch *fetch, const struct csn_entry *entry)
+{
+    if (fetch->after.size == 0) {
+        return true;
+    }
+    struct csn_rrset last = {.owner = fetch->after.data, .type = csn_get_u16(fetch->after.data + fetch->after.size - 2)};
+    return csn_rrset_compare(&last, &entry->rrset) < 0;
+}
+
+static int add_rows(struct fetch *fetch, struct csn_bytes octets)
+{
+    struct csn_reader rows = csn_reader(octets);
+    struct csn_entry entry;
+    int code;
+    while ((code = csn_rows_next(&rows, &entry)) == CSN_OK) {
+        if (!csn_name_is_under(entry.rrset.owner, fetch->zone->config->zone) || !is_after_last(fetch, &entry)) {
+            return CSN_EFORMAT;
+        }
+        note_last_row(fetch, &entry);
+        if (fetch->object == CSN_OBJECT_VERSION) {
+            code = csn_rooter_add(fetch->rooter, &entry, NULL);
+            code = code == CSN_OK ? csn_table_add(fetch->writer, &entry) : code;
+        }
+        if (code != CSN_OK) {
+            return code;
+        }
+    }
+    return code == CSN_ENOTFOUND ? CSN_OK : code;
+}
+
+/* The version is complete only if the whole of it has the root that was asked for. */
+static int complete_version(struct fetch *fetch)
+{
+    struct csn_zone_roots roots;
+    int code = csn_rooter_finish(fetch->rooter, fetch->numbers.serial, &roots, NULL);
+    if (code == CSN_OK && !csn_digest_equal(&roots.full, &fetch->digest)) {
+        code = CSN_EMISMATCH;
+    }
+    if (code == CSN_OK) {
+        code = csn_table_complete(fetch->writer, csn_buf_view(&fetch->meta));
+        fetch->writer = NULL;
+    }
+    return code;
+}
+
+static int complete_input(struct fetch *fetch)
+{
+    struct csn_input *input;
+    int code = csn_input_from_rows(fetch->zone->config->zone, &fetch->digest, csn_buf_view(&fetch->meta),
+                                   csn_buf_view(&fetch->octets), &input);
+    if (code == CSN_OK) {
+        code = csn_input_store(fetch->zone->daemon->store, input);
+        csn_input_unref(input);
+    }
+    return code;
+}
+
+static int complete_share(struct fetch *fetch)
+{
+    struct csn_buf key = {0};
+    csn_share_key(fetch->zone->config->zone, &fetch->digest, fetch->author, &key);
+    int code = csn_store_put_blob(fetch->zone->daemon->store, csn_buf_view(&key), csn_buf_view(&fetch->octets));
+    csn_buf_fini(&key);
+    return code;
+}
+
+static int complete(struct fetch *fetch)
+{
+    switch (fetch->object) {
+    case CSN_OBJECT_VERSION:
+        return complete_version(fetch);
+    case CSN_OBJECT_INPUT:
+        return complete_input(fetch);
+    default:
+        return complete_share(fetch);
+    }
+}
+
+static int take_piece(struct fetch *fetch)
+{
+    struct csn_bytes octets = csn_bytes(fetch->reply->octets.data, fetch->reply->octets.len);
+    int code = CSN_OK;
+    if (fetch->received == 0 && fetch->object == CSN_OBJECT_VERSION) {
+        code = begin_version(fetch);
+    } else if (fetch->received == 0) {
+        csn_buf_put(&fetch->meta, fetch->reply->meta.data, fetch->reply->meta.len);
+    }
+    if (code != CSN_OK || fetch->is_here) {
+        return code;
+    }
+    if (fetch->object != CSN_OBJECT_SHARE) {
+        code = add_rows(fetch, octets);
+    }
+    if (fetch->object != CSN_OBJECT_VERSION) {
+        csn_buf_put_bytes(&fetch->octets, octets);
+    }
+    fetch->received += octets.size;
+    if (code == CSN_OK && (fetch->received > OCTETS_MAX || (octets.size == 0 && !fetch->reply->is_last))) {
+        code = CSN_ELIMIT;
+    }
+    return code == CSN_OK && fetch->reply->is_last ? complete(fetch) : code;
+}
+
+static void work(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct fetch *fetch = arg;
+    fetch->code = take_piece(fetch);
+}
+
+static void after_piece(void *arg)
+{
+    struct fetch *fetch = arg;
+    bool is_last = fetch->reply->is_last || fetch->is_here;
+    consign__bulk_reply__free_unpacked(fetch->reply, NULL);
+    fetch->reply = NULL;
+    if (fetch->code == CSN_OK && is_last) {
+        end(fetch);
+    } else if (fetch->code == CSN_OK) {
+        ask(fetch);
+    } else if (fetch->code == CSN_EIO || fetch->code == CSN_EFULL) {
+        end(fetch);
+    } else {
+        next_site(fetch, fetch->code);
+    }
+}
+
+/* --- certificates, in the loop */
+
+static void take_certificate(struct fetch *fetch, ProtobufCBinaryData octets)
+{
+    struct csn_daemon *daemon = fetch->zone->daemon;
+    struct csn_certificate certificate;
+    struct csn_reason reason;
+    struct csn_bytes view = csn_bytes(octets.data, octets.len);
+    if (csn_certificate_decode(view, &certificate) != CSN_OK ||
+        csn_certificate_check(&certificate, &daemon->config->cluster, csn_ed25519_verify, NULL, &reason) != CSN_OK) {
+        csn_log(&daemon->log, CSN_WARNING, "certificate.bad", "zone %s: site %u gave a certificate that does not verify",
+                fetch->zone->name, fetch->sites[fetch->site_at]);
+        return;
+    }
+    struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE, .certificate = {.certificate = &certificate, .octets = view}};
+    csn_daemon_event(daemon, &event);
+}
+
+static void take_certificates(struct fetch *fetch)
+{
+    for (size_t i = 0; i < fetch->reply->n_certificates; i++) {
+        take_certificate(fetch, fetch->reply->certificates[i]);
+    }
+    consign__bulk_reply__free_unpacked(fetch->reply, NULL);
+    fetch->reply = NULL;
+    fetch->code = CSN_OK;
+    end(fetch);
+}
+
+/* --- asking */
+
+static bool is_answer_to(const struct fetch *fetch, const Consign__BulkReply *reply)
+{
+    if (fetch->object == CSN_OBJECT_CERTIFICATES) {
+        return true;
+    }
+    return reply->digest.len == CSN_DIGEST_SIZE && memcmp(reply->digest.data, fetch->digest.octets, CSN_DIGEST_SIZE) == 0 &&
+           csn_bytes_equal(csn_bytes(reply->after.data, reply->after.len), csn_buf_view(&fetch->after)) &&
+           (fetch->object != CSN_OBJECT_SHARE || reply->offset == fetch->received);
+}
+
+static void on_reply(void *arg, int code, struct csn_bytes reply)
+{
+    struct fetch *fetch = arg;
+    if (code != CSN_OK) {
+        next_site(fetch, code);
+        return;
+    }
+    fetch->reply = consign__bulk_reply__unpack(NULL, reply.size, reply.data);
+    bool is_good = fetch->reply != NULL && is_answer_to(fetch, fetch->reply);
+    if (!is_good || fetch->reply->status != CONSIGN__BULK_STATUS__BULK_OK) {
+        if (fetch->reply != NULL) {
+            consign__bulk_reply__free_unpacked(fetch->reply, NULL);
+            fetch->reply = NULL;
+        }
+        next_site(fetch, is_good ? CSN_ENOTFOUND : CSN_EFORMAT);
+        return;
+    }
+    if (fetch->object == CSN_OBJECT_CERTIFICATES) {
+        take_certificates(fetch);
+        return;
+    }
+    csn_job_run(fetch->zone->daemon->loop, 1, work, after_piece, fetch);
+}
+
+static void pack_request(struct fetch *fetch, struct csn_buf *buf)
+{
+    static const Consign__BulkKind kinds[] = {CONSIGN__BULK_KIND__BULK_INPUT, CONSIGN__BULK_KIND__BULK_SHARE,
+                                              CONSIGN__BULK_KIND__BULK_VERSION, CONSIGN__BULK_KIND__BULK_CERTIFICATES};
+    uint8_t zone[CSN_NAME_MAX], round[CSN_ROUND_SIZE];
+    size_t zone_size = csn_name_size(fetch->zone->config->zone);
+    memcpy(zone, fetch->zone->config->zone, zone_size);
+    csn_round_encode(fetch->above, round);
+    Consign__BulkRequest request = CONSIGN__BULK_REQUEST__INIT;
+    request.kind = kinds[fetch->object];
+    request.zone = (ProtobufCBinaryData){.len = zone_size, .data = zone};
+    request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = fetch->digest.octets};
+    request.site = fetch->author;
+    request.after = (ProtobufCBinaryData){.len = fetch->after.size, .data = fetch->after.data};
+    request.offset = fetch->object == CSN_OBJECT_SHARE ? fetch->received : 0;
+    request.round = (ProtobufCBinaryData){.len = CSN_ROUND_SIZE, .data = round};
+    size_t size = consign__bulk_request__get_packed_size(&request);
+    consign__bulk_request__pack(&request, csn_buf_reserve(buf, size));
+    buf->size += size;
+}
+
+static void ask(struct fetch *fetch)
+{
+    struct csn_buf request = {0};
+    pack_request(fetch, &request);
+    for (; fetch->site_at < fetch->site_count; fetch->site_at++) {
+        int code = csn_mesh_request(fetch->zone->daemon->mesh, fetch->sites[fetch->site_at], csn_buf_view(&request),
+                                    PIECE_DEADLINE_MS, on_reply, fetch);
+        if (code == CSN_OK) {
+            csn_buf_fini(&request);
+            return;
+        }
+        fetch->code = code;
+        forget(fetch);
+        csn_buf_clear(&request);
+        pack_request(fetch, &request);
+    }
+    csn_buf_fini(&request);
+    fetch->code = fetch->code == CSN_OK ? CSN_ENOTFOUND : fetch->code;
+    csn_job_later(fetch->zone->daemon->loop, end, fetch);
+}
+
+void csn_fetch(struct csn_zone_shell *zone, const struct csn_effect *effect)
+{
+    struct fetch *fetch = csn_calloc(1, sizeof(*fetch));
+    fetch->zone = zone;
+    fetch->corr = effect->corr;
+    fetch->object = effect->fetch.object;
+    fetch->digest = effect->fetch.digest;
+    fetch->author = effect->fetch.author;
+    fetch->above = effect->fetch.above;
+    fetch->site_count = effect->fetch.site_count;
+    memcpy(fetch->sites, effect->fetch.sites, sizeof(fetch->sites));
+    ask(fetch);
+}

@@ -1,0 +1,170 @@
+#include "release.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inputs.h"
+#include "job.h"
+#include "version.h"
+
+/* A version against its certificate. */
+struct check {
+    struct csn_zone_shell *zone; /* borrows */
+    uint64_t corr;
+    struct csn_certificate certificate;
+    struct csn_version_view view;
+    struct csn_bytes dnskeys[CSN_KEYS_MAX]; /* borrow from the view */
+    size_t dnskey_count;
+    struct csn_outcome outcome;
+};
+
+/* The keys in the zone itself: the certificate's roots bind them, and an older release may have others than today's key set. */
+static void collect_keys(struct check *check)
+{
+    for (size_t i = 0; i < check->view.count; i++) {
+        const struct csn_rrset *rrset = &check->view.entries[i].rrset;
+        if (rrset->type == CSN_TYPE_DNSKEY && csn_name_equal(rrset->owner, check->zone->config->zone)) {
+            struct csn_reader reader = csn_rdata_first(rrset);
+            while (check->dnskey_count < CSN_KEYS_MAX && csn_rdata_next(&reader, &check->dnskeys[check->dnskey_count])) {
+                check->dnskey_count++;
+            }
+            return;
+        }
+    }
+}
+
+static bool roots_agree(const struct csn_body_held *held, const struct csn_zone_roots *roots, const struct csn_version_meta *meta)
+{
+    return csn_roots_equal(&held->roots, &roots->roots) && csn_digest_equal(&held->b, &roots->b) &&
+           csn_digest_equal(&held->full_root, &roots->full) && held->proposal.serial == meta->serial &&
+           held->proposal.time_s == meta->time_s;
+}
+
+static void check_roots(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct check *check = arg;
+    const struct csn_body_held *held = &check->certificate.held;
+    struct csn_reason reason = {"the version cannot be read"};
+    struct csn_zone_roots roots;
+    int code = csn_version_open(check->zone->daemon->store, check->zone->config->zone, &held->full_root, &check->view);
+    if (code == CSN_OK) {
+        code = csn_version_check(&check->view, check->zone->config->zone, &held->full_root, &roots, &reason);
+    }
+    if (code == CSN_OK && !roots_agree(held, &roots, &check->view.meta)) {
+        code = csn_reason_set(&reason, CSN_EMISMATCH, "the version is not the certificate's");
+    }
+    if (code == CSN_OK) {
+        collect_keys(check);
+    }
+    csn_outcome_add(&check->outcome, code, &reason);
+}
+
+/* Valid at the certificate's T (R5), not now: an old release is better than none. */
+static void verify_part(void *arg, unsigned part, unsigned parts)
+{
+    struct check *check = arg;
+    struct csn_verify_job job = {.apex = check->zone->config->zone,
+                                 .entries = check->view.entries,
+                                 .count = check->view.count,
+                                 .dnskeys = check->dnskeys,
+                                 .dnskey_count = check->dnskey_count,
+                                 .time_s = check->certificate.held.proposal.time_s,
+                                 .part = part / 2,
+                                 .parts = parts / 2};
+    struct csn_reason reason = {0};
+    int code = part % 2 == 0 ? csn_verify_ldns(&job, &reason) : csn_verify_knot(&job, &reason);
+    csn_outcome_add(&check->outcome, code, &reason);
+}
+
+static void end_check(void *arg)
+{
+    struct check *check = arg;
+    struct csn_daemon *daemon = check->zone->daemon;
+    struct csn_event event = {.kind = CSN_EVENT_RELEASED, .corr = check->corr, .code = check->outcome.code};
+    if (event.code != CSN_OK) {
+        csn_log(&daemon->log, CSN_ERROR, "release.refused", "zone %s serial %" PRIu32 ": %s", check->zone->name,
+                check->certificate.held.proposal.serial, check->outcome.reason.text);
+    }
+    csn_version_close(&check->view);
+    csn_outcome_fini(&check->outcome);
+    free(check);
+    csn_daemon_event(daemon, &event);
+}
+
+static void after_roots(void *arg)
+{
+    struct check *check = arg;
+    if (check->outcome.code != CSN_OK) {
+        end_check(check);
+        return;
+    }
+    csn_job_run(check->zone->daemon->loop, 2 * check->zone->daemon->parts, verify_part, end_check, check);
+}
+
+void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *effect)
+{
+    struct check *check = csn_calloc(1, sizeof(*check));
+    check->zone = zone;
+    check->corr = effect->corr;
+    check->certificate = *effect->release.certificate;
+    csn_outcome_init(&check->outcome);
+    if (csn_digest_equal(&zone->verified, &check->certificate.held.full_root)) {
+        /* Staged here: read back, its roots recomputed and verified by both paths a moment ago. */
+        csn_job_later(zone->daemon->loop, end_check, check);
+        return;
+    }
+    csn_job_run(zone->daemon->loop, 1, check_roots, after_roots, check);
+}
+
+/* --- SERVE */
+
+/* Looks for the input of a release, so that the gates can compare new ones with it. */
+struct remember {
+    struct csn_zone_shell *zone; /* borrows */
+    struct csn_digest prepared;
+    struct csn_input *input; /* owns a reference */
+};
+
+static void load_input(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct remember *remember = arg;
+    csn_input_load(remember->zone->daemon->store, remember->zone->config->zone, &remember->prepared, &remember->input);
+}
+
+static void keep_input(void *arg)
+{
+    struct remember *remember = arg;
+    if (remember->input != NULL) {
+        csn_intake_set_released(remember->zone->intake, remember->input);
+    }
+    csn_input_unref(remember->input);
+    free(remember);
+}
+
+static void remember_input(struct csn_zone_shell *zone, const struct csn_digest *prepared)
+{
+    struct csn_input *input = csn_shell_input(zone, prepared);
+    if (input != NULL) {
+        csn_intake_set_released(zone->intake, input);
+        return;
+    }
+    struct remember *remember = csn_calloc(1, sizeof(*remember));
+    remember->zone = zone;
+    remember->prepared = *prepared;
+    csn_job_run(zone->daemon->loop, 1, load_input, keep_input, remember);
+}
+
+void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *effect)
+{
+    struct csn_daemon *daemon = zone->daemon;
+    const struct csn_body_held *held = &effect->release.certificate->held;
+    zone->serving = (struct csn_serving){.is_ready = true, .full_root = held->full_root, .serial = held->proposal.serial};
+    remember_input(zone, &held->proposal.input.prepared);
+    csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
+            held->proposal.serial, effect->release.certificate->vote_count, held->records);
+}

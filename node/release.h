@@ -1,0 +1,11 @@
+/* release.h: executes RELEASE and SERVE: a version is checked against its certificate before it answers a query, and what
+ * transfers see is the newest release alone. Loop thread; the checks run in worker threads. */
+#ifndef CSN_NODE_RELEASE_H
+#define CSN_NODE_RELEASE_H
+
+#include "daemon.h"
+
+void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *effect);
+void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *effect);
+
+#endif

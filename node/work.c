@@ -1,0 +1,554 @@
+#include "work.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hsm/input.h"
+#include "inputs.h"
+#include "job.h"
+#include "keyring.h"
+#include "sign/content.h"
+#include "version.h"
+
+/* A proposal at work. One operation at a time; a newer proposal gets a work of its own, and this one runs out unheard. */
+struct csn_work {
+    int refs;
+    struct csn_zone_shell *zone; /* borrows */
+    struct csn_proposal proposal;
+    struct csn_digest hash;      /* H(P) */
+    struct csn_input *input;     /* owns a reference */
+    struct csn_content *content; /* owns */
+};
+
+/* An effect being executed. */
+struct op {
+    struct csn_work *work; /* owns a reference */
+    uint64_t corr;
+    struct csn_outcome outcome;
+    /* SIGN and PROVE */
+    uint16_t author;
+    uint32_t *indices; /* owns; signatures to make */
+    size_t index_count;
+    bool has_share; /* the share was made before */
+    struct csn_digest share_root;
+    uint64_t share_count;
+    /* STAGE */
+    struct csn_share_offer offers[CSN_MEMBERS_MAX];
+    struct csn_digest expected;
+    struct csn_digest b, full_root;
+    struct csn_version_view view;
+    struct csn_zone_roots roots;
+    struct csn_bytes dnskeys[CSN_KEYS_MAX];
+    size_t dnskey_count;
+    uint16_t bad_site;
+};
+
+static struct csn_daemon *daemon_of(const struct op *op)
+{
+    return op->work->zone->daemon;
+}
+
+void csn_work_unref(struct csn_work *take_work)
+{
+    if (take_work == NULL || --take_work->refs > 0) {
+        return;
+    }
+    csn_content_free(take_work->content);
+    csn_input_unref(take_work->input);
+    free(take_work);
+}
+
+static struct op *op_new(struct csn_work *work, const struct csn_effect *effect)
+{
+    struct op *op = csn_calloc(1, sizeof(*op));
+    work->refs++;
+    op->work = work;
+    op->corr = effect->corr;
+    csn_outcome_init(&op->outcome);
+    return op;
+}
+
+static void op_free(struct op *op)
+{
+    csn_version_close(&op->view);
+    csn_outcome_fini(&op->outcome);
+    free(op->indices);
+    csn_work_unref(op->work);
+    free(op);
+}
+
+/* Answers with the operation's outcome; frees it. A full disk or an I/O error ends the process instead. */
+static void answer(struct op *op, struct csn_event *event)
+{
+    struct csn_work *work = op->work;
+    struct csn_daemon *daemon = daemon_of(op);
+    event->corr = op->corr;
+    event->code = op->outcome.code;
+    if (event->code == CSN_EIO || event->code == CSN_EFULL) {
+        csn_daemon_die(daemon, event->code, op->outcome.reason.text);
+    }
+    if (event->code != CSN_OK) {
+        csn_log(&daemon->log, CSN_ERROR, "round.failed", "zone %s serial %" PRIu32 ": %s", work->zone->name,
+                work->proposal.serial, op->outcome.reason.text);
+    }
+    csn_daemon_event(daemon, event);
+    op_free(op);
+}
+
+static void fail(struct op *op, int code, const char *what)
+{
+    struct csn_reason reason;
+    csn_reason_set(&reason, code, "%s: %s", what, csn_error_text(code));
+    csn_outcome_add(&op->outcome, code, &reason);
+}
+
+/* --- COMPUTE */
+
+static void load_and_new(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct op *op = arg;
+    struct csn_work *work = op->work;
+    const struct csn_zone_config *config = work->zone->config;
+    const struct csn_proposal *p = &work->proposal;
+    int code = CSN_OK;
+    if (work->input == NULL) {
+        code = csn_input_load(daemon_of(op)->store, p->zone, &p->input.prepared, &work->input);
+    }
+    if (code != CSN_OK) {
+        fail(op, code, "the input cannot be read from the store");
+        return;
+    }
+    struct csn_content_params params = {.serial = p->serial, .time_s = p->time_s, .schedule_s = p->schedule_s};
+    struct csn_reason reason = {0};
+    code = csn_content_new(work->input, &config->policy, &config->keyset, &params, &work->content, &reason);
+    csn_outcome_add(&op->outcome, code, &reason);
+}
+
+static void plan_part(void *arg, unsigned part, unsigned parts)
+{
+    struct op *op = arg;
+    struct csn_work *work = op->work;
+    size_t from, to;
+    struct csn_reason reason = {0};
+    csn_job_range(work->content->zone->count, part, parts, &from, &to);
+    csn_outcome_add(&op->outcome, csn_content_plan(work->content, from, to, &reason), &reason);
+}
+
+static bool has_parent(const struct csn_proposal *proposal)
+{
+    return !csn_round_is_none(proposal->parent.round);
+}
+
+static void finish_and_carry(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct op *op = arg;
+    struct csn_work *work = op->work;
+    struct csn_reason reason = {0};
+    int code = csn_content_finish(work->content, &reason);
+    csn_outcome_add(&op->outcome, code, &reason);
+    if (code == CSN_OK && has_parent(&work->proposal)) {
+        code = csn_version_carry(work->content, daemon_of(op)->store, work->proposal.zone, &work->proposal.parent.full_root);
+        if (code != CSN_OK) {
+            fail(op, code, "the parent version cannot be read");
+        }
+    }
+    csn_content_authors(work->content, work->proposal.author_count);
+}
+
+static void end_compute(void *arg)
+{
+    struct op *op = arg;
+    struct csn_work *work = op->work;
+    struct csn_event event = {.kind = CSN_EVENT_COMPUTED};
+    if (op->outcome.code == CSN_OK) {
+        event.computed = work->content->roots;
+        csn_shell_keep_input(work->zone, work->input);
+    }
+    answer(op, &event);
+}
+
+static void after_plan(void *arg)
+{
+    struct op *op = arg;
+    if (op->outcome.code != CSN_OK) {
+        end_compute(op);
+        return;
+    }
+    csn_job_run(daemon_of(op)->loop, 1, finish_and_carry, end_compute, op);
+}
+
+static void after_new(void *arg)
+{
+    struct op *op = arg;
+    if (op->outcome.code != CSN_OK) {
+        end_compute(op);
+        return;
+    }
+    csn_job_run(daemon_of(op)->loop, daemon_of(op)->parts, plan_part, after_plan, op);
+}
+
+static struct csn_work *work_new(struct csn_zone_shell *zone, const struct csn_effect *effect)
+{
+    struct csn_work *work = csn_calloc(1, sizeof(*work));
+    work->refs = 1;
+    work->zone = zone;
+    work->proposal = *effect->work.proposal;
+    work->hash = effect->work.hash;
+    struct csn_input *input = csn_shell_input(zone, &work->proposal.input.prepared);
+    work->input = input ? csn_input_ref(input) : NULL;
+    return work;
+}
+
+void csn_work_compute(struct csn_zone_shell *zone, const struct csn_effect *effect)
+{
+    csn_work_unref(zone->work);
+    zone->work = work_new(zone, effect);
+    struct op *op = op_new(zone->work, effect);
+    csn_log(&zone->daemon->log, CSN_INFO, "round.compute", "zone %s serial %" PRIu32 " input %" PRIu32, zone->name,
+            zone->work->proposal.serial, zone->work->proposal.input.serial);
+    if (zone->keyring != NULL) {
+        csn_keyring_check(zone->keyring); /* the round's canary */
+    }
+    csn_job_run(zone->daemon->loop, 1, load_and_new, after_new, op);
+}
+
+/* --- SIGN: one share for each H(P), for ever: what was made once is used again, and two never are made side by side. */
+
+void csn_share_key(const uint8_t *zone, const struct csn_digest *hash, uint16_t author, struct csn_buf *buf)
+{
+    csn_buf_put_u8(buf, 's');
+    csn_buf_put(buf, zone, csn_name_size(zone));
+    csn_buf_put(buf, hash->octets, sizeof(hash->octets));
+    csn_buf_put_u16(buf, author);
+}
+
+/* Reads a share from the store into the content: CSN_ENOTFOUND when there is none. */
+static int take_share(struct op *op, uint16_t site, uint16_t author)
+{
+    struct csn_buf key = {0}, share = {0};
+    csn_share_key(op->work->proposal.zone, &op->work->hash, site, &key);
+    int code = csn_store_get_blob(daemon_of(op)->store, csn_buf_view(&key), &share);
+    if (code == CSN_OK) {
+        code = csn_share_decode(op->work->content, author, csn_buf_view(&share));
+    }
+    csn_buf_fini(&key);
+    csn_buf_fini(&share);
+    return code;
+}
+
+static void find_share(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct op *op = arg;
+    struct csn_work *work = op->work;
+    int code = take_share(op, daemon_of(op)->config->member->number, op->author);
+    op->has_share = code == CSN_OK;
+    if (code != CSN_OK && code != CSN_ENOTFOUND) {
+        fail(op, code, "the share made before cannot be used");
+        return;
+    }
+    op->indices = csn_calloc(work->content->signature_count, sizeof(op->indices[0]));
+    for (size_t i = 0; i < work->content->signature_count; i++) {
+        if (work->content->signatures[i].author == op->author && !work->content->signatures[i].is_carried) {
+            op->indices[op->index_count++] = (uint32_t)i;
+        }
+    }
+}
+
+static void keep_share(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct op *op = arg;
+    struct csn_work *work = op->work;
+    if (!op->has_share) {
+        struct csn_buf key = {0}, share = {0};
+        csn_share_key(work->proposal.zone, &work->hash, daemon_of(op)->config->member->number, &key);
+        csn_share_encode(work->content, op->author, &share);
+        int code = csn_store_put_blob(daemon_of(op)->store, csn_buf_view(&key), csn_buf_view(&share));
+        if (code != CSN_OK) {
+            fail(op, code, "the share cannot be kept");
+        }
+        csn_buf_fini(&key);
+        csn_buf_fini(&share);
+    }
+    csn_share_root(work->content, op->author, &op->share_root, &op->share_count);
+}
+
+static void end_sign(void *arg)
+{
+    struct op *op = arg;
+    op->work->zone->signing = NULL;
+    struct csn_event event = {.kind = CSN_EVENT_SIGNED, .share = {.b = op->share_root, .count = op->share_count}};
+    csn_log(&daemon_of(op)->log, CSN_INFO, "round.signed", "zone %s serial %" PRIu32 ": %" PRIu64 " signatures of this site%s",
+            op->work->zone->name, op->work->proposal.serial, op->share_count, op->has_share ? ", made before" : "");
+    answer(op, &event);
+}
+
+static void after_signing(void *arg, int code, const struct csn_reason *reason)
+{
+    struct op *op = arg;
+    csn_outcome_add(&op->outcome, code, reason);
+    if (op->outcome.code != CSN_OK) {
+        end_sign(op);
+        return;
+    }
+    csn_job_run(daemon_of(op)->loop, 1, keep_share, end_sign, op);
+}
+
+static void after_find(void *arg)
+{
+    struct op *op = arg;
+    static const struct csn_reason no_hsm = {"this site has no HSM"};
+    static const struct csn_reason none;
+    struct csn_keyring *keyring = op->work->zone->keyring;
+    if (op->outcome.code != CSN_OK || op->has_share) {
+        after_signing(op, CSN_OK, &none);
+    } else if (keyring == NULL) {
+        after_signing(op, CSN_EHSM, &no_hsm);
+    } else {
+        csn_log(&daemon_of(op)->log, CSN_INFO, "round.sign", "zone %s serial %" PRIu32 ": %zu signatures to make",
+                op->work->zone->name, op->work->proposal.serial, op->index_count);
+        csn_keyring_sign(keyring, op->work->content, op->indices, op->index_count, daemon_of(op)->parts, after_signing, op);
+    }
+}
+
+static void start_sign(void *arg)
+{
+    struct op *op = arg;
+    struct csn_zone_shell *zone = op->work->zone;
+    if (zone->signing != NULL) {
+        /* The share of a dropped round is still being made, perhaps for this very H(P). */
+        csn_job_later(zone->daemon->loop, start_sign, op);
+        return;
+    }
+    zone->signing = op->work;
+    csn_job_run(zone->daemon->loop, 1, find_share, after_find, op);
+}
+
+/* The effects after COMPUTE are for the content computed last; another's can only be one that was cancelled. */
+static struct csn_work *work_of(struct csn_zone_shell *zone, const struct csn_effect *effect)
+{
+    struct csn_work *work = zone->work;
+    return work != NULL && work->content != NULL && csn_digest_equal(&work->hash, &effect->work.hash) ? work : NULL;
+}
+
+void csn_work_sign(struct csn_zone_shell *zone, const struct csn_effect *effect)
+{
+    struct csn_work *work = work_of(zone, effect);
+    INSIST(work != NULL);
+    struct op *op = op_new(work, effect);
+    op->author = effect->work.author;
+    start_sign(op);
+}
+
+/* --- PROVE */
+
+static void end_prove(void *arg, int code, const struct csn_reason *reason)
+{
+    struct op *op = arg;
+    struct csn_daemon *daemon = daemon_of(op);
+    if (code != CSN_OK) {
+        csn_log(&daemon->log, CSN_ERROR, "hsm.proof", "zone %s: %s", op->work->zone->name, reason->text);
+        struct csn_event event = {.kind = CSN_EVENT_HSM, .hsm = {.zone = op->work->proposal.zone, .state = CSN_HSM_BAD}};
+        csn_daemon_event(daemon, &event);
+    }
+    op_free(op);
+}
+
+void csn_work_prove(struct csn_zone_shell *zone, const struct csn_effect *effect)
+{
+    struct csn_work *work = work_of(zone, effect);
+    if (work == NULL || zone->keyring == NULL) {
+        return;
+    }
+    struct op *op = op_new(work, effect);
+    size_t count = work->content->signature_count, wanted = zone->config->policy.proof_count;
+    wanted = wanted < count ? wanted : count;
+    op->indices = csn_calloc(wanted, sizeof(op->indices[0]));
+    for (size_t i = 0; i < wanted; i++) {
+        op->indices[i] = (uint32_t)(count * i / wanted);
+    }
+    csn_keyring_prove(zone->keyring, work->content, op->indices, wanted, 1, end_prove, op);
+}
+
+/* --- STAGE */
+
+/* The first site whose new signatures do not verify, by one more look at each; only after the verifiers have refused. */
+static uint16_t find_bad_site(const struct op *op)
+{
+    const struct csn_content *content = op->work->content;
+    struct csn_buf data = {0};
+    uint16_t bad = 0;
+    for (size_t i = 0; bad == 0 && i < content->signature_count; i++) {
+        const struct csn_signature *signature = &content->signatures[i];
+        if (!signature->is_carried) {
+            csn_buf_clear(&data);
+            csn_signature_input(content, signature, &data);
+            int code = csn_hsm_verify(content->keyset->keys[signature->key].dnskey, csn_buf_view(&data), signature->octets);
+            bad = code == CSN_OK ? 0 : op->work->proposal.authors[signature->author];
+        }
+    }
+    csn_buf_fini(&data);
+    return bad;
+}
+
+static int gather_share(struct op *op, uint16_t author)
+{
+    const struct csn_share_offer *offer = &op->offers[author];
+    int code = take_share(op, offer->site, author);
+    if (code == CSN_OK && offer->has_root) {
+        struct csn_digest root;
+        uint64_t count;
+        csn_share_root(op->work->content, author, &root, &count);
+        code = csn_digest_equal(&root, &offer->b) && count == offer->count ? CSN_OK : CSN_EMISMATCH;
+    }
+    if (code != CSN_OK) {
+        struct csn_reason reason;
+        csn_reason_set(&reason, code, "the share of site %u is not what it offered: %s", offer->site, csn_error_text(code));
+        csn_outcome_add(&op->outcome, code, &reason);
+        op->bad_site = code == CSN_EIO || code == CSN_EFULL ? 0 : offer->site;
+    }
+    return code;
+}
+
+static int write_version(struct op *op)
+{
+    csn_content_full_root(op->work->content, &op->b, &op->full_root);
+    if (!csn_digest_is_zero(&op->expected) && !csn_digest_equal(&op->expected, &op->full_root)) {
+        fail(op, CSN_EMISMATCH, "full root is not the one that others hold");
+        return CSN_EMISMATCH;
+    }
+    int code = csn_version_write(daemon_of(op)->store, op->work->content, &op->full_root);
+    if (code != CSN_OK) {
+        fail(op, code, "the version cannot be staged");
+    }
+    return code;
+}
+
+/* What the verifiers see is what was read back, and its roots are those that were computed. */
+static int read_back(struct op *op)
+{
+    const struct csn_proposal *p = &op->work->proposal;
+    struct csn_store *store = daemon_of(op)->store;
+    struct csn_reason reason = {"the staged version cannot be read back"};
+    int code = csn_version_open(store, p->zone, &op->full_root, &op->view);
+    if (code == CSN_OK) {
+        code = csn_version_check(&op->view, p->zone, &op->full_root, &op->roots, &reason);
+    }
+    if (code == CSN_OK && has_parent(p)) {
+        code = csn_version_mark_carried(&op->view, store, p->zone, &p->parent.full_root);
+    }
+    csn_outcome_add(&op->outcome, code, &reason);
+    return code;
+}
+
+static void gather(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct op *op = arg;
+    for (uint16_t i = 0; i < op->work->proposal.author_count; i++) {
+        if (gather_share(op, i) != CSN_OK) {
+            return;
+        }
+    }
+    if (write_version(op) == CSN_OK) {
+        read_back(op);
+    }
+}
+
+/* Even parts take the one path, odd parts the other. */
+static void verify_part(void *arg, unsigned part, unsigned parts)
+{
+    struct op *op = arg;
+    struct csn_work *work = op->work;
+    const struct csn_zone_config *config = work->zone->config;
+    struct csn_verify_job job = {.apex = work->proposal.zone,
+                                 .entries = op->view.entries,
+                                 .count = op->view.count,
+                                 .is_carried = op->view.is_carried,
+                                 .dnskeys = op->dnskeys,
+                                 .dnskey_count = op->dnskey_count,
+                                 .ds = config->ds,
+                                 .ds_count = config->ds_count,
+                                 .time_s = work->proposal.time_s,
+                                 .left_min_s = csn_policy_refresh_at(&config->policy, work->proposal.schedule_s) / 2,
+                                 .part = part / 2,
+                                 .parts = parts / 2};
+    struct csn_reason reason = {0};
+    int code = part % 2 == 0 ? csn_verify_ldns(&job, &reason) : csn_verify_knot(&job, &reason);
+    csn_outcome_add(&op->outcome, code, &reason);
+}
+
+static void blame(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct op *op = arg;
+    op->bad_site = find_bad_site(op);
+    csn_version_close(&op->view);
+    csn_table_delete(daemon_of(op)->store, CSN_TABLE_VERSION, op->work->proposal.zone, &op->full_root);
+}
+
+static void end_stage(void *arg)
+{
+    struct op *op = arg;
+    struct csn_work *work = op->work;
+    struct csn_event event = {.kind = CSN_EVENT_STAGED};
+    event.staged.bad_site = op->bad_site;
+    if (op->outcome.code == CSN_OK) {
+        event.staged.b = op->b;
+        event.staged.full_root = op->full_root;
+        event.staged.records = op->roots.records;
+        event.staged.signatures = op->roots.signatures;
+        event.staged.earliest_expiry_s = op->roots.earliest_expiry_s;
+        work->zone->verified = op->full_root;
+        csn_log(&daemon_of(op)->log, CSN_INFO, "round.verified",
+                "zone %s serial %" PRIu32 ": %" PRIu64 " records, %" PRIu64 " signatures, both verifiers accept", work->zone->name,
+                work->proposal.serial, op->roots.records, op->roots.signatures);
+    }
+    answer(op, &event);
+}
+
+static void after_verify(void *arg)
+{
+    struct op *op = arg;
+    if (op->outcome.code == CSN_ESIGNATURE) {
+        csn_job_run(daemon_of(op)->loop, 1, blame, end_stage, op);
+        return;
+    }
+    end_stage(op);
+}
+
+static void after_gather(void *arg)
+{
+    struct op *op = arg;
+    if (op->outcome.code != CSN_OK) {
+        end_stage(op);
+        return;
+    }
+    csn_job_run(daemon_of(op)->loop, 2 * daemon_of(op)->parts, verify_part, after_verify, op);
+}
+
+void csn_work_stage(struct csn_zone_shell *zone, const struct csn_effect *effect)
+{
+    struct csn_work *work = work_of(zone, effect);
+    INSIST(work != NULL);
+    struct op *op = op_new(work, effect);
+    memcpy(op->offers, effect->work.offers, work->proposal.author_count * sizeof(op->offers[0]));
+    op->expected = effect->work.full_root;
+    const struct csn_keyset *keyset = &zone->config->keyset;
+    for (size_t i = 0; i < keyset->key_count; i++) {
+        if (keyset->keys[i].is_published) {
+            op->dnskeys[op->dnskey_count++] = keyset->keys[i].dnskey;
+        }
+    }
+    csn_job_run(zone->daemon->loop, 1, gather, after_gather, op);
+}

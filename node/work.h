@@ -1,0 +1,19 @@
+/* work.h: executes what the round core asks for one round of a zone: COMPUTE, SIGN, PROVE and STAGE, in worker threads on
+ * immutable inputs. Each effect is answered by one event. The order of the files: input -> content -> carried signatures ->
+ * own share -> others' shares -> version in the store -> read back -> roots -> two verifiers. Loop thread. */
+#ifndef CSN_NODE_WORK_H
+#define CSN_NODE_WORK_H
+
+#include "daemon.h"
+
+/* Key of a share's blob: "s" | zone | H(P) | author u16. */
+void csn_share_key(const uint8_t *zone, const struct csn_digest *hash, uint16_t author, struct csn_buf *buf);
+
+void csn_work_compute(struct csn_zone_shell *zone, const struct csn_effect *effect);
+void csn_work_sign(struct csn_zone_shell *zone, const struct csn_effect *effect);
+void csn_work_prove(struct csn_zone_shell *zone, const struct csn_effect *effect);
+void csn_work_stage(struct csn_zone_shell *zone, const struct csn_effect *effect);
+
+void csn_work_unref(struct csn_work *take_work);
+
+#endif
