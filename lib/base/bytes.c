@@ -137,7 +137,9 @@ struct csn_bytes csn_read_bytes(struct csn_reader *reader, size_t size)
         return csn_bytes(NULL, 0);
     }
     struct csn_bytes view = csn_bytes(reader->at, size);
-    reader->at += size;
+    if (size > 0) { /* an empty view may hold NULL, to which C adds nothing, not even 0 */
+        reader->at += size;
+    }
     return view;
 }
 
