@@ -131,13 +131,24 @@ void pki_site_key(const char *folder, const char *file, uint8_t ret_public[32])
     EVP_PKEY_free(key);
 }
 
+/* Below the ports that the system gives to those who dial, and each process starts somewhere else. */
+#define PORT_FIRST 10000u
+#define PORT_COUNT 22000u
+
 unsigned pki_free_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    INSIST(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-    INSIST(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-    close(fd);
-    return ntohs(address.sin_port);
+    static unsigned given;
+    for (;;) {
+        unsigned port = PORT_FIRST + ((unsigned)getpid() * 64 + given++) % PORT_COUNT;
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_port = htons((uint16_t)port),
+                                      .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        INSIST(fd >= 0);
+        int result = bind(fd, (struct sockaddr *)&address, sizeof(address));
+        close(fd);
+        if (result == 0) {
+            return port;
+        }
+    }
 }

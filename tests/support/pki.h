@@ -18,7 +18,7 @@ void pki_issue(struct pki_ca *ca, const char *name, const char *folder, const ch
 /* An Ed25519 key, PKCS#8 PEM, mode 0600; its public half. */
 void pki_site_key(const char *folder, const char *file, uint8_t ret_public[32]);
 
-/* A TCP port of 127.0.0.1 that was free a moment ago. */
+/* A TCP port of 127.0.0.1 that was free a moment ago; another one each time. One thread. */
 unsigned pki_free_port(void);
 
 #endif

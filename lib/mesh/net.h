@@ -1,0 +1,75 @@
+/* net.h: the mesh's sockets. The only file that knows nng (1.5.2) and its faults.
+ *
+ * nng's threads only queue events here and call `wake`; all functions are for the loop thread. Sockets open once and close in
+ * csn_net_close: closing is where 1.5.2 has its use-after-frees. No aio is ever cancelled before that (REQ crashes when
+ * sending): a call that took too long keeps its slot until an answer comes, or its link falls and the resent request is answered.
+ * BUS0 drops the newest message silently when a link's 16 places are full. */
+#ifndef CSN_MESH_NET_H
+#define CSN_MESH_NET_H
+
+#include "base/log.h"
+#include "mesh/mesh.h"
+
+#define CSN_NET_PEERS_MAX CSN_MEMBERS_MAX
+#define CSN_NET_SLOTS_MAX (CSN_NET_PEERS_MAX * CSN_MESH_CALLS_MAX)
+#define CSN_NET_QUEUED_MAX 256 /* messages of the BUS not yet taken; above it receiving pauses until they are */
+
+enum csn_net_what {
+    CSN_NET_MESSAGE,   /* link, octets: a BUS message */
+    CSN_NET_LINK_UP,   /* link: a BUS link stands; nothing is known of who is there */
+    CSN_NET_LINK_DOWN, /* link */
+    CSN_NET_BULK_UP,   /* peer, link: requests to the peer will be sent */
+    CSN_NET_BULK_DOWN, /* peer, link */
+    CSN_NET_ASKED,     /* slot of the server, octets */
+    CSN_NET_ANSWERED   /* slot of a call, octets; the slot is free */
+};
+
+struct csn_net_event {
+    struct csn_net_event *next;
+    enum csn_net_what what;
+    uint32_t link;
+    size_t peer; /* index in the settings */
+    size_t slot;
+    bool failed;             /* ANSWERED: no octets, nng gave up */
+    struct csn_bytes octets; /* of `message` */
+    void *message;           /* owns */
+};
+
+struct csn_net_peer {
+    const char *name;  /* in its certificate */
+    const char *mesh;  /* dialled for statements; NULL: it dials us */
+    const char *bulk;  /* dialled for bulk; NULL: never asked */
+};
+
+struct csn_net_settings {
+    const char *listen_mesh, *listen_bulk; /* NULL: none */
+    const char *tls_path, *ca_path;
+    struct csn_net_peer peers[CSN_NET_PEERS_MAX];
+    size_t peer_count;
+    void (*wake)(void *arg); /* from any thread; several calls may be answered by one csn_net_take */
+    void *arg;
+};
+
+struct csn_net;
+
+int csn_net_open(const struct csn_net_settings *settings, struct csn_net **ret_net, struct csn_reason *reason);
+/* After it no callback runs. Events not taken are freed. */
+void csn_net_close(struct csn_net *take_net);
+
+/* All events so far, oldest first, or NULL; free each. */
+struct csn_net_event *csn_net_take(struct csn_net *net);
+void csn_net_event_free(struct csn_net_event *take_event);
+
+/* To every link. False: nng had no room. */
+bool csn_net_publish(struct csn_net *net, struct csn_bytes octets);
+void csn_net_link_close(struct csn_net *net, uint32_t link);
+
+/* Sends to a peer in a free slot, whose answer comes as an event. CSN_EBUSY: none is free. */
+int csn_net_ask(struct csn_net *net, size_t peer, struct csn_bytes octets, size_t *ret_slot);
+/* Answers what was ASKED in the slot, which then serves the next. */
+void csn_net_answer(struct csn_net *net, size_t slot, struct csn_bytes octets);
+
+/* Handshakes that our listeners refused so far: nng tells only their number. */
+uint64_t csn_net_refused(const struct csn_net *net);
+
+#endif
