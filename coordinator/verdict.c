@@ -1,0 +1,130 @@
+#include "verdict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "dns/zonefile.h"
+#include "sign/signed.h"
+
+int csn_verdict_certificate(struct csn_bytes file, struct csn_certificate *ret_certificate, struct csn_reason *reason)
+{
+    static const char magic[] = "CSNC";
+    char hex[2 * CSN_CERTIFICATE_MAX + 1];
+    uint8_t octets[CSN_CERTIFICATE_MAX];
+    size_t size = 0;
+    if (file.size < strlen(magic) || memcmp(file.data, magic, strlen(magic)) != 0) {
+        for (size_t i = 0; i < file.size && size < sizeof(hex); i++) {
+            if (memchr(" \t\r\n", file.data[i], 4) == NULL) {
+                hex[size++] = (char)file.data[i];
+            }
+        }
+        if (size == sizeof(hex)) {
+            return csn_reason_set(reason, CSN_EFORMAT, "not a certificate: too long");
+        }
+        hex[size] = '\0';
+        if (csn_hex_decode(hex, octets, size / 2) != CSN_OK) {
+            return csn_reason_set(reason, CSN_EFORMAT, "not a certificate: neither its octets nor hex");
+        }
+        file = csn_bytes(octets, size / 2);
+    }
+    if (csn_certificate_decode(file, ret_certificate) != CSN_OK) {
+        return csn_reason_set(reason, CSN_EFORMAT, "not a certificate: malformed");
+    }
+    return CSN_OK;
+}
+
+static int add_record(void *arg, const struct csn_record *record, struct csn_reason *reason)
+{
+    return csn_signed_add(arg, record, reason);
+}
+
+static int root_of_entries(const struct csn_signed *zone, const struct csn_proposal *proposal,
+                           struct csn_zone_roots *ret_roots, struct csn_reason *reason)
+{
+    struct csn_rooter *rooter = csn_rooter_new(proposal->zone, proposal->time_s);
+    int code = CSN_OK;
+    for (size_t i = 0; code == CSN_OK && i < zone->count; i++) {
+        code = csn_rooter_add(rooter, &zone->entries[i], reason);
+    }
+    if (code == CSN_OK) {
+        code = csn_rooter_finish(rooter, proposal->serial, ret_roots, reason);
+    }
+    csn_rooter_free(rooter);
+    return code;
+}
+
+static int root_of_file(struct csn_bytes text, const char *file, const struct csn_proposal *proposal,
+                        struct csn_zone_roots *ret_roots, struct csn_reason *reason)
+{
+    struct csn_signed *zone = csn_signed_new(proposal->zone);
+    int code = csn_zonefile_read(text, file, proposal->zone, add_record, zone, reason);
+    if (code == CSN_OK) {
+        struct csn_reason cause = {.text = ""};
+        code = csn_signed_finish(zone, &cause);
+        if (code == CSN_OK) {
+            code = root_of_entries(zone, proposal, ret_roots, &cause);
+        }
+        if (code != CSN_OK) {
+            csn_reason_set(reason, code, "%s: %s", file, cause.text);
+        }
+    }
+    csn_signed_free(zone);
+    return code == CSN_OK || code == CSN_EMISMATCH ? code : CSN_EFORMAT;
+}
+
+/* Class by class, so that the operator knows the cause before any data moves. */
+static int compare(const struct csn_body_held *held, struct csn_verdict *verdict, const char *file, struct csn_reason *reason)
+{
+    const struct csn_zone_roots *found = &verdict->found;
+    const struct {
+        char letter;
+        const char *what;
+        const struct csn_digest *certified, *found;
+    } classes[] = {{'D', "data", &held->roots.d, &found->roots.d},
+                   {'K', "keys", &held->roots.k, &found->roots.k},
+                   {'N', "denial", &held->roots.n, &found->roots.n},
+                   {'R', "signature fields", &held->roots.r, &found->roots.r},
+                   {'B', "signature octets", &held->b, &found->b}};
+    char list[96];
+    size_t count = 0, used = 0;
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        if (!csn_digest_equal(classes[i].certified, classes[i].found)) {
+            verdict->differ[count++] = classes[i].letter;
+            used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%c (%s)", used > 0 ? ", " : "",
+                                     classes[i].letter, classes[i].what);
+        }
+    }
+    verdict->differ[count] = '\0';
+    if (count > 0) {
+        return csn_reason_set(reason, CSN_EMISMATCH, "%s: not the certified zone: it differs in %s", file, list);
+    }
+    if (!csn_digest_equal(&held->full_root, &found->full)) {
+        return csn_reason_set(reason, CSN_EMISMATCH, "the certificate's full root does not follow from its class roots");
+    }
+    if (held->records != found->records || held->signatures != found->signatures ||
+        held->earliest_expiry_s != found->earliest_expiry_s) {
+        return csn_reason_set(reason, CSN_EMISMATCH, "the certificate's counts or first expiry are not the zone's");
+    }
+    return CSN_OK;
+}
+
+int csn_verdict_reach(const struct csn_cluster *cluster, const struct csn_certificate *certificate, struct csn_bytes zone,
+                      const char *zone_file, struct csn_verdict *ret_verdict, struct csn_reason *reason)
+{
+    struct csn_verdict verdict = {.differ = ""};
+    const struct csn_body_held *held = &certificate->held;
+    int code = csn_certificate_check(certificate, cluster, csn_ed25519_verify, NULL, reason);
+    if (code != CSN_OK) {
+        return code;
+    }
+    code = root_of_file(zone, zone_file, &held->proposal, &verdict.found, reason);
+    if (code == CSN_OK) {
+        code = compare(held, &verdict, zone_file, reason);
+    }
+    if (code == CSN_OK || code == CSN_EMISMATCH) {
+        *ret_verdict = verdict;
+    }
+    return code;
+}

@@ -1,0 +1,142 @@
+/* consign-verify: cluster document, certificate and zone file -> verdict, offline. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/fs.h"
+#include "base/text.h"
+#include "config/cluster.h"
+#include "config/document.h"
+#include "verdict.h"
+
+enum { GO_ON = -1, EXIT_GOOD = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+#define ZONE_FILE_MAX ((size_t)64 << 30)
+#define CERTIFICATE_FILE_MAX ((size_t)64 * 1024) /* hex with line ends */
+
+struct inputs {
+    const char *cluster_path, *certificate_path, *zone_path; /* borrow from argv */
+    struct csn_document document;                            /* owns */
+    struct csn_cluster cluster;
+    struct csn_buf certificate, zone; /* own */
+};
+
+static void usage(FILE *to)
+{
+    fputs("usage: consign-verify --cluster FILE --cert FILE --zone FILE\n"
+          "\n"
+          "Says whether a quorum of the cluster certified exactly the zone in the file.\n"
+          "  --cluster FILE  the cluster document of the certificate's epoch\n"
+          "  --cert FILE     the certificate, as octets or in hex\n"
+          "  --zone FILE     the signed zone in presentation form, such as dig or a secondary writes it\n"
+          "\n"
+          "Exit status: 0 good, 1 refused, 2 wrong usage or a file that cannot be read.\n",
+          to);
+}
+
+/* GO_ON, or the status to leave with. */
+static int parse_arguments(int argc, char **argv, struct inputs *inputs)
+{
+    static const struct option options[] = {{"cluster", required_argument, NULL, 'c'},
+                                            {"cert", required_argument, NULL, 'e'},
+                                            {"zone", required_argument, NULL, 'z'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            inputs->cluster_path = optarg;
+            break;
+        case 'e':
+            inputs->certificate_path = optarg;
+            break;
+        case 'z':
+            inputs->zone_path = optarg;
+            break;
+        case 'h':
+            usage(stdout);
+            return EXIT_GOOD;
+        default:
+            usage(stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind != argc || inputs->cluster_path == NULL || inputs->certificate_path == NULL || inputs->zone_path == NULL) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    return GO_ON;
+}
+
+static int read_inputs(struct inputs *inputs, struct csn_reason *reason)
+{
+    int code = csn_document_load(inputs->cluster_path, &inputs->document, reason);
+    if (code == CSN_OK) {
+        code = csn_cluster_parse(csn_buf_view(&inputs->document.octets), inputs->cluster_path, &inputs->cluster, reason);
+    }
+    if (code == CSN_OK) {
+        code = csn_fs_read(inputs->certificate_path, CERTIFICATE_FILE_MAX, &inputs->certificate, reason);
+    }
+    return code == CSN_OK ? csn_fs_read(inputs->zone_path, ZONE_FILE_MAX, &inputs->zone, reason) : code;
+}
+
+static void print_digest(const char *what, const struct csn_digest *digest)
+{
+    char hex[2 * CSN_DIGEST_SIZE + 1];
+    csn_hex_encode(csn_bytes(digest->octets, sizeof(digest->octets)), hex);
+    printf("  %-12s %s\n", what, hex);
+}
+
+static void print_good(const struct csn_cluster *cluster, const struct csn_certificate *certificate,
+                       const struct csn_verdict *verdict)
+{
+    const struct csn_proposal *proposal = &certificate->held.proposal;
+    char name[CSN_NAME_TEXT_MAX], signed_at[CSN_TIME_TEXT_SIZE], expiry[CSN_TIME_TEXT_SIZE];
+    csn_name_text(proposal->zone, name);
+    csn_time_text(proposal->time_s, signed_at);
+    csn_time_text(verdict->found.earliest_expiry_s, expiry);
+    printf("good: %s serial %" PRIu32 " is certified, octet for octet, by", name, proposal->serial);
+    for (unsigned i = 0; i < certificate->vote_count; i++) {
+        printf("%s %s", i > 0 ? "," : "", csn_cluster_member(cluster, certificate->votes[i].site)->name);
+    }
+    printf(" (quorum %u of %u)\n", cluster->quorum, cluster->member_count);
+    printf("  %-12s %s, epoch %" PRIu32 ", round %" PRIu64 ".%u.%" PRIu32 "\n", "signed at", signed_at, proposal->epoch,
+           proposal->round.term.counter, proposal->round.term.coordinator, proposal->round.seq);
+    printf("  %-12s %" PRIu64 ", %" PRIu64 " signatures, the first expires %s\n", "records", verdict->found.records,
+           verdict->found.signatures, expiry);
+    print_digest("content root", &verdict->found.content);
+    print_digest("full root", &verdict->found.full);
+}
+
+int main(int argc, char **argv)
+{
+    struct inputs inputs = {0};
+    struct csn_certificate certificate;
+    struct csn_verdict verdict;
+    struct csn_reason reason = {.text = ""};
+    int status = parse_arguments(argc, argv, &inputs);
+    if (status != GO_ON) {
+        return status;
+    }
+    status = EXIT_USAGE;
+    if (read_inputs(&inputs, &reason) != CSN_OK) {
+        fprintf(stderr, "%s\n", reason.text);
+        goto out;
+    }
+    int code = csn_verdict_certificate(csn_buf_view(&inputs.certificate), &certificate, &reason);
+    if (code == CSN_OK) {
+        code = csn_verdict_reach(&inputs.cluster, &certificate, csn_buf_view(&inputs.zone), inputs.zone_path, &verdict, &reason);
+    }
+    status = code == CSN_OK ? EXIT_GOOD : EXIT_REFUSED;
+    if (code == CSN_OK) {
+        print_good(&inputs.cluster, &certificate, &verdict);
+    } else {
+        printf("refused: %s\n", reason.text);
+    }
+out:
+    csn_document_fini(&inputs.document);
+    csn_buf_fini(&inputs.certificate);
+    csn_buf_fini(&inputs.zone);
+    return status;
+}
