@@ -344,17 +344,29 @@ static bool handle_is(const struct csn_p11_handle *handle, const struct csn_hsm_
            csn_bytes_equal(csn_bytes(handle->id, handle->id_size), key->id);
 }
 
-static int private_key(struct csn_p11_session *session, const struct csn_hsm_key *key, CK_OBJECT_HANDLE *ret_object,
-                       struct csn_reason *reason)
+/* Some modules sign whatever they are given with whatever key: so the type is kept and compared. */
+static int read_type(struct csn_p11_session *session, CK_OBJECT_HANDLE object, CK_KEY_TYPE *ret_type, struct csn_reason *reason)
+{
+    CK_ATTRIBUTE attribute = {CKA_KEY_TYPE, ret_type, sizeof(*ret_type)};
+    CK_RV rv = session->token->api->C_GetAttributeValue(session->handle, object, &attribute, 1);
+    return rv == CKR_OK ? CSN_OK : csn_p11_fail(session, rv, "C_GetAttributeValue (CKA_KEY_TYPE)", reason);
+}
+
+static int private_key(struct csn_p11_session *session, const struct csn_hsm_key *key,
+                       const struct csn_p11_handle **ret_handle, struct csn_reason *reason)
 {
     for (size_t i = 0; i < session->handle_count; i++) {
         if (handle_is(&session->handles[i], key)) {
-            *ret_object = session->handles[i].object;
+            *ret_handle = &session->handles[i];
             return CSN_OK;
         }
     }
     CK_OBJECT_HANDLE object;
+    CK_KEY_TYPE type = 0;
     int code = csn_p11_find(session, CKO_PRIVATE_KEY, key, &object, reason);
+    if (code == CSN_OK) {
+        code = read_type(session, object, &type, reason);
+    }
     if (code != CSN_OK) {
         return code;
     }
@@ -363,12 +375,12 @@ static int private_key(struct csn_p11_session *session, const struct csn_hsm_key
         memmove(session->handles, session->handles + 1, session->handle_count * sizeof(session->handles[0]));
     }
     struct csn_p11_handle *handle = &session->handles[session->handle_count++];
-    *handle = (struct csn_p11_handle){.id_size = key->id.size, .object = object};
+    *handle = (struct csn_p11_handle){.id_size = key->id.size, .object = object, .type = type};
     snprintf(handle->label, sizeof(handle->label), "%s", key->label != NULL ? key->label : "");
     if (key->id.size > 0) {
         memcpy(handle->id, key->id.data, key->id.size);
     }
-    *ret_object = object;
+    *ret_handle = handle;
     return CSN_OK;
 }
 
@@ -479,10 +491,9 @@ int csn_p11_read_public(struct csn_p11_session *session, CK_OBJECT_HANDLE object
                         struct csn_reason *reason)
 {
     CK_KEY_TYPE type = 0;
-    CK_ATTRIBUTE attribute = {CKA_KEY_TYPE, &type, sizeof(type)};
-    CK_RV rv = session->token->api->C_GetAttributeValue(session->handle, object, &attribute, 1);
-    if (rv != CKR_OK) {
-        return csn_p11_fail(session, rv, "C_GetAttributeValue", reason);
+    int code = read_type(session, object, &type, reason);
+    if (code != CSN_OK) {
+        return code;
     }
     switch (type) {
     case CKK_RSA:
@@ -535,6 +546,18 @@ static CK_MECHANISM_TYPE mechanism_of(uint8_t algorithm)
     }
 }
 
+static bool type_fits(CK_KEY_TYPE type, uint8_t algorithm)
+{
+    switch (mechanism_of(algorithm)) {
+    case CKM_RSA_PKCS:
+        return type == CKK_RSA;
+    case CKM_EDDSA:
+        return type == CKK_EC_EDWARDS;
+    default:
+        return type == CKK_EC;
+    }
+}
+
 int csn_p11_sign(struct csn_p11_session *session, CK_OBJECT_HANDLE object, uint8_t algorithm, struct csn_bytes input,
                  struct csn_backend_signature *ret_signature, struct csn_reason *reason)
 {
@@ -557,22 +580,31 @@ int csn_p11_sign(struct csn_p11_session *session, CK_OBJECT_HANDLE object, uint8
     return CSN_OK;
 }
 
+static int try_sign(struct csn_p11_session *session, const struct csn_hsm_key *key, uint8_t algorithm, struct csn_bytes input,
+                    struct csn_backend_signature *ret_signature, struct csn_reason *reason)
+{
+    const struct csn_p11_handle *handle;
+    int code = csn_p11_ready(session, reason);
+    if (code == CSN_OK) {
+        code = private_key(session, key, &handle, reason);
+    }
+    if (code != CSN_OK) {
+        return code;
+    }
+    if (!type_fits(handle->type, algorithm)) {
+        return csn_reason_set(reason, CSN_EREFUSED, "the key %s is not one of algorithm %u", handle->label, algorithm);
+    }
+    return csn_p11_sign(session, handle->object, algorithm, input, ret_signature, reason);
+}
+
 static int backend_sign(void *arg, const struct csn_hsm_key *key, uint8_t algorithm, struct csn_bytes input,
                         struct csn_backend_signature *ret_signature, struct csn_reason *reason)
 {
-    struct csn_p11_session *session = arg;
     unsigned tries = 0;
     int code;
     do {
-        CK_OBJECT_HANDLE object;
-        code = csn_p11_ready(session, reason);
-        if (code == CSN_OK) {
-            code = private_key(session, key, &object, reason);
-        }
-        if (code == CSN_OK) {
-            code = csn_p11_sign(session, object, algorithm, input, ret_signature, reason);
-        }
-    } while (csn_p11_again(session, code, &tries));
+        code = try_sign(arg, key, algorithm, input, ret_signature, reason);
+    } while (csn_p11_again(arg, code, &tries));
     return code;
 }
 

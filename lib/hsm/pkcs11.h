@@ -24,6 +24,7 @@ struct csn_p11_handle {
     uint8_t id[CSN_HSM_ID_MAX];
     size_t id_size;
     CK_OBJECT_HANDLE object;
+    CK_KEY_TYPE type;
 };
 
 struct csn_p11_session {
