@@ -392,7 +392,7 @@ static int check_apex(const struct csn_prepare *prepare, struct csn_reason *reas
 
 static int check_structure(const struct csn_prepare *prepare, struct csn_reason *reason)
 {
-    const uint8_t *dname = NULL; /* the last owner of one; what is below it follows at once */
+    const uint8_t *dname = NULL; /* the owner before, if it has a DNAME: the first name below would follow it at once */
     struct csn_owners owners = csn_owners_first(prepare->zone);
     while (csn_owners_next(&owners)) {
         struct facts facts = facts_of(prepare, &owners, dname);
@@ -404,7 +404,7 @@ static int check_structure(const struct csn_prepare *prepare, struct csn_reason 
                                     refusal->code, refusal->text, reason);
             }
         }
-        dname = facts.has_dname ? owners.rrsets[0].owner : dname;
+        dname = facts.has_dname ? owners.rrsets[0].owner : NULL;
     }
     return check_apex(prepare, reason);
 }

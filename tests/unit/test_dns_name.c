@@ -45,6 +45,7 @@ static void test_name_text_survives_both_ways(void **state)
         const char *in, *out;
     } rows[] = {{".", "."},
                 {"Example.", "example."},
+                {"[AZaz`{.", "[azaz`{."},
                 {"a\\.b.example.", "a\\.b.example."},
                 {"\\000\\255 \\065.", "\\000\\255\\032a."},
                 {"\\\"x;y@.", "\\\"x\\;y\\@."},
