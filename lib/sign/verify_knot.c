@@ -125,8 +125,9 @@ static int load_key(struct check *check, struct csn_bytes rdata, bool is_publish
 {
     struct key *key = &check->keys[check->key_count];
     dnssec_binary_t octets = {.size = rdata.size, .data = (uint8_t *)rdata.data};
-    if (rdata.size < 5 || dnssec_key_new(&key->key) != DNSSEC_EOK) {
-        return csn_reason_set(check->reason, CSN_ESIGNATURE, "a DNSKEY of the key set is too short");
+    if (rdata.size < 5 || (csn_get_u16(rdata.data) & DNSKEY_ZONE) == 0 || rdata.data[2] != 3 ||
+        dnssec_key_new(&key->key) != DNSSEC_EOK) {
+        return csn_reason_set(check->reason, CSN_ESIGNATURE, "a DNSKEY of the key set is no zone key");
     }
     check->key_count++;
     if (dnssec_key_set_rdata(key->key, &octets) != DNSSEC_EOK ||
@@ -135,14 +136,10 @@ static int load_key(struct check *check, struct csn_bytes rdata, bool is_publish
         return csn_reason_set(check->reason, CSN_ESIGNATURE,
                               "libdnssec cannot use the key set's DNSKEY of algorithm %u", rdata.data[3]);
     }
-    uint16_t flags = dnssec_key_get_flags(key->key);
     key->tag = dnssec_key_get_keytag(key->key);
     key->algorithm = dnssec_key_get_algorithm(key->key);
     key->is_published = is_published;
-    key->is_revoked = (flags & DNSKEY_REVOKE) != 0;
-    if ((flags & DNSKEY_ZONE) == 0 || dnssec_key_get_protocol(key->key) != 3) {
-        return csn_reason_set(check->reason, CSN_ESIGNATURE, "DNSKEY with tag %u is no zone key", key->tag);
-    }
+    key->is_revoked = (csn_get_u16(rdata.data) & DNSKEY_REVOKE) != 0;
     for (const struct key *other = check->keys; other < key; other++) {
         if (other->tag == key->tag && other->algorithm == key->algorithm) {
             return csn_reason_set(check->reason, CSN_ESIGNATURE, "two DNSKEYs of algorithm %u share the tag %u",

@@ -637,6 +637,11 @@ static void swap_entries(struct zone *zone)
     zone->records[zone->count - 1] = zone->records[zone->count - 3];
     zone->records[zone->count - 3] = swap;
 }
+static void swap_owners(struct zone *zone)
+{
+    parse_name("ns.cut.example.", find(zone, "deep.below.cut.example.", KNOT_RRTYPE_TXT, 0)->owner);
+    parse_name("deep.below.cut.example.", find(zone, "ns.cut.example.", KNOT_RRTYPE_A, 0)->owner);
+}
 static void swap_records(struct zone *zone)
 {
     struct record *record = find(zone, "ns1.example.", KNOT_RRTYPE_A, 0);
@@ -647,6 +652,17 @@ static void swap_records(struct zone *zone)
 static void raise_owner(struct zone *zone)
 {
     find(zone, "deep.below.cut.example.", KNOT_RRTYPE_TXT, 0)->owner[1] = 'D';
+}
+static void cover_another_type(struct zone *zone)
+{
+    struct record *record = find(zone, "ns1.example.", KNOT_RRTYPE_RRSIG, KNOT_RRTYPE_A);
+    record->rdata[1] = KNOT_RRTYPE_AAAA; /* and packed with A all the same */
+}
+static void detach_rrsig(struct zone *zone)
+{
+    const struct record *record = find(zone, "ns1.example.", KNOT_RRTYPE_RRSIG, KNOT_RRTYPE_A);
+    add(zone, record->owner, KNOT_RRTYPE_RRSIG, record->ttl, SIGNED, record->rdata, record->size)->covered = 0;
+    sort_records(zone);
 }
 static void drop_record(struct zone *zone)
 {
@@ -733,6 +749,10 @@ static void below_dname(struct zone *zone)
 static void nsec3param(struct zone *zone)
 {
     add_text(zone, "example. 300 NSEC3PARAM 1 0 0 -\n");
+}
+static void meta_type(struct zone *zone)
+{
+    add_text(zone, "example. 300 TYPE249 \\# 1 00\n");
 }
 static void upper_rdata(struct zone *zone)
 {
@@ -921,6 +941,7 @@ static const struct mutant mutants[] = {
     {.name = "TTL of an RRSIG", .cause = "another owner or TTL", .end = change_rrsig_ttl},
     {.name = "TTL of an RRset and its RRSIG", .cause = "original TTL", .end = change_ttl},
     {.name = "entries out of order", .cause = "canonical order", .end = swap_entries},
+    {.name = "owners out of order", .cause = "canonical order", .end = swap_owners},
     {.name = "records out of order", .cause = "canonical order", .end = swap_records},
     {.name = "upper-case owner", .cause = "lower case", .end = raise_owner},
     {.name = "DNSKEY dropped after signing", .cause = "key set", .end = drop_record},
@@ -934,6 +955,9 @@ static const struct mutant mutants[] = {
     {.name = "owner outside the zone", .cause = "outside the zone", .data = outside},
     {.name = "data below a DNAME", .cause = "below a DNAME", .data = below_dname},
     {.name = "NSEC3PARAM", .cause = "NSEC3 is not verified", .data = nsec3param},
+    {.name = "meta-type", .cause = "not a type of zone data", .data = meta_type},
+    {.name = "RRSIG over another type", .cause = "A: RRSIG covers type 28", .end = cover_another_type},
+    {.name = "RRSIG that stands alone", .cause = "RRSIG that covers no RRset", .end = detach_rrsig},
     {.name = "RDATA in upper case", .cause = "RDATA is malformed", .data = upper_rdata},
     {.name = "RDATA too short", .cause = "RDATA is malformed", .data = malformed_rdata},
     {.name = "compression pointer in RDATA", .cause = "RDATA is malformed", .data = pointer_in_rdata},
@@ -1111,25 +1135,82 @@ static void test_several_ksks_and_a_revoked_one_sign_key_data(void **state)
     zone_free(zone);
 }
 
-static void test_keys_that_cannot_be_told_apart_are_refused(void **state)
+/* .ru 2024: two keys of one algorithm and one tag. */
+static void test_keys_that_share_a_tag_are_refused(void **state)
 {
     (void)state;
     struct setup setup;
     struct zone *zone = zone_new(T);
-    add_key(zone, 257, 13);
-    add_key(zone, 256, 13);
+    add_key(zone, 257, 8);
+    add_key(zone, 256, 8);
     zone->keys[2] = zone->keys[1];
     EVP_PKEY_up_ref(zone->keys[2].pair);
     zone->key_count = 3;
-    /* Two octets of the key apart and the same sum: the same tag (.ru 2024). */
-    zone->keys[2].rdata[10] = (uint8_t)(zone->keys[1].rdata[12]);
-    zone->keys[2].rdata[12] = (uint8_t)(zone->keys[1].rdata[10]);
+    /* The tag is a sum: two octets that change places leave it as it is. */
+    uint8_t *octets = zone->keys[2].rdata + zone->keys[2].size - 8;
+    octets[0] = (uint8_t)(octets[2] + 1);
+    octets[2] = (uint8_t)(zone->keys[1].rdata[zone->keys[1].size - 8]);
+    zone->keys[1].rdata[zone->keys[1].size - 6] = octets[0];
     zone->keys[2].is_idle = true;
     finish(zone, NULL);
     make_job(zone, &setup);
-    for (size_t i = 0; i < 2; i++) {
-        struct csn_reason reason = {{0}};
-        assert_int_equal(verifiers[i].verify(&setup.job, &reason), CSN_ESIGNATURE);
+    assert_refused(&setup.job, "two keys", "share the tag");
+    zone_free(zone);
+}
+
+static void test_keys_that_cannot_sign_a_zone_are_refused(void **state)
+{
+    (void)state;
+    struct setup setup;
+    struct csn_bytes many[65];
+    struct zone *zone = usual_zone(T, NULL);
+    make_job(zone, &setup);
+    for (size_t i = 0; i < 65; i++) {
+        many[i] = setup.dnskeys[0];
+    }
+    setup.job.dnskeys = many;
+    setup.job.dnskey_count = 65;
+    assert_refused(&setup.job, "65 keys", "more than");
+    setup.job.dnskey_count = 0;
+    assert_refused(&setup.job, "no key", "no published key");
+    setup.job.dnskeys = setup.dnskeys;
+    setup.job.dnskey_count = 3;
+    for (size_t size = 0; size < zone->keys[2].size; size++) {
+        setup.dnskeys[2].size = size;
+        assert_refused(&setup.job, "cut key", "");
+    }
+    setup.dnskeys[2].size = zone->keys[2].size;
+    zone->keys[2].rdata[0] = 0;
+    assert_refused(&setup.job, "ZONE flag", "no zone key");
+    zone->keys[2].rdata[0] = 1;
+    zone->keys[2].rdata[2] = 2;
+    assert_refused(&setup.job, "protocol", "no zone key");
+    zone->keys[2].rdata[2] = 3;
+    zone->keys[2].rdata[3] = 99;
+    assert_refused(&setup.job, "algorithm", "of algorithm 99");
+    zone_free(zone);
+}
+
+/* What the store would have refused already. */
+static void test_wrong_packing_is_refused(void **state)
+{
+    (void)state;
+    struct setup setup;
+    struct zone *zone = usual_zone(T, NULL);
+    make_job(zone, &setup);
+    for (size_t i = 0; i < zone->entry_count; i++) {
+        struct csn_entry saved = zone->entries[i];
+        zone->entries[i].rrset.count++;
+        assert_refused(&setup.job, "one record too few", "");
+        zone->entries[i] = saved;
+        zone->entries[i].rrset.rdatas.size--;
+        assert_refused(&setup.job, "a record cut", "");
+        zone->entries[i] = saved;
+        if (saved.rrsigs.count > 0) {
+            zone->entries[i].rrsigs.count++;
+            assert_refused(&setup.job, "one RRSIG too few", "packed as counted");
+            zone->entries[i] = saved;
+        }
     }
     zone_free(zone);
 }
@@ -1318,7 +1399,9 @@ int main(void)
         cmocka_unit_test(test_incoming_algorithm_signs_unpublished),
         cmocka_unit_test(test_unpublished_key_of_a_published_algorithm_is_refused),
         cmocka_unit_test(test_several_ksks_and_a_revoked_one_sign_key_data),
-        cmocka_unit_test(test_keys_that_cannot_be_told_apart_are_refused),
+        cmocka_unit_test(test_keys_that_share_a_tag_are_refused),
+        cmocka_unit_test(test_keys_that_cannot_sign_a_zone_are_refused),
+        cmocka_unit_test(test_wrong_packing_is_refused),
         cmocka_unit_test(test_ds_must_name_a_key_that_signs_the_dnskeys),
         cmocka_unit_test(test_parts_together_are_the_whole),
         cmocka_unit_test(test_carried_entries_skip_the_octets_only),
