@@ -115,6 +115,7 @@ static void test_real_zone_agrees_with_reference(void **state)
     json_decref(roots);
     snprintf(command, sizeof(command), "rm -r '%s'", folder);
     csn_test_command(command, &nothing);
+    csn_buf_fini(&nothing);
     csn_content_free(content);
     csn_input_unref(input);
     csn_real_zone_fini(&zone);

@@ -135,6 +135,7 @@ static void test_chain_of_root_history_is_rebuilt(void **state)
     assert_true(versions >= VERSIONS_MIN && records > versions * 1000);
     snprintf(command, sizeof(command), "rm -rf '%s'", folder);
     csn_test_command(command, &nothing);
+    csn_buf_fini(&nothing);
 }
 
 int main(void)

@@ -225,6 +225,25 @@ static void test_remaining_validity_is_never_under_refresh(void **state)
     }
 }
 
+/* A schedule that fell behind is refused when a signature would have less than R/2 left at T; R is odd here. */
+static void test_half_of_refresh_must_be_left(void **state)
+{
+    struct fixture *f = *state;
+    struct csn_planned planned[CSN_SIGNATURES_MAX];
+    struct csn_hasher *hasher = csn_hasher_new();
+    struct csn_schedule schedule = {.policy = &f->policy, .keyset = &f->keyset, .time_s = NOW, .schedule_s = NOW};
+    size_t count;
+    f->refresh.value_s = 10 * DAY + 1;
+    const uint8_t *owner = f->keyset.zone;
+    assert_int_equal(csn_schedule_rrset(&schedule, hasher, owner, CSN_TYPE_NS, planned, &count, NULL), CSN_OK);
+    assert_int_equal(count, 1);
+    schedule.time_s = planned[0].expiration_s - (5 * DAY + 1);
+    assert_int_equal(csn_schedule_rrset(&schedule, hasher, owner, CSN_TYPE_NS, planned, &count, NULL), CSN_OK);
+    schedule.time_s++;
+    assert_int_equal(csn_schedule_rrset(&schedule, hasher, owner, CSN_TYPE_NS, planned, &count, NULL), CSN_EREFUSED);
+    csn_hasher_free(hasher);
+}
+
 /* --- shares */
 
 static void test_shares_of_all_authors_make_the_full_root(void **state)
@@ -381,6 +400,15 @@ static void free_entries(struct entries *entries)
     }
 }
 
+static void turn_round(struct entries *entries)
+{
+    for (size_t i = 0; i < entries->count / 2; i++) {
+        struct csn_entry entry = entries->entries[i];
+        entries->entries[i] = entries->entries[entries->count - 1 - i];
+        entries->entries[entries->count - 1 - i] = entry;
+    }
+}
+
 static void test_roots_of_entries_in_any_order(void **state)
 {
     struct fixture *f = *state;
@@ -390,21 +418,19 @@ static void test_roots_of_entries_in_any_order(void **state)
     uint64_t earliest_s = UINT64_MAX;
     make_entries(f, &entries);
     csn_content_full_root(f->content, &b, &full);
-    for (size_t i = 0; i < entries.count / 2; i++) { /* backwards */
-        struct csn_entry entry = entries.entries[i];
-        entries.entries[i] = entries.entries[entries.count - 1 - i];
-        entries.entries[entries.count - 1 - i] = entry;
-    }
     for (size_t i = 0; i < f->content->signature_count; i++) {
         uint64_t expiration_s = f->content->signatures[i].expiration_s;
         earliest_s = expiration_s < earliest_s ? expiration_s : earliest_s;
     }
-    assert_int_equal(root_of(entries.entries, entries.count, 7, &roots), CSN_OK);
-    assert_memory_equal(&roots.full, &full, sizeof(full));
-    assert_memory_equal(&roots.content, &f->content->content_root, sizeof(roots.content));
-    assert_int_equal(roots.earliest_expiry_s, earliest_s);
-    assert_int_equal(roots.signatures, f->content->signature_count);
-    assert_int_equal(roots.records, entries.count + 1 + f->content->signature_count); /* the DNSKEY RRset has two */
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(root_of(entries.entries, entries.count, 7, &roots), CSN_OK);
+        assert_memory_equal(&roots.full, &full, sizeof(full));
+        assert_memory_equal(&roots.content, &f->content->content_root, sizeof(roots.content));
+        assert_int_equal(roots.earliest_expiry_s, earliest_s);
+        assert_int_equal(roots.signatures, f->content->signature_count);
+        assert_int_equal(roots.records, entries.count + 1 + f->content->signature_count); /* the DNSKEY RRset has two */
+        turn_round(&entries);
+    }
     assert_int_equal(root_of(entries.entries, entries.count, 8, &roots), CSN_EMISMATCH);
     assert_int_equal(root_of(entries.entries, 0, 0, &roots), CSN_EMISMATCH);
     free_entries(&entries);
@@ -479,6 +505,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_content_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_remaining_validity_is_never_under_refresh, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_half_of_refresh_must_be_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shares_of_all_authors_make_the_full_root, setup, teardown),
         cmocka_unit_test_setup_teardown(test_share_holds_what_is_not_carried, setup, teardown),
         cmocka_unit_test_setup_teardown(test_share_of_a_peer_is_checked, setup, teardown),
