@@ -8,7 +8,8 @@
 #include "dns/zonefile.h"
 #include "sign/signed.h"
 
-int csn_verdict_certificate(struct csn_bytes file, struct csn_certificate *ret_certificate, struct csn_reason *reason)
+int csn_verdict_certificate(struct csn_bytes file, struct csn_certificate *ret_certificate,
+                            struct csn_reason *reason)
 {
     static const char magic[] = "CSNC";
     char hex[2 * CSN_CERTIFICATE_MAX + 1];
@@ -25,7 +26,8 @@ int csn_verdict_certificate(struct csn_bytes file, struct csn_certificate *ret_c
         }
         hex[size] = '\0';
         if (csn_hex_decode(hex, octets, size / 2) != CSN_OK) {
-            return csn_reason_set(reason, CSN_EFORMAT, "not a certificate: neither its octets nor hex");
+            return csn_reason_set(reason, CSN_EFORMAT,
+                                  "not a certificate: neither its octets nor hex");
         }
         file = csn_bytes(octets, size / 2);
     }
@@ -55,8 +57,9 @@ static int root_of_entries(const struct csn_signed *zone, const struct csn_propo
     return code;
 }
 
-static int root_of_file(struct csn_bytes text, const char *file, const struct csn_proposal *proposal,
-                        struct csn_zone_roots *ret_roots, struct csn_reason *reason)
+static int root_of_file(struct csn_bytes text, const char *file,
+                        const struct csn_proposal *proposal, struct csn_zone_roots *ret_roots,
+                        struct csn_reason *reason)
 {
     struct csn_signed *zone = csn_signed_new(proposal->zone);
     int code = csn_zonefile_read(text, file, proposal->zone, add_record, zone, reason);
@@ -75,7 +78,8 @@ static int root_of_file(struct csn_bytes text, const char *file, const struct cs
 }
 
 /* Class by class, so that the operator knows the cause before any data moves. */
-static int compare(const struct csn_body_held *held, struct csn_verdict *verdict, const char *file, struct csn_reason *reason)
+static int compare(const struct csn_body_held *held, struct csn_verdict *verdict, const char *file,
+                   struct csn_reason *reason)
 {
     const struct csn_zone_roots *found = &verdict->found;
     const struct {
@@ -92,26 +96,30 @@ static int compare(const struct csn_body_held *held, struct csn_verdict *verdict
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
         if (!csn_digest_equal(classes[i].certified, classes[i].found)) {
             verdict->differ[count++] = classes[i].letter;
-            used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%c (%s)", used > 0 ? ", " : "",
-                                     classes[i].letter, classes[i].what);
+            used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%c (%s)",
+                                     used > 0 ? ", " : "", classes[i].letter, classes[i].what);
         }
     }
     verdict->differ[count] = '\0';
     if (count > 0) {
-        return csn_reason_set(reason, CSN_EMISMATCH, "%s: not the certified zone: it differs in %s", file, list);
+        return csn_reason_set(reason, CSN_EMISMATCH, "%s: not the certified zone: it differs in %s",
+                              file, list);
     }
     if (!csn_digest_equal(&held->full_root, &found->full)) {
-        return csn_reason_set(reason, CSN_EMISMATCH, "the certificate's full root does not follow from its class roots");
+        return csn_reason_set(reason, CSN_EMISMATCH,
+                              "the certificate's full root does not follow from its class roots");
     }
     if (held->records != found->records || held->signatures != found->signatures ||
         held->earliest_expiry_s != found->earliest_expiry_s) {
-        return csn_reason_set(reason, CSN_EMISMATCH, "the certificate's counts or first expiry are not the zone's");
+        return csn_reason_set(reason, CSN_EMISMATCH,
+                              "the certificate's counts or first expiry are not the zone's");
     }
     return CSN_OK;
 }
 
-int csn_verdict_reach(const struct csn_cluster *cluster, const struct csn_certificate *certificate, struct csn_bytes zone,
-                      const char *zone_file, struct csn_verdict *ret_verdict, struct csn_reason *reason)
+int csn_verdict_reach(const struct csn_cluster *cluster, const struct csn_certificate *certificate,
+                      struct csn_bytes zone, const char *zone_file, struct csn_verdict *ret_verdict,
+                      struct csn_reason *reason)
 {
     struct csn_verdict verdict = {.differ = ""};
     const struct csn_body_held *held = &certificate->held;

@@ -1,5 +1,6 @@
-/* verdict.h: is this zone file the release that this certificate covers? Offline, from the cluster document, the certificate
- * and the zone alone: what consign-verify says. Any octets may be given. Any thread; nothing to free. */
+/* verdict.h: is this zone file the release that this certificate covers? Offline, from the cluster
+ * document, the certificate and the zone alone: what consign-verify says. Any octets may be given.
+ * Any thread; nothing to free. */
 #ifndef CSN_COORDINATOR_VERDICT_H
 #define CSN_COORDINATOR_VERDICT_H
 
@@ -12,13 +13,16 @@ struct csn_verdict {
 };
 
 /* A certificate from a file: its octets, or the same in hex. CSN_EFORMAT. */
-int csn_verdict_certificate(struct csn_bytes file, struct csn_certificate *ret_certificate, struct csn_reason *reason);
+int csn_verdict_certificate(struct csn_bytes file, struct csn_certificate *ret_certificate,
+                            struct csn_reason *reason);
 
-/* CSN_OK: a quorum of the cluster's members signed exactly this zone. CSN_EREFUSED or CSN_ESIGNATURE: the certificate does
- * not hold; CSN_EFORMAT: the zone file cannot be read as a signed zone; CSN_EMISMATCH: it is another zone, `ret_verdict`
- * (written then, too) has the classes that differ where the zone could be hashed. `zone_file` is for messages. Whether the
- * signatures verify is the validators' to say: a quorum's certificate means they did at T. */
-int csn_verdict_reach(const struct csn_cluster *cluster, const struct csn_certificate *certificate, struct csn_bytes zone,
-                      const char *zone_file, struct csn_verdict *ret_verdict, struct csn_reason *reason);
+/* CSN_OK: a quorum of the cluster's members signed exactly this zone. CSN_EREFUSED or
+ * CSN_ESIGNATURE: the certificate does not hold; CSN_EFORMAT: the zone file cannot be read as a
+ * signed zone; CSN_EMISMATCH: it is another zone, `ret_verdict` (written then, too) has the classes
+ * that differ where the zone could be hashed. `zone_file` is for messages. Whether the signatures
+ * verify is the validators' to say: a quorum's certificate means they did at T. */
+int csn_verdict_reach(const struct csn_cluster *cluster, const struct csn_certificate *certificate,
+                      struct csn_bytes zone, const char *zone_file, struct csn_verdict *ret_verdict,
+                      struct csn_reason *reason);
 
 #endif

@@ -28,7 +28,8 @@ static void usage(FILE *to)
           "Says whether a quorum of the cluster certified exactly the zone in the file.\n"
           "  --cluster FILE  the cluster document of the certificate's epoch\n"
           "  --cert FILE     the certificate, as octets or in hex\n"
-          "  --zone FILE     the signed zone in presentation form, such as dig or a secondary writes it\n"
+          "  --zone FILE     the signed zone in presentation form, such as dig or a secondary "
+          "writes it\n"
           "\n"
           "Exit status: 0 good, 1 refused, 2 wrong usage or a file that cannot be read.\n",
           to);
@@ -62,7 +63,8 @@ static int parse_arguments(int argc, char **argv, struct inputs *inputs)
             return EXIT_USAGE;
         }
     }
-    if (optind != argc || inputs->cluster_path == NULL || inputs->certificate_path == NULL || inputs->zone_path == NULL) {
+    if (optind != argc || inputs->cluster_path == NULL || inputs->certificate_path == NULL ||
+        inputs->zone_path == NULL) {
         usage(stderr);
         return EXIT_USAGE;
     }
@@ -73,12 +75,15 @@ static int read_inputs(struct inputs *inputs, struct csn_reason *reason)
 {
     int code = csn_document_load(inputs->cluster_path, &inputs->document, reason);
     if (code == CSN_OK) {
-        code = csn_cluster_parse(csn_buf_view(&inputs->document.octets), inputs->cluster_path, &inputs->cluster, reason);
+        code = csn_cluster_parse(csn_buf_view(&inputs->document.octets), inputs->cluster_path,
+                                 &inputs->cluster, reason);
     }
     if (code == CSN_OK) {
-        code = csn_fs_read(inputs->certificate_path, CERTIFICATE_FILE_MAX, &inputs->certificate, reason);
+        code = csn_fs_read(inputs->certificate_path, CERTIFICATE_FILE_MAX, &inputs->certificate,
+                           reason);
     }
-    return code == CSN_OK ? csn_fs_read(inputs->zone_path, ZONE_FILE_MAX, &inputs->zone, reason) : code;
+    return code == CSN_OK ? csn_fs_read(inputs->zone_path, ZONE_FILE_MAX, &inputs->zone, reason)
+                          : code;
 }
 
 static void print_digest(const char *what, const struct csn_digest *digest)
@@ -98,13 +103,15 @@ static void print_good(const struct csn_cluster *cluster, const struct csn_certi
     csn_time_text(verdict->found.earliest_expiry_s, expiry);
     printf("good: %s serial %" PRIu32 " is certified, octet for octet, by", name, proposal->serial);
     for (unsigned i = 0; i < certificate->vote_count; i++) {
-        printf("%s %s", i > 0 ? "," : "", csn_cluster_member(cluster, certificate->votes[i].site)->name);
+        printf("%s %s", i > 0 ? "," : "",
+               csn_cluster_member(cluster, certificate->votes[i].site)->name);
     }
     printf(" (quorum %u of %u)\n", cluster->quorum, cluster->member_count);
-    printf("  %-12s %s, epoch %" PRIu32 ", round %" PRIu64 ".%u.%" PRIu32 "\n", "signed at", signed_at, proposal->epoch,
-           proposal->round.term.counter, proposal->round.term.coordinator, proposal->round.seq);
-    printf("  %-12s %" PRIu64 ", %" PRIu64 " signatures, the first expires %s\n", "records", verdict->found.records,
-           verdict->found.signatures, expiry);
+    printf("  %-12s %s, epoch %" PRIu32 ", round %" PRIu64 ".%u.%" PRIu32 "\n", "signed at",
+           signed_at, proposal->epoch, proposal->round.term.counter,
+           proposal->round.term.coordinator, proposal->round.seq);
+    printf("  %-12s %" PRIu64 ", %" PRIu64 " signatures, the first expires %s\n", "records",
+           verdict->found.records, verdict->found.signatures, expiry);
     print_digest("content root", &verdict->found.content);
     print_digest("full root", &verdict->found.full);
 }
@@ -126,7 +133,8 @@ int main(int argc, char **argv)
     }
     int code = csn_verdict_certificate(csn_buf_view(&inputs.certificate), &certificate, &reason);
     if (code == CSN_OK) {
-        code = csn_verdict_reach(&inputs.cluster, &certificate, csn_buf_view(&inputs.zone), inputs.zone_path, &verdict, &reason);
+        code = csn_verdict_reach(&inputs.cluster, &certificate, csn_buf_view(&inputs.zone),
+                                 inputs.zone_path, &verdict, &reason);
     }
     status = code == CSN_OK ? EXIT_GOOD : EXIT_REFUSED;
     if (code == CSN_OK) {

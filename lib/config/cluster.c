@@ -16,7 +16,8 @@ struct loader {
 static bool is_mesh_address(const char *text)
 {
     static const char scheme[] = "tls+tcp://";
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]";
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]";
     uint64_t port;
     if (strncmp(text, scheme, strlen(scheme)) != 0) {
         return false;
@@ -26,37 +27,60 @@ static bool is_mesh_address(const char *text)
            csn_number_parse(colon + 1, UINT16_MAX, &port) == CSN_OK && port > 0;
 }
 
-static int read_mesh_address(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, void *member)
+static int read_mesh_address(const struct csn_schema_reader *reader,
+                             const struct csn_yaml_node *node, void *member)
 {
-    if (node->kind != CSN_YAML_SCALAR || strlen(node->text) >= CSN_ADDRESS_MAX || !is_mesh_address(node->text)) {
+    if (node->kind != CSN_YAML_SCALAR || strlen(node->text) >= CSN_ADDRESS_MAX ||
+        !is_mesh_address(node->text)) {
         return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
-                               "%s: expected an address such as tls+tcp://zrh.example.net:5301", node->key);
+                               "%s: expected an address such as tls+tcp://zrh.example.net:5301",
+                               node->key);
     }
     memcpy(member, node->text, strlen(node->text) + 1);
     return CSN_OK;
 }
 
-#define NUMBER_FIELD(type_)                                                                                                \
-    {.key = "number", .type = CSN_SCHEMA_NUMBER, .is_required = true, CSN_SCHEMA_MEMBER(type_, number), .least = 1}
-#define NAME_FIELD(type_)                                                                                                  \
-    {.key = "name", .type = CSN_SCHEMA_OTHER, .is_required = true, CSN_SCHEMA_MEMBER(type_, name),                         \
-     .read = csn_schema_read_site_name}
-#define KEY_FIELD(type_)                                                                                                   \
-    {.key = "key", .type = CSN_SCHEMA_HEX, .is_required = true, CSN_SCHEMA_MEMBER(type_, key),                             \
-     .meant = "hex digits of an Ed25519 public key"}
+#define NUMBER_FIELD(type_)                                                                        \
+    {                                                                                              \
+        .key = "number", .type = CSN_SCHEMA_NUMBER, .is_required = true,                           \
+        CSN_SCHEMA_MEMBER(type_, number), .least = 1                                               \
+    }
+#define NAME_FIELD(type_)                                                                          \
+    {                                                                                              \
+        .key = "name", .type = CSN_SCHEMA_OTHER, .is_required = true,                              \
+        CSN_SCHEMA_MEMBER(type_, name), .read = csn_schema_read_site_name                          \
+    }
+#define KEY_FIELD(type_)                                                                           \
+    {                                                                                              \
+        .key = "key", .type = CSN_SCHEMA_HEX, .is_required = true, CSN_SCHEMA_MEMBER(type_, key),  \
+        .meant = "hex digits of an Ed25519 public key"                                             \
+    }
 
 static const struct csn_schema_word roles[] = {
     {"signer", CSN_MEMBER_SIGNER}, {"verifier", CSN_MEMBER_VERIFIER}, {NULL, 0}};
 static const struct csn_schema_field member_fields[] = {
     NUMBER_FIELD(struct csn_member),
     NAME_FIELD(struct csn_member),
-    {.key = "role", .type = CSN_SCHEMA_WORD, CSN_SCHEMA_MEMBER(struct csn_member, role), .words = roles, .fallback = "signer"},
-    {.key = "incarnation", .type = CSN_SCHEMA_NUMBER, CSN_SCHEMA_MEMBER(struct csn_member, incarnation), .least = 1,
+    {.key = "role",
+     .type = CSN_SCHEMA_WORD,
+     CSN_SCHEMA_MEMBER(struct csn_member, role),
+     .words = roles,
+     .fallback = "signer"},
+    {.key = "incarnation",
+     .type = CSN_SCHEMA_NUMBER,
+     CSN_SCHEMA_MEMBER(struct csn_member, incarnation),
+     .least = 1,
      .fallback = "1"},
     KEY_FIELD(struct csn_member),
-    {.key = "mesh", .type = CSN_SCHEMA_OTHER, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_member, mesh),
+    {.key = "mesh",
+     .type = CSN_SCHEMA_OTHER,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_member, mesh),
      .read = read_mesh_address},
-    {.key = "bulk", .type = CSN_SCHEMA_OTHER, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_member, bulk),
+    {.key = "bulk",
+     .type = CSN_SCHEMA_OTHER,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_member, bulk),
      .read = read_mesh_address},
 };
 static const struct csn_schema member_schema = CSN_SCHEMA_OF("a member", member_fields);
@@ -66,7 +90,8 @@ static const struct csn_schema_field coordinator_fields[] = {
     NAME_FIELD(struct csn_coordinator_id),
     KEY_FIELD(struct csn_coordinator_id),
 };
-static const struct csn_schema coordinator_schema = CSN_SCHEMA_OF("a coordinator", coordinator_fields);
+static const struct csn_schema coordinator_schema =
+    CSN_SCHEMA_OF("a coordinator", coordinator_fields);
 
 static const struct csn_schema_field operator_fields[] = {
     NAME_FIELD(struct csn_operator_id),
@@ -74,13 +99,13 @@ static const struct csn_schema_field operator_fields[] = {
 };
 static const struct csn_schema operator_schema = CSN_SCHEMA_OF("an operator", operator_fields);
 
-#define LIST_OF(variable, type_, schema, count_member, least_)                                                             \
-    static const struct csn_schema_list variable = {                                                                       \
-        .item = {.type = CSN_SCHEMA_MAP, .size = sizeof(type_), .map = &(schema)},                                         \
-        CSN_SCHEMA_COUNT(struct csn_cluster, count_member),                                                                \
-        .least = (least_),                                                                                                 \
-        .most = CSN_MEMBERS_MAX,                                                                                           \
-        .is_inline = true,                                                                                                 \
+#define LIST_OF(variable, type_, schema, count_member, least_)                                     \
+    static const struct csn_schema_list variable = {                                               \
+        .item = {.type = CSN_SCHEMA_MAP, .size = sizeof(type_), .map = &(schema)},                 \
+        CSN_SCHEMA_COUNT(struct csn_cluster, count_member),                                        \
+        .least = (least_),                                                                         \
+        .most = CSN_MEMBERS_MAX,                                                                   \
+        .is_inline = true,                                                                         \
     }
 LIST_OF(member_list, struct csn_member, member_schema, member_count, 1);
 LIST_OF(coordinator_list, struct csn_coordinator_id, coordinator_schema, coordinator_count, 1);
@@ -88,24 +113,52 @@ LIST_OF(operator_list, struct csn_operator_id, operator_schema, operator_count, 
 
 static const struct csn_schema_word environments[] = {{"production", 0}, {"test", 1}, {NULL, 0}};
 static const struct csn_schema_field cluster_fields[] = {
-    {.key = "id", .type = CSN_SCHEMA_HEX, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_cluster, id)},
-    {.key = "environment", .type = CSN_SCHEMA_WORD, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_cluster, environment),
+    {.key = "id",
+     .type = CSN_SCHEMA_HEX,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, id)},
+    {.key = "environment",
+     .type = CSN_SCHEMA_WORD,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, environment),
      .words = environments},
-    {.key = "epoch", .type = CSN_SCHEMA_NUMBER, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_cluster, epoch), .least = 1},
-    {.key = "quorum", .type = CSN_SCHEMA_NUMBER, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_cluster, quorum),
-     .least = 1, .most = CSN_MEMBERS_MAX},
-    {.key = "faults", .type = CSN_SCHEMA_NUMBER, CSN_SCHEMA_MEMBER(struct csn_cluster, faults), .most = CSN_MEMBERS_MAX,
+    {.key = "epoch",
+     .type = CSN_SCHEMA_NUMBER,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, epoch),
+     .least = 1},
+    {.key = "quorum",
+     .type = CSN_SCHEMA_NUMBER,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, quorum),
+     .least = 1,
+     .most = CSN_MEMBERS_MAX},
+    {.key = "faults",
+     .type = CSN_SCHEMA_NUMBER,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, faults),
+     .most = CSN_MEMBERS_MAX,
      .fallback = "0"},
-    {.key = "members", .type = CSN_SCHEMA_LIST, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_cluster, members),
+    {.key = "members",
+     .type = CSN_SCHEMA_LIST,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, members),
      .list = &member_list},
-    {.key = "coordinators", .type = CSN_SCHEMA_LIST, .is_required = true,
-     CSN_SCHEMA_MEMBER(struct csn_cluster, coordinators), .list = &coordinator_list},
-    {.key = "operators", .type = CSN_SCHEMA_LIST, CSN_SCHEMA_MEMBER(struct csn_cluster, operators), .list = &operator_list},
+    {.key = "coordinators",
+     .type = CSN_SCHEMA_LIST,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, coordinators),
+     .list = &coordinator_list},
+    {.key = "operators",
+     .type = CSN_SCHEMA_LIST,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, operators),
+     .list = &operator_list},
 };
-static const struct csn_schema cluster_schema = CSN_SCHEMA_OF("the cluster document", cluster_fields);
+static const struct csn_schema cluster_schema =
+    CSN_SCHEMA_OF("the cluster document", cluster_fields);
 
 /* Place of a value in the i-th item of a list. */
-static const struct csn_yaml_node *item_place(const struct loader *loader, const char *list, size_t i, const char *key)
+static const struct csn_yaml_node *item_place(const struct loader *loader, const char *list,
+                                              size_t i, const char *key)
 {
     return csn_config_place(csn_yaml_item(csn_yaml_find(loader->yaml->root, list), i), key);
 }
@@ -115,7 +168,8 @@ static int refuse(const struct loader *loader, const struct csn_yaml_node *node,
     return csn_yaml_refuse(loader->yaml, node, loader->reason, CSN_EREFUSED, "%s", what);
 }
 
-/* Two votes of one quorum each must meet in a member that tells the truth: 2q > n + f (protocol.md, "What is guaranteed"). */
+/* Two votes of one quorum each must meet in a member that tells the truth: 2q > n + f (protocol.md,
+ * "What is guaranteed"). */
 static int check_quorum(const struct loader *loader)
 {
     const struct csn_cluster *cluster = loader->cluster;
@@ -123,11 +177,13 @@ static int check_quorum(const struct loader *loader)
     const struct csn_yaml_node *place = csn_config_place(loader->yaml->root, "quorum");
     if (q > n) {
         return csn_yaml_refuse(loader->yaml, place, loader->reason, CSN_EREFUSED,
-                               "quorum: %u of %u members can never agree; it is at most %u", q, n, n);
+                               "quorum: %u of %u members can never agree; it is at most %u", q, n,
+                               n);
     }
     if (2 * q <= n + f) {
         return csn_yaml_refuse(loader->yaml, place, loader->reason, CSN_EREFUSED,
-                               "quorum: %u of %u members with %u that may lie: two quorums could disagree; it is at least %u",
+                               "quorum: %u of %u members with %u that may lie: two quorums could "
+                               "disagree; it is at least %u",
                                q, n, f, (n + f) / 2 + 1);
     }
     return CSN_OK;
@@ -138,7 +194,8 @@ static int check_numbers(const struct loader *loader)
     const struct csn_cluster *cluster = loader->cluster;
     for (size_t i = 1; i < cluster->member_count; i++) {
         if (cluster->members[i].number <= cluster->members[i - 1].number) {
-            return refuse(loader, item_place(loader, "members", i, "number"), "number: members stand in ascending order");
+            return refuse(loader, item_place(loader, "members", i, "number"),
+                          "number: members stand in ascending order");
         }
     }
     for (size_t i = 1; i < cluster->coordinator_count; i++) {
@@ -158,18 +215,21 @@ struct party {
     const uint8_t *key;
 };
 
-static size_t parties_of(const struct csn_cluster *cluster, struct party ret_parties[3 * CSN_MEMBERS_MAX])
+static size_t parties_of(const struct csn_cluster *cluster,
+                         struct party ret_parties[3 * CSN_MEMBERS_MAX])
 {
     size_t count = 0;
     for (size_t i = 0; i < cluster->member_count; i++) {
-        ret_parties[count++] = (struct party){"members", i, cluster->members[i].name, cluster->members[i].key};
+        ret_parties[count++] =
+            (struct party){"members", i, cluster->members[i].name, cluster->members[i].key};
     }
     for (size_t i = 0; i < cluster->coordinator_count; i++) {
-        ret_parties[count++] =
-            (struct party){"coordinators", i, cluster->coordinators[i].name, cluster->coordinators[i].key};
+        ret_parties[count++] = (struct party){"coordinators", i, cluster->coordinators[i].name,
+                                              cluster->coordinators[i].key};
     }
     for (size_t i = 0; i < cluster->operator_count; i++) {
-        ret_parties[count++] = (struct party){"operators", i, cluster->operators[i].name, cluster->operators[i].key};
+        ret_parties[count++] =
+            (struct party){"operators", i, cluster->operators[i].name, cluster->operators[i].key};
     }
     return count;
 }
@@ -182,14 +242,17 @@ static int check_parties(const struct loader *loader)
     for (size_t i = 1; i < count; i++) {
         for (size_t j = 0; j < i; j++) {
             if (memcmp(parties[i].key, parties[j].key, CSN_ED25519_SIZE) == 0) {
-                return csn_yaml_refuse(loader->yaml, item_place(loader, parties[i].list, parties[i].index, "key"),
-                                       loader->reason, CSN_EREFUSED, "key: %s of %s has it already; each has its own",
-                                       parties[j].name, parties[j].list);
+                return csn_yaml_refuse(
+                    loader->yaml, item_place(loader, parties[i].list, parties[i].index, "key"),
+                    loader->reason, CSN_EREFUSED, "key: %s of %s has it already; each has its own",
+                    parties[j].name, parties[j].list);
             }
-            if (parties[i].list == parties[j].list && strcmp(parties[i].name, parties[j].name) == 0) {
-                return csn_yaml_refuse(loader->yaml, item_place(loader, parties[i].list, parties[i].index, "name"),
-                                       loader->reason, CSN_EREFUSED, "name: '%s' stands twice in %s", parties[i].name,
-                                       parties[i].list);
+            if (parties[i].list == parties[j].list &&
+                strcmp(parties[i].name, parties[j].name) == 0) {
+                return csn_yaml_refuse(
+                    loader->yaml, item_place(loader, parties[i].list, parties[i].index, "name"),
+                    loader->reason, CSN_EREFUSED, "name: '%s' stands twice in %s", parties[i].name,
+                    parties[i].list);
             }
         }
     }
@@ -206,7 +269,8 @@ static int check_addresses(const struct loader *loader)
             const struct csn_member *b = &cluster->members[j / 2];
             if (strcmp(i % 2 ? a->bulk : a->mesh, j % 2 ? b->bulk : b->mesh) == 0) {
                 const char *key = i % 2 ? "bulk" : "mesh";
-                return csn_yaml_refuse(loader->yaml, item_place(loader, "members", i / 2, key), loader->reason, CSN_EREFUSED,
+                return csn_yaml_refuse(loader->yaml, item_place(loader, "members", i / 2, key),
+                                       loader->reason, CSN_EREFUSED,
                                        "%s: %s has this address already", key, b->name);
             }
         }
@@ -226,7 +290,8 @@ static int check(const struct loader *loader)
     return code == CSN_OK ? check_quorum(loader) : code;
 }
 
-int csn_cluster_parse(struct csn_bytes text, const char *file, struct csn_cluster *ret_cluster, struct csn_reason *reason)
+int csn_cluster_parse(struct csn_bytes text, const char *file, struct csn_cluster *ret_cluster,
+                      struct csn_reason *reason)
 {
     struct csn_yaml yaml;
     struct csn_cluster cluster = {0};
@@ -248,7 +313,8 @@ int csn_cluster_parse(struct csn_bytes text, const char *file, struct csn_cluste
     return code;
 }
 
-const struct csn_member *csn_cluster_member_named(const struct csn_cluster *cluster, const char *name)
+const struct csn_member *csn_cluster_member_named(const struct csn_cluster *cluster,
+                                                  const char *name)
 {
     for (size_t i = 0; i < cluster->member_count; i++) {
         if (strcmp(cluster->members[i].name, name) == 0) {
@@ -258,7 +324,8 @@ const struct csn_member *csn_cluster_member_named(const struct csn_cluster *clus
     return NULL;
 }
 
-const struct csn_coordinator_id *csn_cluster_coordinator_named(const struct csn_cluster *cluster, const char *name)
+const struct csn_coordinator_id *csn_cluster_coordinator_named(const struct csn_cluster *cluster,
+                                                               const char *name)
 {
     for (size_t i = 0; i < cluster->coordinator_count; i++) {
         if (strcmp(cluster->coordinators[i].name, name) == 0) {

@@ -8,8 +8,8 @@ struct csn_coordinator_zone {
     uint8_t zone[CSN_NAME_MAX];
     const char *policy_path, *keyset_path;
     struct csn_document policy_document, keyset_document; /* own */
-    struct csn_policy policy; /* owns */
-    struct csn_keyset keyset; /* owns */
+    struct csn_policy policy;                             /* owns */
+    struct csn_keyset keyset;                             /* owns */
 };
 
 struct csn_coordinator_config {
@@ -27,7 +27,8 @@ struct csn_coordinator_config {
 };
 
 /* As csn_node_config_load. */
-int csn_coordinator_config_load(const char *path, struct csn_coordinator_config **ret_config, struct csn_reason *reason);
+int csn_coordinator_config_load(const char *path, struct csn_coordinator_config **ret_config,
+                                struct csn_reason *reason);
 void csn_coordinator_config_free(struct csn_coordinator_config *take_config);
 
 #endif

@@ -5,7 +5,8 @@
 #include "base/fs.h"
 #include "config/yaml.h"
 
-int csn_document_load(const char *path, struct csn_document *ret_document, struct csn_reason *reason)
+int csn_document_load(const char *path, struct csn_document *ret_document,
+                      struct csn_reason *reason)
 {
     struct csn_document document = {0};
     struct csn_reason cause = {.text = ""};

@@ -14,27 +14,35 @@
 #define ENVIRONMENT_MAX 64
 #define DS_MAX 32
 #define SECRET_FILE_MAX 4096
-#define SECRET_SIZE_MIN 16 /* octets; below half of SHA-256's output a key can be searched (RFC 8945 8) */
+#define SECRET_SIZE_MIN                                                                            \
+    16 /* octets; below half of SHA-256's output a key can be searched (RFC 8945 8) */
 #define MIB (UINT64_C(1) << 20)
 
-static const char environment_name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+static const char environment_name[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
 
 /* NAME: value, any names: to NAME=value texts. */
-static int read_environment(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, void *member)
+static int read_environment(const struct csn_schema_reader *reader,
+                            const struct csn_yaml_node *node, void *member)
 {
     const char *const **environment = member;
     if (node->kind != CSN_YAML_MAP || node->count > ENVIRONMENT_MAX) {
         return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
-                               "environment: expected a mapping of at most %d names to values", ENVIRONMENT_MAX);
+                               "environment: expected a mapping of at most %d names to values",
+                               ENVIRONMENT_MAX);
     }
-    char **list = csn_arena_alloc(reader->arena, (node->count + 1) * sizeof(*list), _Alignof(char *));
+    char **list =
+        csn_arena_alloc(reader->arena, (node->count + 1) * sizeof(*list), _Alignof(char *));
     size_t count = 0;
     for (const struct csn_yaml_node *child = node->first; child != NULL; child = child->next) {
         size_t name_size = strlen(child->key);
-        if (child->kind != CSN_YAML_SCALAR || name_size == 0 || strspn(child->key, environment_name) != name_size ||
+        if (child->kind != CSN_YAML_SCALAR || name_size == 0 ||
+            strspn(child->key, environment_name) != name_size ||
             csn_yaml_find(node, child->key) != child) {
-            return csn_yaml_refuse(reader->yaml, child, reader->reason, CSN_EFORMAT,
-                                   "environment: expected each name once, with a single value, not '%.40s'", child->key);
+            return csn_yaml_refuse(
+                reader->yaml, child, reader->reason, CSN_EFORMAT,
+                "environment: expected each name once, with a single value, not '%.40s'",
+                child->key);
         }
         size_t size = name_size + strlen(child->text) + 2;
         list[count] = csn_arena_alloc(reader->arena, size, 1);
@@ -46,7 +54,8 @@ static int read_environment(const struct csn_schema_reader *reader, const struct
 }
 
 /* The token, never the PIN: arguments and configurations are read by too many. */
-static int read_token_uri(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, void *member)
+static int read_token_uri(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                          void *member)
 {
     static const char scheme[] = "pkcs11:";
     if (node->kind != CSN_YAML_SCALAR || strncmp(node->text, scheme, strlen(scheme)) != 0) {
@@ -54,14 +63,16 @@ static int read_token_uri(const struct csn_schema_reader *reader, const struct c
                                "token: expected a PKCS#11 URI such as pkcs11:token=zrh (RFC 7512)");
     }
     if (strstr(node->text, "pin-value=") != NULL || strstr(node->text, "pin-source=") != NULL) {
-        return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EREFUSED,
-                               "token: a PIN does not belong into the URI; name its file in 'pin-file'");
+        return csn_yaml_refuse(
+            reader->yaml, node, reader->reason, CSN_EREFUSED,
+            "token: a PIN does not belong into the URI; name its file in 'pin-file'");
     }
     *(const char **)member = csn_arena_copy(reader->arena, node->text, strlen(node->text) + 1);
     return CSN_OK;
 }
 
-static int read_ds(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, void *member)
+static int read_ds(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                   void *member)
 {
     struct csn_buf buf = {0};
     if (node->kind != CSN_YAML_SCALAR || csn_rdata_parse_ds(node->text, &buf) != CSN_OK) {
@@ -69,44 +80,74 @@ static int read_ds(const struct csn_schema_reader *reader, const struct csn_yaml
         return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
                                "ds: expected a DS's RDATA such as \"12345 13 2 hex\"");
     }
-    *(struct csn_bytes *)member = csn_bytes(csn_arena_copy(reader->arena, buf.data, buf.size), buf.size);
+    *(struct csn_bytes *)member =
+        csn_bytes(csn_arena_copy(reader->arena, buf.data, buf.size), buf.size);
     csn_buf_fini(&buf);
     return CSN_OK;
 }
 
-#define PATH_FIELD(type_, key_, member, required)                                                                          \
-    {.key = (key_), .type = CSN_SCHEMA_PATH, .is_required = (required), CSN_SCHEMA_MEMBER(type_, member)}
-#define STRUCTS(variable, type_, schema, enclosing, count_member, most_)                                                   \
-    static const struct csn_schema_list variable = {                                                                       \
-        .item = {.type = CSN_SCHEMA_MAP, .size = sizeof(type_), .map = &(schema)},                                         \
-        CSN_SCHEMA_COUNT(enclosing, count_member),                                                                         \
-        .most = (most_),                                                                                                   \
+#define PATH_FIELD(type_, key_, member, required)                                                  \
+    {                                                                                              \
+        .key = (key_), .type = CSN_SCHEMA_PATH, .is_required = (required),                         \
+        CSN_SCHEMA_MEMBER(type_, member)                                                           \
+    }
+#define STRUCTS(variable, type_, schema, enclosing, count_member, most_)                           \
+    static const struct csn_schema_list variable = {                                               \
+        .item = {.type = CSN_SCHEMA_MAP, .size = sizeof(type_), .map = &(schema)},                 \
+        CSN_SCHEMA_COUNT(enclosing, count_member),                                                 \
+        .most = (most_),                                                                           \
     }
 
 static const struct csn_schema_field hsm_fields[] = {
     PATH_FIELD(struct csn_hsm_config, "worker", worker, false),
     PATH_FIELD(struct csn_hsm_config, "module", module, true),
-    {.key = "token", .type = CSN_SCHEMA_OTHER, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_hsm_config, token),
+    {.key = "token",
+     .type = CSN_SCHEMA_OTHER,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_hsm_config, token),
      .read = read_token_uri},
     PATH_FIELD(struct csn_hsm_config, "pin-file", pin_file, true),
-    {.key = "sessions", .type = CSN_SCHEMA_NUMBER, CSN_SCHEMA_MEMBER(struct csn_hsm_config, sessions), .least = 1,
-     .most = CSN_NODE_SESSIONS_MAX, .fallback = "2"},
-    {.key = "deadline", .type = CSN_SCHEMA_SPAN_MS, CSN_SCHEMA_MEMBER(struct csn_hsm_config, deadline_ms), .least = 1,
-     .most = 3600, .fallback = "10s"},
-    {.key = "environment", .type = CSN_SCHEMA_OTHER, CSN_SCHEMA_MEMBER(struct csn_hsm_config, environment),
+    {.key = "sessions",
+     .type = CSN_SCHEMA_NUMBER,
+     CSN_SCHEMA_MEMBER(struct csn_hsm_config, sessions),
+     .least = 1,
+     .most = CSN_NODE_SESSIONS_MAX,
+     .fallback = "2"},
+    {.key = "deadline",
+     .type = CSN_SCHEMA_SPAN_MS,
+     CSN_SCHEMA_MEMBER(struct csn_hsm_config, deadline_ms),
+     .least = 1,
+     .most = 3600,
+     .fallback = "10s"},
+    {.key = "environment",
+     .type = CSN_SCHEMA_OTHER,
+     CSN_SCHEMA_MEMBER(struct csn_hsm_config, environment),
      .read = read_environment},
     PATH_FIELD(struct csn_hsm_config, "folder", folder, false),
 };
 static const struct csn_schema hsm_schema = CSN_SCHEMA_OF("hsm", hsm_fields);
 
 static const struct csn_schema_field token_key_fields[] = {
-    {.key = "key", .type = CSN_SCHEMA_INLINE, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_token_key, name), .least = 1},
-    {.key = "label", .type = CSN_SCHEMA_TEXT, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_token_key, label),
-     .least = 1, .most = 255},
-    {.key = "id", .type = CSN_SCHEMA_OCTETS, CSN_SCHEMA_MEMBER(struct csn_token_key, id), .least = 1, .most = 255},
+    {.key = "key",
+     .type = CSN_SCHEMA_INLINE,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_token_key, name),
+     .least = 1},
+    {.key = "label",
+     .type = CSN_SCHEMA_TEXT,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_token_key, label),
+     .least = 1,
+     .most = 255},
+    {.key = "id",
+     .type = CSN_SCHEMA_OCTETS,
+     CSN_SCHEMA_MEMBER(struct csn_token_key, id),
+     .least = 1,
+     .most = 255},
 };
 static const struct csn_schema token_key_schema = CSN_SCHEMA_OF("a token key", token_key_fields);
-STRUCTS(token_key_list, struct csn_token_key, token_key_schema, struct csn_zone_config, token_key_count, CSN_KEYS_MAX);
+STRUCTS(token_key_list, struct csn_token_key, token_key_schema, struct csn_zone_config,
+        token_key_count, CSN_KEYS_MAX);
 
 static const struct csn_schema_list ds_list = {
     .item = {.type = CSN_SCHEMA_OTHER, .size = sizeof(struct csn_bytes), .read = read_ds},
@@ -114,13 +155,21 @@ static const struct csn_schema_list ds_list = {
     .most = DS_MAX,
 };
 static const struct csn_schema_field zone_fields[] = {
-    {.key = "zone", .type = CSN_SCHEMA_NAME, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_zone_config, zone)},
+    {.key = "zone",
+     .type = CSN_SCHEMA_NAME,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_zone_config, zone)},
     PATH_FIELD(struct csn_zone_config, "input", input, true),
     PATH_FIELD(struct csn_zone_config, "policy", policy_path, true),
     PATH_FIELD(struct csn_zone_config, "keys", keyset_path, true),
-    {.key = "token-keys", .type = CSN_SCHEMA_LIST, CSN_SCHEMA_MEMBER(struct csn_zone_config, token_keys),
+    {.key = "token-keys",
+     .type = CSN_SCHEMA_LIST,
+     CSN_SCHEMA_MEMBER(struct csn_zone_config, token_keys),
      .list = &token_key_list},
-    {.key = "ds", .type = CSN_SCHEMA_LIST, CSN_SCHEMA_MEMBER(struct csn_zone_config, ds), .list = &ds_list},
+    {.key = "ds",
+     .type = CSN_SCHEMA_LIST,
+     CSN_SCHEMA_MEMBER(struct csn_zone_config, ds),
+     .list = &ds_list},
 };
 static const struct csn_schema zone_schema = CSN_SCHEMA_OF("a zone", zone_fields);
 static const struct csn_schema_list zone_list = {
@@ -137,33 +186,61 @@ static const struct csn_schema_list listen_list = {
     .most = CSN_ADDRESSES_MAX,
 };
 
-static const struct csn_schema_word algorithms[] = {
-    {"hmac-sha256", CSN_TSIG_SHA256}, {"hmac-sha384", CSN_TSIG_SHA384}, {"hmac-sha512", CSN_TSIG_SHA512}, {NULL, 0}};
+static const struct csn_schema_word algorithms[] = {{"hmac-sha256", CSN_TSIG_SHA256},
+                                                    {"hmac-sha384", CSN_TSIG_SHA384},
+                                                    {"hmac-sha512", CSN_TSIG_SHA512},
+                                                    {NULL, 0}};
 static const struct csn_schema_field tsig_fields[] = {
-    {.key = "name", .type = CSN_SCHEMA_NAME, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_tsig_config, name)},
-    {.key = "algorithm", .type = CSN_SCHEMA_WORD, CSN_SCHEMA_MEMBER(struct csn_tsig_config, algorithm),
-     .words = algorithms, .fallback = "hmac-sha256"},
+    {.key = "name",
+     .type = CSN_SCHEMA_NAME,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_tsig_config, name)},
+    {.key = "algorithm",
+     .type = CSN_SCHEMA_WORD,
+     CSN_SCHEMA_MEMBER(struct csn_tsig_config, algorithm),
+     .words = algorithms,
+     .fallback = "hmac-sha256"},
     PATH_FIELD(struct csn_tsig_config, "secret-file", secret_file, true),
 };
 static const struct csn_schema tsig_schema = CSN_SCHEMA_OF("a TSIG key", tsig_fields);
-STRUCTS(tsig_list, struct csn_tsig_config, tsig_schema, struct csn_transfer_config, tsig_count, CSN_TSIG_KEYS_MAX);
+STRUCTS(tsig_list, struct csn_tsig_config, tsig_schema, struct csn_transfer_config, tsig_count,
+        CSN_TSIG_KEYS_MAX);
 
 static const struct csn_schema_field allow_fields[] = {
-    {.key = "address", .type = CSN_SCHEMA_PREFIX, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_allow_config, prefix)},
-    {.key = "key", .type = CSN_SCHEMA_TEXT, CSN_SCHEMA_MEMBER(struct csn_allow_config, key_name), .least = 1, .most = 255},
+    {.key = "address",
+     .type = CSN_SCHEMA_PREFIX,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_allow_config, prefix)},
+    {.key = "key",
+     .type = CSN_SCHEMA_TEXT,
+     CSN_SCHEMA_MEMBER(struct csn_allow_config, key_name),
+     .least = 1,
+     .most = 255},
 };
 static const struct csn_schema allow_schema = CSN_SCHEMA_OF("an allow rule", allow_fields);
-STRUCTS(allow_list, struct csn_allow_config, allow_schema, struct csn_transfer_config, allow_count, CSN_ADDRESSES_MAX);
+STRUCTS(allow_list, struct csn_allow_config, allow_schema, struct csn_transfer_config, allow_count,
+        CSN_ADDRESSES_MAX);
 
 static const struct csn_schema_field notify_fields[] = {
-    {.key = "to", .type = CSN_SCHEMA_ENDPOINT, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_notify_config, to)},
-    {.key = "key", .type = CSN_SCHEMA_TEXT, CSN_SCHEMA_MEMBER(struct csn_notify_config, key_name), .least = 1, .most = 255},
+    {.key = "to",
+     .type = CSN_SCHEMA_ENDPOINT,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_notify_config, to)},
+    {.key = "key",
+     .type = CSN_SCHEMA_TEXT,
+     CSN_SCHEMA_MEMBER(struct csn_notify_config, key_name),
+     .least = 1,
+     .most = 255},
 };
 static const struct csn_schema notify_schema = CSN_SCHEMA_OF("a notify target", notify_fields);
-STRUCTS(notify_list, struct csn_notify_config, notify_schema, struct csn_transfer_config, notify_count, CSN_ADDRESSES_MAX);
+STRUCTS(notify_list, struct csn_notify_config, notify_schema, struct csn_transfer_config,
+        notify_count, CSN_ADDRESSES_MAX);
 
-#define TRANSFER_LIST(key_, member, list_)                                                                                 \
-    {.key = (key_), .type = CSN_SCHEMA_LIST, CSN_SCHEMA_MEMBER(struct csn_transfer_config, member), .list = &(list_)}
+#define TRANSFER_LIST(key_, member, list_)                                                         \
+    {                                                                                              \
+        .key = (key_), .type = CSN_SCHEMA_LIST,                                                    \
+        CSN_SCHEMA_MEMBER(struct csn_transfer_config, member), .list = &(list_)                    \
+    }
 static const struct csn_schema_field transfer_fields[] = {
     TRANSFER_LIST("listen", listen, listen_list),
     TRANSFER_LIST("tsig", tsig, tsig_list),
@@ -172,26 +249,45 @@ static const struct csn_schema_field transfer_fields[] = {
 };
 static const struct csn_schema transfer_schema = CSN_SCHEMA_OF("transfer", transfer_fields);
 
-#define SIZE_FIELD(key_, member, fallback_)                                                                                \
-    {.key = (key_), .type = CSN_SCHEMA_SIZE, CSN_SCHEMA_MEMBER(struct csn_node_config, member), .least = MIB,              \
-     .most = MIB << 24, .fallback = (fallback_)}
+#define SIZE_FIELD(key_, member, fallback_)                                                        \
+    {                                                                                              \
+        .key = (key_), .type = CSN_SCHEMA_SIZE, CSN_SCHEMA_MEMBER(struct csn_node_config, member), \
+        .least = MIB, .most = MIB << 24, .fallback = (fallback_)                                   \
+    }
 static const struct csn_schema_field node_fields[] = {
-    {.key = "site", .type = CSN_SCHEMA_OTHER, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_node_config, site),
+    {.key = "site",
+     .type = CSN_SCHEMA_OTHER,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_node_config, site),
      .read = csn_schema_read_site_name},
     PATH_FIELD(struct csn_node_config, "cluster", cluster_path, true),
     PATH_FIELD(struct csn_node_config, "store", store, true),
     SIZE_FIELD("votes-size", votes_size, "1GiB"),
     SIZE_FIELD("zones-size", zones_size, "64GiB"),
     PATH_FIELD(struct csn_node_config, "second-copy", second_copy, true),
-    {.key = "identity", .type = CSN_SCHEMA_MAP, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_node_config, identity),
+    {.key = "identity",
+     .type = CSN_SCHEMA_MAP,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_node_config, identity),
      .map = &csn_schema_identity},
     PATH_FIELD(struct csn_node_config, "control", control, true),
-    {.key = "hsm", .type = CSN_SCHEMA_MAP, CSN_SCHEMA_MEMBER(struct csn_node_config, hsm), .map = &hsm_schema},
-    {.key = "zones", .type = CSN_SCHEMA_LIST, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_node_config, zones),
+    {.key = "hsm",
+     .type = CSN_SCHEMA_MAP,
+     CSN_SCHEMA_MEMBER(struct csn_node_config, hsm),
+     .map = &hsm_schema},
+    {.key = "zones",
+     .type = CSN_SCHEMA_LIST,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_node_config, zones),
      .list = &zone_list},
-    {.key = "transfer", .type = CSN_SCHEMA_MAP, CSN_SCHEMA_MEMBER(struct csn_node_config, transfer),
+    {.key = "transfer",
+     .type = CSN_SCHEMA_MAP,
+     CSN_SCHEMA_MEMBER(struct csn_node_config, transfer),
      .map = &transfer_schema},
-    {.key = "log", .type = CSN_SCHEMA_MAP, CSN_SCHEMA_MEMBER(struct csn_node_config, log_level), .map = &csn_schema_log,
+    {.key = "log",
+     .type = CSN_SCHEMA_MAP,
+     CSN_SCHEMA_MEMBER(struct csn_node_config, log_level),
+     .map = &csn_schema_log,
      .fallback = "{}"},
 };
 static const struct csn_schema node_schema = CSN_SCHEMA_OF("the node's configuration", node_fields);
@@ -211,15 +307,17 @@ static const struct csn_yaml_node *place(const struct loader *loader, const char
 static int load_cluster(struct loader *loader)
 {
     struct csn_node_config *config = loader->config;
-    int code = csn_config_load_cluster(loader->reader, place(loader, "cluster"), config->cluster_path,
-                                       &config->cluster_document, &config->cluster);
+    int code =
+        csn_config_load_cluster(loader->reader, place(loader, "cluster"), config->cluster_path,
+                                &config->cluster_document, &config->cluster);
     if (code != CSN_OK) {
         return code;
     }
     config->member = csn_cluster_member_named(&config->cluster, config->site);
     if (config->member == NULL) {
-        return csn_yaml_refuse(loader->reader->yaml, place(loader, "site"), loader->reader->reason, CSN_EREFUSED,
-                               "site: '%s' is not a member in %s", config->site, config->cluster_path);
+        return csn_yaml_refuse(loader->reader->yaml, place(loader, "site"), loader->reader->reason,
+                               CSN_EREFUSED, "site: '%s' is not a member in %s", config->site,
+                               config->cluster_path);
     }
     return CSN_OK;
 }
@@ -240,19 +338,22 @@ static void normalise(const char *path, char ret_path[PATH_MAX])
             *last = '\0';
             used = (size_t)(last - ret_path);
         } else {
-            used += (size_t)snprintf(ret_path + used, PATH_MAX - used, "/%.*s", (int)(PATH_MAX - 2 - used), part);
+            used += (size_t)snprintf(ret_path + used, PATH_MAX - used, "/%.*s",
+                                     (int)(PATH_MAX - 2 - used), part);
         }
     }
 }
 
-/* The second copy stands for the votes when the store is lost or restored: inside the store it would go with it. */
+/* The second copy stands for the votes when the store is lost or restored: inside the store it
+ * would go with it. */
 static int check_store(struct loader *loader)
 {
     const struct csn_node_config *config = loader->config;
     char store[PATH_MAX], copy[PATH_MAX];
     int code = csn_config_check_folder_of(loader->reader, place(loader, "store"), config->store);
     if (code == CSN_OK) {
-        code = csn_config_check_folder_of(loader->reader, place(loader, "second-copy"), config->second_copy);
+        code = csn_config_check_folder_of(loader->reader, place(loader, "second-copy"),
+                                          config->second_copy);
     }
     if (code != CSN_OK) {
         return code;
@@ -261,8 +362,10 @@ static int check_store(struct loader *loader)
     normalise(config->second_copy, copy);
     size_t size = strlen(store);
     if (strncmp(copy, store, size) == 0 && (copy[size] == '/' || copy[size] == '\0')) {
-        return csn_yaml_refuse(loader->reader->yaml, place(loader, "second-copy"), loader->reader->reason, CSN_EREFUSED,
-                               "second-copy: lies inside the store; it must survive the loss of the store");
+        return csn_yaml_refuse(
+            loader->reader->yaml, place(loader, "second-copy"), loader->reader->reason,
+            CSN_EREFUSED,
+            "second-copy: lies inside the store; it must survive the loss of the store");
     }
     return CSN_OK;
 }
@@ -289,8 +392,9 @@ static int check_hsm(struct loader *loader)
     if (!hsm->is_present) {
         return config->member->role == CSN_MEMBER_VERIFIER
                    ? CSN_OK
-                   : csn_yaml_refuse(loader->reader->yaml, loader->root, loader->reader->reason, CSN_EREFUSED,
-                                     "no 'hsm', but %s is a signer in the cluster document", config->site);
+                   : csn_yaml_refuse(
+                         loader->reader->yaml, loader->root, loader->reader->reason, CSN_EREFUSED,
+                         "no 'hsm', but %s is a signer in the cluster document", config->site);
     }
     while (hsm->environment != NULL && hsm->environment[hsm->environment_count] != NULL) {
         hsm->environment_count++;
@@ -298,17 +402,23 @@ static int check_hsm(struct loader *loader)
     if (hsm->worker == NULL) {
         hsm->worker = default_worker(&config->arena);
     }
-    int code = csn_config_check_file(loader->reader, place(loader, "hsm.worker"), hsm->worker, false);
+    int code =
+        csn_config_check_file(loader->reader, place(loader, "hsm.worker"), hsm->worker, false);
     if (code == CSN_OK) {
-        code = csn_config_check_file(loader->reader, place(loader, "hsm.module"), hsm->module, false);
+        code =
+            csn_config_check_file(loader->reader, place(loader, "hsm.module"), hsm->module, false);
     }
-    return code == CSN_OK ? csn_config_check_file(loader->reader, place(loader, "hsm.pin-file"), hsm->pin_file, true) : code;
+    return code == CSN_OK ? csn_config_check_file(loader->reader, place(loader, "hsm.pin-file"),
+                                                  hsm->pin_file, true)
+                          : code;
 }
 
 /* Names of token keys to indexes of the key set. */
-static int resolve_token_keys(struct loader *loader, const struct csn_yaml_node *node, struct csn_zone_config *zone)
+static int resolve_token_keys(struct loader *loader, const struct csn_yaml_node *node,
+                              struct csn_zone_config *zone)
 {
-    struct csn_token_key *keys = (struct csn_token_key *)(uintptr_t)zone->token_keys; /* ours until the load returns */
+    struct csn_token_key *keys =
+        (struct csn_token_key *)(uintptr_t)zone->token_keys; /* ours until the load returns */
     const struct csn_yaml_node *list = csn_yaml_find(node, "token-keys");
     for (size_t i = 0; i < zone->token_key_count; i++) {
         const struct csn_yaml_node *at = csn_config_place(csn_yaml_item(list, i), "key");
@@ -320,8 +430,9 @@ static int resolve_token_keys(struct loader *loader, const struct csn_yaml_node 
         }
         for (size_t j = 0; j < i; j++) {
             if (keys[j].key == keys[i].key) {
-                return csn_yaml_refuse(loader->reader->yaml, at, loader->reader->reason, CSN_EREFUSED,
-                                       "key: '%s' twice; a key is one object of the token", keys[i].name);
+                return csn_yaml_refuse(
+                    loader->reader->yaml, at, loader->reader->reason, CSN_EREFUSED,
+                    "key: '%s' twice; a key is one object of the token", keys[i].name);
             }
         }
         if (keys[i].key == CSN_INDEX_NONE) {
@@ -332,16 +443,19 @@ static int resolve_token_keys(struct loader *loader, const struct csn_yaml_node 
     return CSN_OK;
 }
 
-static int load_zone(struct loader *loader, const struct csn_yaml_node *node, struct csn_zone_config *zone)
+static int load_zone(struct loader *loader, const struct csn_yaml_node *node,
+                     struct csn_zone_config *zone)
 {
-    int code = csn_config_check_folder_of(loader->reader, csn_yaml_find(node, "input"), zone->input);
+    int code =
+        csn_config_check_folder_of(loader->reader, csn_yaml_find(node, "input"), zone->input);
     if (code == CSN_OK) {
-        code = csn_config_load_policy(loader->reader, csn_yaml_find(node, "policy"), zone->policy_path,
-                                      &zone->policy_document, &zone->policy);
+        code = csn_config_load_policy(loader->reader, csn_yaml_find(node, "policy"),
+                                      zone->policy_path, &zone->policy_document, &zone->policy);
     }
     if (code == CSN_OK) {
-        code = csn_config_load_keyset(loader->reader, csn_yaml_find(node, "keys"), zone->keyset_path, zone->zone,
-                                      &zone->policy, zone->policy_path, &zone->keyset_document, &zone->keyset);
+        code = csn_config_load_keyset(loader->reader, csn_yaml_find(node, "keys"),
+                                      zone->keyset_path, zone->zone, &zone->policy,
+                                      zone->policy_path, &zone->keyset_document, &zone->keyset);
     }
     return code == CSN_OK ? resolve_token_keys(loader, node, zone) : code;
 }
@@ -353,8 +467,9 @@ static int load_zones(struct loader *loader)
     for (size_t i = 0; i < config->zone_count; i++, node = node->next) {
         for (size_t j = 0; j < i; j++) {
             if (csn_name_equal(config->zones[i].zone, config->zones[j].zone)) {
-                return csn_yaml_refuse(loader->reader->yaml, csn_yaml_find(node, "zone"), loader->reader->reason,
-                                       CSN_EREFUSED, "zone: stands twice in zones");
+                return csn_yaml_refuse(loader->reader->yaml, csn_yaml_find(node, "zone"),
+                                       loader->reader->reason, CSN_EREFUSED,
+                                       "zone: stands twice in zones");
             }
         }
         int code = load_zone(loader, node, &config->zones[i]);
@@ -365,21 +480,25 @@ static int load_zones(struct loader *loader)
     return CSN_OK;
 }
 
-static int load_secret(struct loader *loader, const struct csn_yaml_node *node, struct csn_tsig_config *tsig)
+static int load_secret(struct loader *loader, const struct csn_yaml_node *node,
+                       struct csn_tsig_config *tsig)
 {
     struct csn_buf text = {0};
     const struct csn_yaml_node *at = csn_yaml_find(node, "secret-file");
     int code = csn_config_check_file(loader->reader, at, tsig->secret_file, true);
     if (code == CSN_OK) {
-        code = csn_fs_read_secret(tsig->secret_file, SECRET_FILE_MAX, &text, loader->reader->reason);
+        code =
+            csn_fs_read_secret(tsig->secret_file, SECRET_FILE_MAX, &text, loader->reader->reason);
     }
     if (code == CSN_OK) {
         csn_buf_put_u8(&text, '\0');
         if (strlen((const char *)text.data) + 1 != text.size ||
-            csn_base64_decode((const char *)text.data, &tsig->secret) != CSN_OK || tsig->secret.size < SECRET_SIZE_MIN) {
-            code = csn_yaml_refuse(loader->reader->yaml, at, loader->reader->reason, CSN_EFORMAT,
-                                   "secret-file: %s: expected base64 of at least %d octets and nothing else",
-                                   tsig->secret_file, SECRET_SIZE_MIN);
+            csn_base64_decode((const char *)text.data, &tsig->secret) != CSN_OK ||
+            tsig->secret.size < SECRET_SIZE_MIN) {
+            code = csn_yaml_refuse(
+                loader->reader->yaml, at, loader->reader->reason, CSN_EFORMAT,
+                "secret-file: %s: expected base64 of at least %d octets and nothing else",
+                tsig->secret_file, SECRET_SIZE_MIN);
         }
     }
     csn_wipe(text.data, text.size_max);
@@ -394,8 +513,9 @@ static int load_tsig(struct loader *loader)
     for (size_t i = 0; i < transfer->tsig_count; i++, node = node->next) {
         for (size_t j = 0; j < i; j++) {
             if (csn_name_equal(transfer->tsig[i].name, transfer->tsig[j].name)) {
-                return csn_yaml_refuse(loader->reader->yaml, csn_yaml_find(node, "name"), loader->reader->reason,
-                                       CSN_EREFUSED, "name: stands twice in tsig");
+                return csn_yaml_refuse(loader->reader->yaml, csn_yaml_find(node, "name"),
+                                       loader->reader->reason, CSN_EREFUSED,
+                                       "name: stands twice in tsig");
             }
         }
         int code = load_secret(loader, node, &transfer->tsig[i]);
@@ -407,10 +527,12 @@ static int load_tsig(struct loader *loader)
 }
 
 /* A key's name in a rule to its index in tsig; NULL is no key. */
-static int resolve_tsig(struct loader *loader, const struct csn_yaml_node *node, const char *name, size_t *ret_index)
+static int resolve_tsig(struct loader *loader, const struct csn_yaml_node *node, const char *name,
+                        size_t *ret_index)
 {
     const struct csn_transfer_config *transfer = &loader->config->transfer;
-    static const struct csn_schema_field field = {.key = "key", .type = CSN_SCHEMA_NAME, .size = CSN_NAME_MAX};
+    static const struct csn_schema_field field = {
+        .key = "key", .type = CSN_SCHEMA_NAME, .size = CSN_NAME_MAX};
     uint8_t wire[CSN_NAME_MAX];
     *ret_index = CSN_INDEX_NONE;
     if (name == NULL) {
@@ -471,7 +593,8 @@ static int load(struct loader *loader)
     return code == CSN_OK ? load_transfer(loader) : code;
 }
 
-int csn_node_config_load(const char *path, struct csn_node_config **ret_config, struct csn_reason *reason)
+int csn_node_config_load(const char *path, struct csn_node_config **ret_config,
+                         struct csn_reason *reason)
 {
     struct csn_node_config *config = csn_calloc(1, sizeof(*config));
     struct csn_config_file file;

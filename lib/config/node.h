@@ -1,5 +1,6 @@
-/* node.h: consign-node's own configuration with every document it names: one call gives the daemon all it needs, or the first
- * error as "file:line:col: what, and what was meant". Reads files; any thread; the result is immutable. */
+/* node.h: consign-node's own configuration with every document it names: one call gives the daemon
+ * all it needs, or the first error as "file:line:col: what, and what was meant". Reads files; any
+ * thread; the result is immutable. */
 #ifndef CSN_CONFIG_NODE_H
 #define CSN_CONFIG_NODE_H
 
@@ -19,24 +20,25 @@
 #define CSN_NODE_SESSIONS_MAX 64
 #define CSN_INDEX_NONE SIZE_MAX
 
-/* Files with this process's identity; all paths absolute or relative to the working folder, ready to open. */
+/* Files with this process's identity; all paths absolute or relative to the working folder, ready
+ * to open. */
 struct csn_identity {
-    const char *tls;  /* certificate and P-256 key, PEM */
-    const char *ca;   /* the cluster's CA, PEM */
-    const char *key;  /* Ed25519, PKCS#8 PEM, 0600 */
+    const char *tls; /* certificate and P-256 key, PEM */
+    const char *ca;  /* the cluster's CA, PEM */
+    const char *key; /* Ed25519, PKCS#8 PEM, 0600 */
 };
 
 struct csn_hsm_config {
-    bool is_present;     /* a verifier may have none */
-    const char *worker;  /* program; beside the running program by default */
-    const char *module;  /* PKCS#11 library */
-    const char *token;   /* RFC 7512 URI, no PIN in it */
+    bool is_present;      /* a verifier may have none */
+    const char *worker;   /* program; beside the running program by default */
+    const char *module;   /* PKCS#11 library */
+    const char *token;    /* RFC 7512 URI, no PIN in it */
     const char *pin_file; /* 0600; only the worker opens it */
     unsigned sessions;
     uint32_t deadline_ms;
     const char *const *environment; /* NAME=value of the worker, for the vendor's module */
     size_t environment_count;
-    const char *folder;  /* the worker's working folder; NULL: the node's */
+    const char *folder; /* the worker's working folder; NULL: the node's */
 };
 
 /* Which object of the token is a key of the key set. */
@@ -52,8 +54,8 @@ struct csn_zone_config {
     const char *input; /* zone file; need not be there yet, its folder must */
     const char *policy_path, *keyset_path;
     struct csn_document policy_document, keyset_document; /* own */
-    struct csn_policy policy; /* owns */
-    struct csn_keyset keyset; /* owns */
+    struct csn_policy policy;                             /* owns */
+    struct csn_keyset keyset;                             /* owns */
     const struct csn_token_key *token_keys; /* a key that is not here is not in this site's token */
     size_t token_key_count;
     struct csn_bytes *ds; /* RDATA of the DS at the parent; may be none */
@@ -68,7 +70,8 @@ struct csn_tsig_config {
     struct csn_buf secret; /* owns; wiped */
 };
 
-/* Who may transfer: the address lies in the prefix and, where a key is named, the request is signed with it. */
+/* Who may transfer: the address lies in the prefix and, where a key is named, the request is signed
+ * with it. */
 struct csn_allow_config {
     struct csn_prefix prefix;
     const char *key_name; /* NULL: no key asked */
@@ -98,9 +101,9 @@ struct csn_node_config {
     const char *cluster_path;
     struct csn_document cluster_document; /* owns */
     struct csn_cluster cluster;
-    const char *store; /* folder */
+    const char *store;               /* folder */
     uint64_t votes_size, zones_size; /* map sizes, octets */
-    const char *second_copy; /* file of the last own hold, outside the store */
+    const char *second_copy;         /* file of the last own hold, outside the store */
     struct csn_identity identity;
     const char *control; /* socket */
     struct csn_hsm_config hsm;
@@ -111,10 +114,12 @@ struct csn_node_config {
     struct csn_arena arena; /* owns the rest */
 };
 
-/* Reads the file and all that it names, and checks it all (--check is this call): documents parse and pass their own checks,
- * the site is a member, each key set is its zone's, files are there, secrets have mode 0600. The first error: CSN_EFORMAT,
- * CSN_EREFUSED, CSN_ENOTFOUND, CSN_EPERMISSION, CSN_EIO, CSN_ELIMIT. */
-int csn_node_config_load(const char *path, struct csn_node_config **ret_config, struct csn_reason *reason);
+/* Reads the file and all that it names, and checks it all (--check is this call): documents parse
+ * and pass their own checks, the site is a member, each key set is its zone's, files are there,
+ * secrets have mode 0600. The first error: CSN_EFORMAT, CSN_EREFUSED, CSN_ENOTFOUND,
+ * CSN_EPERMISSION, CSN_EIO, CSN_ELIMIT. */
+int csn_node_config_load(const char *path, struct csn_node_config **ret_config,
+                         struct csn_reason *reason);
 /* Wipes secrets. NULL is allowed. */
 void csn_node_config_free(struct csn_node_config *take_config);
 

@@ -12,16 +12,18 @@ static bool is_space(char c)
 
 static int sextet(char c)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const char *at = c != '\0' ? strchr(alphabet, c) : NULL;
     return at != NULL ? (int)(at - alphabet) : -1;
 }
 
-/* Four characters to one to three octets; `pads` of them are '='. Bits that no octet takes must be zero, so that one value
- * has one spelling. */
+/* Four characters to one to three octets; `pads` of them are '='. Bits that no octet takes must be
+ * zero, so that one value has one spelling. */
 static bool put_group(const uint8_t sextets[4], unsigned pads, struct csn_buf *buf)
 {
-    uint32_t bits = (uint32_t)sextets[0] << 18 | (uint32_t)sextets[1] << 12 | (uint32_t)sextets[2] << 6 | sextets[3];
+    uint32_t bits = (uint32_t)sextets[0] << 18 | (uint32_t)sextets[1] << 12 |
+                    (uint32_t)sextets[2] << 6 | sextets[3];
     if (pads > 2 || (bits & ((UINT32_C(1) << (8 * pads)) - 1)) != 0) {
         return false;
     }

@@ -13,8 +13,8 @@
 #define SHOWN_MAX 48
 
 /* Reads the text of a scalar to the member; false: it is not of the type. */
-typedef bool scalar_fn(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                       void *member);
+typedef bool scalar_fn(const struct csn_schema_reader *reader, const struct csn_schema_field *field,
+                       const char *text, void *member);
 
 static void put_unsigned(void *member, size_t size, uint64_t value)
 {
@@ -43,7 +43,8 @@ static uint64_t most_of(const struct csn_schema_field *field)
     return field->most != 0 && field->most < fits ? field->most : fits;
 }
 
-static bool put_in_range(const struct csn_schema_field *field, uint64_t value, uint64_t factor, void *member)
+static bool put_in_range(const struct csn_schema_field *field, uint64_t value, uint64_t factor,
+                         void *member)
 {
     if (value < field->least || value > most_of(field)) {
         return false;
@@ -52,19 +53,20 @@ static bool put_in_range(const struct csn_schema_field *field, uint64_t value, u
     return true;
 }
 
-static bool read_text(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                      void *member)
+static bool read_text(const struct csn_schema_reader *reader, const struct csn_schema_field *field,
+                      const char *text, void *member)
 {
     size_t size = strlen(text);
-    if (size < field->least || (field->most != 0 && size > field->most) || strchr(text, '\n') != NULL) {
+    if (size < field->least || (field->most != 0 && size > field->most) ||
+        strchr(text, '\n') != NULL) {
         return false;
     }
     *(const char **)member = csn_arena_copy(reader->arena, text, size + 1);
     return true;
 }
 
-static bool read_inline(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                        void *member)
+static bool read_inline(const struct csn_schema_reader *reader,
+                        const struct csn_schema_field *field, const char *text, void *member)
 {
     (void)reader;
     size_t size = strlen(text);
@@ -75,8 +77,8 @@ static bool read_inline(const struct csn_schema_reader *reader, const struct csn
     return true;
 }
 
-static bool read_bool(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                      void *member)
+static bool read_bool(const struct csn_schema_reader *reader, const struct csn_schema_field *field,
+                      const char *text, void *member)
 {
     (void)reader, (void)field;
     bool is_true = strcmp(text, "true") == 0;
@@ -87,16 +89,17 @@ static bool read_bool(const struct csn_schema_reader *reader, const struct csn_s
     return true;
 }
 
-static bool read_number(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                        void *member)
+static bool read_number(const struct csn_schema_reader *reader,
+                        const struct csn_schema_field *field, const char *text, void *member)
 {
     (void)reader;
     uint64_t value;
-    return csn_number_parse(text, most_of(field), &value) == CSN_OK && put_in_range(field, value, 1, member);
+    return csn_number_parse(text, most_of(field), &value) == CSN_OK &&
+           put_in_range(field, value, 1, member);
 }
 
-static bool read_span(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                      void *member)
+static bool read_span(const struct csn_schema_reader *reader, const struct csn_schema_field *field,
+                      const char *text, void *member)
 {
     (void)reader;
     uint64_t value;
@@ -104,19 +107,20 @@ static bool read_span(const struct csn_schema_reader *reader, const struct csn_s
            put_in_range(field, value, field->type == CSN_SCHEMA_SPAN_MS ? 1000 : 1, member);
 }
 
-static bool read_time(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                      void *member)
+static bool read_time(const struct csn_schema_reader *reader, const struct csn_schema_field *field,
+                      const char *text, void *member)
 {
     (void)reader;
     uint64_t value;
-    if (csn_time_parse(text, &value) != CSN_OK && csn_number_parse(text, INT64_MAX, &value) != CSN_OK) {
+    if (csn_time_parse(text, &value) != CSN_OK &&
+        csn_number_parse(text, INT64_MAX, &value) != CSN_OK) {
         return false;
     }
     return put_in_range(field, value, 1, member);
 }
 
-static bool read_size(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                      void *member)
+static bool read_size(const struct csn_schema_reader *reader, const struct csn_schema_field *field,
+                      const char *text, void *member)
 {
     static const struct {
         const char *unit;
@@ -140,15 +144,15 @@ static bool read_size(const struct csn_schema_reader *reader, const struct csn_s
     return false;
 }
 
-static bool read_hex(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                     void *member)
+static bool read_hex(const struct csn_schema_reader *reader, const struct csn_schema_field *field,
+                     const char *text, void *member)
 {
     (void)reader;
     return csn_hex_decode(text, member, field->size) == CSN_OK;
 }
 
-static bool read_octets(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                        void *member)
+static bool read_octets(const struct csn_schema_reader *reader,
+                        const struct csn_schema_field *field, const char *text, void *member)
 {
     size_t size = strlen(text) / 2;
     if (size < field->least || (field->most != 0 && size > field->most)) {
@@ -162,8 +166,8 @@ static bool read_octets(const struct csn_schema_reader *reader, const struct csn
     return true;
 }
 
-static bool read_name(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                      void *member)
+static bool read_name(const struct csn_schema_reader *reader, const struct csn_schema_field *field,
+                      const char *text, void *member)
 {
     (void)reader, (void)field;
     char full[CSN_NAME_TEXT_MAX + 1];
@@ -178,12 +182,13 @@ static bool read_name(const struct csn_schema_reader *reader, const struct csn_s
     return csn_name_parse(full, member) == CSN_OK;
 }
 
-static bool read_path(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                      void *member)
+static bool read_path(const struct csn_schema_reader *reader, const struct csn_schema_field *field,
+                      const char *text, void *member)
 {
     (void)field;
     const char *file = reader->yaml->file, *slash = strrchr(file, '/');
-    size_t size = strlen(text), folder_size = text[0] == '/' || slash == NULL ? 0 : (size_t)(slash - file) + 1;
+    size_t size = strlen(text),
+           folder_size = text[0] == '/' || slash == NULL ? 0 : (size_t)(slash - file) + 1;
     if (size == 0 || size + folder_size >= PATH_MAX || strchr(text, '\n') != NULL) {
         return false;
     }
@@ -194,7 +199,8 @@ static bool read_path(const struct csn_schema_reader *reader, const struct csn_s
     return true;
 }
 
-/* Cuts `text` at `mark`; the part before it goes to `ret_before`, the rest is returned, NULL without a mark. */
+/* Cuts `text` at `mark`; the part before it goes to `ret_before`, the rest is returned, NULL
+ * without a mark. */
 static const char *cut(const char *text, char mark, char *ret_before, size_t size)
 {
     const char *at = strrchr(text, mark);
@@ -207,16 +213,16 @@ static const char *cut(const char *text, char mark, char *ret_before, size_t siz
     return at != NULL ? at + 1 : NULL;
 }
 
-static bool read_endpoint(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                          void *member)
+static bool read_endpoint(const struct csn_schema_reader *reader,
+                          const struct csn_schema_field *field, const char *text, void *member)
 {
     (void)reader, (void)field;
     struct csn_endpoint endpoint = {0};
     char host[INET6_ADDRSTRLEN];
     uint64_t port;
     const char *port_text = cut(text, '@', host, sizeof(host));
-    if (port_text == NULL || csn_number_parse(port_text, UINT16_MAX, &port) != CSN_OK || port == 0 ||
-        strlen(text) >= sizeof(endpoint.text)) {
+    if (port_text == NULL || csn_number_parse(port_text, UINT16_MAX, &port) != CSN_OK ||
+        port == 0 || strlen(text) >= sizeof(endpoint.text)) {
         return false;
     }
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -243,8 +249,8 @@ static bool has_host_bits(const struct csn_prefix *prefix)
     return false;
 }
 
-static bool read_prefix(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                        void *member)
+static bool read_prefix(const struct csn_schema_reader *reader,
+                        const struct csn_schema_field *field, const char *text, void *member)
 {
     (void)reader, (void)field;
     struct csn_prefix prefix = {0};
@@ -267,8 +273,8 @@ static bool read_prefix(const struct csn_schema_reader *reader, const struct csn
     return true;
 }
 
-static bool read_word(const struct csn_schema_reader *reader, const struct csn_schema_field *field, const char *text,
-                      void *member)
+static bool read_word(const struct csn_schema_reader *reader, const struct csn_schema_field *field,
+                      const char *text, void *member)
 {
     (void)reader;
     for (const struct csn_schema_word *word = field->words; word->word != NULL; word++) {
@@ -296,15 +302,18 @@ static const struct {
     [CSN_SCHEMA_OCTETS] = {read_octets, "hex digits, two for each octet"},
     [CSN_SCHEMA_NAME] = {read_name, "a domain name"},
     [CSN_SCHEMA_PATH] = {read_path, "a path"},
-    [CSN_SCHEMA_ENDPOINT] = {read_endpoint, "an address and a port such as 192.0.2.1@53 or 2001:db8::1@53"},
-    [CSN_SCHEMA_PREFIX] = {read_prefix,
-                           "an address or a prefix without host bits, such as 192.0.2.0/24 or 2001:db8::/32"},
+    [CSN_SCHEMA_ENDPOINT] = {read_endpoint,
+                             "an address and a port such as 192.0.2.1@53 or 2001:db8::1@53"},
+    [CSN_SCHEMA_PREFIX] =
+        {read_prefix,
+         "an address or a prefix without host bits, such as 192.0.2.0/24 or 2001:db8::/32"},
     [CSN_SCHEMA_WORD] = {read_word, NULL},
 };
 
 static void describe_words(const struct csn_schema_word *words, char *ret_text, size_t size)
 {
-    size_t used = (size_t)snprintf(ret_text, size, "%s", words[1].word != NULL ? "one of" : "the word");
+    size_t used =
+        (size_t)snprintf(ret_text, size, "%s", words[1].word != NULL ? "one of" : "the word");
     for (; words->word != NULL && used < size; words++) {
         used += (size_t)snprintf(ret_text + used, size - used, " %s%s", words->word,
                                  words[1].word != NULL ? "," : "");
@@ -318,14 +327,16 @@ static void describe(const struct csn_schema_field *field, char *ret_text, size_
     char least[CSN_SPAN_TEXT_SIZE], most[CSN_SPAN_TEXT_SIZE];
     switch (field->type) {
     case CSN_SCHEMA_TEXT:
-        snprintf(ret_text, size, "%s of %" PRIu64 " to %" PRIu64 " octets on one line", meant, field->least,
-                 field->most != 0 ? field->most : CSN_YAML_SIZE_MAX);
+        snprintf(ret_text, size, "%s of %" PRIu64 " to %" PRIu64 " octets on one line", meant,
+                 field->least, field->most != 0 ? field->most : CSN_YAML_SIZE_MAX);
         break;
     case CSN_SCHEMA_INLINE:
-        snprintf(ret_text, size, "%s of %" PRIu64 " to %zu octets on one line", meant, field->least, field->size - 1);
+        snprintf(ret_text, size, "%s of %" PRIu64 " to %zu octets on one line", meant, field->least,
+                 field->size - 1);
         break;
     case CSN_SCHEMA_NUMBER:
-        snprintf(ret_text, size, "%s from %" PRIu64 " to %" PRIu64, meant, field->least, most_of(field));
+        snprintf(ret_text, size, "%s from %" PRIu64 " to %" PRIu64, meant, field->least,
+                 most_of(field));
         break;
     case CSN_SCHEMA_SPAN:
     case CSN_SCHEMA_SPAN_MS:
@@ -347,13 +358,14 @@ static void describe(const struct csn_schema_field *field, char *ret_text, size_
     }
 }
 
-static int refuse_kind(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *label,
-                       const char *expected)
+static int refuse_kind(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                       const char *label, const char *expected)
 {
-    static const char *const kinds[] = {
-        [CSN_YAML_SCALAR] = "a single value", [CSN_YAML_LIST] = "a list", [CSN_YAML_MAP] = "a mapping"};
-    return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT, "%s: expected %s, not %s", label, expected,
-                           kinds[node->kind]);
+    static const char *const kinds[] = {[CSN_YAML_SCALAR] = "a single value",
+                                        [CSN_YAML_LIST] = "a list",
+                                        [CSN_YAML_MAP] = "a mapping"};
+    return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
+                           "%s: expected %s, not %s", label, expected, kinds[node->kind]);
 }
 
 static int read_scalar(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
@@ -369,8 +381,9 @@ static int read_scalar(const struct csn_schema_reader *reader, const struct csn_
         return CSN_OK;
     }
     size_t size = strlen(node->text);
-    return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT, "%s: expected %s, not %s%.*s%s%s", label,
-                           expected, is_nothing ? "nothing" : "'", SHOWN_MAX, node->text,
+    return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
+                           "%s: expected %s, not %s%.*s%s%s", label, expected,
+                           is_nothing ? "nothing" : "'", SHOWN_MAX, node->text,
                            size > SHOWN_MAX ? "..." : "", is_nothing ? "" : "'");
 }
 
@@ -386,12 +399,13 @@ static int read_list(const struct csn_schema_reader *reader, const struct csn_ya
     }
     if (node->count < list->least || node->count > list->most) {
         return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
-                               "%s: expected a list of %zu to %zu, not of %zu", label, list->least, list->most,
-                               node->count);
+                               "%s: expected a list of %zu to %zu, not of %zu", label, list->least,
+                               list->most, node->count);
     }
     uint8_t *items = enclosing + field->offset;
     if (!list->is_inline) {
-        items = csn_arena_alloc(reader->arena, node->count * list->item.size + 1, _Alignof(max_align_t));
+        items = csn_arena_alloc(reader->arena, node->count * list->item.size + 1,
+                                _Alignof(max_align_t));
         memset(items, 0, node->count * list->item.size);
         memcpy(enclosing + field->offset, &items, sizeof(items));
     }
@@ -458,8 +472,8 @@ static size_t distance(const char *a, const char *b, size_t most)
     return row[b_size];
 }
 
-static int refuse_unknown(const struct csn_schema_reader *reader, const struct csn_yaml_node *at_key,
-                          const struct csn_schema *schema)
+static int refuse_unknown(const struct csn_schema_reader *reader,
+                          const struct csn_yaml_node *at_key, const struct csn_schema *schema)
 {
     enum { NEAR_MAX = 3 };
     const char *nearest = NULL;
@@ -479,11 +493,12 @@ static int refuse_unknown(const struct csn_schema_reader *reader, const struct c
     }
     if (nearest != NULL) {
         return csn_yaml_refuse(reader->yaml, at_key, reader->reason, CSN_EFORMAT,
-                               "unknown key '%.*s' in %s; did you mean '%s'?", SHOWN_MAX, at_key->key, schema->what,
-                               nearest);
+                               "unknown key '%.*s' in %s; did you mean '%s'?", SHOWN_MAX,
+                               at_key->key, schema->what, nearest);
     }
-    return csn_yaml_refuse(reader->yaml, at_key, reader->reason, CSN_EFORMAT, "unknown key '%.*s' in %s; known are %s",
-                           SHOWN_MAX, at_key->key, schema->what, known);
+    return csn_yaml_refuse(reader->yaml, at_key, reader->reason, CSN_EFORMAT,
+                           "unknown key '%.*s' in %s; known are %s", SHOWN_MAX, at_key->key,
+                           schema->what, known);
 }
 
 /* Reads the keys that are there; `ret_lines` has the line of each. */
@@ -503,7 +518,8 @@ static int read_given(const struct csn_schema_reader *reader, const struct csn_y
         }
         if (ret_lines[i] != 0) {
             return csn_yaml_refuse(reader->yaml, &at_key, reader->reason, CSN_EFORMAT,
-                                   "key '%s' twice; it stands in line %u already", child->key, ret_lines[i]);
+                                   "key '%s' twice; it stands in line %u already", child->key,
+                                   ret_lines[i]);
         }
         ret_lines[i] = child->key_line;
         int code = read_any(reader, child, &schema->fields[i], child->key, value);
@@ -518,7 +534,8 @@ static int read_given(const struct csn_schema_reader *reader, const struct csn_y
 static int read_fallback(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
                          const struct csn_schema_field *field, uint8_t *value)
 {
-    struct csn_yaml_node given = {.kind = field->type == CSN_SCHEMA_MAP ? CSN_YAML_MAP : CSN_YAML_SCALAR,
+    struct csn_yaml_node given = {.kind = field->type == CSN_SCHEMA_MAP ? CSN_YAML_MAP
+                                                                        : CSN_YAML_SCALAR,
                                   .line = node->line,
                                   .column = node->column,
                                   .key = field->key,
@@ -541,8 +558,8 @@ static int read_map(const struct csn_schema_reader *reader, const struct csn_yam
             continue;
         }
         if (field->is_required) {
-            return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT, "%s has no '%s'", schema->what,
-                                   field->key);
+            return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
+                                   "%s has no '%s'", schema->what, field->key);
         }
         if (field->fallback != NULL) {
             code = read_fallback(reader, node, field, value);
@@ -578,5 +595,6 @@ bool csn_prefix_holds(const struct csn_prefix *prefix, const struct sockaddr *ad
     }
     unsigned whole = prefix->bits / 8u, rest = prefix->bits % 8u;
     return is_ipv6 == prefix->is_ipv6 && memcmp(octets, prefix->octets, whole) == 0 &&
-           (rest == 0 || ((octets[whole] ^ prefix->octets[whole]) & (0xff00u >> rest) & 0xffu) == 0);
+           (rest == 0 ||
+            ((octets[whole] ^ prefix->octets[whole]) & (0xff00u >> rest) & 0xffu) == 0);
 }

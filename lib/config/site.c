@@ -13,35 +13,54 @@
 #include "config/keyset.h"
 #include "config/policy.h"
 
-int csn_schema_read_site_name(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, void *member)
+int csn_schema_read_site_name(const struct csn_schema_reader *reader,
+                              const struct csn_yaml_node *node, void *member)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
     size_t size = node->kind == CSN_YAML_SCALAR ? strlen(node->text) : 0;
-    if (size == 0 || size >= CSN_SITE_NAME_MAX || strspn(node->text, allowed) != size || node->text[0] == '-') {
-        return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
-                               "%s: expected a name of lower-case letters, digits and hyphens, at most %d long",
-                               node->key, CSN_SITE_NAME_MAX - 1);
+    if (size == 0 || size >= CSN_SITE_NAME_MAX || strspn(node->text, allowed) != size ||
+        node->text[0] == '-') {
+        return csn_yaml_refuse(
+            reader->yaml, node, reader->reason, CSN_EFORMAT,
+            "%s: expected a name of lower-case letters, digits and hyphens, at most %d long",
+            node->key, CSN_SITE_NAME_MAX - 1);
     }
     memcpy(member, node->text, size + 1);
     return CSN_OK;
 }
 
 static const struct csn_schema_field identity_fields[] = {
-    {.key = "tls", .type = CSN_SCHEMA_PATH, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_identity, tls)},
-    {.key = "ca", .type = CSN_SCHEMA_PATH, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_identity, ca)},
-    {.key = "site-key", .type = CSN_SCHEMA_PATH, .is_required = true, CSN_SCHEMA_MEMBER(struct csn_identity, key)},
+    {.key = "tls",
+     .type = CSN_SCHEMA_PATH,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_identity, tls)},
+    {.key = "ca",
+     .type = CSN_SCHEMA_PATH,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_identity, ca)},
+    {.key = "site-key",
+     .type = CSN_SCHEMA_PATH,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_identity, key)},
 };
 const struct csn_schema csn_schema_identity = CSN_SCHEMA_OF("identity", identity_fields);
 
-static const struct csn_schema_word levels[] = {
-    {"debug", CSN_DEBUG}, {"info", CSN_INFO}, {"warning", CSN_WARNING}, {"error", CSN_ERROR}, {NULL, 0}};
+static const struct csn_schema_word levels[] = {{"debug", CSN_DEBUG},
+                                                {"info", CSN_INFO},
+                                                {"warning", CSN_WARNING},
+                                                {"error", CSN_ERROR},
+                                                {NULL, 0}};
 static const struct csn_schema_field log_fields[] = {
-    {.key = "level", .type = CSN_SCHEMA_WORD, .size = sizeof(enum csn_level), .words = levels, .fallback = "info"},
+    {.key = "level",
+     .type = CSN_SCHEMA_WORD,
+     .size = sizeof(enum csn_level),
+     .words = levels,
+     .fallback = "info"},
 };
 const struct csn_schema csn_schema_log = CSN_SCHEMA_OF("log", log_fields);
 
-int csn_config_file_open(const char *path, struct csn_arena *arena, struct csn_config_file *ret_file,
-                         struct csn_reason *reason)
+int csn_config_file_open(const char *path, struct csn_arena *arena,
+                         struct csn_config_file *ret_file, struct csn_reason *reason)
 {
     struct csn_config_file file = {0};
     int code = csn_document_load(path, &file.document, reason);
@@ -53,7 +72,8 @@ int csn_config_file_open(const char *path, struct csn_arena *arena, struct csn_c
         return code;
     }
     *ret_file = file;
-    ret_file->reader = (struct csn_schema_reader){.yaml = &ret_file->yaml, .arena = arena, .reason = reason};
+    ret_file->reader =
+        (struct csn_schema_reader){.yaml = &ret_file->yaml, .arena = arena, .reason = reason};
     return CSN_OK;
 }
 
@@ -74,8 +94,8 @@ const struct csn_yaml_node *csn_config_place(const struct csn_yaml_node *map, co
     return node != NULL ? node : map;
 }
 
-static int refuse_path(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, int code,
-                       const char *path, const char *what)
+static int refuse_path(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                       int code, const char *path, const char *what)
 {
     return csn_yaml_refuse(reader->yaml, node, reader->reason, code, "%s: %s: %s",
                            node->key != NULL ? node->key : "path", path, what);
@@ -83,11 +103,13 @@ static int refuse_path(const struct csn_schema_reader *reader, const struct csn_
 
 static int code_of_errno(int number)
 {
-    return number == ENOENT || number == ENOTDIR ? CSN_ENOTFOUND : number == EACCES ? CSN_EPERMISSION : CSN_EIO;
+    return number == ENOENT || number == ENOTDIR ? CSN_ENOTFOUND
+           : number == EACCES                    ? CSN_EPERMISSION
+                                                 : CSN_EIO;
 }
 
-int csn_config_check_file(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path,
-                          bool is_secret)
+int csn_config_check_file(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                          const char *path, bool is_secret)
 {
     struct stat st;
     if (stat(path, &st) != 0 || access(path, R_OK) != 0) {
@@ -103,7 +125,8 @@ int csn_config_check_file(const struct csn_schema_reader *reader, const struct c
     return CSN_OK;
 }
 
-int csn_config_check_folder_of(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path)
+int csn_config_check_folder_of(const struct csn_schema_reader *reader,
+                               const struct csn_yaml_node *node, const char *path)
 {
     char copy[PATH_MAX];
     struct stat st;
@@ -112,54 +135,63 @@ int csn_config_check_folder_of(const struct csn_schema_reader *reader, const str
     if (stat(folder, &st) != 0) {
         return refuse_path(reader, node, code_of_errno(errno), folder, strerror(errno));
     }
-    return S_ISDIR(st.st_mode) ? CSN_OK : refuse_path(reader, node, CSN_EREFUSED, folder, "not a folder");
+    return S_ISDIR(st.st_mode) ? CSN_OK
+                               : refuse_path(reader, node, CSN_EREFUSED, folder, "not a folder");
 }
 
-int csn_config_check_socket(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path)
+int csn_config_check_socket(const struct csn_schema_reader *reader,
+                            const struct csn_yaml_node *node, const char *path)
 {
     if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-        return refuse_path(reader, node, CSN_ELIMIT, path, "too long for a Unix socket; take a path of at most 107 octets");
+        return refuse_path(reader, node, CSN_ELIMIT, path,
+                           "too long for a Unix socket; take a path of at most 107 octets");
     }
     return csn_config_check_folder_of(reader, node, path);
 }
 
-int csn_config_check_identity(const struct csn_schema_reader *reader, const struct csn_yaml_node *root,
-                              const struct csn_identity *identity)
+int csn_config_check_identity(const struct csn_schema_reader *reader,
+                              const struct csn_yaml_node *root, const struct csn_identity *identity)
 {
-    int code = csn_config_check_file(reader, csn_config_place(root, "identity.tls"), identity->tls, true);
+    int code =
+        csn_config_check_file(reader, csn_config_place(root, "identity.tls"), identity->tls, true);
     if (code == CSN_OK) {
-        code = csn_config_check_file(reader, csn_config_place(root, "identity.ca"), identity->ca, false);
+        code = csn_config_check_file(reader, csn_config_place(root, "identity.ca"), identity->ca,
+                                     false);
     }
     if (code == CSN_OK) {
-        code = csn_config_check_file(reader, csn_config_place(root, "identity.site-key"), identity->key, true);
+        code = csn_config_check_file(reader, csn_config_place(root, "identity.site-key"),
+                                     identity->key, true);
     }
     return code;
 }
 
-static int load_document(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path,
-                         struct csn_document *ret_document)
+static int load_document(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                         const char *path, struct csn_document *ret_document)
 {
     struct csn_reason cause;
     int code = csn_document_load(path, ret_document, &cause);
     if (code != CSN_OK) {
-        csn_yaml_refuse(reader->yaml, node, reader->reason, code, "%s: %s", node->key != NULL ? node->key : "path",
-                        cause.text);
+        csn_yaml_refuse(reader->yaml, node, reader->reason, code, "%s: %s",
+                        node->key != NULL ? node->key : "path", cause.text);
     }
     return code;
 }
 
-int csn_config_load_cluster(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path,
+int csn_config_load_cluster(const struct csn_schema_reader *reader,
+                            const struct csn_yaml_node *node, const char *path,
                             struct csn_document *ret_document, struct csn_cluster *ret_cluster)
 {
     int code = load_document(reader, node, path, ret_document);
     if (code != CSN_OK) {
         return code;
     }
-    return csn_cluster_parse(csn_buf_view(&ret_document->octets), path, ret_cluster, reader->reason);
+    return csn_cluster_parse(csn_buf_view(&ret_document->octets), path, ret_cluster,
+                             reader->reason);
 }
 
-int csn_config_load_policy(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path,
-                           struct csn_document *ret_document, struct csn_policy *ret_policy)
+int csn_config_load_policy(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                           const char *path, struct csn_document *ret_document,
+                           struct csn_policy *ret_policy)
 {
     int code = load_document(reader, node, path, ret_document);
     if (code != CSN_OK) {
@@ -168,14 +200,16 @@ int csn_config_load_policy(const struct csn_schema_reader *reader, const struct 
     return csn_policy_parse(csn_buf_view(&ret_document->octets), path, ret_policy, reader->reason);
 }
 
-int csn_config_load_keyset(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path,
-                           const uint8_t *zone, const struct csn_policy *policy, const char *policy_path,
-                           struct csn_document *ret_document, struct csn_keyset *ret_keyset)
+int csn_config_load_keyset(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                           const char *path, const uint8_t *zone, const struct csn_policy *policy,
+                           const char *policy_path, struct csn_document *ret_document,
+                           struct csn_keyset *ret_keyset)
 {
     struct csn_reason cause = {.text = ""};
     int code = load_document(reader, node, path, ret_document);
     if (code == CSN_OK) {
-        code = csn_keyset_parse(csn_buf_view(&ret_document->octets), path, ret_keyset, reader->reason);
+        code =
+            csn_keyset_parse(csn_buf_view(&ret_document->octets), path, ret_keyset, reader->reason);
     }
     if (code != CSN_OK) {
         return code;
@@ -183,8 +217,8 @@ int csn_config_load_keyset(const struct csn_schema_reader *reader, const struct 
     if (!csn_name_equal(ret_keyset->zone, zone)) {
         char name[CSN_NAME_TEXT_MAX];
         csn_name_text(ret_keyset->zone, name);
-        return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EREFUSED, "%s: %s is the key set of %s", node->key,
-                               path, name);
+        return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EREFUSED,
+                               "%s: %s is the key set of %s", node->key, path, name);
     }
     code = csn_keyset_check(ret_keyset, &cause);
     if (code != CSN_OK) {

@@ -4,7 +4,8 @@
 
 #include "config/node.h"
 
-/* A name of a site, a coordinator, an operator: char[CSN_SITE_NAME_MAX]; it becomes a word in log lines and file names. */
+/* A name of a site, a coordinator, an operator: char[CSN_SITE_NAME_MAX]; it becomes a word in log
+ * lines and file names. */
 csn_schema_fn csn_schema_read_site_name;
 
 extern const struct csn_schema csn_schema_identity; /* struct csn_identity */
@@ -16,32 +17,40 @@ struct csn_config_file {
     struct csn_yaml yaml;         /* owns */
     struct csn_schema_reader reader;
 };
-int csn_config_file_open(const char *path, struct csn_arena *arena, struct csn_config_file *ret_file,
-                         struct csn_reason *reason);
+int csn_config_file_open(const char *path, struct csn_arena *arena,
+                         struct csn_config_file *ret_file, struct csn_reason *reason);
 void csn_config_file_close(struct csn_config_file *file);
 
-/* The node at a dotted path of keys below `map`, or `map` itself where a key is missing: the place for a message. */
+/* The node at a dotted path of keys below `map`, or `map` itself where a key is missing: the place
+ * for a message. */
 const struct csn_yaml_node *csn_config_place(const struct csn_yaml_node *map, const char *keys);
 
 /* A regular file that can be read; with `is_secret` also of mode 0600 and ours. */
-int csn_config_check_file(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path,
-                          bool is_secret);
+int csn_config_check_file(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                          const char *path, bool is_secret);
 /* The folder in which `path` lies is there. */
-int csn_config_check_folder_of(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path);
+int csn_config_check_folder_of(const struct csn_schema_reader *reader,
+                               const struct csn_yaml_node *node, const char *path);
 /* As the folder's, and short enough for a Unix socket. */
-int csn_config_check_socket(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path);
-int csn_config_check_identity(const struct csn_schema_reader *reader, const struct csn_yaml_node *root,
+int csn_config_check_socket(const struct csn_schema_reader *reader,
+                            const struct csn_yaml_node *node, const char *path);
+int csn_config_check_identity(const struct csn_schema_reader *reader,
+                              const struct csn_yaml_node *root,
                               const struct csn_identity *identity);
 
-/* The document that `node` names, read and parsed. Where the file itself cannot be read the reason has the place of `node`;
- * else the place in the document. What was written to the outputs is the caller's to end, on failure too. */
-int csn_config_load_cluster(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path,
+/* The document that `node` names, read and parsed. Where the file itself cannot be read the reason
+ * has the place of `node`; else the place in the document. What was written to the outputs is the
+ * caller's to end, on failure too. */
+int csn_config_load_cluster(const struct csn_schema_reader *reader,
+                            const struct csn_yaml_node *node, const char *path,
                             struct csn_document *ret_document, struct csn_cluster *ret_cluster);
-int csn_config_load_policy(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path,
-                           struct csn_document *ret_document, struct csn_policy *ret_policy);
+int csn_config_load_policy(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                           const char *path, struct csn_document *ret_document,
+                           struct csn_policy *ret_policy);
 /* Checks key set and policy, alone and together, and that the key set is the zone's. */
-int csn_config_load_keyset(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path,
-                           const uint8_t *zone, const struct csn_policy *policy, const char *policy_path,
-                           struct csn_document *ret_document, struct csn_keyset *ret_keyset);
+int csn_config_load_keyset(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
+                           const char *path, const uint8_t *zone, const struct csn_policy *policy,
+                           const char *policy_path, struct csn_document *ret_document,
+                           struct csn_keyset *ret_keyset);
 
 #endif

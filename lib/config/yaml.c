@@ -24,12 +24,12 @@ struct builder {
 
 static int refuse_at(const struct builder *builder, yaml_mark_t mark, int code, const char *what)
 {
-    return csn_reason_set(builder->reason, code, "%s:%zu:%zu: %s", builder->yaml->file, mark.line + 1,
-                          mark.column + 1, what);
+    return csn_reason_set(builder->reason, code, "%s:%zu:%zu: %s", builder->yaml->file,
+                          mark.line + 1, mark.column + 1, what);
 }
 
-int csn_yaml_refuse(const struct csn_yaml *yaml, const struct csn_yaml_node *node, struct csn_reason *reason,
-                    int code, const char *format, ...)
+int csn_yaml_refuse(const struct csn_yaml *yaml, const struct csn_yaml_node *node,
+                    struct csn_reason *reason, int code, const char *format, ...)
 {
     char what[CSN_REASON_MAX];
     va_list args;
@@ -61,13 +61,13 @@ static bool wants_key(struct builder *builder)
 }
 
 /* A new node as the root, the next item, or the value of the key just read. */
-static struct csn_yaml_node *append(struct builder *builder, enum csn_yaml_kind kind, yaml_mark_t mark)
+static struct csn_yaml_node *append(struct builder *builder, enum csn_yaml_kind kind,
+                                    yaml_mark_t mark)
 {
     struct csn_yaml_node *node =
         csn_arena_alloc(&builder->yaml->arena, sizeof(*node), _Alignof(struct csn_yaml_node));
-    *node = (struct csn_yaml_node){.kind = kind,
-                                   .line = (uint32_t)mark.line + 1,
-                                   .column = (uint32_t)mark.column + 1};
+    *node = (struct csn_yaml_node){
+        .kind = kind, .line = (uint32_t)mark.line + 1, .column = (uint32_t)mark.column + 1};
     struct frame *frame = top(builder);
     if (frame == NULL) {
         builder->yaml->root = node;
@@ -106,7 +106,8 @@ static int on_scalar(struct builder *builder, const yaml_event_t *event)
                          "an anchor or a tag, which have no meaning here; write the value itself");
     }
     if (!is_clean(value, size)) {
-        return refuse_at(builder, event->start_mark, CSN_EFORMAT, "a control character inside a value");
+        return refuse_at(builder, event->start_mark, CSN_EFORMAT,
+                         "a control character inside a value");
     }
     if (wants_key(builder)) {
         struct frame *frame = top(builder);
@@ -126,7 +127,8 @@ static int on_open(struct builder *builder, enum csn_yaml_kind kind, const yaml_
     bool is_map = kind == CSN_YAML_MAP;
     const yaml_char_t *anchor =
         is_map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
-    const yaml_char_t *tag = is_map ? event->data.mapping_start.tag : event->data.sequence_start.tag;
+    const yaml_char_t *tag =
+        is_map ? event->data.mapping_start.tag : event->data.sequence_start.tag;
     if (anchor != NULL || tag != NULL) {
         return refuse_at(builder, event->start_mark, CSN_EFORMAT,
                          "an anchor or a tag, which have no meaning here; write the value itself");
@@ -176,8 +178,8 @@ static int on_syntax(const struct builder *builder, const yaml_parser_t *parser)
     char what[256];
     bool has_mark = parser->error == YAML_SCANNER_ERROR || parser->error == YAML_PARSER_ERROR;
     snprintf(what, sizeof(what), "not YAML: %s%s%s",
-             parser->problem != NULL ? parser->problem : "unreadable", parser->context != NULL ? " " : "",
-             parser->context != NULL ? parser->context : "");
+             parser->problem != NULL ? parser->problem : "unreadable",
+             parser->context != NULL ? " " : "", parser->context != NULL ? parser->context : "");
     return refuse_at(builder, has_mark ? parser->problem_mark : parser->mark, CSN_EFORMAT, what);
 }
 
@@ -197,7 +199,8 @@ static int build(struct builder *builder, yaml_parser_t *parser)
     }
 }
 
-int csn_yaml_parse(struct csn_bytes text, const char *file, struct csn_yaml *ret_yaml, struct csn_reason *reason)
+int csn_yaml_parse(struct csn_bytes text, const char *file, struct csn_yaml *ret_yaml,
+                   struct csn_reason *reason)
 {
     struct csn_yaml yaml = {0};
     struct builder builder = {.yaml = &yaml, .reason = reason};
@@ -208,7 +211,8 @@ int csn_yaml_parse(struct csn_bytes text, const char *file, struct csn_yaml *ret
     INSIST(yaml_parser_initialize(&parser) == 1);
     yaml.file = copy_text(&yaml.arena, file, strlen(file));
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, text.size > 0 ? text.data : (const uint8_t *)"", text.size);
+    yaml_parser_set_input_string(&parser, text.size > 0 ? text.data : (const uint8_t *)"",
+                                 text.size);
     int code = build(&builder, &parser);
     if (code == CSN_OK && yaml.root == NULL) {
         code = csn_reason_set(reason, CSN_EFORMAT, "%s:1:1: empty; expected a mapping", file);

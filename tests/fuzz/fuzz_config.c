@@ -1,5 +1,5 @@
-/* Goal: no octets make a document's reader do anything but give values that pass their own checks, or a refusal with a place.
- * Method: the same octets to all three readers. */
+/* Goal: no octets make a document's reader do anything but give values that pass their own checks,
+ * or a refusal with a place. Method: the same octets to all three readers. */
 #include <string.h>
 
 #include "config/cluster.h"

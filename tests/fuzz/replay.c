@@ -1,5 +1,6 @@
-/* Replays a fuzz target's corpus as a test: each file of tests/fuzz/corpus/NAME as it is, cut at every length, and with seeded
- * single-octet changes. The same target links with libFuzzer (clang -fsanitize=fuzzer) in place of this file. */
+/* Replays a fuzz target's corpus as a test: each file of tests/fuzz/corpus/NAME as it is, cut at
+ * every length, and with seeded single-octet changes. The same target links with libFuzzer (clang
+ * -fsanitize=fuzzer) in place of this file. */
 #include "fuzz/replay.h"
 
 #include <dirent.h>
@@ -53,7 +54,8 @@ int main(void)
     size_t count = 0;
     snprintf(folder, sizeof(folder), "%s/fuzz/corpus/%s", CONSIGN_TESTS, csn_fuzz_name);
     DIR *dir = opendir(folder);
-    for (struct dirent *entry = dir != NULL ? readdir(dir) : NULL; entry != NULL; entry = readdir(dir)) {
+    for (struct dirent *entry = dir != NULL ? readdir(dir) : NULL; entry != NULL;
+         entry = readdir(dir)) {
         char path[1024];
         struct csn_buf file = {0};
         snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);

@@ -1,6 +1,6 @@
-/* Goal: a document that says what was meant is read to the values meant; any other is refused with the place, what stands
- * there and what was expected. Method: tables of documents, each with its values or with the start of its refusal; the sample
- * files in deploy/samples, laid out in a private folder, with one thing changed at a time. */
+/* Goal: a document that says what was meant is read to the values meant; any other is refused with
+ * the place, what stands there and what was expected. Method: tables of documents, each with its
+ * values or with the start of its refusal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,20 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#include "base/fs.h"
 #include "base/text.h"
 #include "config/cluster.h"
-#include "config/coordinator.h"
 #include "config/keyset.h"
-#include "config/node.h"
 #include "config/policy.h"
 #include "config/rdata.h"
+#include "config/schema.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -113,7 +109,10 @@ struct all {
 };
 
 static const struct csn_schema_field inner_fields[] = {
-    {.key = "count", .type = CSN_SCHEMA_NUMBER, .is_required = true, CSN_SCHEMA_MEMBER(struct inner, count)},
+    {.key = "count",
+     .type = CSN_SCHEMA_NUMBER,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct inner, count)},
 };
 static const struct csn_schema inner_schema = CSN_SCHEMA_OF("an inner", inner_fields);
 static const struct csn_schema_list list_list = {
@@ -130,32 +129,67 @@ static const struct csn_schema_list array_list = {
 };
 static const struct csn_schema_word colours[] = {{"red", RED}, {"green", GREEN}, {NULL, 0}};
 static const struct csn_schema_field all_fields[] = {
-    {.key = "text", .type = CSN_SCHEMA_TEXT, CSN_SCHEMA_MEMBER(struct all, text), .least = 2, .most = 5},
-    {.key = "name", .type = CSN_SCHEMA_INLINE, CSN_SCHEMA_MEMBER(struct all, name), .least = 1, .fallback = "anon"},
+    {.key = "text",
+     .type = CSN_SCHEMA_TEXT,
+     CSN_SCHEMA_MEMBER(struct all, text),
+     .least = 2,
+     .most = 5},
+    {.key = "name",
+     .type = CSN_SCHEMA_INLINE,
+     CSN_SCHEMA_MEMBER(struct all, name),
+     .least = 1,
+     .fallback = "anon"},
     {.key = "on", .type = CSN_SCHEMA_BOOL, CSN_SCHEMA_MEMBER(struct all, is_on)},
-    {.key = "small", .type = CSN_SCHEMA_NUMBER, .is_required = true, CSN_SCHEMA_MEMBER(struct all, small), .least = 3},
-    {.key = "span", .type = CSN_SCHEMA_SPAN, CSN_SCHEMA_MEMBER(struct all, span_s), .least = 60, .most = 7200},
+    {.key = "small",
+     .type = CSN_SCHEMA_NUMBER,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct all, small),
+     .least = 3},
+    {.key = "span",
+     .type = CSN_SCHEMA_SPAN,
+     CSN_SCHEMA_MEMBER(struct all, span_s),
+     .least = 60,
+     .most = 7200},
     {.key = "span-ms", .type = CSN_SCHEMA_SPAN_MS, CSN_SCHEMA_MEMBER(struct all, span_ms)},
     {.key = "time", .type = CSN_SCHEMA_TIME, CSN_SCHEMA_MEMBER(struct all, time_s)},
     {.key = "size", .type = CSN_SCHEMA_SIZE, CSN_SCHEMA_MEMBER(struct all, size), .least = 1 << 20},
     {.key = "hex", .type = CSN_SCHEMA_HEX, CSN_SCHEMA_MEMBER(struct all, hex)},
-    {.key = "octets", .type = CSN_SCHEMA_OCTETS, CSN_SCHEMA_MEMBER(struct all, octets), .least = 1, .most = 3},
+    {.key = "octets",
+     .type = CSN_SCHEMA_OCTETS,
+     CSN_SCHEMA_MEMBER(struct all, octets),
+     .least = 1,
+     .most = 3},
     {.key = "zone", .type = CSN_SCHEMA_NAME, CSN_SCHEMA_MEMBER(struct all, zone)},
     {.key = "path", .type = CSN_SCHEMA_PATH, CSN_SCHEMA_MEMBER(struct all, path)},
     {.key = "endpoint", .type = CSN_SCHEMA_ENDPOINT, CSN_SCHEMA_MEMBER(struct all, endpoint)},
     {.key = "prefix", .type = CSN_SCHEMA_PREFIX, CSN_SCHEMA_MEMBER(struct all, prefix)},
-    {.key = "colour", .type = CSN_SCHEMA_WORD, CSN_SCHEMA_MEMBER(struct all, colour), .words = colours, .fallback = "green"},
-    {.key = "inner", .type = CSN_SCHEMA_MAP, CSN_SCHEMA_MEMBER(struct all, inner), .map = &inner_schema},
-    {.key = "list", .type = CSN_SCHEMA_LIST, CSN_SCHEMA_MEMBER(struct all, list), .list = &list_list},
-    {.key = "array", .type = CSN_SCHEMA_LIST, CSN_SCHEMA_MEMBER(struct all, array), .list = &array_list},
+    {.key = "colour",
+     .type = CSN_SCHEMA_WORD,
+     CSN_SCHEMA_MEMBER(struct all, colour),
+     .words = colours,
+     .fallback = "green"},
+    {.key = "inner",
+     .type = CSN_SCHEMA_MAP,
+     CSN_SCHEMA_MEMBER(struct all, inner),
+     .map = &inner_schema},
+    {.key = "list",
+     .type = CSN_SCHEMA_LIST,
+     CSN_SCHEMA_MEMBER(struct all, list),
+     .list = &list_list},
+    {.key = "array",
+     .type = CSN_SCHEMA_LIST,
+     CSN_SCHEMA_MEMBER(struct all, array),
+     .list = &array_list},
 };
 static const struct csn_schema all_schema = CSN_SCHEMA_OF("the test", all_fields);
 
-static int read_all(const char *text, struct csn_yaml *ret_yaml, struct all *ret_all, struct csn_reason *reason)
+static int read_all(const char *text, struct csn_yaml *ret_yaml, struct all *ret_all,
+                    struct csn_reason *reason)
 {
     int code = csn_yaml_parse(text_bytes(text), "etc/in.yaml", ret_yaml, reason);
     assert_int_equal(code, CSN_OK);
-    struct csn_schema_reader reader = {.yaml = ret_yaml, .arena = &ret_yaml->arena, .reason = reason};
+    struct csn_schema_reader reader = {
+        .yaml = ret_yaml, .arena = &ret_yaml->arena, .reason = reason};
     memset(ret_all, 0, sizeof(*ret_all));
     return csn_schema_read(&reader, ret_yaml->root, &all_schema, ret_all);
 }
@@ -166,12 +200,15 @@ static void test_schema_reads_every_type(void **state)
     struct csn_yaml yaml;
     struct all all;
     struct csn_reason reason = {.text = ""};
-    assert_int_equal(read_all("text: \"a b\"\non: true\nsmall: 255\nspan: 90s\nspan-ms: 2m\ntime: 2026-11-21T12:00:00Z\n"
-                              "size: 64GiB\nhex: DEADbeef\noctets: 'a11c'\nzone: Example\npath: a/b\n"
-                              "endpoint: 2001:db8::1@5353\nprefix: 10.0.0.0/7\ncolour: red\ninner: {count: 65535}\n"
-                              "list: [{count: 1}, {count: 2}]\narray:\n  - count: 3\n  - {count: 4}\n",
-                              &yaml, &all, &reason),
-                     CSN_OK);
+    assert_int_equal(
+        read_all(
+            "text: \"a b\"\non: true\nsmall: 255\nspan: 90s\nspan-ms: 2m\ntime: "
+            "2026-11-21T12:00:00Z\n"
+            "size: 64GiB\nhex: DEADbeef\noctets: 'a11c'\nzone: Example\npath: a/b\n"
+            "endpoint: 2001:db8::1@5353\nprefix: 10.0.0.0/7\ncolour: red\ninner: {count: 65535}\n"
+            "list: [{count: 1}, {count: 2}]\narray:\n  - count: 3\n  - {count: 4}\n",
+            &yaml, &all, &reason),
+        CSN_OK);
     assert_string_equal(all.text, "a b");
     assert_string_equal(all.name, "anon");
     assert_true(all.is_on);
@@ -214,7 +251,8 @@ static void test_schema_names_place_and_what_was_meant(void **state)
         {"small: 3\nsmlal: 4\n", "etc/in.yaml:2:1: ", "did you mean 'small'"},
         {"small: 3\nspan_ms: 4\n", "etc/in.yaml:2:1: ", "did you mean 'span-ms'"},
         {"small: 3\ncompletely-else: 4\n", "etc/in.yaml:2:1: ", "known are text, name, on"},
-        {"small: 3\ninner: {count: 1, weight: 2}\n", "etc/in.yaml:2:19: ", "unknown key 'weight' in an inner"},
+        {"small: 3\ninner: {count: 1, weight: 2}\n",
+         "etc/in.yaml:2:19: ", "unknown key 'weight' in an inner"},
         {"small: 3\non: true\nsmall: 4\n", "etc/in.yaml:3:1: ", "stands in line 1 already"},
         {"on: true\n", "etc/in.yaml:1:1: ", "the test has no 'small'"},
         {"small: 3\nlist:\n  - count: 1\n  - {}\n", "etc/in.yaml:4:5: ", "an inner has no 'count'"},
@@ -248,11 +286,13 @@ static void test_schema_names_place_and_what_was_meant(void **state)
         {"small: 3\nprefix: 192.0.2.1/24\n", "etc/in.yaml:2:9: ", "without host bits"},
         {"small: 3\nprefix: 192.0.2.0/33\n", "etc/in.yaml:2:9: ", "without host bits"},
         {"small: 3\ncolour: blue\n", "etc/in.yaml:2:9: ", "one of red, green, not 'blue'"},
-        {"small: 3\ninner: 5\n", "etc/in.yaml:2:8: ", "inner: expected a mapping, not a single value"},
+        {"small: 3\ninner: 5\n",
+         "etc/in.yaml:2:8: ", "inner: expected a mapping, not a single value"},
         {"small: 3\nlist: 5\n", "etc/in.yaml:2:7: ", "list: expected a list, not a single value"},
         {"small: 3\nlist: []\n", "etc/in.yaml:2:7: ", "a list of 1 to 3, not of 0"},
         {"small: 3\nlist: [5]\n", "etc/in.yaml:2:8: ", "list: expected a mapping"},
-        {"small: 3\narray: [{count: 1}, {count: 2}, {count: 3}]\n", "etc/in.yaml:2:8: ", "a list of 0 to 2, not of 3"},
+        {"small: 3\narray: [{count: 1}, {count: 2}, {count: 3}]\n",
+         "etc/in.yaml:2:8: ", "a list of 0 to 2, not of 3"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct csn_yaml yaml;
@@ -271,11 +311,16 @@ static void test_prefix_holds_its_addresses_only(void **state)
         const char *prefix, *address;
         bool is_held;
     } rows[] = {
-        {"192.0.2.0/24", "192.0.2.255", true},   {"192.0.2.0/24", "192.0.3.0", false},
-        {"192.0.2.128/25", "192.0.2.127", false}, {"192.0.2.128/25", "192.0.2.200", true},
-        {"0.0.0.0/0", "203.0.113.9", true},      {"0.0.0.0/0", "2001:db8::1", false},
-        {"::/0", "192.0.2.1", false},            {"2001:db8::/33", "2001:db8:7fff::1", true},
-        {"2001:db8::/33", "2001:db8:8000::1", false}, {"192.0.2.1", "::ffff:192.0.2.1", true},
+        {"192.0.2.0/24", "192.0.2.255", true},
+        {"192.0.2.0/24", "192.0.3.0", false},
+        {"192.0.2.128/25", "192.0.2.127", false},
+        {"192.0.2.128/25", "192.0.2.200", true},
+        {"0.0.0.0/0", "203.0.113.9", true},
+        {"0.0.0.0/0", "2001:db8::1", false},
+        {"::/0", "192.0.2.1", false},
+        {"2001:db8::/33", "2001:db8:7fff::1", true},
+        {"2001:db8::/33", "2001:db8:8000::1", false},
+        {"192.0.2.1", "::ffff:192.0.2.1", true},
         {"2001:db8::1", "2001:db8::2", false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -302,10 +347,23 @@ static void test_base64_has_one_spelling(void **state)
     static const struct {
         const char *text, *octets; /* NULL: refused */
     } rows[] = {
-        {"", ""},          {"Zg==", "f"},     {"Zm8=", "fo"},      {"Zm9v", "foo"},   {"Zm 9v\nYmE=\n", "fooba"},
-        {"Zg=", NULL},     {"Zg", NULL},      {"Zg===", NULL},     {"Zh==", NULL},    {"Z===", NULL},
-        {"====", NULL},    {"Zg==Zg==", NULL}, {"Zm9=v", NULL},    {"Zm9v!", NULL},   {"Zm-_", NULL},
-        {"Zg=A", NULL},    {"Zg==AAAA", NULL},
+        {"", ""},
+        {"Zg==", "f"},
+        {"Zm8=", "fo"},
+        {"Zm9v", "foo"},
+        {"Zm 9v\nYmE=\n", "fooba"},
+        {"Zg=", NULL},
+        {"Zg", NULL},
+        {"Zg===", NULL},
+        {"Zh==", NULL},
+        {"Z===", NULL},
+        {"====", NULL},
+        {"Zg==Zg==", NULL},
+        {"Zm9=v", NULL},
+        {"Zm9v!", NULL},
+        {"Zm-_", NULL},
+        {"Zg=A", NULL},
+        {"Zg==AAAA", NULL},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct csn_buf buf = {0};
@@ -342,7 +400,8 @@ static void test_rdata_is_read_from_its_text(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct csn_buf buf = {0};
         char hex[64] = "";
-        assert_int_equal(rows[i].parse(rows[i].text, &buf), rows[i].hex != NULL ? CSN_OK : CSN_EFORMAT);
+        assert_int_equal(rows[i].parse(rows[i].text, &buf),
+                         rows[i].hex != NULL ? CSN_OK : CSN_EFORMAT);
         csn_hex_encode(csn_buf_view(&buf), hex);
         assert_string_equal(hex, rows[i].hex != NULL ? rows[i].hex : "");
         csn_buf_fini(&buf);
@@ -354,10 +413,13 @@ static void test_rdata_is_read_from_its_text(void **state)
 #define KEY_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 #define KEY_D "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
 #define CLUSTER_HEAD "id: 000102030405060708090a0b0c0d0e0f\nenvironment: test\nepoch: 1\n"
-#define MEMBER(number, name, key, port)                                                                                    \
-    "  - {number: " number ", name: " name ", key: " key ", mesh: 'tls+tcp://[::1]:" port "1', bulk: 'tls+tcp://h:" port "2'}\n"
+#define MEMBER(number, name, key, port)                                                            \
+    "  - {number: " number ", name: " name ", key: " key ", mesh: 'tls+tcp://[::1]:" port          \
+    "1', bulk: 'tls+tcp://h:" port "2'}\n"
 #define LEAD "coordinators:\n  - {number: 1, name: lead, key: " KEY_D "}\n"
-#define MEMBERS "members:\n" MEMBER("1", "zrh", KEY_A, "1") MEMBER("2", "sjc", KEY_B, "2") MEMBER("3", "sin", KEY_C, "3")
+#define MEMBERS                                                                                    \
+    "members:\n" MEMBER("1", "zrh", KEY_A, "1") MEMBER("2", "sjc", KEY_B, "2")                     \
+        MEMBER("3", "sin", KEY_C, "3")
 
 static void test_cluster_is_read(void **state)
 {
@@ -396,19 +458,28 @@ static void test_cluster_is_refused_when_it_could_split(void **state)
         {CLUSTER_HEAD "quorum: 2\nfaults: 1\n" MEMBERS LEAD, "c.yaml:4:9: ", "at least 3"},
         {CLUSTER_HEAD "quorum: 17\n" MEMBERS LEAD, "c.yaml:4:9: ", "from 1 to 16"},
         {CLUSTER_HEAD "quorum: 2\nmembers: []\n" LEAD, "c.yaml:5:10: ", "1 to 16, not of 0"},
-        {CLUSTER_HEAD "quorum: 2\nmembers:\n" MEMBER("2", "a", KEY_A, "1") MEMBER("2", "b", KEY_B, "2") LEAD,
+        {CLUSTER_HEAD "quorum: 2\nmembers:\n" MEMBER("2", "a", KEY_A, "1")
+             MEMBER("2", "b", KEY_B, "2") LEAD,
          "c.yaml:7:14: ", "ascending"},
-        {CLUSTER_HEAD "quorum: 2\nmembers:\n" MEMBER("0", "a", KEY_A, "1") LEAD, "c.yaml:6:14: ", "from 1 to 65535"},
-        {CLUSTER_HEAD "quorum: 2\nmembers:\n" MEMBER("1", "a", KEY_A, "1") MEMBER("2", "a", KEY_B, "2") LEAD,
+        {CLUSTER_HEAD "quorum: 2\nmembers:\n" MEMBER("0", "a", KEY_A, "1") LEAD,
+         "c.yaml:6:14: ", "from 1 to 65535"},
+        {CLUSTER_HEAD "quorum: 2\nmembers:\n" MEMBER("1", "a", KEY_A, "1")
+             MEMBER("2", "a", KEY_B, "2") LEAD,
          "c.yaml:7:23: ", "twice"},
-        {CLUSTER_HEAD "quorum: 2\nmembers:\n" MEMBER("1", "a", KEY_A, "1") MEMBER("2", "b", KEY_A, "2") LEAD,
+        {CLUSTER_HEAD "quorum: 2\nmembers:\n" MEMBER("1", "a", KEY_A, "1")
+             MEMBER("2", "b", KEY_A, "2") LEAD,
          "c.yaml:7:31: ", "a of members has it"},
-        {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "a", KEY_D, "1") LEAD, "c.yaml:8:34: ", "a of members has it"},
-        {CLUSTER_HEAD "quorum: 2\nmembers:\n" MEMBER("1", "a", KEY_A, "1") MEMBER("2", "b", KEY_B, "1") LEAD,
+        {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "a", KEY_D, "1") LEAD,
+         "c.yaml:8:34: ", "a of members has it"},
+        {CLUSTER_HEAD "quorum: 2\nmembers:\n" MEMBER("1", "a", KEY_A, "1")
+             MEMBER("2", "b", KEY_B, "1") LEAD,
          "c.yaml:7:103: ", "a has this address"},
-        {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "Zrh", KEY_A, "1") LEAD, "c.yaml:6:23: ", "lower-case"},
-        {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "a", KEY_A, "77777") LEAD, "c.yaml:6:103: ", "tls+tcp://"},
-        {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "a", "ab", "7") LEAD, "c.yaml:6:31: ", "64 hex digits"},
+        {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "Zrh", KEY_A, "1") LEAD,
+         "c.yaml:6:23: ", "lower-case"},
+        {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "a", KEY_A, "77777") LEAD,
+         "c.yaml:6:103: ", "tls+tcp://"},
+        {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "a", "ab", "7") LEAD,
+         "c.yaml:6:31: ", "64 hex digits"},
         {CLUSTER_HEAD "quorum: 2\n" MEMBERS, "c.yaml:1:1: ", "no 'coordinators'"},
         {CLUSTER_HEAD "qorum: 2\n" MEMBERS LEAD, "c.yaml:4:1: ", "did you mean 'quorum'"},
     };
@@ -424,7 +495,8 @@ static void test_policy_has_defaults(void **state)
 {
     (void)state;
     struct csn_policy policy;
-    assert_int_equal(csn_policy_parse(text_bytes("name: d\nversion: 7\n"), "p.yaml", &policy, NULL), CSN_OK);
+    assert_int_equal(csn_policy_parse(text_bytes("name: d\nversion: 7\n"), "p.yaml", &policy, NULL),
+                     CSN_OK);
     assert_string_equal(policy.name, "d");
     assert_int_equal(policy.version.number, 7);
     assert_int_equal(policy.validity.count, 1);
@@ -454,10 +526,11 @@ static void test_policy_has_defaults(void **state)
 static void test_policy_values_may_change_in_time(void **state)
 {
     (void)state;
-    static const char text[] = "name: d\nversion: 1\nvalidity:\n  - {from: 0, value: 21d}\n"
-                               "  - {from: 2027-03-01T00:00:00Z, window: 24h, value: 28d}\n"
-                               "drop-addresses: [Old.Example, b.example.]\ngates: {shrink-percent: 5}\nserial: date\n"
-                               "accept-risk: because\n";
+    static const char text[] =
+        "name: d\nversion: 1\nvalidity:\n  - {from: 0, value: 21d}\n"
+        "  - {from: 2027-03-01T00:00:00Z, window: 24h, value: 28d}\n"
+        "drop-addresses: [Old.Example, b.example.]\ngates: {shrink-percent: 5}\nserial: date\n"
+        "accept-risk: because\n";
     struct csn_policy policy;
     assert_int_equal(csn_policy_parse(text_bytes(text), "p.yaml", &policy, NULL), CSN_OK);
     assert_int_equal(policy.validity.count, 2);
@@ -481,36 +554,46 @@ static void test_policy_is_refused_with_its_place(void **state)
     } rows[] = {
         {"version: 1\n", "p.yaml:1:1: ", "no 'name'"},
         {"name: d\nversion: 0\n", "p.yaml:2:10: ", "a number from 1"},
-        {"name: d\nversion: 1\nvalidity: soon\n", "p.yaml:3:11: ", "or a list of {from, window, value}"},
-        {"name: d\nversion: 1\nvalidity: {value: 1d}\n", "p.yaml:3:11: ", "or a list of {from, window, value}"},
+        {"name: d\nversion: 1\nvalidity: soon\n",
+         "p.yaml:3:11: ", "or a list of {from, window, value}"},
+        {"name: d\nversion: 1\nvalidity: {value: 1d}\n",
+         "p.yaml:3:11: ", "or a list of {from, window, value}"},
         {"name: d\nversion: 1\nvalidity: []\n", "p.yaml:3:11: ", "not of 0"},
-        {"name: d\nversion: 1\nvalidity:\n  - {value: 1d}\n", "p.yaml:4:5: ", "an event has no 'from'"},
+        {"name: d\nversion: 1\nvalidity:\n  - {value: 1d}\n",
+         "p.yaml:4:5: ", "an event has no 'from'"},
         {"name: d\nversion: 1\ndenial: nsec4\n", "p.yaml:3:9: ", "the word nsec"},
         {"name: d\nversion: 1\nserial: unix\n", "p.yaml:3:9: ", "one of unixtime, counter, date"},
         {"name: d\nversion: 1\ngates: {shrink-percent: 101}\n", "p.yaml:3:25: ", "from 0 to 100"},
-        {"name: d\nversion: 1\ndrop-addresses: [a..b]\n", "p.yaml:3:18: ", "drop-addresses: expected a domain name"},
-        {"name: d\nversion: 1\nprepublication: 7d\n", "p.yaml:3:1: ", "did you mean 'pre-publication'"},
+        {"name: d\nversion: 1\ndrop-addresses: [a..b]\n",
+         "p.yaml:3:18: ", "drop-addresses: expected a domain name"},
+        {"name: d\nversion: 1\nprepublication: 7d\n",
+         "p.yaml:3:1: ", "did you mean 'pre-publication'"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct csn_policy policy;
         struct csn_reason reason = {.text = ""};
-        assert_int_equal(csn_policy_parse(text_bytes(rows[i].text), "p.yaml", &policy, &reason), CSN_EFORMAT);
+        assert_int_equal(csn_policy_parse(text_bytes(rows[i].text), "p.yaml", &policy, &reason),
+                         CSN_EFORMAT);
         assert_reason(&reason, rows[i].place, rows[i].word);
     }
 }
 
 #define KEYSET_HEAD "zone: Example.\nversion: 3\ndnskey-ttl: 3600\nkeys:\n"
 #define KSK "  - {name: k, dnskey: 257 3 15 ig4UnO7rnQjt85OpJy/ZzTbY2wdqeBbNGWhXPAFi6vg=}\n"
-#define ZSK "  - {name: z, dnskey: 256 3 15 yPPMR9yJiL5WDA5rjJ4Bj2H0tP0UJ2JiaNg/2Mghoyc=, published: false, retired: true}\n"
+#define ZSK                                                                                        \
+    "  - {name: z, dnskey: 256 3 15 yPPMR9yJiL5WDA5rjJ4Bj2H0tP0UJ2JiaNg/2Mghoyc=, published: "     \
+    "false, retired: true}\n"
 #define EVENTS "events:\n  - {role: ksk, algorithm: 15, list: [{key: k, at: 100}]}\n"
 
 static void test_keyset_is_read(void **state)
 {
     (void)state;
-    static const char text[] = KEYSET_HEAD KSK ZSK EVENTS
-        "  - role: zsk\n    algorithm: 15\n    list:\n      - {key: z, at: 1970-01-01T00:03:20Z, window: 5m, reason: roll}\n"
-        "      - {key: none, at: 400}\n"
-        "cds: {ttl: 60, records: [2 15 2 bb, 1 15 2 aa]}\ncdnskey: {ttl: 1m, records: [0 3 0 AA==]}\n";
+    static const char text[] =
+        KEYSET_HEAD KSK ZSK EVENTS "  - role: zsk\n    algorithm: 15\n    list:\n      - {key: z, "
+                                   "at: 1970-01-01T00:03:20Z, window: 5m, reason: roll}\n"
+                                   "      - {key: none, at: 400}\n"
+                                   "cds: {ttl: 60, records: [2 15 2 bb, 1 15 2 aa]}\ncdnskey: "
+                                   "{ttl: 1m, records: [0 3 0 AA==]}\n";
     struct csn_keyset keyset;
     struct csn_reason reason = {.text = ""};
     assert_int_equal(csn_keyset_parse(text_bytes(text), "k.yaml", &keyset, &reason), CSN_OK);
@@ -550,16 +633,24 @@ static void test_keyset_is_refused_with_its_place(void **state)
     static const struct {
         const char *text, *place, *word;
     } rows[] = {
-        {KEYSET_HEAD "  - {name: k, dnskey: 257 3 15}\n" EVENTS, "k.yaml:5:23: ", "257 3 13 base64"},
-        {KEYSET_HEAD "  - {name: k, dnskey: 257 4 15 AAAA}\n" EVENTS, "k.yaml:5:23: ", "RFC 4034 2.1.2"},
+        {KEYSET_HEAD "  - {name: k, dnskey: 257 3 15}\n" EVENTS,
+         "k.yaml:5:23: ", "257 3 13 base64"},
+        {KEYSET_HEAD "  - {name: k, dnskey: 257 4 15 AAAA}\n" EVENTS,
+         "k.yaml:5:23: ", "RFC 4034 2.1.2"},
         {KEYSET_HEAD KSK KSK EVENTS, "k.yaml:6:12: ", "'k' is taken"},
-        {KEYSET_HEAD "  - {name: none, dnskey: 257 3 15 AAAA}\n" EVENTS, "k.yaml:5:12: ", "'none' is taken"},
+        {KEYSET_HEAD "  - {name: none, dnskey: 257 3 15 AAAA}\n" EVENTS,
+         "k.yaml:5:12: ", "'none' is taken"},
         {KEYSET_HEAD ZSK EVENTS, "k.yaml:7:45: ", "no key 'k'"},
-        {KEYSET_HEAD KSK EVENTS "  - {role: ksk, algorithm: 15, list: [{key: k, at: 1}]}\n", "k.yaml:8:5: ", "second list"},
-        {KEYSET_HEAD KSK "events:\n  - {role: csk, algorithm: 15, list: [{key: k, at: 1}]}\n", "k.yaml:7:12: ", "ksk, zsk"},
-        {KEYSET_HEAD KSK EVENTS "cds: {ttl: 1, records: [1 2 3 aa, 1 2 3 AA]}\n", "k.yaml:8:6: ", "same record twice"},
-        {KEYSET_HEAD KSK EVENTS "cds: {ttl: 1, records: [1 2 3 a]}\n", "k.yaml:8:25: ", "12345 13 2 hex"},
-        {KEYSET_HEAD KSK EVENTS "cds: {ttl: 2147483648, records: [1 2 3 aa]}\n", "k.yaml:8:12: ", "ttl: expected a span"},
+        {KEYSET_HEAD KSK EVENTS "  - {role: ksk, algorithm: 15, list: [{key: k, at: 1}]}\n",
+         "k.yaml:8:5: ", "second list"},
+        {KEYSET_HEAD KSK "events:\n  - {role: csk, algorithm: 15, list: [{key: k, at: 1}]}\n",
+         "k.yaml:7:12: ", "ksk, zsk"},
+        {KEYSET_HEAD KSK EVENTS "cds: {ttl: 1, records: [1 2 3 aa, 1 2 3 AA]}\n",
+         "k.yaml:8:6: ", "same record twice"},
+        {KEYSET_HEAD KSK EVENTS "cds: {ttl: 1, records: [1 2 3 a]}\n",
+         "k.yaml:8:25: ", "12345 13 2 hex"},
+        {KEYSET_HEAD KSK EVENTS "cds: {ttl: 2147483648, records: [1 2 3 aa]}\n",
+         "k.yaml:8:12: ", "ttl: expected a span"},
         {KEYSET_HEAD KSK, "k.yaml:1:1: ", "no 'events'"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -568,286 +659,6 @@ static void test_keyset_is_refused_with_its_place(void **state)
         assert_true(csn_keyset_parse(text_bytes(rows[i].text), "k.yaml", &keyset, &reason) < 0);
         assert_reason(&reason, rows[i].place, rows[i].word);
     }
-}
-
-/* The samples in a private folder, with the folders they name inside it. */
-struct site {
-    char folder[64];
-};
-
-static void put_file(const struct site *site, const char *name, const char *text, mode_t mode)
-{
-    char path[256];
-    snprintf(path, sizeof(path), "%s/%s", site->folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(path, mode), 0);
-}
-
-/* Every `from` in the sample becomes `to`; the caller frees. */
-static char *replace(const char *text, const char *from, const char *to)
-{
-    struct csn_buf buf = {0};
-    const char *at;
-    while ((at = strstr(text, from)) != NULL) {
-        csn_buf_put(&buf, text, (size_t)(at - text));
-        csn_buf_put(&buf, to, strlen(to));
-        text = at + strlen(from);
-    }
-    csn_buf_put(&buf, text, strlen(text) + 1);
-    return (char *)buf.data;
-}
-
-static char *read_sample(const struct site *site, const char *name)
-{
-    char path[512];
-    struct csn_buf buf = {0};
-    snprintf(path, sizeof(path), "%s/../deploy/samples/%s", CONSIGN_TESTS, name);
-    assert_int_equal(csn_fs_read(path, CSN_YAML_SIZE_MAX, &buf, NULL), CSN_OK);
-    csn_buf_put_u8(&buf, '\0');
-    static const char *const places[] = {"/etc/consign", "/var/lib/consign", "/run/consign", "/usr/lib/softhsm"};
-    char *text = (char *)buf.data;
-    for (size_t i = 0; i < COUNT(places); i++) {
-        char *next = replace(text, places[i], site->folder);
-        free(text);
-        text = next;
-    }
-    return text;
-}
-
-static int set_up_site(void **state)
-{
-    static const char *const samples[] = {"cluster.yaml", "policy.yaml", "keyset.yaml", "node.yaml", "coordinator.yaml"};
-    struct site *site = csn_calloc(1, sizeof(*site));
-    char path[256];
-    snprintf(site->folder, sizeof(site->folder), "/tmp/test_config.XXXXXX");
-    assert_non_null(mkdtemp(site->folder));
-    snprintf(path, sizeof(path), "%s/in", site->folder);
-    assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(path, sizeof(path), "%s/second", site->folder);
-    assert_int_equal(mkdir(path, 0700), 0);
-    for (size_t i = 0; i < COUNT(samples); i++) {
-        char *text = read_sample(site, samples[i]);
-        put_file(site, samples[i], text, 0644);
-        free(text);
-    }
-    put_file(site, "tls.pem", "x", 0600);
-    put_file(site, "ca.pem", "x", 0644);
-    put_file(site, "site.key", "x", 0600);
-    put_file(site, "pin", "x", 0600);
-    put_file(site, "libsofthsm2.so", "x", 0644);
-    put_file(site, "worker", "x", 0755);
-    put_file(site, "secondaries.secret", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0600);
-    put_file(site, "short.secret", "AAECAwQFBgcICQoLDA0O\n", 0600);
-    *state = site;
-    return 0;
-}
-
-static int tear_down_site(void **state)
-{
-    struct site *site = *state;
-    static const char *const names[] = {"cluster.yaml", "policy.yaml",      "keyset.yaml", "node.yaml",
-                                        "tls.pem",      "coordinator.yaml", "ca.pem",      "site.key",
-                                        "pin",          "libsofthsm2.so",   "worker",      "secondaries.secret", "short.secret"};
-    char path[256];
-    for (size_t i = 0; i < COUNT(names); i++) {
-        snprintf(path, sizeof(path), "%s/%s", site->folder, names[i]);
-        unlink(path);
-    }
-    snprintf(path, sizeof(path), "%s/in", site->folder);
-    rmdir(path);
-    snprintf(path, sizeof(path), "%s/second", site->folder);
-    rmdir(path);
-    assert_int_equal(rmdir(site->folder), 0);
-    free(site);
-    return 0;
-}
-
-/* The sample with `from` replaced; the worker is one that is there. */
-static int load_node(const struct site *site, const char *from, const char *to, struct csn_node_config **ret_config,
-                     struct csn_reason *reason)
-{
-    char path[256];
-    char *sample = read_sample(site, "node.yaml");
-    assert_non_null(strstr(sample, from));
-    char *changed = replace(sample, from, to);
-    char *text = replace(changed, "  # worker: /usr/bin/consign-hsm", "  worker: worker");
-    put_file(site, "node.yaml", text, 0644);
-    free(text);
-    free(changed);
-    free(sample);
-    snprintf(path, sizeof(path), "%s/node.yaml", site->folder);
-    return csn_node_config_load(path, ret_config, reason);
-}
-
-static void test_node_sample_gives_the_daemon_everything(void **state)
-{
-    const struct site *site = *state;
-    struct csn_node_config *config = NULL;
-    struct csn_reason reason = {.text = ""};
-    char expected[256];
-    if (load_node(site, "site: zrh", "site: zrh", &config, &reason) != CSN_OK) {
-        fail_msg("%s", reason.text);
-    }
-    assert_string_equal(config->site, "zrh");
-    assert_int_equal(config->member->number, 1);
-    assert_int_equal(config->cluster.member_count, 3);
-    assert_true(csn_digest_equal(&config->cluster.digest, &config->cluster_document.digest));
-    snprintf(expected, sizeof(expected), "%s/store", site->folder);
-    assert_string_equal(config->store, expected);
-    assert_true(config->votes_size == UINT64_C(1) << 30 && config->zones_size == UINT64_C(64) << 30);
-    snprintf(expected, sizeof(expected), "%s/site.key", site->folder);
-    assert_string_equal(config->identity.key, expected);
-    assert_true(config->hsm.is_present);
-    assert_string_equal(config->hsm.token, "pkcs11:token=zrh");
-    assert_int_equal(config->hsm.sessions, 2);
-    assert_int_equal(config->hsm.deadline_ms, 10000);
-    assert_int_equal(config->hsm.environment_count, 1);
-    snprintf(expected, sizeof(expected), "SOFTHSM2_CONF=%s/softhsm2.conf", site->folder);
-    assert_string_equal(config->hsm.environment[0], expected);
-    assert_int_equal(config->zone_count, 1);
-    const struct csn_zone_config *zone = &config->zones[0];
-    assert_memory_equal(zone->zone, "\2xc", 4);
-    assert_int_equal(zone->keyset.key_count, 3);
-    assert_int_equal(zone->policy.version.number, 1);
-    assert_true(csn_digest_equal(&zone->keyset.version.digest, &zone->keyset_document.digest));
-    assert_true(csn_digest_equal(&zone->policy.version.digest, &zone->policy_document.digest));
-    assert_int_equal(zone->token_key_count, 3);
-    assert_int_equal(zone->token_keys[1].key, 1);
-    assert_string_equal(zone->token_keys[1].label, "xc-zsk-2026-11");
-    assert_int_equal(zone->token_keys[1].id.size, 2);
-    assert_int_equal(zone->token_keys[0].id.size, 0);
-    assert_int_equal(zone->ds_count, 0);
-    assert_int_equal(config->transfer.listen_count, 2);
-    assert_int_equal(config->transfer.tsig_count, 1);
-    assert_int_equal(config->transfer.tsig[0].algorithm, CSN_TSIG_SHA256);
-    assert_int_equal(config->transfer.tsig[0].secret.size, 32);
-    assert_int_equal(config->transfer.tsig[0].secret.data[31], 31);
-    assert_int_equal(config->transfer.allow_count, 2);
-    assert_int_equal(config->transfer.allow[1].key, 0);
-    assert_int_equal(config->transfer.notify_count, 1);
-    assert_int_equal(config->transfer.notify[0].key, 0);
-    assert_int_equal(config->log_level, CSN_INFO);
-    csn_node_config_free(config);
-}
-
-static void test_node_is_refused_with_the_place(void **state)
-{
-    const struct site *site = *state;
-    static const struct {
-        const char *from, *to;
-        int code;
-        const char *place, *word;
-    } rows[] = {
-        {"site: zrh ", "site: ams ", CSN_EREFUSED, "node.yaml:4:7: ", "not a member"},
-        {"cluster: cluster.yaml", "cluster: none.yaml", CSN_ENOTFOUND, "node.yaml:5:10: ", "none.yaml: cannot be read: No such file"},
-        {"cluster: cluster.yaml", "cluster: policy.yaml", CSN_EFORMAT, "policy.yaml:4:1: ", "known are id"},
-        {"second/last-hold", "store/last-hold", CSN_ENOTFOUND, "node.yaml:9:14: ", "No such file"},
-        {"/second/last-hold", "/in/../store", CSN_EREFUSED, "node.yaml:9:14: ", "inside the store"},
-        {"tls: tls.pem", "tls: ca.pem", CSN_EPERMISSION, "node.yaml:12:8: ", "mode 0600"},
-        {"ca: ca.pem", "ca: in", CSN_EREFUSED, "node.yaml:13:7: ", "not a file"},
-        {"site-key: site.key", "site-key: no.key", CSN_ENOTFOUND, "node.yaml:14:13: ", "No such file"},
-        {"control.sock",
-         "a-very-long-name-a-very-long-name-a-very-long-name-a-very-long-name-a-very-long-name-a-very-long-name.sock",
-         CSN_ELIMIT, "node.yaml:16:10: ", "at most 107"},
-        {"pkcs11:token=zrh ", "token=zrh ", CSN_EFORMAT, "node.yaml:21:10: ", "RFC 7512"},
-        {"pkcs11:token=zrh ", "pkcs11:token=zrh?pin-value=1 ", CSN_EREFUSED, "node.yaml:21:10: ", "'pin-file'"},
-        {"pin-file: pin", "pin-file: ca.pem", CSN_EPERMISSION, "node.yaml:22:13: ", "mode 0600"},
-        {"sessions: 2 ", "sessions: 65 ", CSN_EFORMAT, "node.yaml:23:13: ", "from 1 to 64"},
-        {"    SOFTHSM2_CONF:", "    SOFT HSM:", CSN_EFORMAT, "node.yaml:26:15: ", "environment"},
-        {"hsm: ", "HSM: ", CSN_EFORMAT, "node.yaml:18:1: ", "unknown key 'HSM'"},
-        {"zone: xc.", "zone: xd.", CSN_EREFUSED, "node.yaml:33:11: ", "is the key set of xc."},
-        {"in/xc.zone", "out/xc.zone", CSN_ENOTFOUND, "node.yaml:31:12: ", "No such file"},
-        {"policy: policy.yaml", "policy: no.yaml", CSN_ENOTFOUND, "node.yaml:32:13: ", "policy: "},
-        {"{key: ksk-2026,", "{key: ksk-2027,", CSN_EREFUSED, "node.yaml:35:15: ", "no key 'ksk-2027'"},
-        {"{key: zsk-2026-12,", "{key: zsk-2026-11,", CSN_EREFUSED, "node.yaml:37:15: ", "twice"},
-        {"# ds: [\"12345 13 2 <hex>\"]", "ds: [\"12345 13 2 zz\"]", CSN_EFORMAT, "node.yaml:38:10: ", "12345 13 2 hex"},
-        {"192.0.2.53@53", "192.0.2.53", CSN_EFORMAT, "node.yaml:41:12: ", "an address and a port"},
-        {"hmac-sha256", "hmac-md5", CSN_EFORMAT, "node.yaml:43:41: ", "one of hmac-sha256, "},
-        {"secondaries.secret", "pin", CSN_EFORMAT, "node.yaml:43:67: ", "base64 of at least 16"},
-        {"secondaries.secret", "short.secret", CSN_EFORMAT, "node.yaml:43:67: ", "base64 of at least 16"},
-        {"192.0.2.0/24, key: secondaries.xc", "192.0.2.0/24, key: others.xc", CSN_EREFUSED, "node.yaml:45:36: ", "no key 'others.xc'"},
-        {"192.0.2.10@53, key: secondaries.xc", "192.0.2.10@53, key: others.xc", CSN_EREFUSED, "node.yaml:48:32: ", "no key 'others.xc'"},
-        {"level: info", "level: loud", CSN_EFORMAT, "node.yaml:51:10: ", "one of debug, "},
-    };
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct csn_node_config *config = NULL;
-        struct csn_reason reason = {.text = ""};
-        char place[128];
-        assert_int_equal(load_node(site, rows[i].from, rows[i].to, &config, &reason), rows[i].code);
-        snprintf(place, sizeof(place), "%s/%s", site->folder, rows[i].place);
-        assert_reason(&reason, place, rows[i].word);
-    }
-}
-
-static void test_node_without_hsm_must_be_a_verifier(void **state)
-{
-    const struct site *site = *state;
-    struct csn_node_config *config = NULL;
-    struct csn_reason reason = {.text = ""};
-    char *sample = read_sample(site, "node.yaml"), path[256], place[128];
-    char *hsm = strstr(sample, "\nhsm:"), *zones = strstr(sample, "\nzones:");
-    memmove(hsm, zones, strlen(zones) + 1);
-    put_file(site, "node.yaml", sample, 0644);
-    free(sample);
-    snprintf(path, sizeof(path), "%s/node.yaml", site->folder);
-    assert_int_equal(csn_node_config_load(path, &config, &reason), CSN_EREFUSED);
-    snprintf(place, sizeof(place), "%s/node.yaml:4:1: ", site->folder);
-    assert_reason(&reason, place, "zrh is a signer");
-    sample = read_sample(site, "cluster.yaml");
-    char *changed = replace(sample, "role: signer", "role: verifier");
-    put_file(site, "cluster.yaml", changed, 0644);
-    free(changed);
-    free(sample);
-    assert_int_equal(csn_node_config_load(path, &config, &reason), CSN_OK);
-    assert_false(config->hsm.is_present);
-    csn_node_config_free(config);
-}
-
-static void test_node_refuses_impossible_timings(void **state)
-{
-    const struct site *site = *state;
-    struct csn_node_config *config = NULL;
-    struct csn_reason reason = {.text = ""};
-    char place[128];
-    put_file(site, "policy.yaml", "name: d\nversion: 1\ninception-offset: 30m\n", 0644);
-    assert_int_equal(load_node(site, "site: zrh", "site: zrh", &config, &reason), CSN_EREFUSED);
-    snprintf(place, sizeof(place), "%s/policy.yaml: ", site->folder);
-    assert_reason(&reason, place, "inception");
-}
-
-static void test_missing_configuration_says_so(void **state)
-{
-    (void)state;
-    struct csn_node_config *node = NULL;
-    struct csn_reason reason = {.text = ""};
-    assert_int_equal(csn_node_config_load("/nonexistent/node.yaml", &node, &reason), CSN_ENOTFOUND);
-    assert_string_equal(reason.text, "/nonexistent/node.yaml: cannot be read: No such file or directory");
-}
-
-static void test_coordinator_sample_is_read(void **state)
-{
-    const struct site *site = *state;
-    struct csn_coordinator_config *config = NULL;
-    struct csn_reason reason = {.text = ""};
-    char path[256];
-    snprintf(path, sizeof(path), "%s/coordinator.yaml", site->folder);
-    if (csn_coordinator_config_load(path, &config, &reason) != CSN_OK) {
-        fail_msg("%s", reason.text);
-    }
-    assert_string_equal(config->name, "zrh-lead");
-    assert_int_equal(config->self->number, 1);
-    assert_int_equal(config->zone_count, 1);
-    assert_int_equal(config->zones[0].keyset.key_count, 3);
-    csn_coordinator_config_free(config);
-    char *sample = read_sample(site, "coordinator.yaml"), *changed = replace(sample, "name: zrh-lead", "name: other");
-    put_file(site, "coordinator.yaml", changed, 0644);
-    free(changed);
-    free(sample);
-    assert_int_equal(csn_coordinator_config_load(path, &config, &reason), CSN_EREFUSED);
-    assert_non_null(strstr(reason.text, "coordinator.yaml:3:7: name: 'other' is not a coordinator"));
 }
 
 int main(void)
@@ -867,12 +678,6 @@ int main(void)
         cmocka_unit_test(test_policy_is_refused_with_its_place),
         cmocka_unit_test(test_keyset_is_read),
         cmocka_unit_test(test_keyset_is_refused_with_its_place),
-        cmocka_unit_test_setup_teardown(test_node_sample_gives_the_daemon_everything, set_up_site, tear_down_site),
-        cmocka_unit_test_setup_teardown(test_node_is_refused_with_the_place, set_up_site, tear_down_site),
-        cmocka_unit_test_setup_teardown(test_node_without_hsm_must_be_a_verifier, set_up_site, tear_down_site),
-        cmocka_unit_test_setup_teardown(test_node_refuses_impossible_timings, set_up_site, tear_down_site),
-        cmocka_unit_test(test_missing_configuration_says_so),
-        cmocka_unit_test_setup_teardown(test_coordinator_sample_is_read, set_up_site, tear_down_site),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Goal: the demo's zone is what its head says, and the sample policy takes it. Method: read, prepared and checked as a node does. */
+/* Goal: the demo's zone is what its head says, and the sample policy takes it. Method: read,
+ * prepared and checked as a node does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,16 +36,20 @@ static void test_demo_zone_is_taken_by_the_sample_policy(void **state)
     assert_int_equal(csn_name_parse("xc.", apex), CSN_OK);
     read_file("zones/demo.zone", &zone);
     read_file("samples/policy.yaml", &text);
-    assert_int_equal(csn_policy_parse(csn_buf_view(&text), "policy.yaml", &policy, &reason), CSN_OK);
+    assert_int_equal(csn_policy_parse(csn_buf_view(&text), "policy.yaml", &policy, &reason),
+                     CSN_OK);
     struct csn_prepare *prepare = csn_prepare_new(apex, NULL, 0);
-    if (csn_zonefile_read(csn_buf_view(&zone), "demo.zone", apex, add, prepare, &reason) != CSN_OK ||
+    if (csn_zonefile_read(csn_buf_view(&zone), "demo.zone", apex, add, prepare, &reason) !=
+            CSN_OK ||
         csn_prepare_finish(prepare, &input, &reason) != CSN_OK) {
         fail_msg("%s", reason.text);
     }
     assert_in_range(input->delegations, 280, 320);
     assert_int_equal(input->ttl_warnings, 0);
     assert_int_equal(input->removed, 0);
-    assert_int_equal(csn_policy_check_input(&policy, 1795262400, input->soa.expire, input->ttl_max, &reason), CSN_OK);
+    assert_int_equal(
+        csn_policy_check_input(&policy, 1795262400, input->soa.expire, input->ttl_max, &reason),
+        CSN_OK);
     csn_input_unref(input);
     csn_prepare_free(prepare);
     csn_policy_fini(&policy);

@@ -1,6 +1,7 @@
-/* Goal: consign-verify says good for exactly the certified zone, and names what differs in any other. Method: a golden vector's
- * signed zone and its roots, computed by another implementation; a certificate over them by three keys from fixed seeds; then
- * one change a row, through the library and through the program. */
+/* Goal: consign-verify says good for exactly the certified zone, and names what differs in any
+ * other. Method: a golden vector's signed zone and its roots, computed by another implementation; a
+ * certificate over them by three keys from fixed seeds; then one change a row, through the library
+ * and through the program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +43,8 @@ static EVP_PKEY *key_of(uint16_t site)
 
 static char *make_cluster_text(void)
 {
-    static const char head[] = "id: c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1\nenvironment: test\nepoch: 1\nquorum: 2\nmembers:\n";
+    static const char head[] =
+        "id: c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1\nenvironment: test\nepoch: 1\nquorum: 2\nmembers:\n";
     static const char *const names[] = {"zrh", "sjc", "sin"};
     char *text = csn_alloc(4096);
     size_t used = (size_t)snprintf(text, 4096, "%s", head);
@@ -54,11 +56,11 @@ static char *make_cluster_text(void)
         assert_int_equal(EVP_PKEY_get_raw_public_key(key, public, &size), 1);
         csn_hex_encode(csn_bytes(public, sizeof(public)), hex);
         EVP_PKEY_free(key);
-        used += (size_t)snprintf(
-            text + used, 4096 - used,
-            site < 4 ? "  - {number: %u, name: %s, key: %s, mesh: 'tls+tcp://h:%u1', bulk: 'tls+tcp://h:%u2'}\n"
-                     : "coordinators: [{number: %u, name: %s, key: %s}]\n",
-            site, site < 4 ? names[site - 1] : "lead", hex, site, site);
+        used += (size_t)snprintf(text + used, 4096 - used,
+                                 site < 4 ? "  - {number: %u, name: %s, key: %s, mesh: "
+                                            "'tls+tcp://h:%u1', bulk: 'tls+tcp://h:%u2'}\n"
+                                          : "coordinators: [{number: %u, name: %s, key: %s}]\n",
+                                 site, site < 4 ? names[site - 1] : "lead", hex, site, site);
     }
     return text;
 }
@@ -124,7 +126,8 @@ static void sign(struct csn_certificate *certificate, unsigned i, uint16_t site)
     csn_body_held_encode(&certificate->held, &body);
     csn_statement_signed(CSN_STATEMENT_HELD, site, 1, csn_buf_view(&body), &message);
     assert_int_equal(EVP_DigestSignInit(context, NULL, NULL, NULL, key), 1);
-    assert_int_equal(EVP_DigestSign(context, vote->signature, &size, message.data, message.size), 1);
+    assert_int_equal(EVP_DigestSign(context, vote->signature, &size, message.data, message.size),
+                     1);
     EVP_MD_CTX_free(context);
     EVP_PKEY_free(key);
     csn_buf_fini(&body);
@@ -163,10 +166,11 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int reach(const struct fixture *fixture, const char *zone, struct csn_verdict *ret_verdict, struct csn_reason *reason)
+static int reach(const struct fixture *fixture, const char *zone, struct csn_verdict *ret_verdict,
+                 struct csn_reason *reason)
 {
-    return csn_verdict_reach(&fixture->cluster, &fixture->certificate, csn_bytes(zone, strlen(zone)), "in.zone", ret_verdict,
-                             reason);
+    return csn_verdict_reach(&fixture->cluster, &fixture->certificate,
+                             csn_bytes(zone, strlen(zone)), "in.zone", ret_verdict, reason);
 }
 
 /* The text with its first `from` replaced; the caller frees. */
@@ -211,14 +215,19 @@ static void test_another_zone_is_refused_with_its_classes(void **state)
         const char *differ, *word;
     } rows[] = {
         {"192.0.2.20", "192.0.2.21", CSN_EMISMATCH, "D", "D (data)"},
-        {"ns.hosting.example. 3600 IN A", "ns.hosting.example. 3601 IN A", CSN_EMISMATCH, "D", "D (data)"},
+        {"ns.hosting.example. 3600 IN A", "ns.hosting.example. 3601 IN A", CSN_EMISMATCH, "D",
+         "D (data)"},
         {"DNSKEY 257", "DNSKEY 256", CSN_EMISMATCH, "K", "K (keys)"},
         {"NSEC hosting.example.", "NSEC in-bailiwick.example.", CSN_EMISMATCH, "N", "N (denial)"},
-        {"3600 20261206142741", "3600 20261206142742", CSN_EMISMATCH, "RB", "R (signature fields), B (signature octets)"},
+        {"3600 20261206142741", "3600 20261206142742", CSN_EMISMATCH, "RB",
+         "R (signature fields), B (signature octets)"},
         {"lg/krv67", "lg/krv68", CSN_EMISMATCH, "B", "B (signature octets)"},
-        {"2026112100 3600", "2026112101 3600", CSN_EMISMATCH, "", "in.zone: the SOA's serial is 2026112101"},
-        {" 3600 900 1209600 86400\n", " 3600 900 1209600 86400\nx.example. 3600 IN A 192.0.2.1\n", CSN_EMISMATCH, "D", "D (data)"},
-        {" 3600 900 1209600 86400\n", " 3600 900 1209600 86400\nx.test. 3600 IN A 192.0.2.1\n", CSN_EFORMAT, NULL, "in.zone:2: "},
+        {"2026112100 3600", "2026112101 3600", CSN_EMISMATCH, "",
+         "in.zone: the SOA's serial is 2026112101"},
+        {" 3600 900 1209600 86400\n", " 3600 900 1209600 86400\nx.example. 3600 IN A 192.0.2.1\n",
+         CSN_EMISMATCH, "D", "D (data)"},
+        {" 3600 900 1209600 86400\n", " 3600 900 1209600 86400\nx.test. 3600 IN A 192.0.2.1\n",
+         CSN_EFORMAT, NULL, "in.zone:2: "},
         {" IN SOA ", " IN SOAP ", CSN_EFORMAT, NULL, "in.zone:1: "},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -282,7 +291,8 @@ static void test_a_certificate_is_read_as_octets_or_hex(void **state)
     assert_int_equal(read.votes[1].site, 3);
     file.data[0] = 'x';
     assert_int_equal(csn_verdict_certificate(csn_buf_view(&file), &read, &reason), CSN_EFORMAT);
-    assert_int_equal(csn_verdict_certificate(csn_bytes(hex, strlen(hex) - 1), &read, &reason), CSN_EFORMAT);
+    assert_int_equal(csn_verdict_certificate(csn_bytes(hex, strlen(hex) - 1), &read, &reason),
+                     CSN_EFORMAT);
     assert_int_equal(csn_verdict_certificate(csn_bytes(hex, 0), &read, &reason), CSN_EFORMAT);
     csn_buf_clear(&file);
     for (size_t i = 0; i < 3 * (size_t)CSN_CERTIFICATE_MAX; i++) {
@@ -318,8 +328,11 @@ static void test_the_program_says_it_with_its_exit_status(void **state)
         int status;
         const char *line;
     } rows[] = {
-        {"--cluster c --cert e --zone z", 0, "good: example. serial 2026112100 is certified, octet for octet, by zrh, sin (quorum 2 of 3)"},
-        {"--cluster c --cert e --zone w", 1, "refused: w: not the certified zone: it differs in D (data)"},
+        {"--cluster c --cert e --zone z", 0,
+         "good: example. serial 2026112100 is certified, octet for octet, by zrh, sin (quorum 2 of "
+         "3)"},
+        {"--cluster c --cert e --zone w", 1,
+         "refused: w: not the certified zone: it differs in D (data)"},
         {"--cluster c --cert z --zone z", 1, "refused: not a certificate: neither"},
         {"--cluster z --cert e --zone z", 2, "z:1:"},
         {"--cluster c --cert e --zone no", 2, "no: No such file"},
@@ -361,11 +374,16 @@ static void test_the_program_says_it_with_its_exit_status(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_the_certified_zone_is_good_in_any_order, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_another_zone_is_refused_with_its_classes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_certificate_that_does_not_hold_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_certificate_is_read_as_octets_or_hex, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_program_says_it_with_its_exit_status, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_certified_zone_is_good_in_any_order, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_another_zone_is_refused_with_its_classes, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_certificate_that_does_not_hold_is_refused, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_certificate_is_read_as_octets_or_hex, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_the_program_says_it_with_its_exit_status, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

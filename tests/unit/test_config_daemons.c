@@ -1,0 +1,345 @@
+/* Goal: one call gives a daemon its whole configuration, or the first error with its place. Method:
+ * the sample files of deploy/samples, laid out in a private folder, with one thing changed at a
+ * time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fs.h"
+#include "config/coordinator.h"
+#include "config/node.h"
+#include "config/yaml.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The reason begins with `place` and holds `word`. */
+static void assert_reason(const struct csn_reason *reason, const char *place, const char *word)
+{
+    if (strncmp(reason->text, place, strlen(place)) != 0 || strstr(reason->text, word) == NULL) {
+        fail_msg("'%s' instead of '%s … %s'", reason->text, place, word);
+    }
+}
+
+/* The samples in a private folder, with the folders they name inside it. */
+struct site {
+    char folder[64];
+};
+
+static void put_file(const struct site *site, const char *name, const char *text, mode_t mode)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", site->folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+/* Every `from` in the sample becomes `to`; the caller frees. */
+static char *replace(const char *text, const char *from, const char *to)
+{
+    struct csn_buf buf = {0};
+    const char *at;
+    while ((at = strstr(text, from)) != NULL) {
+        csn_buf_put(&buf, text, (size_t)(at - text));
+        csn_buf_put(&buf, to, strlen(to));
+        text = at + strlen(from);
+    }
+    csn_buf_put(&buf, text, strlen(text) + 1);
+    return (char *)buf.data;
+}
+
+static char *read_sample(const struct site *site, const char *name)
+{
+    char path[512];
+    struct csn_buf buf = {0};
+    snprintf(path, sizeof(path), "%s/../deploy/samples/%s", CONSIGN_TESTS, name);
+    assert_int_equal(csn_fs_read(path, CSN_YAML_SIZE_MAX, &buf, NULL), CSN_OK);
+    csn_buf_put_u8(&buf, '\0');
+    static const char *const places[] = {"/etc/consign", "/var/lib/consign", "/run/consign",
+                                         "/usr/lib/softhsm"};
+    char *text = (char *)buf.data;
+    for (size_t i = 0; i < COUNT(places); i++) {
+        char *next = replace(text, places[i], site->folder);
+        free(text);
+        text = next;
+    }
+    return text;
+}
+
+static int set_up_site(void **state)
+{
+    static const char *const samples[] = {"cluster.yaml", "policy.yaml", "keyset.yaml", "node.yaml",
+                                          "coordinator.yaml"};
+    struct site *site = csn_calloc(1, sizeof(*site));
+    char path[256];
+    snprintf(site->folder, sizeof(site->folder), "/tmp/test_config.XXXXXX");
+    assert_non_null(mkdtemp(site->folder));
+    snprintf(path, sizeof(path), "%s/in", site->folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/second", site->folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (size_t i = 0; i < COUNT(samples); i++) {
+        char *text = read_sample(site, samples[i]);
+        put_file(site, samples[i], text, 0644);
+        free(text);
+    }
+    put_file(site, "tls.pem", "x", 0600);
+    put_file(site, "ca.pem", "x", 0644);
+    put_file(site, "site.key", "x", 0600);
+    put_file(site, "pin", "x", 0600);
+    put_file(site, "libsofthsm2.so", "x", 0644);
+    put_file(site, "worker", "x", 0755);
+    put_file(site, "secondaries.secret", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0600);
+    put_file(site, "short.secret", "AAECAwQFBgcICQoLDA0O\n", 0600);
+    *state = site;
+    return 0;
+}
+
+static int tear_down_site(void **state)
+{
+    struct site *site = *state;
+    static const char *const names[] = {"cluster.yaml",   "policy.yaml", "keyset.yaml",
+                                        "node.yaml",      "tls.pem",     "coordinator.yaml",
+                                        "ca.pem",         "site.key",    "pin",
+                                        "libsofthsm2.so", "worker",      "secondaries.secret",
+                                        "short.secret"};
+    char path[256];
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", site->folder, names[i]);
+        unlink(path);
+    }
+    snprintf(path, sizeof(path), "%s/in", site->folder);
+    rmdir(path);
+    snprintf(path, sizeof(path), "%s/second", site->folder);
+    rmdir(path);
+    assert_int_equal(rmdir(site->folder), 0);
+    free(site);
+    return 0;
+}
+
+/* The sample with `from` replaced; the worker is one that is there. */
+static int load_node(const struct site *site, const char *from, const char *to,
+                     struct csn_node_config **ret_config, struct csn_reason *reason)
+{
+    char path[256];
+    char *sample = read_sample(site, "node.yaml");
+    assert_non_null(strstr(sample, from));
+    char *changed = replace(sample, from, to);
+    char *text = replace(changed, "  # worker: /usr/bin/consign-hsm", "  worker: worker");
+    put_file(site, "node.yaml", text, 0644);
+    free(text);
+    free(changed);
+    free(sample);
+    snprintf(path, sizeof(path), "%s/node.yaml", site->folder);
+    return csn_node_config_load(path, ret_config, reason);
+}
+
+static void test_node_sample_gives_the_daemon_everything(void **state)
+{
+    const struct site *site = *state;
+    struct csn_node_config *config = NULL;
+    struct csn_reason reason = {.text = ""};
+    char expected[256];
+    if (load_node(site, "site: zrh", "site: zrh", &config, &reason) != CSN_OK) {
+        fail_msg("%s", reason.text);
+    }
+    assert_string_equal(config->site, "zrh");
+    assert_int_equal(config->member->number, 1);
+    assert_int_equal(config->cluster.member_count, 3);
+    assert_true(csn_digest_equal(&config->cluster.digest, &config->cluster_document.digest));
+    snprintf(expected, sizeof(expected), "%s/store", site->folder);
+    assert_string_equal(config->store, expected);
+    assert_true(config->votes_size == UINT64_C(1) << 30 && config->zones_size == UINT64_C(64)
+                                                                                     << 30);
+    snprintf(expected, sizeof(expected), "%s/site.key", site->folder);
+    assert_string_equal(config->identity.key, expected);
+    assert_true(config->hsm.is_present);
+    assert_string_equal(config->hsm.token, "pkcs11:token=zrh");
+    assert_int_equal(config->hsm.sessions, 2);
+    assert_int_equal(config->hsm.deadline_ms, 10000);
+    assert_int_equal(config->hsm.environment_count, 1);
+    snprintf(expected, sizeof(expected), "SOFTHSM2_CONF=%s/softhsm2.conf", site->folder);
+    assert_string_equal(config->hsm.environment[0], expected);
+    assert_int_equal(config->zone_count, 1);
+    const struct csn_zone_config *zone = &config->zones[0];
+    assert_memory_equal(zone->zone, "\2xc", 4);
+    assert_int_equal(zone->keyset.key_count, 3);
+    assert_int_equal(zone->policy.version.number, 1);
+    assert_true(csn_digest_equal(&zone->keyset.version.digest, &zone->keyset_document.digest));
+    assert_true(csn_digest_equal(&zone->policy.version.digest, &zone->policy_document.digest));
+    assert_int_equal(zone->token_key_count, 3);
+    assert_int_equal(zone->token_keys[1].key, 1);
+    assert_string_equal(zone->token_keys[1].label, "xc-zsk-2026-11");
+    assert_int_equal(zone->token_keys[1].id.size, 2);
+    assert_int_equal(zone->token_keys[0].id.size, 0);
+    assert_int_equal(zone->ds_count, 0);
+    assert_int_equal(config->transfer.listen_count, 2);
+    assert_int_equal(config->transfer.tsig_count, 1);
+    assert_int_equal(config->transfer.tsig[0].algorithm, CSN_TSIG_SHA256);
+    assert_int_equal(config->transfer.tsig[0].secret.size, 32);
+    assert_int_equal(config->transfer.tsig[0].secret.data[31], 31);
+    assert_int_equal(config->transfer.allow_count, 2);
+    assert_int_equal(config->transfer.allow[1].key, 0);
+    assert_int_equal(config->transfer.notify_count, 1);
+    assert_int_equal(config->transfer.notify[0].key, 0);
+    assert_int_equal(config->log_level, CSN_INFO);
+    csn_node_config_free(config);
+}
+
+static void test_node_is_refused_with_the_place(void **state)
+{
+    const struct site *site = *state;
+    static const struct {
+        const char *from, *to;
+        int code;
+        const char *place, *word;
+    } rows[] = {
+        {"site: zrh ", "site: ams ", CSN_EREFUSED, "node.yaml:4:7: ", "not a member"},
+        {"cluster: cluster.yaml", "cluster: none.yaml", CSN_ENOTFOUND,
+         "node.yaml:5:10: ", "none.yaml: cannot be read: No such file"},
+        {"cluster: cluster.yaml", "cluster: policy.yaml", CSN_EFORMAT,
+         "policy.yaml:4:1: ", "known are id"},
+        {"second/last-hold", "store/last-hold", CSN_ENOTFOUND, "node.yaml:9:14: ", "No such file"},
+        {"/second/last-hold", "/in/../store", CSN_EREFUSED, "node.yaml:9:14: ", "inside the store"},
+        {"tls: tls.pem", "tls: ca.pem", CSN_EPERMISSION, "node.yaml:12:8: ", "mode 0600"},
+        {"ca: ca.pem", "ca: in", CSN_EREFUSED, "node.yaml:13:7: ", "not a file"},
+        {"site-key: site.key", "site-key: no.key", CSN_ENOTFOUND,
+         "node.yaml:14:13: ", "No such file"},
+        {"control.sock",
+         "a-very-long-name-a-very-long-name-a-very-long-name-a-very-long-name-a-very-long-name-a-"
+         "very-long-name.sock",
+         CSN_ELIMIT, "node.yaml:16:10: ", "at most 107"},
+        {"pkcs11:token=zrh ", "token=zrh ", CSN_EFORMAT, "node.yaml:21:10: ", "RFC 7512"},
+        {"pkcs11:token=zrh ", "pkcs11:token=zrh?pin-value=1 ", CSN_EREFUSED,
+         "node.yaml:21:10: ", "'pin-file'"},
+        {"pin-file: pin", "pin-file: ca.pem", CSN_EPERMISSION, "node.yaml:22:13: ", "mode 0600"},
+        {"sessions: 2 ", "sessions: 65 ", CSN_EFORMAT, "node.yaml:23:13: ", "from 1 to 64"},
+        {"    SOFTHSM2_CONF:", "    SOFT HSM:", CSN_EFORMAT, "node.yaml:26:15: ", "environment"},
+        {"hsm: ", "HSM: ", CSN_EFORMAT, "node.yaml:18:1: ", "unknown key 'HSM'"},
+        {"zone: xc.", "zone: xd.", CSN_EREFUSED, "node.yaml:33:11: ", "is the key set of xc."},
+        {"in/xc.zone", "out/xc.zone", CSN_ENOTFOUND, "node.yaml:31:12: ", "No such file"},
+        {"policy: policy.yaml", "policy: no.yaml", CSN_ENOTFOUND, "node.yaml:32:13: ", "policy: "},
+        {"{key: ksk-2026,", "{key: ksk-2027,", CSN_EREFUSED,
+         "node.yaml:35:15: ", "no key 'ksk-2027'"},
+        {"{key: zsk-2026-12,", "{key: zsk-2026-11,", CSN_EREFUSED, "node.yaml:37:15: ", "twice"},
+        {"# ds: [\"12345 13 2 <hex>\"]", "ds: [\"12345 13 2 zz\"]", CSN_EFORMAT,
+         "node.yaml:38:10: ", "12345 13 2 hex"},
+        {"192.0.2.53@53", "192.0.2.53", CSN_EFORMAT, "node.yaml:41:12: ", "an address and a port"},
+        {"hmac-sha256", "hmac-md5", CSN_EFORMAT, "node.yaml:43:41: ", "one of hmac-sha256, "},
+        {"secondaries.secret", "pin", CSN_EFORMAT, "node.yaml:43:67: ", "base64 of at least 16"},
+        {"secondaries.secret", "short.secret", CSN_EFORMAT,
+         "node.yaml:43:67: ", "base64 of at least 16"},
+        {"192.0.2.0/24, key: secondaries.xc", "192.0.2.0/24, key: others.xc", CSN_EREFUSED,
+         "node.yaml:45:36: ", "no key 'others.xc'"},
+        {"192.0.2.10@53, key: secondaries.xc", "192.0.2.10@53, key: others.xc", CSN_EREFUSED,
+         "node.yaml:48:32: ", "no key 'others.xc'"},
+        {"level: info", "level: loud", CSN_EFORMAT, "node.yaml:51:10: ", "one of debug, "},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct csn_node_config *config = NULL;
+        struct csn_reason reason = {.text = ""};
+        char place[128];
+        assert_int_equal(load_node(site, rows[i].from, rows[i].to, &config, &reason), rows[i].code);
+        snprintf(place, sizeof(place), "%s/%s", site->folder, rows[i].place);
+        assert_reason(&reason, place, rows[i].word);
+    }
+}
+
+static void test_node_without_hsm_must_be_a_verifier(void **state)
+{
+    const struct site *site = *state;
+    struct csn_node_config *config = NULL;
+    struct csn_reason reason = {.text = ""};
+    char *sample = read_sample(site, "node.yaml"), path[256], place[128];
+    char *hsm = strstr(sample, "\nhsm:"), *zones = strstr(sample, "\nzones:");
+    memmove(hsm, zones, strlen(zones) + 1);
+    put_file(site, "node.yaml", sample, 0644);
+    free(sample);
+    snprintf(path, sizeof(path), "%s/node.yaml", site->folder);
+    assert_int_equal(csn_node_config_load(path, &config, &reason), CSN_EREFUSED);
+    snprintf(place, sizeof(place), "%s/node.yaml:4:1: ", site->folder);
+    assert_reason(&reason, place, "zrh is a signer");
+    sample = read_sample(site, "cluster.yaml");
+    char *changed = replace(sample, "role: signer", "role: verifier");
+    put_file(site, "cluster.yaml", changed, 0644);
+    free(changed);
+    free(sample);
+    assert_int_equal(csn_node_config_load(path, &config, &reason), CSN_OK);
+    assert_false(config->hsm.is_present);
+    csn_node_config_free(config);
+}
+
+static void test_node_refuses_impossible_timings(void **state)
+{
+    const struct site *site = *state;
+    struct csn_node_config *config = NULL;
+    struct csn_reason reason = {.text = ""};
+    char place[128];
+    put_file(site, "policy.yaml", "name: d\nversion: 1\ninception-offset: 30m\n", 0644);
+    assert_int_equal(load_node(site, "site: zrh", "site: zrh", &config, &reason), CSN_EREFUSED);
+    snprintf(place, sizeof(place), "%s/policy.yaml: ", site->folder);
+    assert_reason(&reason, place, "inception");
+}
+
+static void test_missing_configuration_says_so(void **state)
+{
+    (void)state;
+    struct csn_node_config *node = NULL;
+    struct csn_reason reason = {.text = ""};
+    assert_int_equal(csn_node_config_load("/nonexistent/node.yaml", &node, &reason), CSN_ENOTFOUND);
+    assert_string_equal(reason.text,
+                        "/nonexistent/node.yaml: cannot be read: No such file or directory");
+}
+
+static void test_coordinator_sample_is_read(void **state)
+{
+    const struct site *site = *state;
+    struct csn_coordinator_config *config = NULL;
+    struct csn_reason reason = {.text = ""};
+    char path[256];
+    snprintf(path, sizeof(path), "%s/coordinator.yaml", site->folder);
+    if (csn_coordinator_config_load(path, &config, &reason) != CSN_OK) {
+        fail_msg("%s", reason.text);
+    }
+    assert_string_equal(config->name, "zrh-lead");
+    assert_int_equal(config->self->number, 1);
+    assert_int_equal(config->zone_count, 1);
+    assert_int_equal(config->zones[0].keyset.key_count, 3);
+    csn_coordinator_config_free(config);
+    char *sample = read_sample(site, "coordinator.yaml"),
+         *changed = replace(sample, "name: zrh-lead", "name: other");
+    put_file(site, "coordinator.yaml", changed, 0644);
+    free(changed);
+    free(sample);
+    assert_int_equal(csn_coordinator_config_load(path, &config, &reason), CSN_EREFUSED);
+    assert_non_null(
+        strstr(reason.text, "coordinator.yaml:3:7: name: 'other' is not a coordinator"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_node_sample_gives_the_daemon_everything, set_up_site,
+                                        tear_down_site),
+        cmocka_unit_test_setup_teardown(test_node_is_refused_with_the_place, set_up_site,
+                                        tear_down_site),
+        cmocka_unit_test_setup_teardown(test_node_without_hsm_must_be_a_verifier, set_up_site,
+                                        tear_down_site),
+        cmocka_unit_test_setup_teardown(test_node_refuses_impossible_timings, set_up_site,
+                                        tear_down_site),
+        cmocka_unit_test(test_missing_configuration_says_so),
+        cmocka_unit_test_setup_teardown(test_coordinator_sample_is_read, set_up_site,
+                                        tear_down_site),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
