@@ -155,7 +155,8 @@ static const char *parse_escape(const char *text, uint8_t *ret_octet)
     return octet > 255 ? NULL : text + 3;
 }
 
-/* One label with its dot into `label` (length octet and at most 63 more); the place behind it, or NULL. */
+/* One label with its dot into `label` (length octet and at most 63 more); the place behind it, or
+ * NULL. */
 static const char *parse_label(const char *text, uint8_t label[1 + CSN_LABEL_MAX])
 {
     uint8_t size = 0;

@@ -9,11 +9,17 @@
 #define LAYOUT_TYPES 258 /* one above CAA, the greatest type with a layout */
 
 /* One letter a field:
- *   N name    1 2 4 8 octets    6 sixteen octets    s string    p property: a string of one octet or more
- *   S strings to the end, one at least    x octets to the end    m type bitmap (RFC 4034 4.1.2)
- *   V SVCB parameters (RFC 9460 2.2)    P APL items (RFC 3123)    Z prefix and name of A6 (RFC 2874)
- *   G gateway and key of IPSECKEY (RFC 4025)
- * libknot's descriptors hold the places of names only: they let an empty DS or a TXT cut short pass. */
+ *
+ *   N name                      S strings to the end, one at least
+ *   1 2 4 8 so many octets      x octets to the end
+ *   6 sixteen octets            m type bitmap (RFC 4034 4.1.2)
+ *   s string                    V SVCB parameters (RFC 9460 2.2)
+ *   p string, not empty         P APL items (RFC 3123)
+ *                               Z prefix and name of A6 (RFC 2874)
+ *                               G gateway and key of IPSECKEY (RFC 4025)
+ *
+ * libknot's descriptors hold the places of names only: they let an empty DS or a TXT cut short
+ * pass. */
 static const char *const layouts[LAYOUT_TYPES] = {
     [KNOT_RRTYPE_A] = "4",
     [KNOT_RRTYPE_NS] = "N",
@@ -84,7 +90,7 @@ bool csn_type_is_meta(uint16_t type)
     return type == 0 || type == CSN_TYPE_OPT || (type >= 128 && type <= 255);
 }
 
-/* Not libknot's list: it lacks A6, and NXT and SIG must stay on ours whatever a later version does. */
+/* Not libknot's list: it lacks A6, and ours must not move with its versions. */
 bool csn_type_has_lower_names(uint16_t type)
 {
     switch (type) {

@@ -18,17 +18,19 @@
 #define TOKEN_MAX 32
 
 struct reading {
-    struct csn_bytes text;      /* borrows */
-    const char *file;           /* borrows */
-    csn_record_fn *fn;          /* borrows */
-    void *arg;                  /* borrows */
-    struct csn_reason *reason;  /* borrows */
-    zs_scanner_t *scanner;      /* owns */
+    struct csn_bytes text;     /* borrows */
+    const char *file;          /* borrows */
+    csn_record_fn *fn;         /* borrows */
+    void *arg;                 /* borrows */
+    struct csn_reason *reason; /* borrows */
+    zs_scanner_t *scanner;     /* owns */
 };
 
-static int refuse(const struct reading *reading, int code, uint64_t line, const char *word, const char *text)
+static int refuse(const struct reading *reading, int code, uint64_t line, const char *word,
+                  const char *text)
 {
-    return csn_reason_set(reading->reason, code, "%s:%" PRIu64 ": %s: %s", reading->file, line, word, text);
+    return csn_reason_set(reading->reason, code, "%s:%" PRIu64 ": %s: %s", reading->file, line,
+                          word, text);
 }
 
 /* A refusal by the scanner. */
@@ -53,18 +55,21 @@ static int hand_over(const struct reading *reading, uint16_t type, struct csn_by
         .line = scanner->line_counter < UINT32_MAX ? (uint32_t)scanner->line_counter : UINT32_MAX,
     };
     if (record.ttl == TTL_NONE && scanner->default_ttl == TTL_NONE) {
-        return refuse(reading, CSN_EFORMAT, scanner->line_counter, "syntax", "no TTL and no $TTL before");
+        return refuse(reading, CSN_EFORMAT, scanner->line_counter, "syntax",
+                      "no TTL and no $TTL before");
     }
     struct csn_reason inner = {{0}};
     int code = reading->fn(reading->arg, &record, &inner);
     if (code != CSN_OK) {
-        csn_reason_set(reading->reason, code, "%s:%" PRIu64 ": %s", reading->file, scanner->line_counter, inner.text);
+        csn_reason_set(reading->reason, code, "%s:%" PRIu64 ": %s", reading->file,
+                       scanner->line_counter, inner.text);
     }
     return code;
 }
 
-/* Obsolete types whose mnemonics the scanner does not know, read as RDATA of others put together: as many tokens as the first
- * takes, then the rest. The other obsolete ones (SIG, NXT, A6) are read in the form of RFC 3597 only. */
+/* Obsolete types whose mnemonics the scanner does not know, read as RDATA of others put together:
+ * as many tokens as the first takes, then the rest. The other obsolete ones (SIG, NXT, A6) are read
+ * in the form of RFC 3597 only. */
 static const struct old_type {
     const char *name;
     uint16_t type;
@@ -78,7 +83,8 @@ static const struct old_type *find_old_type(struct csn_bytes token)
 {
     for (size_t i = 0; i < sizeof(old_types) / sizeof(old_types[0]); i++) {
         const char *name = old_types[i].name;
-        if (strlen(name) == token.size && strncasecmp((const char *)token.data, name, token.size) == 0) {
+        if (strlen(name) == token.size &&
+            strncasecmp((const char *)token.data, name, token.size) == 0) {
             return &old_types[i];
         }
     }
@@ -86,7 +92,8 @@ static const struct old_type *find_old_type(struct csn_bytes token)
 }
 
 /* Reads `text` as RDATA of `type` and appends it to `rdata`. */
-static int scan_part(const struct reading *reading, const char *type, struct csn_bytes text, struct csn_buf *rdata)
+static int scan_part(const struct reading *reading, const char *type, struct csn_bytes text,
+                     struct csn_buf *rdata)
 {
     char origin[CSN_NAME_TEXT_MAX];
     struct csn_buf line = {0};
@@ -99,8 +106,8 @@ static int scan_part(const struct reading *reading, const char *type, struct csn
     csn_buf_put_bytes(&line, text);
     csn_buf_put_u8(&line, '\n');
     if (zs_init(scanner, origin, CSN_CLASS_IN, 0) != 0 ||
-        zs_set_input_string(scanner, (const char *)line.data, line.size) != 0 || zs_parse_record(scanner) != 0 ||
-        scanner->state != ZS_STATE_DATA) {
+        zs_set_input_string(scanner, (const char *)line.data, line.size) != 0 ||
+        zs_parse_record(scanner) != 0 || scanner->state != ZS_STATE_DATA) {
         code = refuse_scan(reading, scanner->error.code);
     } else {
         csn_buf_put(rdata, scanner->r_data, scanner->r_data_length);
@@ -129,7 +136,8 @@ static size_t token_end(struct csn_bytes text, size_t at)
     return at;
 }
 
-static int read_old_type(const struct reading *reading, const struct old_type *old, struct csn_bytes text)
+static int read_old_type(const struct reading *reading, const struct old_type *old,
+                         struct csn_bytes text)
 {
     struct csn_buf rdata = {0};
     size_t at = 0;
@@ -150,8 +158,8 @@ static int read_old_type(const struct reading *reading, const struct old_type *o
     return code;
 }
 
-/* The token the scanner stopped in, and what follows it on the line. The scanner keeps the rest of the line from where it
- * stopped. */
+/* The token the scanner stopped in, and what follows it on the line. The scanner keeps the rest of
+ * the line from where it stopped. */
 static struct csn_bytes failed_token(const struct reading *reading, struct csn_bytes *ret_rest)
 {
     const zs_scanner_t *scanner = reading->scanner;
@@ -163,7 +171,8 @@ static struct csn_bytes failed_token(const struct reading *reading, struct csn_b
     }
     size_t left = (size_t)(end - text);
     const uint8_t *from =
-        end - strnlen((const char *)scanner->buffer, left < sizeof(scanner->buffer) ? left : sizeof(scanner->buffer));
+        end - strnlen((const char *)scanner->buffer,
+                      left < sizeof(scanner->buffer) ? left : sizeof(scanner->buffer));
     while (from > text && !is_blank(from[-1])) {
         from--;
     }
@@ -175,8 +184,8 @@ static struct csn_bytes failed_token(const struct reading *reading, struct csn_b
 /* The scanner knows class IN only and takes the name of another for a type. */
 static bool is_class(const char *token)
 {
-    return strcasecmp(token, "CH") == 0 || strcasecmp(token, "HS") == 0 || strcasecmp(token, "CS") == 0 ||
-           strncasecmp(token, "CLASS", 5) == 0;
+    return strcasecmp(token, "CH") == 0 || strcasecmp(token, "HS") == 0 ||
+           strcasecmp(token, "CS") == 0 || strncasecmp(token, "CLASS", 5) == 0;
 }
 
 static int take_unknown_type(const struct reading *reading)
@@ -187,10 +196,14 @@ static int take_unknown_type(const struct reading *reading)
         return read_old_type(reading, old, rest);
     }
     char name[TOKEN_MAX], text[TOKEN_MAX + 64];
-    snprintf(name, sizeof(name), "%.*s", token.size < TOKEN_MAX ? (int)token.size : TOKEN_MAX - 1, (const char *)token.data);
+    snprintf(name, sizeof(name), "%.*s", token.size < TOKEN_MAX ? (int)token.size : TOKEN_MAX - 1,
+             (const char *)token.data);
     bool other_class = is_class(name);
-    snprintf(text, sizeof(text), other_class ? "%s where only IN is signed" : "unknown type '%s' (TYPEnnn \\# works)", name);
-    return refuse(reading, CSN_EFORMAT, reading->scanner->line_counter, other_class ? "class" : "syntax", text);
+    snprintf(text, sizeof(text),
+             other_class ? "%s where only IN is signed" : "unknown type '%s' (TYPEnnn \\# works)",
+             name);
+    return refuse(reading, CSN_EFORMAT, reading->scanner->line_counter,
+                  other_class ? "class" : "syntax", text);
 }
 
 /* One step of the scanner. *ret_done at the end of the text. */
@@ -202,7 +215,8 @@ static int step(const struct reading *reading, bool *ret_done)
     }
     switch (scanner->state) {
     case ZS_STATE_DATA:
-        return hand_over(reading, scanner->r_type, csn_bytes(scanner->r_data, scanner->r_data_length));
+        return hand_over(reading, scanner->r_type,
+                         csn_bytes(scanner->r_data, scanner->r_data_length));
     case ZS_STATE_EOF:
         *ret_done = true;
         return CSN_OK;
@@ -210,8 +224,9 @@ static int step(const struct reading *reading, bool *ret_done)
         return refuse(reading, CSN_EFORMAT, scanner->line_counter, "syntax",
                       "$INCLUDE is refused: the zone must be one file");
     default:
-        return scanner->error.code == ZS_UNSUPPORTED_TYPE ? take_unknown_type(reading)
-                                                          : refuse_scan(reading, scanner->error.code);
+        return scanner->error.code == ZS_UNSUPPORTED_TYPE
+                   ? take_unknown_type(reading)
+                   : refuse_scan(reading, scanner->error.code);
     }
 }
 
@@ -221,7 +236,8 @@ static int scan(const struct reading *reading, const uint8_t *origin)
     csn_name_text(origin, text);
     int code = CSN_OK;
     if (zs_init(reading->scanner, text, CSN_CLASS_IN, TTL_NONE) != 0 ||
-        zs_set_input_string(reading->scanner, (const char *)reading->text.data, reading->text.size) != 0) {
+        zs_set_input_string(reading->scanner, (const char *)reading->text.data,
+                            reading->text.size) != 0) {
         code = refuse_scan(reading, reading->scanner->error.code);
     }
     for (bool done = false; code == CSN_OK && !done;) {
@@ -240,8 +256,8 @@ static uint64_t count_lines(struct csn_bytes text)
     return lines;
 }
 
-int csn_zonefile_read(struct csn_bytes text, const char *file, const uint8_t *origin, csn_record_fn *fn, void *arg,
-                      struct csn_reason *reason)
+int csn_zonefile_read(struct csn_bytes text, const char *file, const uint8_t *origin,
+                      csn_record_fn *fn, void *arg, struct csn_reason *reason)
 {
     struct reading reading = {.text = text, .file = file, .fn = fn, .arg = arg, .reason = reason};
     if (text.size == 0) {

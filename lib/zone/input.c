@@ -52,7 +52,8 @@ static void count_contents(struct csn_input *input)
     }
 }
 
-static void add_leaves(struct csn_hasher *hasher, const struct csn_rrset *rrsets, size_t count, struct csn_leaves *leaves)
+static void add_leaves(struct csn_hasher *hasher, const struct csn_rrset *rrsets, size_t count,
+                       struct csn_leaves *leaves)
 {
     for (size_t i = 0; i < count; i++) {
         struct csn_digest leaf;
@@ -62,7 +63,8 @@ static void add_leaves(struct csn_hasher *hasher, const struct csn_rrset *rrsets
 }
 
 /* D(prepared), and from it with what was removed D(received) (signing.md 4). */
-static void digest_contents(struct csn_input *input, const struct csn_rrset *removed, size_t removed_count)
+static void digest_contents(struct csn_input *input, const struct csn_rrset *removed,
+                            size_t removed_count)
 {
     struct csn_hasher *hasher = csn_hasher_new();
     struct csn_leaves data = {0}, dropped = {0};
@@ -101,9 +103,9 @@ int csn_input_new(struct csn_zone *zone, const struct csn_rrset *removed, size_t
     return CSN_OK;
 }
 
-int csn_input_from_prepared(struct csn_zone *zone, const struct csn_digest *received, uint32_t removed,
-                            const struct csn_digest *removed_hash, const struct csn_digest *prepared,
-                            struct csn_input **ret_input)
+int csn_input_from_prepared(struct csn_zone *zone, const struct csn_digest *received,
+                            uint32_t removed, const struct csn_digest *removed_hash,
+                            const struct csn_digest *prepared, struct csn_input **ret_input)
 {
     struct csn_input *input = NULL;
     if (csn_input_new(zone, NULL, 0, &input) != CSN_OK) {
@@ -122,7 +124,7 @@ int csn_input_from_prepared(struct csn_zone *zone, const struct csn_digest *rece
 
 static bool is_shrunk(uint64_t new, uint64_t old, unsigned shrink_percent)
 {
-    return new < old && (old - new) * 100 > old * shrink_percent;
+    return new < old && (old - new) * 100 > (uint64_t)shrink_percent * old;
 }
 
 static bool has_same_apex_ns(const struct csn_input *new, const struct csn_input *old)
@@ -132,30 +134,37 @@ static bool has_same_apex_ns(const struct csn_input *new, const struct csn_input
     return a != NULL && b != NULL && csn_bytes_equal(a->rdatas, b->rdatas);
 }
 
-int csn_input_gate(const struct csn_input *new, const struct csn_input *old, unsigned shrink_percent, struct csn_reason *reason)
+int csn_input_gate(const struct csn_input *new, const struct csn_input *old,
+                   unsigned shrink_percent, struct csn_reason *reason)
 {
     if (old == NULL) {
         return CSN_OK;
     }
     if (new->serial == old->serial && !csn_digest_equal(&new->received, &old->received)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "serial-same: serial %u again with other content; raise the serial",
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "serial-same: serial %u again with other content; raise the serial",
                               new->serial);
     }
     if (new->serial != old->serial && !csn_serial_is_after(new->serial, old->serial)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "serial-back: serial %u is not after %u; raise the serial", new->serial,
-                              old->serial);
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "serial-back: serial %u is not after %u; raise the serial",
+                              new->serial, old->serial);
     }
     if (!has_same_apex_ns(new, old)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "apex-ns: the NS records at the apex changed; restore them");
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "apex-ns: the NS records at the apex changed; restore them");
     }
     if (is_shrunk(new->records, old->records, shrink_percent)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "shrink-records: %u records after %u, more than %u %% fewer; was it cut?",
-                              new->records, old->records, shrink_percent);
+        return csn_reason_set(
+            reason, CSN_EREFUSED,
+            "shrink-records: %u records after %u, more than %u %% fewer; was it cut?", new->records,
+            old->records, shrink_percent);
     }
     if (is_shrunk(new->delegations, old->delegations, shrink_percent)) {
-        return csn_reason_set(reason, CSN_EREFUSED,
-                              "shrink-delegations: %u delegations after %u, more than %u %% fewer; was it cut?",
-                              new->delegations, old->delegations, shrink_percent);
+        return csn_reason_set(
+            reason, CSN_EREFUSED,
+            "shrink-delegations: %u delegations after %u, more than %u %% fewer; was it cut?",
+            new->delegations, old->delegations, shrink_percent);
     }
     return CSN_OK;
 }

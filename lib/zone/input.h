@@ -1,4 +1,5 @@
-/* input.h: a prepared zone with its digests and what the gates and the timing checks need to know of it. Pure; any thread. */
+/* input.h: a prepared zone with its digests and what the gates and the timing checks need to know
+ * of it. Pure; any thread. */
 #ifndef CSN_ZONE_INPUT_H
 #define CSN_ZONE_INPUT_H
 
@@ -8,8 +9,8 @@
 
 /* An input: immutable, shared. */
 struct csn_input {
-    struct csn_zone *zone; /* owns a reference; the prepared zone */
-    uint32_t serial;       /* the SOA's */
+    struct csn_zone *zone;          /* owns a reference; the prepared zone */
+    uint32_t serial;                /* the SOA's */
     struct csn_digest received;     /* D(received) */
     struct csn_digest prepared;     /* D(prepared) */
     uint32_t removed;               /* records dropped after D(received) was taken */
@@ -17,28 +18,33 @@ struct csn_input {
     uint32_t records, delegations;  /* of the prepared zone: for the gates */
     uint32_t ttl_max;               /* greatest TTL of what will be signed */
     struct csn_soa soa;
-    uint32_t ttl_warnings;          /* RRsets that came with unequal TTLs; 0 in an input that came prepared */
-    uint32_t unnamed_addresses;     /* address records outside cuts that nothing names, dropped or not; 0 as above */
-    int refs;                       /* atomic */
+    /* Warnings, 0 in an input that came prepared: RRsets that came with unequal TTLs, and address
+     * records outside cuts that nothing names, dropped or not. */
+    uint32_t ttl_warnings, unnamed_addresses;
+    int refs; /* atomic */
 };
 struct csn_input *csn_input_ref(struct csn_input *input);
 void csn_input_unref(struct csn_input *take_input);
 
-/* The input of a sealed prepared zone and the RRsets that were removed from it; warnings are left 0. Takes a reference of its
- * own to `zone`. CSN_EFORMAT when the zone has not one well-formed SOA at its apex. */
+/* The input of a sealed prepared zone and the RRsets that were removed from it; warnings are left
+ * 0. Takes a reference of its own to `zone`. CSN_EFORMAT when the zone has not one well-formed SOA
+ * at its apex. */
 int csn_input_new(struct csn_zone *zone, const struct csn_rrset *removed, size_t removed_count,
                   struct csn_input **ret_input);
 
-/* An input again from its prepared zone as the store or a peer has it, with the digests it is said to have: D(prepared) is
- * recomputed and must match (CSN_EMISMATCH). Takes a reference of its own to `zone`. */
-int csn_input_from_prepared(struct csn_zone *zone, const struct csn_digest *received, uint32_t removed,
-                            const struct csn_digest *removed_hash, const struct csn_digest *prepared,
-                            struct csn_input **ret_input);
+/* An input again from its prepared zone as the store or a peer has it, with the digests it is said
+ * to have: D(prepared) is recomputed and must match (CSN_EMISMATCH). Takes a reference of its own
+ * to `zone`. */
+int csn_input_from_prepared(struct csn_zone *zone, const struct csn_digest *received,
+                            uint32_t removed, const struct csn_digest *removed_hash,
+                            const struct csn_digest *prepared, struct csn_input **ret_input);
 
-/* The gates (an input that fails is parked): `old` is the input of the newest release, NULL at first. More than
- * `shrink_percent` fewer records or delegations, a changed apex NS (its records; the TTL may change), a serial going back, the
- * same serial with other content. CSN_OK or CSN_EREFUSED with a reason that begins with serial-back, serial-same, apex-ns,
- * shrink-records or shrink-delegations. */
-int csn_input_gate(const struct csn_input *new, const struct csn_input *old, unsigned shrink_percent, struct csn_reason *reason);
+/* The gates (an input that fails is parked): `old` is the input of the newest release, NULL at
+ * first. More than `shrink_percent` fewer records or delegations, a changed apex NS (its records;
+ * the TTL may change), a serial going back, the same serial with other content. CSN_OK or
+ * CSN_EREFUSED with a reason that begins with serial-back, serial-same, apex-ns, shrink-records or
+ * shrink-delegations. */
+int csn_input_gate(const struct csn_input *new, const struct csn_input *old,
+                   unsigned shrink_percent, struct csn_reason *reason);
 
 #endif

@@ -7,7 +7,7 @@
 #include "zone/owners.h"
 
 #define TTL_MAX UINT32_C(0x7fffffff) /* RFC 2181 8 */
-#define RRSET_RECORDS_MAX 65535 /* the count in a leaf has 16 bits; more is refused */
+#define RRSET_RECORDS_MAX 65535      /* the count in a leaf has 16 bits; more is refused */
 
 /* A record in canonical form. */
 struct kept {
@@ -19,7 +19,8 @@ struct kept {
     uint8_t rdata[];
 };
 
-/* What is sorted: most comparisons are decided by the first octets of the owner's key below the apex. */
+/* What is sorted: most comparisons are decided by the first octets of the owner's key below the
+ * apex. */
 struct item {
     uint64_t prefix;
     const struct kept *kept; /* borrows from the arena */
@@ -33,16 +34,16 @@ struct target {
 
 struct csn_prepare {
     uint8_t apex[CSN_NAME_MAX];
-    size_t apex_key_size;   /* of the octets all keys of the zone begin with */
-    const uint8_t **drop;   /* owns; names in the arena, ascending */
+    size_t apex_key_size; /* of the octets all keys of the zone begin with */
+    const uint8_t **drop; /* owns; names in drop_arena, ascending */
     size_t drop_count;
     struct csn_arena arena; /* owns owners and records */
     struct csn_arena drop_arena;
-    struct item *items;     /* owns */
+    struct item *items; /* owns */
     size_t count, count_max;
     struct csn_zone *zone;  /* owns a reference, after grouping */
     uint32_t *lines;        /* owns; of the first record of each RRset of `zone` */
-    struct target *targets; /* owns; in-zone targets of all NS, ascending, no two equal */
+    struct target *targets; /* owns; in-zone targets of all NS, ascending */
     size_t target_count, target_count_max;
     struct csn_rrset *removed; /* owns; borrows from the zone's arena */
     size_t removed_count;
@@ -62,17 +63,20 @@ static int compare_names(const void *a, const void *b)
     return csn_name_compare(*(const uint8_t *const *)a, *(const uint8_t *const *)b);
 }
 
-struct csn_prepare *csn_prepare_new(const uint8_t *apex, const uint8_t *const *drop, size_t drop_count)
+struct csn_prepare *csn_prepare_new(const uint8_t *apex, const uint8_t *const *drop,
+                                    size_t drop_count)
 {
     struct csn_prepare *prepare = csn_calloc(1, sizeof(*prepare));
     uint8_t key[CSN_KEY_MAX];
     memcpy(prepare->apex, apex, csn_name_size(apex));
     csn_name_lower(prepare->apex);
-    prepare->apex_key_size = csn_key_encode(prepare->apex, 0, key) - 3; /* without the name's end and the type */
+    prepare->apex_key_size =
+        csn_key_encode(prepare->apex, 0, key) - 3; /* without the name's end and the type */
     prepare->drop = csn_calloc(drop_count, sizeof(*prepare->drop));
     for (prepare->drop_count = 0; prepare->drop_count < drop_count; prepare->drop_count++) {
         const uint8_t *name = drop[prepare->drop_count];
-        prepare->drop[prepare->drop_count] = csn_arena_copy(&prepare->drop_arena, name, csn_name_size(name));
+        prepare->drop[prepare->drop_count] =
+            csn_arena_copy(&prepare->drop_arena, name, csn_name_size(name));
     }
     qsort(prepare->drop, drop_count, sizeof(*prepare->drop), compare_names);
     return prepare;
@@ -104,14 +108,16 @@ void csn_prepare_free(struct csn_prepare *take_prepare)
 
 /* --- add: the syntax of each record, lower case, TTL, stripping */
 
-static int refuse_record(const uint8_t *owner, const char *code, const char *text, struct csn_reason *reason)
+static int refuse_record(const uint8_t *owner, const char *code, const char *text,
+                         struct csn_reason *reason)
 {
     char name[CSN_NAME_TEXT_MAX];
     csn_name_text(owner, name);
     return csn_reason_set(reason, CSN_EREFUSED, "%s: %s %s", code, name, text);
 }
 
-static int refuse_rdata(const uint8_t *owner, const struct csn_reason *inner, struct csn_reason *reason)
+static int refuse_rdata(const uint8_t *owner, const struct csn_reason *inner,
+                        struct csn_reason *reason)
 {
     char name[CSN_NAME_TEXT_MAX];
     csn_name_text(owner, name);
@@ -119,8 +125,8 @@ static int refuse_rdata(const uint8_t *owner, const struct csn_reason *inner, st
 }
 
 /* In the order of signing.md 1; `owner` is lower case. */
-static int check_record(const struct csn_prepare *prepare, const struct csn_record *record, const uint8_t *owner,
-                        struct csn_reason *reason)
+static int check_record(const struct csn_prepare *prepare, const struct csn_record *record,
+                        const uint8_t *owner, struct csn_reason *reason)
 {
     if (record->class != CSN_CLASS_IN) {
         return refuse_record(owner, "class", "is of another class; only IN is signed", reason);
@@ -139,7 +145,8 @@ static int check_record(const struct csn_prepare *prepare, const struct csn_reco
     return code == CSN_OK ? CSN_OK : refuse_rdata(owner, &inner, reason);
 }
 
-/* DNSSEC records are made here; those that come in are not ours, and keys come from the key set alone. */
+/* DNSSEC records are made here; those that come in are not ours, and keys come from the key set
+ * alone. */
 static bool is_stripped(const struct csn_prepare *prepare, const uint8_t *owner, uint16_t type)
 {
     switch (type) {
@@ -167,10 +174,12 @@ static struct item *add_item(struct csn_prepare *prepare)
     return &prepare->items[prepare->count++];
 }
 
-static void keep_record(struct csn_prepare *prepare, const struct csn_record *record, const uint8_t *owner)
+static void keep_record(struct csn_prepare *prepare, const struct csn_record *record,
+                        const uint8_t *owner)
 {
     const struct item *last = prepare->count > 0 ? &prepare->items[prepare->count - 1] : NULL;
-    struct kept *kept = csn_arena_alloc(&prepare->arena, sizeof(*kept) + record->rdata.size, _Alignof(struct kept));
+    struct kept *kept =
+        csn_arena_alloc(&prepare->arena, sizeof(*kept) + record->rdata.size, _Alignof(struct kept));
     struct item item = {.kept = kept};
     if (last != NULL && csn_name_equal(last->kept->owner, owner)) {
         kept->owner = last->kept->owner;
@@ -190,7 +199,8 @@ static void keep_record(struct csn_prepare *prepare, const struct csn_record *re
     *add_item(prepare) = item;
 }
 
-int csn_prepare_add(struct csn_prepare *prepare, const struct csn_record *record, struct csn_reason *reason)
+int csn_prepare_add(struct csn_prepare *prepare, const struct csn_record *record,
+                    struct csn_reason *reason)
 {
     uint8_t owner[CSN_NAME_MAX];
     size_t size = csn_name_check(record->owner);
@@ -225,7 +235,8 @@ static int compare_items(const void *left, const void *right)
     if (a->prefix != b->prefix) {
         return a->prefix < b->prefix ? -1 : 1;
     }
-    int order = a->kept->owner == b->kept->owner ? 0 : csn_name_compare(a->kept->owner, b->kept->owner);
+    int order =
+        a->kept->owner == b->kept->owner ? 0 : csn_name_compare(a->kept->owner, b->kept->owner);
     if (order == 0) {
         order = a->kept->type - b->kept->type;
     }
@@ -243,8 +254,8 @@ static void sort_items(struct csn_prepare *prepare)
 }
 
 /* `line` 0 is left out. */
-static int refuse_rrset(const uint8_t *owner, uint16_t type, uint32_t line, const char *code, const char *text,
-                        struct csn_reason *reason)
+static int refuse_rrset(const uint8_t *owner, uint16_t type, uint32_t line, const char *code,
+                        const char *text, struct csn_reason *reason)
 {
     char name[CSN_NAME_TEXT_MAX], type_name[16];
     csn_name_text(owner, name);
@@ -252,12 +263,14 @@ static int refuse_rrset(const uint8_t *owner, uint16_t type, uint32_t line, cons
     if (line == 0) {
         return csn_reason_set(reason, CSN_EREFUSED, "%s: %s %s: %s", code, name, type_name, text);
     }
-    return csn_reason_set(reason, CSN_EREFUSED, "%s: %s %s, line %u: %s", code, name, type_name, line, text);
+    return csn_reason_set(reason, CSN_EREFUSED, "%s: %s %s, line %u: %s", code, name, type_name,
+                          line, text);
 }
 
-/* The RRset of items[0..count), of one owner and type in the order of RDATA: the lowest TTL, each RDATA once. */
-static int add_rrset(struct csn_prepare *prepare, const struct item *items, size_t count, struct csn_buf *buf,
-                     struct csn_reason *reason)
+/* The RRset of items[0..count), of one owner and type in the order of RDATA: the lowest TTL, each
+ * RDATA once. */
+static int add_rrset(struct csn_prepare *prepare, const struct item *items, size_t count,
+                     struct csn_buf *buf, struct csn_reason *reason)
 {
     const struct kept *first = items[0].kept;
     uint32_t ttl = first->ttl, line = first->line, records = 0;
@@ -275,7 +288,8 @@ static int add_rrset(struct csn_prepare *prepare, const struct item *items, size
         }
     }
     if (records > RRSET_RECORDS_MAX) {
-        return refuse_rrset(first->owner, first->type, line, "rrset-size", "over 65535 records", reason);
+        return refuse_rrset(first->owner, first->type, line, "rrset-size", "over 65535 records",
+                            reason);
     }
     prepare->ttl_warnings += has_unequal_ttls;
     prepare->lines[prepare->zone->count] = line;
@@ -295,8 +309,9 @@ static int group(struct csn_prepare *prepare, struct csn_reason *reason)
     prepare->lines = csn_calloc(prepare->count, sizeof(*prepare->lines));
     for (size_t from = 0, to; from < prepare->count && code == CSN_OK; from = to) {
         const struct item *first = &prepare->items[from];
-        for (to = from + 1; to < prepare->count && prepare->items[to].kept->type == first->kept->type &&
-                            has_same_owner(first, &prepare->items[to]);
+        for (to = from + 1;
+             to < prepare->count && prepare->items[to].kept->type == first->kept->type &&
+             has_same_owner(first, &prepare->items[to]);
              to++) {
         }
         code = add_rrset(prepare, first, to - from, &buf, reason);
@@ -330,7 +345,8 @@ static const struct refusal *check_rrset(const struct facts *facts, const struct
     static const struct refusal ds_no_ns = {"ds-no-ns", "DS without NS"};
     static const struct refusal dnskey_below = {"dnskey-below", "DNSKEY below the apex"};
     static const struct refusal ns_wildcard = {"ns-wildcard", "NS at a wildcard"};
-    static const struct refusal below_dname = {"below-dname", "a record below a DNAME (RFC 6672 2.4)"};
+    static const struct refusal below_dname = {"below-dname",
+                                               "a record below a DNAME (RFC 6672 2.4)"};
     switch (rrset->type) {
     case CSN_TYPE_SOA:
         if (!facts->is_apex || rrset->count > 1) {
@@ -365,7 +381,8 @@ static const struct refusal *check_rrset(const struct facts *facts, const struct
     return facts->is_below_dname ? &below_dname : NULL;
 }
 
-static struct facts facts_of(const struct csn_prepare *prepare, const struct csn_owners *owners, const uint8_t *dname)
+static struct facts facts_of(const struct csn_prepare *prepare, const struct csn_owners *owners,
+                             const uint8_t *dname)
 {
     const uint8_t *owner = owners->rrsets[0].owner;
     struct facts facts = {.is_apex = csn_name_equal(owner, prepare->apex),
@@ -392,7 +409,8 @@ static int check_apex(const struct csn_prepare *prepare, struct csn_reason *reas
 
 static int check_structure(const struct csn_prepare *prepare, struct csn_reason *reason)
 {
-    const uint8_t *dname = NULL; /* the owner before, if it has a DNAME: the first name below would follow it at once */
+    const uint8_t *dname = NULL; /* the owner before, if it has a DNAME: the first name below would
+                                    follow it at once */
     struct csn_owners owners = csn_owners_first(prepare->zone);
     while (csn_owners_next(&owners)) {
         struct facts facts = facts_of(prepare, &owners, dname);
@@ -400,8 +418,9 @@ static int check_structure(const struct csn_prepare *prepare, struct csn_reason 
             const struct csn_rrset *rrset = &owners.rrsets[i];
             const struct refusal *refusal = check_rrset(&facts, rrset);
             if (refusal != NULL) {
-                return refuse_rrset(rrset->owner, rrset->type, prepare->lines[rrset - prepare->zone->rrsets],
-                                    refusal->code, refusal->text, reason);
+                return refuse_rrset(rrset->owner, rrset->type,
+                                    prepare->lines[rrset - prepare->zone->rrsets], refusal->code,
+                                    refusal->text, reason);
             }
         }
         dname = facts.has_dname ? owners.rrsets[0].owner : NULL;
@@ -427,13 +446,14 @@ static void add_target(struct csn_prepare *prepare, const uint8_t *name)
     }
     if (prepare->target_count == prepare->target_count_max) {
         prepare->target_count_max = prepare->target_count_max ? prepare->target_count_max * 2 : 64;
-        prepare->targets = csn_realloc(prepare->targets, prepare->target_count_max, sizeof(*prepare->targets));
+        prepare->targets =
+            csn_realloc(prepare->targets, prepare->target_count_max, sizeof(*prepare->targets));
     }
     prepare->targets[prepare->target_count++] = (struct target){prefix_of(prepare, name), name};
 }
 
-/* The targets of every NS RRset count, the apex's and occluded ones too. Sorted rather than hashed: registrants choose the
- * names, and the walk that asks for them goes in the same order. */
+/* The targets of every NS RRset count, the apex's and occluded ones too. Sorted rather than hashed:
+ * registrants choose the names, and the walk that asks for them goes in the same order. */
 static void collect_targets(struct csn_prepare *prepare)
 {
     for (size_t i = 0; i < prepare->zone->count; i++) {
@@ -449,12 +469,14 @@ static void collect_targets(struct csn_prepare *prepare)
     }
 }
 
-/* Whether an NS names `owner`. Owners ascend from call to call; *at is the walk's place in the targets. */
+/* Whether an NS names `owner`. Owners ascend from call to call; *at is the walk's place in the
+ * targets. */
 static bool is_target(const struct csn_prepare *prepare, const uint8_t *owner, size_t *at)
 {
     const struct target wanted = {prefix_of(prepare, owner), owner};
     int order = 1;
-    while (*at < prepare->target_count && (order = compare_targets(&wanted, &prepare->targets[*at])) > 0) {
+    while (*at < prepare->target_count &&
+           (order = compare_targets(&wanted, &prepare->targets[*at])) > 0) {
         ++*at;
     }
     return *at < prepare->target_count && order == 0;
@@ -462,8 +484,8 @@ static bool is_target(const struct csn_prepare *prepare, const uint8_t *owner, s
 
 static bool is_listed(const struct csn_prepare *prepare, const uint8_t *owner)
 {
-    return prepare->drop_count > 0 &&
-           bsearch(&owner, prepare->drop, prepare->drop_count, sizeof(*prepare->drop), compare_names) != NULL;
+    return prepare->drop_count > 0 && bsearch(&owner, prepare->drop, prepare->drop_count,
+                                              sizeof(*prepare->drop), compare_names) != NULL;
 }
 
 static bool is_address(uint16_t type)
@@ -480,14 +502,16 @@ static bool has_address(const struct csn_owners *owners)
     return found;
 }
 
-/* Whether the addresses of an owner that no NS names go: orphan glue does, elsewhere what policy lists. */
+/* Whether the addresses of an owner that no NS names go: orphan glue does, elsewhere what policy
+ * lists. */
 static bool is_dropped(struct csn_prepare *prepare, const struct csn_owners *owners)
 {
     if (owners->place == CSN_PLACE_CUT || owners->place == CSN_PLACE_BELOW_CUT) {
         return true;
     }
     for (size_t i = 0; i < owners->count; i++) {
-        prepare->unnamed_addresses += is_address(owners->rrsets[i].type) ? owners->rrsets[i].count : 0;
+        prepare->unnamed_addresses +=
+            is_address(owners->rrsets[i].type) ? owners->rrsets[i].count : 0;
     }
     return is_listed(prepare, owners->rrsets[0].owner);
 }
@@ -515,7 +539,8 @@ static void drop_addresses(struct csn_prepare *prepare)
     zone->count = kept;
 }
 
-int csn_prepare_finish(struct csn_prepare *prepare, struct csn_input **ret_input, struct csn_reason *reason)
+int csn_prepare_finish(struct csn_prepare *prepare, struct csn_input **ret_input,
+                       struct csn_reason *reason)
 {
     REQUIRE(prepare->zone == NULL);
     sort_items(prepare);

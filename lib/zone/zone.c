@@ -58,7 +58,8 @@ static size_t run_end(const struct csn_zone *zone, size_t from)
 }
 
 /* Merges the runs [from, middle) and [middle, to) into the same place of `out`. */
-static void merge(const struct csn_rrset *rrsets, size_t from, size_t middle, size_t to, struct csn_rrset *out)
+static void merge(const struct csn_rrset *rrsets, size_t from, size_t middle, size_t to,
+                  struct csn_rrset *out)
 {
     size_t a = from, b = middle;
     for (size_t at = from; at < to; at++) {
@@ -67,7 +68,8 @@ static void merge(const struct csn_rrset *rrsets, size_t from, size_t middle, si
     }
 }
 
-/* Merges neighbouring runs pair by pair into `*spare`, which becomes the zone's array; the runs that are left. */
+/* Merges neighbouring runs pair by pair into `*spare`, which becomes the zone's array; the runs
+ * that are left. */
 static size_t merge_pairs(struct csn_zone *zone, struct csn_rrset **spare)
 {
     size_t runs = 0;
@@ -83,7 +85,8 @@ static size_t merge_pairs(struct csn_zone *zone, struct csn_rrset **spare)
     return runs;
 }
 
-/* A natural merge sort: zones are put together from a few parts that are in order already, and those cost one pass. */
+/* A natural merge sort: zones are put together from a few parts that are in order already, and
+ * those cost one pass. */
 void csn_zone_seal(struct csn_zone *zone)
 {
     if (is_strictly_ascending(zone)) {
@@ -113,7 +116,8 @@ void csn_zone_unref(struct csn_zone *take_zone)
     free(take_zone);
 }
 
-const struct csn_rrset *csn_zone_find(const struct csn_zone *zone, const uint8_t *owner, uint16_t type)
+const struct csn_rrset *csn_zone_find(const struct csn_zone *zone, const uint8_t *owner,
+                                      uint16_t type)
 {
     const struct csn_rrset wanted = {.owner = owner, .type = type};
     size_t from = 0, to = zone->count;
@@ -137,7 +141,8 @@ static bool is_below(const uint8_t *owner, const uint8_t *above)
     return above != NULL && csn_name_is_under(owner, above) && !csn_name_equal(owner, above);
 }
 
-enum csn_place csn_placer_next(struct csn_placer *placer, const uint8_t *owner, bool has_ns, bool has_dname)
+enum csn_place csn_placer_next(struct csn_placer *placer, const uint8_t *owner, bool has_ns,
+                               bool has_dname)
 {
     if (is_below(owner, placer->cut)) {
         return CSN_PLACE_BELOW_CUT;

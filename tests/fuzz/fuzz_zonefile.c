@@ -1,6 +1,7 @@
-/* Goal: no text makes the intake of zone files do anything but refuse it with a reason or give a prepared zone that is in order
- * and that preparation leaves as it is. Method: read, prepare, and prepare the result again; the same octets as RDATA of each
- * type with a layout, for what a transfer may bring. */
+/* Goal: no text makes the intake of zone files do anything but refuse it with a reason or give a
+ * prepared zone that is in order and that preparation leaves as it is. Method: read, prepare, and
+ * prepare the result again; the same octets as RDATA of each type with a layout, for what a
+ * transfer may bring. */
 #include <string.h>
 
 #include "dns/rdata.h"
@@ -23,7 +24,8 @@ static void add_again(struct csn_prepare *prepare, const struct csn_rrset *rrset
     struct csn_reader reader = csn_rdata_first(rrset);
     struct csn_bytes rdata;
     while (csn_rdata_next(&reader, &rdata)) {
-        const struct csn_record record = {.owner = csn_bytes(rrset->owner, csn_name_size(rrset->owner)),
+        const struct csn_record record = {.owner =
+                                              csn_bytes(rrset->owner, csn_name_size(rrset->owner)),
                                           .rdata = rdata,
                                           .ttl = rrset->ttl,
                                           .class = CSN_CLASS_IN,
@@ -38,7 +40,8 @@ static void check_input(const struct csn_input *input)
     struct csn_prepare *prepare = csn_prepare_new(apex, NULL, 0);
     struct csn_input *again = NULL;
     for (size_t i = input->zone->count; i > 0; i--) {
-        INSIST(i == 1 || csn_rrset_compare(&input->zone->rrsets[i - 2], &input->zone->rrsets[i - 1]) < 0);
+        INSIST(i == 1 ||
+               csn_rrset_compare(&input->zone->rrsets[i - 2], &input->zone->rrsets[i - 1]) < 0);
         add_again(prepare, &input->zone->rrsets[i - 1]);
     }
     INSIST(csn_prepare_finish(prepare, &again, NULL) == CSN_OK);

@@ -1,5 +1,5 @@
-/* Goal: names, keys, serials and packed RRsets behave at the edges. Method: tables of texts, each with what must come out;
- * names in canonical order must have keys in memcmp order. */
+/* Goal: names, keys, serials and packed RRsets behave at the edges. Method: tables of texts, each
+ * with what must come out; names in canonical order must have keys in memcmp order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ static void test_name_check_refuses_what_is_no_name(void **state)
     static const struct {
         const char *data;
         size_t size, expected;
-    } rows[] = {{"", 1, 1},          {"", 0, 0},           {"\1a", 3, 3},          {"\1a", 2, 0},
+    } rows[] = {{"", 1, 1},          {"", 0, 0},          {"\1a", 3, 3},           {"\1a", 2, 0},
                 {"\1a\0rest", 7, 3}, {"\1a\xc0\0", 4, 0}, {"\x40" L63 "a", 66, 0}, {"\3ab", 3, 0}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_int_equal(csn_name_check(csn_bytes(rows[i].data, rows[i].size)), rows[i].expected);
@@ -63,8 +63,17 @@ static void test_name_text_survives_both_ways(void **state)
 static void test_name_parse_refuses_bad_text(void **state)
 {
     (void)state;
-    static const char *const rows[] = {"",      "a",      "a..",    ".a.",    "..", "a.\\25.", "\\256.", "a\\",
-                                       "a.\\1", L63 "a.", L63 "." L63 "." L63 "." L61 "a."};
+    static const char *const rows[] = {"",
+                                       "a",
+                                       "a..",
+                                       ".a.",
+                                       "..",
+                                       "a.\\25.",
+                                       "\\256.",
+                                       "a\\",
+                                       "a.\\1",
+                                       L63 "a.",
+                                       L63 "." L63 "." L63 "." L61 "a."};
     for (size_t i = 0; i < COUNT(rows); i++) {
         uint8_t name[CSN_NAME_MAX];
         assert_int_equal(csn_name_parse(rows[i], name), CSN_EFORMAT);
@@ -77,9 +86,15 @@ static void test_name_is_under_goes_by_whole_labels(void **state)
     static const struct {
         const char *name, *ancestor;
         bool expected;
-    } rows[] = {{"a.example.", "example.", true},   {"example.", "example.", true},    {"example.", "a.example.", false},
-                {"a.anexample.", "example.", false}, {"anexample.", "example.", false}, {"example.", ".", true},
-                {".", ".", true},                    {".", "example.", false},          {"x\\007example.", "example.", false}};
+    } rows[] = {{"a.example.", "example.", true},
+                {"example.", "example.", true},
+                {"example.", "a.example.", false},
+                {"a.anexample.", "example.", false},
+                {"anexample.", "example.", false},
+                {"example.", ".", true},
+                {".", ".", true},
+                {".", "example.", false},
+                {"x\\007example.", "example.", false}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         uint8_t name[CSN_NAME_MAX], ancestor[CSN_NAME_MAX];
         assert_int_equal(csn_name_parse(rows[i].name, name), CSN_OK);
@@ -94,7 +109,11 @@ static void test_labels_count_the_wildcard_only_where_asked(void **state)
     static const struct {
         const char *name;
         unsigned labels, rrsig_labels;
-    } rows[] = {{".", 0, 0}, {"example.", 1, 1}, {"*.example.", 2, 1}, {"a.*.example.", 3, 3}, {"*a.example.", 2, 2}};
+    } rows[] = {{".", 0, 0},
+                {"example.", 1, 1},
+                {"*.example.", 2, 1},
+                {"a.*.example.", 3, 3},
+                {"*a.example.", 2, 2}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         uint8_t name[CSN_NAME_MAX];
         assert_int_equal(csn_name_parse(rows[i].name, name), CSN_OK);
@@ -104,7 +123,8 @@ static void test_labels_count_the_wildcard_only_where_asked(void **state)
     assert_null(csn_name_parent((const uint8_t *)""));
 }
 
-/* As RFC 4034 6.1's list, with the root before it, octets 00 and 01, and labels that are prefixes of others. */
+/* As RFC 4034 6.1's list, with the root before it, octets 00 and 01, and labels that are prefixes
+ * of others. */
 static const char *const ordered[] = {".",
                                       "example.",
                                       "\\000.example.",
@@ -134,14 +154,16 @@ static void test_key_order_is_canonical_order(void **state)
     for (size_t i = 0; i < COUNT(ordered); i++) {
         uint8_t name[CSN_NAME_MAX];
         assert_int_equal(csn_name_parse(ordered[i], name), CSN_OK);
-        assert_true(i == 0 || (csn_name_compare(last_name, name) < 0 && csn_name_compare(name, last_name) > 0));
+        assert_true(i == 0 || (csn_name_compare(last_name, name) < 0 &&
+                               csn_name_compare(name, last_name) > 0));
         assert_int_equal(csn_name_compare(name, name), 0);
         memcpy(last_name, name, sizeof(name));
         for (size_t j = 0; j < COUNT(types); j++) {
             uint8_t key[CSN_KEY_MAX], back[CSN_NAME_MAX];
             uint16_t type;
             size_t size = csn_key_encode(name, types[j], key);
-            assert_true(last_size == 0 || csn_bytes_compare(csn_bytes(last_key, last_size), csn_bytes(key, size)) < 0);
+            assert_true(last_size == 0 || csn_bytes_compare(csn_bytes(last_key, last_size),
+                                                            csn_bytes(key, size)) < 0);
             assert_int_equal(csn_key_decode(csn_bytes(key, size), back, &type), CSN_OK);
             assert_true(csn_name_equal(back, name) && type == types[j]);
             memcpy(last_key, key, size);
@@ -170,12 +192,14 @@ static void test_key_decode_refuses_what_encode_does_not_write(void **state)
     static const struct {
         const char *key;
         size_t size;
-    } rows[] = {{"", 0},           {"\0\0", 2},         {"a\0\0\1", 4},      {"a\0\0\0\1x", 6},
-                {"a\1\3\0\0\0\1", 7}, {"a\1\0\0\0\1", 6}, {"a", 1}, {L63 "a\0\0\0\1", 68}};
+    } rows[] = {{"", 0},           {"\0\0", 2},          {"a\0\0\1", 4},
+                {"a\0\0\0\1x", 6}, {"a\1\3\0\0\0\1", 7}, {"a\1\0\0\0\1", 6},
+                {"a", 1},          {L63 "a\0\0\0\1", 68}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         uint8_t name[CSN_NAME_MAX];
         uint16_t type;
-        assert_int_equal(csn_key_decode(csn_bytes(rows[i].key, rows[i].size), name, &type), CSN_EDAMAGED);
+        assert_int_equal(csn_key_decode(csn_bytes(rows[i].key, rows[i].size), name, &type),
+                         CSN_EDAMAGED);
     }
     uint8_t long_key[300], name[CSN_NAME_MAX];
     uint16_t type;
@@ -192,8 +216,8 @@ static void test_serials_go_round(void **state)
     static const struct {
         uint32_t a, b;
         bool expected;
-    } rows[] = {{1, 0, true},           {0, 1, false},          {5, 5, false},
-                {0, 0xffffffff, true},  {0x80000000, 0, false}, {0, 0x80000000, false},
+    } rows[] = {{1, 0, true},          {0, 1, false},          {5, 5, false},
+                {0, 0xffffffff, true}, {0x80000000, 0, false}, {0, 0x80000000, false},
                 {0x7fffffff, 0, true}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_int_equal(csn_serial_is_after(rows[i].a, rows[i].b), rows[i].expected);
@@ -215,7 +239,8 @@ static void test_next_serial_is_the_later_of_rule_and_last(void **state)
                 {CSN_SERIAL_DATE, 1795262400, 2026112023, 2026112100},
                 {CSN_SERIAL_DATE, 1795262400, 2026112123, 2026112124}};
     for (size_t i = 0; i < COUNT(rows); i++) {
-        assert_int_equal(csn_serial_next(rows[i].rule, rows[i].time_s, rows[i].last), rows[i].expected);
+        assert_int_equal(csn_serial_next(rows[i].rule, rows[i].time_s, rows[i].last),
+                         rows[i].expected);
     }
 }
 
@@ -226,8 +251,12 @@ static void test_wire_time_lies_near(void **state)
     const struct {
         uint32_t wire;
         uint64_t around_s, expected_s;
-    } rows[] = {{1795262400, 1795262500, 1795262400}, {60, era - 60, era + 60}, {0xffffffff, era + 5, era - 1},
-                {0xffffffff, 100, 0xffffffff},        {5, 5, 5},                {5, 3 * era + 7, 3 * era + 5}};
+    } rows[] = {{1795262400, 1795262500, 1795262400},
+                {60, era - 60, era + 60},
+                {0xffffffff, era + 5, era - 1},
+                {0xffffffff, 100, 0xffffffff},
+                {5, 5, 5},
+                {5, 3 * era + 7, 3 * era + 5}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_true(csn_time_near(rows[i].wire, rows[i].around_s) == rows[i].expected_s);
     }

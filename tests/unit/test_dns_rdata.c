@@ -1,5 +1,6 @@
-/* Goal: RDATA is cut into its fields exactly, and names become lower case where the rules say so and nowhere else.
- * Method: tables of RDATA, each with the verdict; every prefix of good RDATA of types with fixed parts is refused. */
+/* Goal: RDATA is cut into its fields exactly, and names become lower case where the rules say so
+ * and nowhere else. Method: tables of RDATA, each with the verdict; every prefix of good RDATA of
+ * types with fixed parts is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +37,8 @@ static void check(const struct row *row)
     const char *expected = row->code != NULL ? row->code : "";
     if (code != (row->code == NULL ? CSN_OK : CSN_EREFUSED) ||
         strncmp(reason.text, expected, strlen(expected)) != 0) {
-        fail_msg("type %u, %zu octets: '%s' instead of '%s'", row->type, row->size, reason.text, expected);
+        fail_msg("type %u, %zu octets: '%s' instead of '%s'", row->type, row->size, reason.text,
+                 expected);
     }
 }
 
@@ -63,7 +65,11 @@ static void test_rdata_check_knows_each_layout(void **state)
         {16, B("\2ab\2c"), "rdata"},
         {13, B("\1a\1b"), NULL},
         {13, B("\1a\1b\1c"), "rdata"},
-        {24, B("\0\1\15\2" "aaaabbbbcccc" "kk" NAME), NULL},
+        {24,
+         B("\0\1\15\2"
+           "aaaabbbbcccc"
+           "kk" NAME),
+         NULL},
         {28, B("aaaabbbbccccdddd"), NULL},
         {28, B("aaaabbbbccccddd"), "rdata"},
         {29, B("\0\1\2\3aaaabbbbcccc"), NULL},
@@ -117,9 +123,12 @@ static void test_rdata_check_knows_each_layout(void **state)
 static void test_rdata_cut_anywhere_is_refused(void **state)
 {
     (void)state;
-    static const struct row rows[] = {{6, B(NAME NAME NUMBERS), "rdata"},  {26, B("\0\1" NAME NAME), "rdata"},
-                                      {14, B(NAME NAME), "rdata"},         {33, B("aabbcc" NAME), "rdata"},
-                                      {35, B("aabb\1u\3E2U\0" NAME), "rdata"}, {38, B("\170a" NAME), "rdata"}};
+    static const struct row rows[] = {{6, B(NAME NAME NUMBERS), "rdata"},
+                                      {26, B("\0\1" NAME NAME), "rdata"},
+                                      {14, B(NAME NAME), "rdata"},
+                                      {33, B("aabbcc" NAME), "rdata"},
+                                      {35, B("aabb\1u\3E2U\0" NAME), "rdata"},
+                                      {38, B("\170a" NAME), "rdata"}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         for (size_t size = 0; size < rows[i].size; size++) {
             check(&(struct row){rows[i].type, rows[i].rdata, size, "rdata"});
@@ -154,7 +163,13 @@ static void test_names_are_lowered_where_the_rules_say(void **state)
         {2, B(NAME), LOWERED},
         {6, B(NAME NAME NUMBERS), LOWERED LOWERED NUMBERS},
         {15, B("AA" NAME), "AA" LOWERED},
-        {24, B("\0\1\15\2" "AAAABBBBCCCC" "KK" NAME "SIG"), "\0\1\15\2" "AAAABBBBCCCC" "KK" LOWERED "SIG"},
+        {24,
+         B("\0\1\15\2"
+           "AAAABBBBCCCC"
+           "KK" NAME "SIG"),
+         "\0\1\15\2"
+         "AAAABBBBCCCC"
+         "KK" LOWERED "SIG"},
         {30, B(NAME "BITS"), LOWERED "BITS"},
         {33, B("AABBCC" NAME), "AABBCC" LOWERED},
         {35, B("AABB\1U\3E2U\0" NAME), "AABB\1U\3E2U\0" LOWERED},
@@ -162,7 +177,13 @@ static void test_names_are_lowered_where_the_rules_say(void **state)
         {38, B("\0AAAABBBBCCCCDDDD"), "\0AAAABBBBCCCCDDDD"},
         {39, B(NAME), LOWERED},
         {16, B("\3ABC"), "\3ABC"},
-        {46, B("\0\1\15\2" "AAAABBBBCCCC" "KK" NAME "SIG"), "\0\1\15\2" "AAAABBBBCCCC" "KK" NAME "SIG"},
+        {46,
+         B("\0\1\15\2"
+           "AAAABBBBCCCC"
+           "KK" NAME "SIG"),
+         "\0\1\15\2"
+         "AAAABBBBCCCC"
+         "KK" NAME "SIG"},
         {47, B(NAME), NAME},
         {64, B("\0\1" NAME), "\0\1" NAME},
         {107, B("\0\1" NAME), "\0\1" NAME},
@@ -171,7 +192,8 @@ static void test_names_are_lowered_where_the_rules_say(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         uint8_t copy[64];
         memcpy(copy, rows[i].in, rows[i].size);
-        assert_int_equal(csn_rdata_check(rows[i].type, csn_bytes(copy, rows[i].size), NULL), CSN_OK);
+        assert_int_equal(csn_rdata_check(rows[i].type, csn_bytes(copy, rows[i].size), NULL),
+                         CSN_OK);
         csn_rdata_lower(rows[i].type, copy, rows[i].size);
         assert_memory_equal(copy, rows[i].out, rows[i].size);
     }
@@ -197,7 +219,8 @@ static void test_meta_types(void **state)
     static const struct {
         uint16_t type;
         bool is_meta;
-    } rows[] = {{0, true}, {1, false}, {41, true}, {127, false}, {128, true}, {250, true}, {255, true}, {256, false}};
+    } rows[] = {{0, true},   {1, false},  {41, true},  {127, false},
+                {128, true}, {250, true}, {255, true}, {256, false}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_int_equal(csn_type_is_meta(rows[i].type), rows[i].is_meta);
     }

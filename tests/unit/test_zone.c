@@ -1,5 +1,6 @@
-/* Goal: a sealed zone is in canonical order whatever way it was put together, finds its RRsets, and knows where each owner
- * stands; inputs refuse a zone without one SOA. Method: seeded shuffles of generated RRsets; a table of owners. */
+/* Goal: a sealed zone is in canonical order whatever way it was put together, finds its RRsets, and
+ * knows where each owner stands; inputs refuse a zone without one SOA. Method: seeded shuffles of
+ * generated RRsets; a table of owners. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,8 +35,11 @@ static struct csn_rrset rrset_at(uint32_t i, uint8_t owner[CSN_NAME_MAX])
     char text[64];
     snprintf(text, sizeof(text), "h%u.d%u.example.", i / 3 % 7, i / 21);
     parse(text, owner);
-    return (struct csn_rrset){
-        .owner = owner, .rdatas = csn_bytes("\0\1x", 3), .ttl = i, .type = (uint16_t)(1 + i % 3 * 300), .count = 1};
+    return (struct csn_rrset){.owner = owner,
+                              .rdatas = csn_bytes("\0\1x", 3),
+                              .ttl = i,
+                              .type = (uint16_t)(1 + i % 3 * 300),
+                              .count = 1};
 }
 
 static void shuffle(uint32_t *order, uint32_t count, uint32_t swaps, uint32_t *seed)
@@ -120,7 +124,8 @@ static void test_placer_knows_cuts_and_what_is_below(void **state)
     struct csn_placer placer = {.apex = example};
     for (size_t i = 0; i < COUNT(rows); i++) {
         parse(rows[i].owner, names[i]);
-        assert_int_equal(csn_placer_next(&placer, names[i], rows[i].has_ns, rows[i].has_dname), rows[i].place);
+        assert_int_equal(csn_placer_next(&placer, names[i], rows[i].has_ns, rows[i].has_dname),
+                         rows[i].place);
     }
 }
 
@@ -144,8 +149,10 @@ static void test_input_refuses_what_has_not_one_soa(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct csn_zone *zone = csn_zone_new(example);
         struct csn_input *input = NULL;
-        csn_zone_add(zone, &(struct csn_rrset){
-                               .owner = example, .rdatas = rows[i].rdatas, .type = CSN_TYPE_SOA, .count = rows[i].count});
+        csn_zone_add(zone, &(struct csn_rrset){.owner = example,
+                                               .rdatas = rows[i].rdatas,
+                                               .type = CSN_TYPE_SOA,
+                                               .count = rows[i].count});
         csn_zone_seal(zone);
         assert_int_equal(csn_input_new(zone, NULL, 0, &input), rows[i].code);
         csn_input_unref(input);

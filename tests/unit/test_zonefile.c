@@ -1,5 +1,6 @@
-/* Goal: zone files give the records they hold, and bad ones are refused with file, line and cause. Method: a table of texts;
- * records are written down one a line as "line owner ttl class type rdlength". */
+/* Goal: zone files give the records they hold, and bad ones are refused with file, line and cause.
+ * Method: a table of texts; records are written down one a line as "line owner ttl class type
+ * rdlength". */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,8 +29,9 @@ static int note(void *arg, const struct csn_record *record, struct csn_reason *r
     (void)reason;
     assert_int_equal(csn_name_check(record->owner), record->owner.size);
     csn_name_text(record->owner.data, owner);
-    int size = snprintf(notes->text + notes->size, sizeof(notes->text) - notes->size, "%u %s %u %u %u %zu\n",
-                        record->line, owner, record->ttl, record->class, record->type, record->rdata.size);
+    int size = snprintf(notes->text + notes->size, sizeof(notes->text) - notes->size,
+                        "%u %s %u %u %u %zu\n", record->line, owner, record->ttl, record->class,
+                        record->type, record->rdata.size);
     notes->size += (size_t)size;
     return CSN_OK;
 }
@@ -42,7 +44,8 @@ static int refuse(void *arg, const struct csn_record *record, struct csn_reason 
 
 static const uint8_t origin[] = "\7example";
 
-static int read_text(const char *text, size_t size, csn_record_fn *fn, struct notes *notes, struct csn_reason *reason)
+static int read_text(const char *text, size_t size, csn_record_fn *fn, struct notes *notes,
+                     struct csn_reason *reason)
 {
     return csn_zonefile_read(csn_bytes(text, size), "in.zone", origin, fn, notes, reason);
 }
@@ -119,7 +122,8 @@ static void test_bad_files_are_refused_with_line_and_cause(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct notes notes = {{0}, 0};
         struct csn_reason reason = {{0}};
-        assert_int_equal(read_text(rows[i].text, strlen(rows[i].text), note, &notes, &reason), CSN_EFORMAT);
+        assert_int_equal(read_text(rows[i].text, strlen(rows[i].text), note, &notes, &reason),
+                         CSN_EFORMAT);
         if (strncmp(reason.text, rows[i].reason, strlen(rows[i].reason)) != 0) {
             fail_msg("'%s' instead of '%s'", reason.text, rows[i].reason);
         }
