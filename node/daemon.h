@@ -21,6 +21,7 @@ struct csn_persister;
 struct csn_keyring;
 
 #define CSN_INPUTS_CACHED 4
+#define CSN_FIRST_GENERATION 1 /* of inputs; an operator's order raises it */
 
 /* What a zone's transfers answer with. */
 struct csn_serving {
@@ -77,6 +78,9 @@ _Noreturn void csn_daemon_die(struct csn_daemon *daemon, int code, const char *w
 
 /* Borrowed, or NULL. */
 struct csn_zone_shell *csn_daemon_zone(struct csn_daemon *daemon, const uint8_t *zone);
+
+/* Begins to take this zone's file in, once: gates need the input of the newest release first. */
+int csn_shell_start_intake(struct csn_zone_shell *zone, struct csn_reason *reason);
 
 /* The cached input with this D(prepared), borrowed, or NULL. */
 struct csn_input *csn_shell_input(const struct csn_zone_shell *zone, const struct csn_digest *prepared);

@@ -63,7 +63,9 @@ static int parse(const struct csn_zone_config *zone, struct csn_bytes text, stru
         csn_prepare_new(zone->zone, zone->policy.drop_addresses, zone->policy.drop_addresses_count);
     int code = csn_zonefile_read(text, zone->input, zone->zone, add_record, prepare, reason);
     if (code == CSN_OK) {
-        code = csn_prepare_finish(prepare, ret_input, reason);
+        struct csn_reason why = {0};
+        code = csn_prepare_finish(prepare, ret_input, &why);
+        csn_reason_set(reason, code, "%s: %.400s", zone->input, why.text);
     }
     csn_prepare_free(prepare);
     return code;

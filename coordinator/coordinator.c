@@ -1,0 +1,181 @@
+#include "coordinator.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct csn_now now_of(void)
+{
+    struct timespec wall, mono;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    clock_gettime(CLOCK_BOOTTIME, &mono);
+    return (struct csn_now){.wall_s = (uint64_t)wall.tv_sec,
+                            .mono_ms = (uint64_t)mono.tv_sec * 1000 + (uint64_t)mono.tv_nsec / 1000000};
+}
+
+static void trace(struct csn_coordinator *coordinator, const struct csn_effect *effect)
+{
+    char zone[CSN_NAME_TEXT_MAX];
+    csn_name_text(effect->zone, zone);
+    enum csn_level level = effect->trace.what == CSN_TRACE_PROPOSED || effect->trace.what == CSN_TRACE_LEADER   ? CSN_INFO
+                           : effect->trace.what == CSN_TRACE_ABANDONED || effect->trace.what == CSN_TRACE_AUTHOR_OUT ? CSN_WARNING
+                                                                                                                     : CSN_DEBUG;
+    const char *end = effect->trace.what == CSN_TRACE_ABANDONED ? csn_round_end_text((enum csn_round_end)effect->trace.number) : "";
+    csn_log(&coordinator->log, level, "trace",
+            "%s zone %s round %" PRIu64 ".%u.%" PRIu32 " site %u from %u to %u number %" PRIu64 " %s",
+            csn_trace_text(effect->trace.what), zone, effect->trace.round.term.counter, effect->trace.round.term.coordinator,
+            effect->trace.round.seq, effect->trace.site, effect->trace.from, effect->trace.to, effect->trace.number, end);
+}
+
+static void send_statement(struct csn_coordinator *coordinator, const struct csn_effect *effect)
+{
+    struct csn_mesh_statement statement;
+    int code = csn_mesh_sign(coordinator->mesh, effect->send.kind, effect->send.body, &statement);
+    if (code != CSN_OK) {
+        csn_log(&coordinator->log, CSN_ERROR, "mesh.sign", "a %s cannot be signed: %s", csn_statement_text(effect->send.kind),
+                csn_error_text(code));
+        return;
+    }
+    csn_mesh_send(coordinator->mesh, &statement);
+}
+
+static void execute(struct csn_coordinator *coordinator, const struct csn_effect *effect)
+{
+    switch (effect->kind) {
+    case CSN_EFFECT_SEND:
+        send_statement(coordinator, effect);
+        break;
+    case CSN_EFFECT_CERTIFICATE:
+        csn_mesh_send_certificate(coordinator->mesh, effect->certificate);
+        break;
+    case CSN_EFFECT_TRACE:
+        trace(coordinator, effect);
+        break;
+    case CSN_EFFECT_COUNT:
+        csn_log(&coordinator->log, CSN_DEBUG, "round.dropped", "%s", csn_count_text(effect->count));
+        break;
+    default:
+        INSIST(!"a leader has no such effect");
+    }
+}
+
+static void step(struct csn_coordinator *coordinator, struct csn_event *event)
+{
+    struct csn_effects effects = {0};
+    INSIST(!coordinator->is_stepping);
+    coordinator->is_stepping = true;
+    event->now = now_of();
+    csn_leader_step(coordinator->core, event, &effects);
+    for (size_t i = 0; i < effects.count; i++) {
+        execute(coordinator, &effects.items[i]);
+    }
+    csn_effects_fini(&effects);
+    coordinator->is_stepping = false;
+}
+
+static void on_statement(void *arg, const struct csn_mesh_statement *statement)
+{
+    struct csn_event event = {.kind = CSN_EVENT_STATEMENT,
+                              .statement = {.kind = statement->kind,
+                                            .signer = statement->signer.number,
+                                            .incarnation = statement->signer.incarnation,
+                                            .body = statement->body,
+                                            .signature = statement->signature}};
+    step(arg, &event);
+}
+
+static void on_certificate(void *arg, struct csn_bytes octets)
+{
+    struct csn_coordinator *coordinator = arg;
+    struct csn_certificate certificate;
+    struct csn_reason reason = {"malformed"};
+    if (csn_certificate_decode(octets, &certificate) != CSN_OK ||
+        csn_certificate_check(&certificate, &coordinator->config->cluster, csn_ed25519_verify, NULL, &reason) != CSN_OK) {
+        csn_log(&coordinator->log, CSN_WARNING, "certificate.bad", "a certificate was dropped: %s", reason.text);
+        return;
+    }
+    struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE, .certificate = {.certificate = &certificate, .octets = octets}};
+    step(coordinator, &event);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct csn_event event = {.kind = CSN_EVENT_TICK};
+    step(timer->data, &event);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct csn_coordinator *coordinator = handle->data;
+    csn_log(&coordinator->log, CSN_INFO, "coordinator.stop", "signal %d", number);
+    _Exit(0);
+}
+
+static void make_core(struct csn_coordinator *coordinator)
+{
+    const struct csn_coordinator_config *config = coordinator->config;
+    struct csn_round_zone *zones = csn_calloc(config->zone_count, sizeof(zones[0]));
+    uint64_t now_s = now_of().wall_s;
+    for (size_t i = 0; i < config->zone_count; i++) {
+        const struct csn_coordinator_zone *zone = &config->zones[i];
+        memcpy(zones[i].zone, zone->zone, sizeof(zones[i].zone));
+        zones[i].serial_rule = zone->policy.serial_rule;
+        zones[i].refresh_interval_s = zone->policy.refresh_interval_s;
+        zones[i].round_deadline_ms = zone->policy.round_deadline_ms;
+        zones[i].max_round_age_s = zone->policy.max_round_age_s;
+        zones[i].refresh_s = csn_policy_refresh_at(&zone->policy, now_s);
+        zones[i].policy = zone->policy.version;
+        zones[i].keyset = zone->keyset.version;
+    }
+    coordinator->core = csn_leader_new(&config->cluster, config->self->number, zones, config->zone_count);
+    free(zones);
+}
+
+static int open_mesh(struct csn_coordinator *coordinator, struct csn_reason *reason)
+{
+    const struct csn_coordinator_config *config = coordinator->config;
+    int code = csn_identity_load(config->identity.key, &coordinator->key, reason);
+    if (code != CSN_OK) {
+        return code;
+    }
+    struct csn_mesh_settings settings = {
+        .loop = coordinator->loop,
+        .log = &coordinator->log,
+        .cluster = &config->cluster,
+        .key = coordinator->key,
+        .self = {.number = config->self->number, .incarnation = 0},
+        .tls_path = config->identity.tls,
+        .ca_path = config->identity.ca,
+        .callbacks = {.arg = coordinator, .on_statement = on_statement, .on_certificate = on_certificate}};
+    return csn_mesh_new(&settings, &coordinator->mesh, reason);
+}
+
+static void start_timers(struct csn_coordinator *coordinator)
+{
+    uv_timer_init(coordinator->loop, &coordinator->tick);
+    uv_signal_init(coordinator->loop, &coordinator->terminate);
+    uv_signal_init(coordinator->loop, &coordinator->interrupt);
+    coordinator->tick.data = coordinator->terminate.data = coordinator->interrupt.data = coordinator;
+    uv_timer_start(&coordinator->tick, on_tick, CSN_TICK_MS, CSN_TICK_MS);
+    uv_signal_start(&coordinator->terminate, on_signal, SIGTERM);
+    uv_signal_start(&coordinator->interrupt, on_signal, SIGINT);
+}
+
+int csn_coordinator_start(struct csn_coordinator *coordinator, uv_loop_t *loop, const struct csn_coordinator_config *config,
+                          struct csn_reason *reason)
+{
+    coordinator->loop = loop;
+    coordinator->config = config;
+    make_core(coordinator);
+    int code = open_mesh(coordinator, reason);
+    if (code != CSN_OK) {
+        return code;
+    }
+    struct csn_event event = {.kind = CSN_EVENT_START};
+    step(coordinator, &event);
+    start_timers(coordinator);
+    csn_log(&coordinator->log, CSN_INFO, "coordinator.start", "coordinator %s with %zu zones", config->name, config->zone_count);
+    return CSN_OK;
+}

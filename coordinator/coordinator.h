@@ -1,0 +1,28 @@
+/* coordinator.h: consign-coordinator put together: the leader machine on one loop, and the mesh. It keeps nothing but its keys; when
+ * it dies nothing is lost and nothing stops being served. Loop thread only. */
+#ifndef CSN_COORDINATOR_COORDINATOR_H
+#define CSN_COORDINATOR_COORDINATOR_H
+
+#include <uv.h>
+
+#include "config/coordinator.h"
+#include "mesh/mesh.h"
+#include "round/leader.h"
+
+struct csn_coordinator {
+    uv_loop_t *loop; /* borrows */
+    struct csn_log log;
+    const struct csn_coordinator_config *config; /* borrows */
+    struct csn_site_key *key;                    /* owns, as all below */
+    struct csn_mesh *mesh;
+    struct csn_leader *core;
+    bool is_stepping;
+    uv_timer_t tick;
+    uv_signal_t terminate, interrupt;
+};
+
+/* Opens what the configuration names and starts. */
+int csn_coordinator_start(struct csn_coordinator *coordinator, uv_loop_t *loop, const struct csn_coordinator_config *config,
+                          struct csn_reason *reason);
+
+#endif

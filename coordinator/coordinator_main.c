@@ -1,0 +1,62 @@
+/* consign-coordinator -c FILE.yaml [--check]. Exit status: 0 ended by a signal, or --check found nothing; 1 failed while
+ * starting; 2 usage or configuration. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator.h"
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: consign-coordinator -c FILE.yaml [--check]\n");
+    return 2;
+}
+
+static int run(const struct csn_coordinator_config *config)
+{
+    char program[64];
+    snprintf(program, sizeof(program), "consign-coordinator %s", config->name);
+    struct csn_coordinator coordinator = {.log = {.program = program, .least = config->log_level}};
+    struct csn_reason reason = {0};
+    int code = csn_coordinator_start(&coordinator, uv_default_loop(), config, &reason);
+    if (code != CSN_OK) {
+        csn_log(&coordinator.log, CSN_ERROR, "coordinator.start", "%s", reason.text);
+        return 1;
+    }
+    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'}, {"version", no_argument, NULL, 'V'}, {0}};
+    const char *path = NULL;
+    bool is_check = false;
+    for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'k':
+            is_check = true;
+            break;
+        case 'V':
+            puts("consign-coordinator " CONSIGN_VERSION);
+            return 0;
+        default:
+            return usage();
+        }
+    }
+    if (path == NULL || optind != argc) {
+        return usage();
+    }
+    signal(SIGPIPE, SIG_IGN);
+    struct csn_coordinator_config *config;
+    struct csn_reason reason = {0};
+    if (csn_coordinator_config_load(path, &config, &reason) != CSN_OK) {
+        fprintf(stderr, "%s\n", reason.text);
+        return 2;
+    }
+    return is_check ? 0 : run(config);
+}

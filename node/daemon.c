@@ -1,0 +1,459 @@
+#include "daemon.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "bulk.h"
+#include "fetch.h"
+#include "inputs.h"
+#include "job.h"
+#include "keyring.h"
+#include "persist.h"
+#include "release.h"
+#include "restore.h"
+#include "status.h"
+#include "transfer.h"
+#include "work.h"
+
+/* An own statement that goes back to the core as everyone else hears it. */
+struct csn_looped {
+    struct csn_looped *next; /* owns */
+    enum csn_statement_kind kind;
+    struct csn_buf body;
+    uint8_t signature[CSN_SIGNATURE_SIZE];
+};
+
+struct csn_now csn_daemon_now(const struct csn_daemon *daemon)
+{
+    (void)daemon;
+    struct timespec wall, mono;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    clock_gettime(CLOCK_BOOTTIME, &mono);
+    return (struct csn_now){.wall_s = (uint64_t)wall.tv_sec,
+                            .mono_ms = (uint64_t)mono.tv_sec * 1000 + (uint64_t)mono.tv_nsec / 1000000};
+}
+
+void csn_daemon_die(struct csn_daemon *daemon, int code, const char *what)
+{
+    csn_log(&daemon->log, CSN_ERROR, "store.failed", "%s (%s); this site stops voting and serving until it is started again", what,
+            csn_error_text(code));
+    _Exit(1);
+}
+
+struct csn_zone_shell *csn_daemon_zone(struct csn_daemon *daemon, const uint8_t *zone)
+{
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        if (csn_name_equal(daemon->zones[i].config->zone, zone)) {
+            return &daemon->zones[i];
+        }
+    }
+    return NULL;
+}
+
+struct csn_input *csn_shell_input(const struct csn_zone_shell *zone, const struct csn_digest *prepared)
+{
+    for (size_t i = 0; i < CSN_INPUTS_CACHED && zone->inputs[i] != NULL; i++) {
+        if (csn_digest_equal(&zone->inputs[i]->prepared, prepared)) {
+            return zone->inputs[i];
+        }
+    }
+    return NULL;
+}
+
+void csn_shell_keep_input(struct csn_zone_shell *zone, struct csn_input *input)
+{
+    if (csn_shell_input(zone, &input->prepared) != NULL) {
+        return;
+    }
+    csn_input_unref(zone->inputs[CSN_INPUTS_CACHED - 1]);
+    memmove(&zone->inputs[1], &zone->inputs[0], (CSN_INPUTS_CACHED - 1) * sizeof(zone->inputs[0]));
+    zone->inputs[0] = csn_input_ref(input);
+}
+
+/* --- effects */
+
+/* Signs, sends to all, and queues it for this node's own core. */
+static void send_statement(struct csn_daemon *daemon, const struct csn_effect *effect)
+{
+    struct csn_mesh_statement statement;
+    if (csn_mesh_sign(daemon->mesh, effect->send.kind, effect->send.body, &statement) != CSN_OK) {
+        csn_log(&daemon->log, CSN_ERROR, "mesh.sign", "a %s cannot be signed with the site key",
+                csn_statement_text(effect->send.kind));
+        return;
+    }
+    if (effect->send.kind == CSN_STATEMENT_HELD) {
+        csn_log(&daemon->log, CSN_DEBUG, "trace.held", "a vote leaves");
+    }
+    csn_mesh_send(daemon->mesh, &statement);
+    struct csn_looped *looped = csn_calloc(1, sizeof(*looped));
+    looped->kind = statement.kind;
+    csn_buf_put_bytes(&looped->body, effect->send.body);
+    memcpy(looped->signature, statement.signature, sizeof(looped->signature));
+    *daemon->looped_end = looped;
+    daemon->looped_end = &looped->next;
+}
+
+static void trace(struct csn_daemon *daemon, const struct csn_effect *effect)
+{
+    const struct csn_zone_shell *zone = csn_daemon_zone(daemon, effect->zone);
+    const char *test = effect->trace.test ? csn_test_text(effect->trace.test) : NULL;
+    bool is_loud = effect->trace.what == CSN_TRACE_DIVERGED || effect->trace.what == CSN_TRACE_HALTED ||
+                   effect->trace.what == CSN_TRACE_HOLDS_MANY || effect->trace.what == CSN_TRACE_REFUSED;
+    char digest[17];
+    csn_hex_encode(csn_bytes(effect->trace.digest.octets, 8), digest);
+    csn_log(&daemon->log, is_loud ? CSN_WARNING : CSN_DEBUG, "trace",
+            "%s zone %s round %" PRIu64 ".%u.%" PRIu32 " site %u from %u to %u digest %s number %" PRIu64 "%s%s",
+            csn_trace_text(effect->trace.what), zone ? zone->name : "-", effect->trace.round.term.counter,
+            effect->trace.round.term.coordinator, effect->trace.round.seq, effect->trace.site, effect->trace.from, effect->trace.to,
+            digest, effect->trace.number, test ? " because not: " : "", test ? test : "");
+    if (effect->trace.what == CSN_TRACE_DIVERGED && zone != NULL) {
+        char classes[5];
+        csn_classes_text((uint8_t)effect->trace.number, classes);
+        csn_log(&daemon->log, CSN_ERROR, "site.diverged",
+                "zone %s: this site computed other content than a quorum (class %s); it serves the certified version and authors "
+                "nothing until it agrees again",
+                zone->name, classes);
+    }
+}
+
+struct doomed {
+    struct csn_daemon *daemon; /* borrows */
+    enum csn_table_kind kind;
+    uint8_t zone[CSN_NAME_MAX];
+    struct csn_digest name;
+};
+
+static void delete_work(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct doomed *doomed = arg;
+    csn_table_delete(doomed->daemon->store, doomed->kind, doomed->zone, &doomed->name);
+}
+
+static void delete_table(struct csn_daemon *daemon, enum csn_table_kind kind, const struct csn_effect *effect,
+                         const struct csn_digest *name)
+{
+    struct doomed *doomed = csn_calloc(1, sizeof(*doomed));
+    doomed->daemon = daemon;
+    doomed->kind = kind;
+    memcpy(doomed->zone, effect->zone, sizeof(doomed->zone));
+    doomed->name = *name;
+    csn_job_run(daemon->loop, 1, delete_work, free, doomed);
+}
+
+static void execute_zone(struct csn_zone_shell *zone, const struct csn_effect *effect)
+{
+    switch (effect->kind) {
+    case CSN_EFFECT_COMPUTE:
+        csn_work_compute(zone, effect);
+        break;
+    case CSN_EFFECT_SIGN:
+        csn_work_sign(zone, effect);
+        break;
+    case CSN_EFFECT_PROVE:
+        csn_work_prove(zone, effect);
+        break;
+    case CSN_EFFECT_STAGE:
+        csn_work_stage(zone, effect);
+        break;
+    case CSN_EFFECT_FETCH:
+        csn_fetch(zone, effect);
+        break;
+    case CSN_EFFECT_RELEASE:
+        csn_release_check(zone, effect);
+        break;
+    case CSN_EFFECT_SERVE:
+        csn_release_serve(zone, effect);
+        break;
+    case CSN_EFFECT_DELETE_VERSION:
+        delete_table(zone->daemon, CSN_TABLE_VERSION, effect, &effect->version);
+        break;
+    case CSN_EFFECT_DELETE_INPUT:
+        delete_table(zone->daemon, CSN_TABLE_INPUT, effect, &effect->input);
+        break;
+    default:
+        break;
+    }
+}
+
+static void execute(struct csn_daemon *daemon, const struct csn_effect *effect)
+{
+    switch (effect->kind) {
+    case CSN_EFFECT_PERSIST:
+        csn_log(&daemon->log, CSN_DEBUG, "trace.persist", "write %" PRIu64 " begins", effect->persist.id);
+        csn_persister_add(daemon->persister, effect);
+        break;
+    case CSN_EFFECT_SEND:
+        send_statement(daemon, effect);
+        break;
+    case CSN_EFFECT_CERTIFICATE:
+        csn_mesh_send_certificate(daemon->mesh, effect->certificate);
+        break;
+    case CSN_EFFECT_TRACE:
+        trace(daemon, effect);
+        break;
+    case CSN_EFFECT_COUNT:
+        csn_log(&daemon->log, CSN_DEBUG, "round.dropped", "%s", csn_count_text(effect->count));
+        break;
+    case CSN_EFFECT_CANCEL: /* completions nobody waits for are dropped by the core */
+        break;
+    default: {
+        struct csn_zone_shell *zone = csn_daemon_zone(daemon, effect->zone);
+        INSIST(zone != NULL);
+        execute_zone(zone, effect);
+    }
+    }
+}
+
+static void step(struct csn_daemon *daemon, struct csn_event *event)
+{
+    struct csn_effects effects = {0};
+    INSIST(!daemon->is_stepping);
+    daemon->is_stepping = true;
+    event->now = csn_daemon_now(daemon);
+    csn_node_step(daemon->core, event, &effects);
+    for (size_t i = 0; i < effects.count; i++) {
+        execute(daemon, &effects.items[i]);
+    }
+    csn_effects_fini(&effects);
+    daemon->is_stepping = false;
+}
+
+void csn_daemon_event(struct csn_daemon *daemon, struct csn_event *event)
+{
+    step(daemon, event);
+    while (daemon->looped != NULL) {
+        struct csn_looped *looped = daemon->looped;
+        daemon->looped = looped->next;
+        if (daemon->looped == NULL) {
+            daemon->looped_end = &daemon->looped;
+        }
+        struct csn_event own = {.kind = CSN_EVENT_STATEMENT,
+                                .statement = {.kind = looped->kind,
+                                              .signer = daemon->config->member->number,
+                                              .incarnation = daemon->config->member->incarnation,
+                                              .body = csn_buf_view(&looped->body),
+                                              .signature = looped->signature}};
+        step(daemon, &own);
+        csn_buf_fini(&looped->body);
+        free(looped);
+    }
+}
+
+/* --- what the parts report */
+
+static void on_persisted(void *arg, uint64_t id, int code)
+{
+    struct csn_daemon *daemon = arg;
+    csn_log(&daemon->log, CSN_DEBUG, "trace.persisted", "write %" PRIu64 " is durable", id);
+    if (code == CSN_EIO || code == CSN_EFULL) {
+        csn_daemon_die(daemon, code, "a vote cannot be made durable");
+    }
+    struct csn_event event = {.kind = CSN_EVENT_PERSISTED, .code = code, .persist_id = id};
+    csn_daemon_event(daemon, &event);
+}
+
+static void on_statement(void *arg, const struct csn_mesh_statement *statement)
+{
+    struct csn_daemon *daemon = arg;
+    struct csn_event event = {.kind = CSN_EVENT_STATEMENT,
+                              .statement = {.kind = statement->kind,
+                                            .signer = statement->signer.number,
+                                            .incarnation = statement->signer.incarnation,
+                                            .body = statement->body,
+                                            .signature = statement->signature}};
+    csn_daemon_event(daemon, &event);
+}
+
+static void on_certificate(void *arg, struct csn_bytes octets)
+{
+    struct csn_daemon *daemon = arg;
+    struct csn_certificate certificate;
+    struct csn_reason reason = {"malformed"};
+    if (csn_certificate_decode(octets, &certificate) != CSN_OK ||
+        csn_certificate_check(&certificate, &daemon->config->cluster, csn_ed25519_verify, NULL, &reason) != CSN_OK) {
+        csn_log(&daemon->log, CSN_WARNING, "certificate.bad", "a certificate was dropped: %s", reason.text);
+        return;
+    }
+    struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE, .certificate = {.certificate = &certificate, .octets = octets}};
+    csn_daemon_event(daemon, &event);
+}
+
+static void on_request(void *arg, struct csn_mesh_peer from, struct csn_bytes request, struct csn_mesh_asked *asked)
+{
+    (void)from;
+    csn_bulk_answer(arg, request, asked);
+}
+
+static void on_input(void *arg, struct csn_input *input)
+{
+    struct csn_zone_shell *zone = arg;
+    csn_shell_keep_input(zone, input);
+    struct csn_event event = {.kind = CSN_EVENT_INPUT,
+                              .input = {.zone = zone->config->zone,
+                                        .id = {.generation = CSN_FIRST_GENERATION,
+                                               .serial = input->serial,
+                                               .received = input->received,
+                                               .prepared = input->prepared,
+                                               .removed = input->removed,
+                                               .removed_hash = input->removed_hash},
+                                        .is_confirmed = true}};
+    csn_daemon_event(zone->daemon, &event);
+}
+
+static void on_input_failed(void *arg, int code, const struct csn_reason *reason)
+{
+    struct csn_zone_shell *zone = arg;
+    csn_daemon_die(zone->daemon, code, reason->text);
+}
+
+static void on_keyring(void *arg, bool is_good)
+{
+    struct csn_zone_shell *zone = arg;
+    struct csn_event event = {.kind = CSN_EVENT_HSM,
+                              .hsm = {.zone = zone->config->zone, .state = is_good ? CSN_HSM_GOOD : CSN_HSM_BAD}};
+    csn_daemon_event(zone->daemon, &event);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct csn_event event = {.kind = CSN_EVENT_TICK};
+    csn_daemon_event(timer->data, &event);
+}
+
+/* A kill at any point is safe, so that stopping needs no ceremony: the worker goes with its socket. */
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct csn_daemon *daemon = handle->data;
+    csn_log(&daemon->log, CSN_INFO, "node.stop", "signal %d", number);
+    _Exit(0);
+}
+
+/* --- start */
+
+static int open_mesh(struct csn_daemon *daemon, struct csn_reason *reason)
+{
+    const struct csn_node_config *config = daemon->config;
+    int code = csn_identity_load(config->identity.key, &daemon->key, reason);
+    if (code != CSN_OK) {
+        return code;
+    }
+    struct csn_mesh_settings settings = {.loop = daemon->loop,
+                                         .log = &daemon->log,
+                                         .cluster = &config->cluster,
+                                         .key = daemon->key,
+                                         .self = {config->member->number, config->member->incarnation},
+                                         .listen_mesh = config->member->mesh,
+                                         .listen_bulk = config->member->bulk,
+                                         .tls_path = config->identity.tls,
+                                         .ca_path = config->identity.ca,
+                                         .callbacks = {.arg = daemon,
+                                                       .on_statement = on_statement,
+                                                       .on_certificate = on_certificate,
+                                                       .on_request = on_request}};
+    return csn_mesh_new(&settings, &daemon->mesh, reason);
+}
+
+static void open_hsm(struct csn_daemon *daemon)
+{
+    const struct csn_hsm_config *config = &daemon->config->hsm;
+    if (!config->is_present) {
+        return;
+    }
+    const char **environment = csn_calloc(config->environment_count + 1, sizeof(environment[0]));
+    memcpy(environment, config->environment, config->environment_count * sizeof(environment[0]));
+    struct csn_hsm_settings settings = {.worker = config->worker,
+                                        .module = config->module,
+                                        .token = config->token,
+                                        .pin_file = config->pin_file,
+                                        .sessions = config->sessions,
+                                        .deadline_ms = config->deadline_ms,
+                                        .environment = environment,
+                                        .folder = config->folder,
+                                        .log = &daemon->log};
+    daemon->hsm = csn_hsm_new(daemon->loop, &settings);
+    free(environment);
+}
+
+static void add_zones(struct csn_daemon *daemon)
+{
+    daemon->zone_count = daemon->config->zone_count;
+    daemon->zones = csn_calloc(daemon->zone_count, sizeof(daemon->zones[0]));
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        daemon->zones[i].daemon = daemon;
+        daemon->zones[i].config = &daemon->config->zones[i];
+        csn_name_text(daemon->config->zones[i].zone, daemon->zones[i].name);
+    }
+}
+
+int csn_shell_start_intake(struct csn_zone_shell *zone, struct csn_reason *reason)
+{
+    struct csn_intake_settings settings = {.loop = zone->daemon->loop,
+                                           .log = &zone->daemon->log,
+                                           .zone = zone->config,
+                                           .store = zone->daemon->store,
+                                           .on_input = on_input,
+                                           .on_failed = on_input_failed,
+                                           .arg = zone};
+    return zone->intake ? CSN_OK : csn_intake_new(&settings, &zone->intake, reason);
+}
+
+/* The edges of the zones, once the core knows what was released: gates compare with it. */
+static int start_zones(struct csn_daemon *daemon, struct csn_reason *reason)
+{
+    int code = CSN_OK;
+    for (size_t i = 0; code == CSN_OK && i < daemon->zone_count; i++) {
+        struct csn_zone_shell *zone = &daemon->zones[i];
+        if (daemon->hsm != NULL) {
+            zone->keyring = csn_keyring_new(daemon->loop, &daemon->log, zone->config, daemon->hsm, on_keyring, zone);
+        }
+        if (!zone->serving.is_ready) {
+            code = csn_shell_start_intake(zone, reason);
+        }
+    }
+    return code;
+}
+
+static void start_timers(struct csn_daemon *daemon)
+{
+    uv_timer_init(daemon->loop, &daemon->tick);
+    uv_signal_init(daemon->loop, &daemon->terminate);
+    uv_signal_init(daemon->loop, &daemon->interrupt);
+    daemon->tick.data = daemon->terminate.data = daemon->interrupt.data = daemon;
+    uv_timer_start(&daemon->tick, on_tick, CSN_TICK_MS, CSN_TICK_MS);
+    uv_signal_start(&daemon->terminate, on_signal, SIGTERM);
+    uv_signal_start(&daemon->interrupt, on_signal, SIGINT);
+}
+
+int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct csn_node_config *config, struct csn_reason *reason)
+{
+    daemon->loop = loop;
+    daemon->config = config;
+    daemon->parts = uv_available_parallelism();
+    daemon->looped_end = &daemon->looped;
+    int code = csn_store_open(config->store, config->votes_size, config->zones_size, &daemon->store, reason);
+    if (code == CSN_OK) {
+        code = csn_store_probe(daemon->store, reason);
+    }
+    if (code != CSN_OK) {
+        return code;
+    }
+    add_zones(daemon);
+    daemon->persister = csn_persister_new(loop, daemon->store, config->second_copy, on_persisted, daemon);
+    if ((code = open_mesh(daemon, reason)) != CSN_OK || (code = csn_transfer_start(daemon, reason)) != CSN_OK ||
+        (code = csn_status_start(daemon, reason)) != CSN_OK) {
+        return code;
+    }
+    open_hsm(daemon);
+    if ((code = csn_restore(daemon, reason)) != CSN_OK || (code = start_zones(daemon, reason)) != CSN_OK) {
+        return code;
+    }
+    start_timers(daemon);
+    csn_log(&daemon->log, CSN_INFO, "node.start", "site %s with %zu zones", config->site, daemon->zone_count);
+    return CSN_OK;
+}

@@ -1,0 +1,72 @@
+/* consign-node -c FILE.yaml [--check]. Exit status: 0 ended by a signal, or --check found nothing; 1 failed while starting or
+ * because its store did; 2 usage or configuration. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h"
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: consign-node -c FILE.yaml [--check]\n");
+    return 2;
+}
+
+/* Heavy work must not keep a vote's write waiting for a thread: some are left beside the parts of two jobs. */
+static void size_thread_pool(void)
+{
+    char threads[16];
+    snprintf(threads, sizeof(threads), "%u", 4 * uv_available_parallelism() + 4);
+    setenv("UV_THREADPOOL_SIZE", threads, 0);
+}
+
+static int run(const struct csn_node_config *config)
+{
+    char program[64];
+    snprintf(program, sizeof(program), "consign-node %s", config->site);
+    struct csn_daemon daemon = {.log = {.program = program, .least = config->log_level}};
+    struct csn_reason reason = {0};
+    size_thread_pool();
+    int code = csn_daemon_start(&daemon, uv_default_loop(), config, &reason);
+    if (code != CSN_OK) {
+        csn_log(&daemon.log, CSN_ERROR, "node.start", "%s: %s", csn_error_text(code), reason.text);
+        return 1;
+    }
+    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'}, {"version", no_argument, NULL, 'V'}, {0}};
+    const char *path = NULL;
+    bool is_check = false;
+    for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'k':
+            is_check = true;
+            break;
+        case 'V':
+            puts("consign-node " CONSIGN_VERSION);
+            return 0;
+        default:
+            return usage();
+        }
+    }
+    if (path == NULL || optind != argc) {
+        return usage();
+    }
+    signal(SIGPIPE, SIG_IGN);
+    struct csn_node_config *config;
+    struct csn_reason reason = {0};
+    if (csn_node_config_load(path, &config, &reason) != CSN_OK) {
+        fprintf(stderr, "%s\n", reason.text);
+        return 2;
+    }
+    return is_check ? 0 : run(config);
+}

@@ -1,0 +1,174 @@
+#include "restore.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "inputs.h"
+#include "persist.h"
+#include "version.h"
+
+#define SECONDS_MAX CSN_ZONES_MAX
+
+struct restore {
+    struct csn_daemon *daemon; /* borrows */
+    struct csn_arena arena;    /* owns what the arrays point to */
+    struct csn_record_pair *records; /* owns */
+    size_t record_count;
+    struct csn_version_name *versions; /* owns */
+    struct csn_version_name *bad;      /* owns; versions that are damaged */
+    size_t version_count, bad_count;
+    struct csn_record_pair seconds[SECONDS_MAX];
+    size_t second_count;
+    struct csn_buf second_file; /* owns */
+};
+
+static int add_record(void *arg, struct csn_bytes key, struct csn_bytes value)
+{
+    struct restore *restore = arg;
+    restore->records = csn_realloc(restore->records, restore->record_count + 1, sizeof(restore->records[0]));
+    struct csn_record_pair *record = &restore->records[restore->record_count++];
+    record->key = csn_bytes(csn_arena_copy(&restore->arena, key.data, key.size), key.size);
+    record->value = csn_bytes(csn_arena_copy(&restore->arena, value.data, value.size), value.size);
+    return CSN_OK;
+}
+
+static void add_name(struct restore *restore, struct csn_version_name **names, size_t *count, const uint8_t *zone,
+                     const struct csn_digest *name)
+{
+    *names = csn_realloc(*names, *count + 1, sizeof((*names)[0]));
+    struct csn_version_name *added = &(*names)[(*count)++];
+    added->zone = csn_arena_copy(&restore->arena, zone, csn_name_size(zone));
+    added->full_root = *name;
+}
+
+static bool is_whole(const struct restore *restore, const uint8_t *zone, const struct csn_digest *name)
+{
+    struct csn_version_view view;
+    struct csn_zone_roots roots;
+    if (csn_version_open(restore->daemon->store, zone, name, &view) != CSN_OK) {
+        return false;
+    }
+    int code = csn_version_check(&view, zone, name, &roots, NULL);
+    csn_version_close(&view);
+    return code == CSN_OK;
+}
+
+static int add_table(void *arg, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name, struct csn_bytes meta)
+{
+    (void)meta;
+    struct restore *restore = arg;
+    if (kind != CSN_TABLE_VERSION || csn_daemon_zone(restore->daemon, zone) == NULL) {
+        return CSN_OK;
+    }
+    if (is_whole(restore, zone, name)) {
+        add_name(restore, &restore->versions, &restore->version_count, zone, name);
+    } else {
+        add_name(restore, &restore->bad, &restore->bad_count, zone, name);
+    }
+    return CSN_OK;
+}
+
+static void delete_bad(struct restore *restore)
+{
+    for (size_t i = 0; i < restore->bad_count; i++) {
+        char zone[CSN_NAME_TEXT_MAX], name[17];
+        csn_name_text(restore->bad[i].zone, zone);
+        csn_hex_encode(csn_bytes(restore->bad[i].full_root.octets, 8), name);
+        csn_log(&restore->daemon->log, CSN_ERROR, "store.damaged",
+                "zone %s: the stored version %s does not have its root and is deleted; it will be fetched from a peer if it is needed; "
+                "check this site's disk",
+                zone, name);
+        csn_table_delete(restore->daemon->store, CSN_TABLE_VERSION, restore->bad[i].zone, &restore->bad[i].full_root);
+    }
+}
+
+static int add_input(void *arg, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name, struct csn_bytes octets)
+{
+    struct restore *restore = arg;
+    struct csn_input_meta meta;
+    if (kind != CSN_TABLE_INPUT || csn_daemon_zone(restore->daemon, zone) == NULL ||
+        csn_input_meta_decode(octets, &meta) != CSN_OK) {
+        return CSN_OK;
+    }
+    struct csn_event event = {.kind = CSN_EVENT_INPUT,
+                              .input = {.zone = zone,
+                                        .id = {.generation = CSN_FIRST_GENERATION,
+                                               .serial = meta.serial,
+                                               .received = meta.received,
+                                               .prepared = *name,
+                                               .removed = meta.removed,
+                                               .removed_hash = meta.removed_hash}}};
+    csn_daemon_event(restore->daemon, &event);
+    return CSN_OK;
+}
+
+static void make_core(struct csn_daemon *daemon)
+{
+    struct csn_round_zone *zones = csn_calloc(daemon->zone_count, sizeof(zones[0]));
+    uint64_t now_s = csn_daemon_now(daemon).wall_s;
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        const struct csn_zone_config *config = daemon->zones[i].config;
+        memcpy(zones[i].zone, config->zone, sizeof(zones[i].zone));
+        zones[i].serial_rule = config->policy.serial_rule;
+        zones[i].refresh_interval_s = config->policy.refresh_interval_s;
+        zones[i].round_deadline_ms = config->policy.round_deadline_ms;
+        zones[i].max_round_age_s = config->policy.max_round_age_s;
+        zones[i].refresh_s = csn_policy_refresh_at(&config->policy, now_s);
+        zones[i].policy = config->policy.version;
+        zones[i].keyset = config->keyset.version;
+    }
+    daemon->core = csn_node_new(&daemon->config->cluster, daemon->config->member->number, zones, daemon->zone_count);
+    free(zones);
+}
+
+static int collect(struct restore *restore, struct csn_reason *reason)
+{
+    struct csn_daemon *daemon = restore->daemon;
+    int code = csn_store_read_votes(daemon->store, csn_bytes(CSN_RECORD_PREFIX, strlen(CSN_RECORD_PREFIX)), add_record, restore);
+    if (code != CSN_OK) {
+        return csn_reason_set(reason, code, "%s: the votes cannot be read: %s; restore nothing: this site must return as a new member",
+                              daemon->config->store, csn_error_text(code));
+    }
+    code = csn_persister_load(daemon->config->second_copy, &restore->second_file, restore->seconds, SECONDS_MAX,
+                              &restore->second_count, reason);
+    if (code != CSN_OK) {
+        return code;
+    }
+    code = csn_table_list(daemon->store, add_table, restore);
+    return code == CSN_OK ? code
+                          : csn_reason_set(reason, code, "%s: the versions cannot be read: %s", daemon->config->store,
+                                           csn_error_text(code));
+}
+
+static void restore_fini(struct restore *restore)
+{
+    csn_buf_fini(&restore->second_file);
+    free(restore->records);
+    free(restore->versions);
+    free(restore->bad);
+    csn_arena_fini(&restore->arena);
+}
+
+int csn_restore(struct csn_daemon *daemon, struct csn_reason *reason)
+{
+    struct restore restore = {.daemon = daemon};
+    make_core(daemon);
+    int code = collect(&restore, reason);
+    if (code == CSN_OK) {
+        delete_bad(&restore);
+        csn_persister_keep(daemon->persister, restore.seconds, restore.second_count);
+        struct csn_event event = {.kind = CSN_EVENT_START,
+                                  .start = {.records = restore.records,
+                                            .record_count = restore.record_count,
+                                            .seconds = restore.seconds,
+                                            .second_count = restore.second_count,
+                                            .versions = restore.versions,
+                                            .version_count = restore.version_count}};
+        csn_daemon_event(daemon, &event);
+        code = csn_table_list(daemon->store, add_input, &restore);
+    }
+    restore_fini(&restore);
+    return code;
+}

@@ -1,0 +1,368 @@
+#include "status.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "keyring.h"
+#include "ops/status.h"
+
+#define SILENT_MS 6000 /* a site not heard for longer is unreachable */
+
+static const char *role_of(const struct csn_member *member)
+{
+    return member->role == CSN_MEMBER_SIGNER ? "signer" : "verifier";
+}
+
+static const char *state_of(enum csn_node_state state, bool is_diverged)
+{
+    switch (state) {
+    case CSN_NODE_STARTING:
+        return "starting";
+    case CSN_NODE_SEALED:
+        return "sealed";
+    case CSN_NODE_HALTED:
+        return "halted";
+    default:
+        return is_diverged ? "diverged" : "ok";
+    }
+}
+
+static const char *halt_text(enum csn_halt halt)
+{
+    switch (halt) {
+    case CSN_HALT_DAMAGED:
+        return "a durable record is damaged; return as a new member with a new key";
+    case CSN_HALT_EPOCH:
+        return "the store is of another epoch than the cluster document";
+    case CSN_HALT_AMNESIA:
+        return "a vote of this site exists that its store does not know; return as a new member with a new key";
+    case CSN_HALT_PERSIST:
+        return "a vote could not be made durable";
+    default:
+        return NULL;
+    }
+}
+
+/* --- this site */
+
+static const char *own_hsm(const struct csn_daemon *daemon, struct csn_status *status)
+{
+    if (daemon->hsm == NULL) {
+        return "none";
+    }
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        const char *reason = csn_keyring_reason(daemon->zones[i].keyring);
+        if (reason[0] != '\0') {
+            return csn_status_text(status, "%s %s: %s",
+                                   csn_keyring_is_wrong_key(daemon->zones[i].keyring) ? "wrong key, zone" : "zone",
+                                   daemon->zones[i].name, reason);
+        }
+    }
+    struct csn_hsm_status hsm;
+    csn_hsm_status_get(daemon->hsm, &hsm);
+    return hsm.state == CSN_HSM_UP ? "ok" : csn_status_text(status, "%s: %s", csn_hsm_state_text(hsm.state), hsm.reason.text);
+}
+
+static void blame_own_hsm(const struct csn_daemon *daemon, struct csn_status *status)
+{
+    for (size_t i = 0; daemon->hsm != NULL && i < daemon->zone_count; i++) {
+        const struct csn_keyring *keyring = daemon->zones[i].keyring;
+        if (csn_keyring_is_wrong_key(keyring)) {
+            csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: zone %s: %s", daemon->config->site, daemon->zones[i].name,
+                             csn_keyring_reason(keyring));
+        } else if (csn_keyring_reason(keyring)[0] != '\0') {
+            csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: zone %s: HSM: %s", daemon->config->site, daemon->zones[i].name,
+                             csn_keyring_reason(keyring));
+        }
+    }
+}
+
+static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
+                     struct csn_status *status, struct csn_status_site *site)
+{
+    bool is_diverged = false;
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        struct csn_node_zone_status zone;
+        csn_node_get_zone(daemon->core, i, now, &zone);
+        is_diverged |= zone.row.diverged != 0;
+        if (daemon->zones[i].serving.is_ready) {
+            csn_status_add_released(status, site, csn_status_text(status, "%s", daemon->zones[i].name),
+                                    daemon->zones[i].serving.serial);
+        }
+    }
+    site->state = csn_status_text(status, "%s", state_of(core->state, is_diverged));
+    site->has_last_seen = true;
+    site->hsm = own_hsm(daemon, status);
+    site->error = halt_text(core->halt);
+    blame_own_hsm(daemon, status);
+}
+
+/* --- the others */
+
+static const char *peer_hsm(enum csn_hsm_state hsm)
+{
+    return hsm == CSN_HSM_GOOD ? "ok" : hsm == CSN_HSM_ABSENT ? "none" : "bad";
+}
+
+static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const struct csn_member *member,
+                      struct csn_status *status, struct csn_status_site *site)
+{
+    struct csn_peer_status peer;
+    if (!csn_node_get_peer(daemon->core, member->number, &peer)) {
+        site->state = "unreachable";
+        site->error = csn_status_text(status, "not heard since this node started");
+        return;
+    }
+    bool is_diverged = false;
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        const struct csn_row *row = csn_node_peer_row(daemon->core, member->number, daemon->zones[i].config->zone);
+        if (row != NULL && !csn_round_is_none(row->released.round)) {
+            csn_status_add_released(status, site, csn_status_text(status, "%s", daemon->zones[i].name), row->released_serial);
+        }
+        is_diverged |= row != NULL && row->diverged != 0;
+    }
+    uint64_t ago_ms = now.mono_ms - peer.heard_ms;
+    site->has_last_seen = true;
+    site->last_seen_ms = ago_ms;
+    site->has_clock_offset = true;
+    site->clock_offset_us = ((int64_t)peer.clock_s - (int64_t)peer.heard_s) * 1000000;
+    site->hsm = csn_status_text(status, "%s", peer_hsm(peer.hsm));
+    site->state = csn_status_text(status, "%s", state_of(peer.state, is_diverged));
+    if (peer.hsm == CSN_HSM_BAD) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: its HSM cannot sign; see consignctl status there", member->name);
+    }
+    if (ago_ms > SILENT_MS) {
+        char ago[CSN_SPAN_TEXT_SIZE];
+        csn_span_text(ago_ms / 1000, ago);
+        site->state = "unreachable";
+        site->error = csn_status_text(status, "not heard for %s", ago);
+    }
+}
+
+static void fill_sites(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
+                       struct csn_status *status)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        const struct csn_member *member = &cluster->members[i];
+        struct csn_status_site *site = csn_status_add_site(status);
+        if (site == NULL) {
+            return;
+        }
+        site->number = member->number;
+        site->name = csn_status_text(status, "%s", member->name);
+        site->role = role_of(member);
+        site->leads = member->number == core->lead_site;
+        if (member == daemon->config->member) {
+            fill_own(daemon, now, core, status, site);
+        } else {
+            fill_peer(daemon, now, member, status, site);
+        }
+    }
+}
+
+/* --- zones */
+
+static void fill_released(const struct csn_node_zone_status *core, struct csn_status_zone *zone)
+{
+    const struct csn_body_held *held = &core->released->held;
+    zone->has_released = true;
+    zone->released = held->proposal.serial;
+    zone->votes = core->released->vote_count;
+    zone->released_at_s = held->proposal.time_s;
+    csn_content_root(held->proposal.zone, held->proposal.serial, held->proposal.time_s, &held->roots, &zone->content);
+    zone->full = held->full_root;
+    zone->first_expiry_s = held->earliest_expiry_s;
+}
+
+/* How many sites say that they hold or serve what this node serves: the certificate has q of them, more may have followed. */
+static uint8_t count_holders(const struct csn_daemon *daemon, const struct csn_node_zone_status *core)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    uint8_t count = 1;
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        const struct csn_row *row = csn_node_peer_row(daemon->core, cluster->members[i].number, core->zone);
+        if (row != NULL && &cluster->members[i] != daemon->config->member &&
+            csn_digest_equal(&row->released.full_root, &core->released->held.full_root)) {
+            count++;
+        }
+    }
+    return count;
+}
+
+static void add_diverged(const struct csn_daemon *daemon, struct csn_status *status, struct csn_status_zone *zone,
+                         const struct csn_member *member, const struct csn_row *row)
+{
+    char classes[5];
+    if (row == NULL || row->diverged == 0) {
+        return;
+    }
+    (void)daemon;
+    csn_classes_text(row->diverged, classes);
+    struct csn_status_diverged diverged = {.site = csn_status_text(status, "%s", member->name),
+                                           .classes = csn_status_text(status, "%s", classes),
+                                           .serial = row->released_serial};
+    csn_status_add_diverged(status, zone, &diverged);
+}
+
+static void fill_diverged(const struct csn_daemon *daemon, const struct csn_node_zone_status *core, struct csn_status *status,
+                          struct csn_status_zone *zone)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        const struct csn_member *member = &cluster->members[i];
+        const struct csn_row *row = member == daemon->config->member
+                                        ? &core->row
+                                        : csn_node_peer_row(daemon->core, member->number, core->zone);
+        add_diverged(daemon, status, zone, member, row);
+    }
+}
+
+static void fill_parked(const struct csn_zone_shell *shell, struct csn_status *status, struct csn_status_zone *zone)
+{
+    const struct csn_parked *parked = shell->intake ? csn_intake_parked(shell->intake) : NULL;
+    if (parked == NULL || parked->reason.text[0] == '\0') {
+        return;
+    }
+    struct csn_status_parked row = {.reason = csn_status_text(status, "%s", parked->reason.text),
+                                    .has_serial = parked->has_serial,
+                                    .serial = parked->serial,
+                                    .since_s = parked->since_s};
+    csn_status_add_parked(status, zone, &row);
+}
+
+static void fill_pending(const struct csn_daemon *daemon, const struct csn_node_zone_status *core, struct csn_status *status,
+                         struct csn_status_zone *zone)
+{
+    bool is_released = core->released != NULL && core->proposal != NULL &&
+                       core->proposal->serial == core->released->held.proposal.serial;
+    if (core->proposal == NULL || is_released) {
+        return;
+    }
+    zone->has_pending = true;
+    zone->pending = core->proposal->serial;
+    zone->waiting_for = csn_status_text(status, "%s: %u of %u sites computed it, %u of %u votes", csn_work_text(core->work),
+                                        core->computed_count, daemon->config->cluster.quorum, core->held_count,
+                                        daemon->config->cluster.quorum);
+}
+
+static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_t index, struct csn_status *status)
+{
+    const struct csn_zone_shell *shell = &daemon->zones[index];
+    struct csn_status_zone *zone = csn_status_add_zone(status);
+    struct csn_node_zone_status core;
+    if (zone == NULL) {
+        return;
+    }
+    csn_node_get_zone(daemon->core, index, now, &core);
+    zone->zone = csn_status_text(status, "%s", shell->name);
+    zone->voters = daemon->config->cluster.member_count;
+    zone->state = core.row.is_held ? "held" : core.behind_since_s ? "behind" : shell->serving.is_ready ? "released" : "none";
+    uint64_t refresh_s = csn_policy_refresh_at(&shell->config->policy, now.wall_s);
+    zone->expiry_warning_s = refresh_s / 2;
+    zone->expiry_critical_s = refresh_s / 4; /* the fence */
+    if (core.released != NULL) {
+        fill_released(&core, zone);
+        uint8_t holders = count_holders(daemon, &core);
+        zone->votes = holders > zone->votes ? holders : zone->votes;
+    }
+    fill_pending(daemon, &core, status, zone);
+    fill_parked(shell, status, zone);
+    fill_diverged(daemon, &core, status, zone);
+}
+
+static const char *leader_name(const struct csn_cluster *cluster, uint16_t number, struct csn_status *status)
+{
+    const struct csn_coordinator_id *leader = number ? csn_cluster_coordinator(cluster, number) : NULL;
+    return leader ? csn_status_text(status, "%s", leader->name) : NULL;
+}
+
+static void fill(const struct csn_daemon *daemon, struct csn_status *status)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    struct csn_now now = csn_daemon_now(daemon);
+    struct csn_node_status core;
+    char id[33];
+    csn_node_get_status(daemon->core, now, &core);
+    csn_hex_encode(csn_bytes(cluster->id, sizeof(cluster->id)), id);
+    status->cluster = csn_status_text(status, "%.8s", id);
+    memcpy(status->cluster_id, cluster->id, sizeof(status->cluster_id));
+    status->epoch = cluster->epoch;
+    status->quorum = cluster->quorum;
+    status->members = cluster->member_count;
+    status->term = core.promised.counter;
+    status->leader = leader_name(cluster, core.leader, status);
+    status->observed_from = csn_status_text(status, "%s", daemon->config->site);
+    status->observed_at_s = now.wall_s;
+    fill_sites(daemon, now, &core, status);
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        fill_zone(daemon, now, i, status);
+    }
+    csn_status_judge(status);
+}
+
+/* --- the socket */
+
+static void on_status(void *arg, struct csn_status *ret_status)
+{
+    fill(arg, ret_status);
+}
+
+static void fill_cert(const struct csn_daemon *daemon, const struct csn_node_zone_status *core, struct csn_cert_view *view)
+{
+    const struct csn_body_held *held = &core->released->held;
+    const struct csn_proposal *p = &held->proposal;
+    char zone[CSN_NAME_TEXT_MAX];
+    csn_name_text(p->zone, zone);
+    *view = (struct csn_cert_view){.serial = p->serial,
+                                   .epoch = p->epoch,
+                                   .round_counter = p->round.term.counter,
+                                   .round_coordinator = p->round.term.coordinator,
+                                   .round_seq = p->round.seq,
+                                   .time_s = p->time_s,
+                                   .schedule_s = p->schedule_s,
+                                   .records = held->records,
+                                   .signatures = held->signatures,
+                                   .first_expiry_s = held->earliest_expiry_s,
+                                   .full = held->full_root};
+    view->zone = csn_arena_copy(&view->arena, zone, strlen(zone) + 1);
+    csn_content_root(p->zone, p->serial, p->time_s, &held->roots, &view->content);
+    for (uint8_t i = 0; i < core->released->vote_count; i++) {
+        const struct csn_certificate_vote *vote = &core->released->votes[i];
+        const struct csn_member *member = csn_cluster_member(&daemon->config->cluster, vote->site);
+        const char *name = member ? member->name : "?";
+        view->signers[view->signer_count++] = (struct csn_cert_signer){
+            .number = vote->site,
+            .name = csn_arena_copy(&view->arena, name, strlen(name) + 1),
+            .incarnation = vote->incarnation};
+    }
+    view->certificate = csn_bytes(csn_arena_copy(&view->arena, core->released_octets.data, core->released_octets.size),
+                                  core->released_octets.size);
+}
+
+static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_view, struct csn_reason *reason)
+{
+    struct csn_daemon *daemon = arg;
+    uint8_t name[CSN_NAME_MAX];
+    struct csn_node_zone_status core;
+    if (csn_name_parse(zone, name) != CSN_OK) {
+        return csn_reason_set(reason, CSN_EFORMAT, "%s: not a fully qualified name", zone);
+    }
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        if (csn_name_equal(daemon->zones[i].config->zone, name)) {
+            csn_node_get_zone(daemon->core, i, csn_daemon_now(daemon), &core);
+            if (core.released == NULL) {
+                return csn_reason_set(reason, CSN_ENOTFOUND, "%s: nothing is released yet", zone);
+            }
+            fill_cert(daemon, &core, ret_view);
+            return CSN_OK;
+        }
+    }
+    return csn_reason_set(reason, CSN_ENOTFOUND, "%s: not a zone of this node", zone);
+}
+
+int csn_status_start(struct csn_daemon *daemon, struct csn_reason *reason)
+{
+    struct csn_control_handlers handlers = {.arg = daemon, .on_status = on_status, .on_cert_show = on_cert_show};
+    return csn_control_new(daemon->loop, daemon->config->control, &handlers, &daemon->log, &daemon->control, reason);
+}
