@@ -208,13 +208,15 @@ static int generate_aes(struct csn_p11_session *session, CK_OBJECT_HANDLE *ret_o
 }
 
 static int wrap_object(struct csn_p11_session *session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE under, CK_OBJECT_HANDLE object,
-                       struct csn_arena *arena, struct csn_bytes *ret_wrapped, struct csn_reason *reason)
+                       const char *name, struct csn_arena *arena, struct csn_bytes *ret_wrapped, struct csn_reason *reason)
 {
+    char what[CSN_HSM_LABEL_MAX + 16];
     uint8_t wrapped[WRAPPED_MAX];
     CK_ULONG size = sizeof(wrapped);
     CK_RV rv = session->token->api->C_WrapKey(session->handle, mechanism, under, object, wrapped, &size);
     if (rv != CKR_OK) {
-        return csn_p11_fail(session, rv, "C_WrapKey", reason);
+        snprintf(what, sizeof(what), "C_WrapKey of %s", name);
+        return csn_p11_fail(session, rv, what, reason);
     }
     *ret_wrapped = csn_bytes(csn_arena_copy(arena, wrapped, size), size);
     return CSN_OK;
@@ -251,7 +253,7 @@ static int wrap_key(struct csn_p11_session *session, const struct csn_hsm_key *k
         code = read_id(session, private_key, arena, &ret_key->id, reason);
     }
     if (code == CSN_OK) {
-        code = wrap_object(session, &mechanism, aes, private_key, arena, &ret_key->wrapped, reason);
+        code = wrap_object(session, &mechanism, aes, private_key, key->label, arena, &ret_key->wrapped, reason);
     }
     if (code == CSN_OK) {
         ret_key->public_key = csn_bytes(csn_arena_copy(arena, buf.data, buf.size), buf.size);
@@ -275,7 +277,7 @@ static int try_wrap(struct csn_p11_session *session, struct csn_bytes public_key
         code = generate_aes(session, &aes, reason);
     }
     if (code == CSN_OK) {
-        code = wrap_object(session, &oaep, receiver, aes, arena, &ret_wrapped->aes_key, reason);
+        code = wrap_object(session, &oaep, receiver, aes, "the AES key", arena, &ret_wrapped->aes_key, reason);
     }
     for (size_t i = 0; code == CSN_OK && i < count; i++) {
         code = wrap_key(session, &keys[i], mechanism, aes, arena, &ret_wrapped->keys[i], reason);

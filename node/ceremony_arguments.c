@@ -1,0 +1,125 @@
+#include "ceremony_arguments.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "hsm/ceremony.h"
+
+#define DEADLINE_MS 120000 /* a small HSM takes its time over an RSA pair */
+
+static const char usage[] =
+    "usage: consign-ceremony key generate TOKEN --label L --algorithm N --role ksk|zsk [--id HEX] [--bits N] [--sealed]\n"
+    "       consign-ceremony key show TOKEN --label L --algorithm N --role ksk|zsk [--id HEX]\n"
+    "       consign-ceremony transport request FILE TOKEN [--transport-label L]\n"
+    "       consign-ceremony transport export FILE TOKEN --request FILE --label L [--label L]... [--seal]\n"
+    "       consign-ceremony transport import FILE TOKEN\n"
+    "       consign-ceremony transport seal TOKEN --label L [--label L]...\n"
+    "TOKEN: --module FILE --token URI --pin-file FILE [--worker PROGRAM] [--folder FOLDER] [--deadline SPAN]\n";
+
+_Noreturn void csn_ceremony_refuse(const char *what, const char *value)
+{
+    fprintf(stderr, "consign-ceremony: %s%s%s\n%s", what, value != NULL ? ": " : "", value != NULL ? value : "", usage);
+    exit(2);
+}
+
+static void add_label(struct csn_ceremony_arguments *arguments, const char *label)
+{
+    if (arguments->key_count == CSN_HSM_WRAP_MAX || !csn_hsm_label_is_good(label)) {
+        csn_ceremony_refuse("not a label, or too many", label);
+    }
+    arguments->keys[arguments->key_count++].label = label;
+}
+
+static void set_id(struct csn_ceremony_arguments *arguments, const char *hex)
+{
+    arguments->id_size = strlen(hex) / 2;
+    if (arguments->id_size == 0 || arguments->id_size > CSN_HSM_ID_MAX || strlen(hex) % 2 != 0 ||
+        csn_hex_decode(hex, arguments->id, arguments->id_size) != CSN_OK) {
+        csn_ceremony_refuse("--id takes 1 to 64 octets in hex", hex);
+    }
+}
+
+static uint64_t number(const char *text, uint64_t max)
+{
+    uint64_t value = 0;
+    if (csn_number_parse(text, max, &value) != CSN_OK) {
+        csn_ceremony_refuse("not a number that fits", text);
+    }
+    return value;
+}
+
+static unsigned deadline_ms(const char *text)
+{
+    uint64_t span_s = 0;
+    if (csn_span_parse(text, &span_s) != CSN_OK || span_s < 1 || span_s > 86400) {
+        csn_ceremony_refuse("--deadline takes a span from 1s to 1d", text);
+    }
+    return (unsigned)span_s * 1000;
+}
+
+static uint16_t flags_of(const char *role)
+{
+    if (strcmp(role, "ksk") != 0 && strcmp(role, "zsk") != 0) {
+        csn_ceremony_refuse("--role is ksk or zsk", role);
+    }
+    return role[0] == 'k' ? CSN_CEREMONY_KSK : CSN_CEREMONY_ZSK;
+}
+
+static void set_option(struct csn_ceremony_arguments *arguments, int option, const char *value)
+{
+    switch (option) {
+    case 'm': arguments->settings.module = value; break;
+    case 't': arguments->settings.token = value; break;
+    case 'p': arguments->settings.pin_file = value; break;
+    case 'w': arguments->settings.worker = value; break;
+    case 'f': arguments->settings.folder = value; break;
+    case 'd': arguments->settings.deadline_ms = deadline_ms(value); break;
+    case 'l': add_label(arguments, value); break;
+    case 'i': set_id(arguments, value); break;
+    case 'a': arguments->algorithm = number(value, UINT8_MAX); break;
+    case 'b': arguments->bits = number(value, 3072); break;
+    case 'r': arguments->flags = flags_of(value); break;
+    case 'q': arguments->request = value; break;
+    case 'T': arguments->transport_label = value; break;
+    case 's': arguments->seals = true; break;
+    case 'S': arguments->is_sealed = true; break;
+    default: csn_ceremony_refuse("not understood", NULL);
+    }
+}
+
+void csn_ceremony_parse(int argc, char **argv, struct csn_ceremony_arguments *ret_arguments)
+{
+    static const struct option options[] = {
+        {"module", 1, NULL, 'm'}, {"token", 1, NULL, 't'},     {"pin-file", 1, NULL, 'p'},  {"worker", 1, NULL, 'w'},
+        {"folder", 1, NULL, 'f'}, {"deadline", 1, NULL, 'd'},  {"label", 1, NULL, 'l'},     {"id", 1, NULL, 'i'},
+        {"bits", 1, NULL, 'b'},   {"algorithm", 1, NULL, 'a'}, {"role", 1, NULL, 'r'},      {"request", 1, NULL, 'q'},
+        {"seal", 0, NULL, 's'},   {"sealed", 0, NULL, 'S'},    {"transport-label", 1, NULL, 'T'}, {NULL, 0, NULL, 0}};
+    struct csn_ceremony_arguments *arguments = ret_arguments;
+    int option;
+    *arguments = (struct csn_ceremony_arguments){
+        .transport_label = "consign-transport", .bits = 2048, .settings = {.sessions = 1, .deadline_ms = DEADLINE_MS}};
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        set_option(arguments, option, optarg);
+    }
+    const char **words[] = {&arguments->noun, &arguments->verb, &arguments->file};
+    for (size_t i = 0; i < 3 && optind < argc; i++) {
+        *words[i] = argv[optind++];
+    }
+    if (optind < argc) {
+        csn_ceremony_refuse("one word too many", argv[optind]);
+    }
+    if (arguments->noun == NULL || arguments->verb == NULL) {
+        csn_ceremony_refuse("what is to be done?", NULL);
+    }
+    if (arguments->settings.token == NULL) {
+        csn_ceremony_refuse("--token is missing", NULL);
+    }
+    if (arguments->id_size > 0 && arguments->key_count == 1) {
+        arguments->keys[0].id = csn_bytes(arguments->id, arguments->id_size);
+    } else if (arguments->id_size > 0) {
+        csn_ceremony_refuse("--id goes with one --label", NULL);
+    }
+}
