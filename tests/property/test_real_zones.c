@@ -121,11 +121,36 @@ static void test_real_zone_agrees_with_reference(void **state)
     csn_real_zone_fini(&zone);
 }
 
+/* The real root needs R >= 13 d: the default of 10 d is refused, 14 d is not. */
+static void test_root_refuses_default_policy(void **state)
+{
+    (void)state;
+    static const struct csn_timed default_refresh = {.value_s = 10 * 86400};
+    struct csn_real_zone zone;
+    struct csn_reason reason = {""};
+    if (!csn_real_zone_load("test_real_zones", CSN_REAL_ROOT, &zone)) {
+        skip();
+    }
+    struct csn_input *input = csn_test_input(zone.plan, csn_buf_view(&zone.text));
+    struct csn_policy *policy = &zone.plan->policy;
+    policy->refresh_interval_s = policy->propagation_s = 3600;
+    policy->hold_budget_s = 12 * 3600;
+    policy->postpublication_s = 7 * 86400;
+    uint64_t now_s = zone.plan->params.schedule_s;
+    assert_int_equal(csn_policy_check_input(policy, now_s, input->soa.expire, input->ttl_max, &reason), CSN_OK);
+    policy->refresh = (struct csn_timed_list){&default_refresh, 1};
+    assert_int_equal(csn_policy_check_input(policy, now_s, input->soa.expire, input->ttl_max, &reason), CSN_EREFUSED);
+    assert_non_null(strstr(reason.text, "refresh is 10d"));
+    csn_input_unref(input);
+    csn_real_zone_fini(&zone);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         {.name = "root", .test_func = test_real_zone_agrees_with_reference, .initial_state = (void *)CSN_REAL_ROOT},
         {.name = "gov", .test_func = test_real_zone_agrees_with_reference, .initial_state = (void *)CSN_REAL_GOV},
+        cmocka_unit_test(test_root_refuses_default_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
