@@ -136,12 +136,23 @@ static void load_input(void *arg, unsigned part, unsigned parts)
     csn_input_load(remember->zone->daemon->store, remember->zone->config->zone, &remember->prepared, &remember->input);
 }
 
+/* From now on new inputs are compared with this one. */
+static void set_released(struct csn_zone_shell *zone, struct csn_input *input)
+{
+    struct csn_reason reason;
+    int code = csn_shell_start_intake(zone, &reason);
+    if (code != CSN_OK) {
+        csn_daemon_die(zone->daemon, code, reason.text);
+    }
+    if (input != NULL) {
+        csn_intake_set_released(zone->intake, input);
+    }
+}
+
 static void keep_input(void *arg)
 {
     struct remember *remember = arg;
-    if (remember->input != NULL) {
-        csn_intake_set_released(remember->zone->intake, remember->input);
-    }
+    set_released(remember->zone, remember->input);
     csn_input_unref(remember->input);
     free(remember);
 }
@@ -150,7 +161,7 @@ static void remember_input(struct csn_zone_shell *zone, const struct csn_digest 
 {
     struct csn_input *input = csn_shell_input(zone, prepared);
     if (input != NULL) {
-        csn_intake_set_released(zone->intake, input);
+        set_released(zone, input);
         return;
     }
     struct remember *remember = csn_calloc(1, sizeof(*remember));
