@@ -11,14 +11,14 @@
 #include "mesh/mesh.h"
 #include "ops/control.h"
 #include "round/node.h"
-#include "xfr/notify.h"
-#include "xfr/server.h"
 #include "zone/store.h"
 
 struct csn_daemon;
 struct csn_work;
 struct csn_persister;
 struct csn_keyring;
+struct csn_xfr_server;
+struct csn_notify;
 
 #define CSN_INPUTS_CACHED 4
 #define CSN_FIRST_GENERATION 1 /* of inputs; an operator's order raises it */

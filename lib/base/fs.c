@@ -43,7 +43,7 @@ static int open_for_read(const char *path, struct csn_reason *reason, int *ret_f
 
 int csn_fs_read(const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
 {
-    int fd;
+    int fd = -1;
     int code = open_for_read(path, reason, &fd);
     if (code != CSN_OK) {
         return code;
@@ -55,7 +55,7 @@ int csn_fs_read(const char *path, size_t size_max, struct csn_buf *buf, struct c
 
 int csn_fs_read_secret(const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
 {
-    int fd;
+    int fd = -1;
     int code = open_for_read(path, reason, &fd);
     if (code != CSN_OK) {
         return code;
