@@ -324,6 +324,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct csn_event event = {.kind = CSN_EVENT_TICK};
     csn_daemon_event(timer->data, &event);
+    csn_transfer_tick(timer->data);
 }
 
 /* A kill at any point is safe, so that stopping needs no ceremony: the worker goes with its socket. */

@@ -11,6 +11,7 @@
 #include "mesh/mesh.h"
 #include "ops/control.h"
 #include "round/node.h"
+#include "xfr/source.h"
 #include "zone/store.h"
 
 struct csn_daemon;
@@ -28,6 +29,7 @@ struct csn_serving {
     bool is_ready;
     struct csn_digest full_root;
     uint32_t serial;
+    uint64_t expiry_s; /* first signature to expire, Unix */
 };
 
 /* The edge of one zone. */
@@ -56,7 +58,9 @@ struct csn_daemon {
     struct csn_mesh *mesh;
     struct csn_hsm *hsm; /* NULL: a verifier */
     struct csn_xfr_server *xfr;
+    struct csn_xfr_source source;
     struct csn_notify *notify;
+    bool was_lead;
     struct csn_control *control;
     struct csn_zone_shell *zones;
     size_t zone_count;

@@ -6,6 +6,7 @@
 
 #include "inputs.h"
 #include "job.h"
+#include "transfer.h"
 #include "version.h"
 
 /* A version against its certificate. */
@@ -174,8 +175,10 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
 {
     struct csn_daemon *daemon = zone->daemon;
     const struct csn_body_held *held = &effect->release.certificate->held;
-    zone->serving = (struct csn_serving){.is_ready = true, .full_root = held->full_root, .serial = held->proposal.serial};
+    zone->serving = (struct csn_serving){.is_ready = true, .full_root = held->full_root, .serial = held->proposal.serial,
+                                         .expiry_s = held->earliest_expiry_s};
     remember_input(zone, &held->proposal.input.prepared);
     csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
             held->proposal.serial, effect->release.certificate->vote_count, held->records);
+    csn_transfer_released(zone);
 }

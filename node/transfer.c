@@ -1,13 +1,116 @@
 #include "transfer.h"
 
-int csn_transfer_start(struct csn_daemon *daemon, struct csn_reason *reason)
+#include <stdio.h>
+
+#include "round/node.h"
+#include "xfr/notify.h"
+#include "xfr/server.h"
+
+/* Behind for longer than policy allows: others serve newer, so this site sends its secondaries there (protocol.md, who
+ * answers). */
+static bool is_behind(const struct csn_zone_shell *zone)
 {
-    (void)daemon;
-    (void)reason;
-    return CSN_OK;
+    struct csn_now now = csn_daemon_now(zone->daemon);
+    for (size_t i = 0; i < csn_node_zone_count(zone->daemon->core); i++) {
+        struct csn_node_zone_status core;
+        csn_node_get_zone(zone->daemon->core, i, now, &core);
+        if (csn_name_equal(core.zone, zone->config->zone)) {
+            return core.behind_since_s != 0 && now.wall_s > core.behind_since_s + zone->config->policy.behind_max_s;
+        }
+    }
+    return false;
 }
 
-void csn_transfer_notify(struct csn_zone_shell *zone)
+static void find(void *arg, const uint8_t *name, struct csn_xfr_zone *ret_zone)
 {
-    (void)zone;
+    struct csn_daemon *daemon = arg;
+    const struct csn_zone_shell *zone = csn_daemon_zone(daemon, name);
+    *ret_zone = (struct csn_xfr_zone){.state = CSN_XFR_UNKNOWN};
+    if (zone == NULL) {
+        return;
+    }
+    ret_zone->state = CSN_XFR_HELD;
+    if (!zone->serving.is_ready) {
+        snprintf(ret_zone->text, sizeof(ret_zone->text), "no release is here yet");
+    } else if (is_behind(zone)) {
+        snprintf(ret_zone->text, sizeof(ret_zone->text), "behind: other sites serve a newer release");
+    } else {
+        uint64_t now_s = csn_daemon_now(daemon).wall_s;
+        ret_zone->state = CSN_XFR_READY;
+        ret_zone->left_s = zone->serving.expiry_s > now_s ? (uint32_t)(zone->serving.expiry_s - now_s) : 0;
+    }
+}
+
+static int open_reader(void *arg, const uint8_t *name, void **ret_reader)
+{
+    struct csn_daemon *daemon = arg;
+    const struct csn_zone_shell *zone = csn_daemon_zone(daemon, name);
+    struct csn_table_reader *reader;
+    if (zone == NULL || !zone->serving.is_ready) {
+        return CSN_ENOTFOUND;
+    }
+    int code = csn_table_open(daemon->store, CSN_TABLE_VERSION, name, &zone->serving.full_root, &reader);
+    if (code == CSN_OK) {
+        *ret_reader = reader;
+    }
+    return code;
+}
+
+static int next_entry(void *reader, struct csn_entry *ret_entry)
+{
+    return csn_table_next(reader, ret_entry);
+}
+
+static void close_reader(void *take_reader)
+{
+    csn_table_close(take_reader);
+}
+
+int csn_transfer_start(struct csn_daemon *daemon, struct csn_reason *reason)
+{
+    daemon->source = (struct csn_xfr_source){
+        .arg = daemon, .find = find, .open = open_reader, .next = next_entry, .close = close_reader};
+    const struct csn_transfer_config *config = &daemon->config->transfer;
+    int code = csn_notify_new(daemon->loop, config, &daemon->log, &daemon->notify, reason);
+    return code != CSN_OK ? code
+                          : csn_xfr_server_new(daemon->loop, config, daemon->config->site, &daemon->source, &daemon->log,
+                                               &daemon->xfr, reason);
+}
+
+static void notify(struct csn_zone_shell *zone)
+{
+    struct csn_table_reader *reader;
+    struct csn_entry soa;
+    if (!zone->serving.is_ready || csn_table_open(zone->daemon->store, CSN_TABLE_VERSION, zone->config->zone,
+                                                  &zone->serving.full_root, &reader) != CSN_OK) {
+        return;
+    }
+    if (csn_table_seek(reader, zone->config->zone, CSN_TYPE_SOA) == CSN_OK && csn_table_next(reader, &soa) == CSN_OK &&
+        soa.rrset.type == CSN_TYPE_SOA) {
+        csn_notify_zone(zone->daemon->notify, zone->config->zone, &soa.rrset);
+    }
+    csn_table_close(reader);
+}
+
+static bool leads(const struct csn_daemon *daemon)
+{
+    struct csn_node_status status;
+    csn_node_get_status(daemon->core, csn_daemon_now(daemon), &status);
+    return status.lead_site == daemon->config->member->number;
+}
+
+void csn_transfer_released(struct csn_zone_shell *zone)
+{
+    if (leads(zone->daemon)) {
+        notify(zone);
+    }
+}
+
+void csn_transfer_tick(struct csn_daemon *daemon)
+{
+    bool is_lead = leads(daemon);
+    for (size_t i = 0; is_lead && !daemon->was_lead && i < daemon->zone_count; i++) {
+        notify(&daemon->zones[i]);
+    }
+    daemon->was_lead = is_lead;
 }
