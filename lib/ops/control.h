@@ -33,8 +33,8 @@ int csn_control_new(uv_loop_t *loop, const char *path, const struct csn_control_
 /* Removes the socket and closes every client; memory goes when the loop has turned. */
 void csn_control_free(struct csn_control *take_control);
 
-/* For consignctl: asks and waits at most `timeout_ms`. CSN_ENOTFOUND: nobody listens there; CSN_EPERMISSION; CSN_ETIMEOUT;
- * CSN_EFORMAT; or what the daemon answered. The reason says what to do next. */
+/* For consignctl: asks and waits at most `timeout_ms`. CSN_ECLOSED: nobody listens there, or it hung up; CSN_EPERMISSION;
+ * CSN_ETIMEOUT; CSN_EFORMAT; or what the daemon answered. The reason says what to do next. */
 int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_status *ret_status, struct csn_reason *reason);
 int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone, struct csn_cert_view *ret_view,
                          struct csn_reason *reason);

@@ -73,9 +73,9 @@ static int open_socket(struct caller *caller)
         case ENOENT:
         case ECONNREFUSED:
         case ENOTDIR:
-            return fail(caller, CSN_ENOTFOUND, "no daemon listens there; is consign-node running, and is this its socket?");
+            return fail(caller, CSN_ECLOSED, "no daemon listens there; is consign-node running, and is this its socket?");
         case EAGAIN:
-            return fail(caller, CSN_EBUSY, "the daemon takes no more connections now");
+            return fail(caller, CSN_ECLOSED, "the daemon takes no more connections now");
         default:
             return fail(caller, CSN_EIO, strerror(errno));
         }

@@ -117,18 +117,37 @@ bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *
     return true;
 }
 
+/* Where a reason of this level goes: behind all that are as bad. */
+static uint32_t place_of(const struct csn_status *status, enum csn_health level)
+{
+    uint32_t at = status->reason_count;
+    while (at > 0 && status->reason_levels[at - 1] < level) {
+        at--;
+    }
+    return at;
+}
+
 void csn_status_blame(struct csn_status *status, enum csn_health level, const char *format, ...)
 {
+    uint32_t at = place_of(status, level);
     if (level > status->level) {
         status->level = level;
     }
-    if (status->reason_count == CSN_STATUS_ROWS_MAX) {
+    if (at == CSN_STATUS_ROWS_MAX) {
         return; /* the level counts; sixteen causes are enough to act on */
+    }
+    if (status->reason_count < CSN_STATUS_ROWS_MAX) {
+        status->reason_count++;
+    }
+    for (uint32_t i = status->reason_count - 1; i > at; i--) {
+        status->reasons[i] = status->reasons[i - 1];
+        status->reason_levels[i] = status->reason_levels[i - 1];
     }
     va_list args;
     va_start(args, format);
-    status->reasons[status->reason_count++] = keep_text(&status->arena, format, args);
+    status->reasons[at] = keep_text(&status->arena, format, args);
     va_end(args);
+    status->reason_levels[at] = level;
 }
 
 static bool is_voter(const struct csn_status_site *site)

@@ -104,7 +104,8 @@ struct csn_status {
     struct csn_status_zone *zones[CSN_STATUS_ZONES_MAX];
     uint32_t zone_count;
     enum csn_health level;
-    const char *reasons[CSN_STATUS_ROWS_MAX]; /* worst level first is not promised; csn_status_blame's order */
+    const char *reasons[CSN_STATUS_ROWS_MAX]; /* the worst first, else in the order of csn_status_blame */
+    enum csn_health reason_levels[CSN_STATUS_ROWS_MAX]; /* beside them; not sent to consignctl */
     uint32_t reason_count;
 };
 
@@ -123,7 +124,8 @@ bool csn_status_add_released(struct csn_status *status, struct csn_status_site *
 bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone, const struct csn_status_parked *row);
 bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *zone, const struct csn_status_diverged *row);
 
-/* Raises the verdict to at least `level` and gives the reason: cause and what to do next. */
+/* Raises the verdict to at least `level` and gives the reason: cause and what to do next. Above CSN_STATUS_ROWS_MAX the last
+ * of the mildest is dropped. */
 void csn_status_blame(struct csn_status *status, enum csn_health level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

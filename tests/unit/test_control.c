@@ -5,10 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "ops/control.h"
 #include "ops/control_wire.h"
 #include "ops/status.h"
 
@@ -183,7 +189,7 @@ static void test_verdict_follows_from_the_rows(void **state)
         assert_int_equal(status.level, rows[i].level);
         assert_int_equal(status.reason_count > 0, rows[i].reason != NULL);
         if (rows[i].reason != NULL) {
-            assert_non_null(strstr(status.reasons[status.reason_count - 1], rows[i].reason));
+            assert_non_null(strstr(status.reasons[0], rows[i].reason));
         }
         csn_status_fini(&status);
     }
@@ -201,6 +207,326 @@ static void test_rows_above_the_maximum_are_refused_and_said(void **state)
     csn_status_fini(&status);
 }
 
+/* --- a real server, in a thread with a loop of its own, as a daemon would run it */
+
+#define PATH_SIZE 256
+#define TIMEOUT_MS 20000
+
+struct server {
+    char folder[PATH_SIZE];
+    char path[PATH_SIZE + 16];
+    struct csn_log log;
+    struct csn_control *control;
+    uv_loop_t loop;
+    uv_async_t stop;
+    uv_thread_t thread;
+};
+
+static void on_status(void *arg, struct csn_status *ret_status)
+{
+    (void)arg;
+    fill(ret_status);
+    csn_status_judge(ret_status);
+}
+
+static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_view, struct csn_reason *reason)
+{
+    (void)arg;
+    if (strcmp(zone, "ch.") != 0) {
+        return csn_reason_set(reason, CSN_ENOTFOUND, "zone %s is not configured here", zone);
+    }
+    ret_view->zone = "ch.";
+    ret_view->serial = 2026112104;
+    ret_view->round_counter = UINT64_MAX;
+    ret_view->signer_count = 2;
+    ret_view->signers[0] = (struct csn_cert_signer){.number = 1, .name = "zrh", .incarnation = 1};
+    ret_view->signers[1] = (struct csn_cert_signer){.number = 3, .name = "sin", .incarnation = 2};
+    ret_view->certificate = csn_bytes("CSNC", 4);
+    return CSN_OK;
+}
+
+static void stop(uv_async_t *async)
+{
+    struct server *server = async->data;
+    csn_control_free(server->control);
+    uv_close((uv_handle_t *)async, NULL);
+}
+
+static void run(void *arg)
+{
+    struct server *server = arg;
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+}
+
+static int listen_at(struct server *server, struct csn_control **ret_control, struct csn_reason *reason)
+{
+    static const struct csn_control_handlers handlers = {.on_status = on_status, .on_cert_show = on_cert_show};
+    return csn_control_new(&server->loop, server->path, &handlers, &server->log, ret_control, reason);
+}
+
+static int make_server(void **state)
+{
+    struct server *server = csn_calloc(1, sizeof(*server));
+    const char *base = getenv("TMPDIR");
+    snprintf(server->folder, sizeof(server->folder), "%s/consign-control-XXXXXX", base != NULL ? base : "/tmp");
+    assert_non_null(mkdtemp(server->folder));
+    snprintf(server->path, sizeof(server->path), "%s/control.sock", server->folder);
+    server->log = (struct csn_log){.program = "test_control", .least = CSN_ERROR};
+    uv_loop_init(&server->loop);
+    uv_async_init(&server->loop, &server->stop, stop);
+    server->stop.data = server;
+    assert_int_equal(listen_at(server, &server->control, NULL), CSN_OK);
+    assert_int_equal(uv_thread_create(&server->thread, run, server), 0);
+    *state = server;
+    return 0;
+}
+
+static int end_server(void **state)
+{
+    struct server *server = *state;
+    uv_async_send(&server->stop);
+    uv_thread_join(&server->thread);
+    assert_int_equal(uv_loop_close(&server->loop), 0);
+    assert_int_not_equal(access(server->path, F_OK), 0);
+    assert_int_equal(rmdir(server->folder), 0);
+    free(server);
+    return 0;
+}
+
+static void test_operators_are_answered(void **state)
+{
+    struct server *server = *state;
+    struct csn_status status;
+    struct csn_cert_view view;
+    struct csn_reason reason;
+    struct stat st;
+    assert_int_equal(stat(server->path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0660);
+    assert_int_equal(csn_control_ask_status(server->path, TIMEOUT_MS, &status, &reason), CSN_OK);
+    assert_int_equal(status.level, CSN_HEALTH_OK);
+    assert_string_equal(status.sites[1]->name, "sjc");
+    csn_status_fini(&status);
+    assert_int_equal(csn_control_ask_cert(server->path, TIMEOUT_MS, "ch.", &view, &reason), CSN_OK);
+    assert_true(view.round_counter == UINT64_MAX);
+    assert_string_equal(view.signers[1].name, "sin");
+    assert_true(csn_bytes_equal(view.certificate, csn_bytes("CSNC", 4)));
+    csn_cert_view_fini(&view);
+    assert_int_equal(csn_control_ask_cert(server->path, TIMEOUT_MS, "li.", &view, &reason), CSN_ENOTFOUND);
+    assert_string_equal(reason.text, "zone li. is not configured here");
+}
+
+static int dial(const struct server *server)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval patience = {.tv_sec = TIMEOUT_MS / 1000};
+    assert_true(strlen(server->path) < sizeof(address.sun_path));
+    memcpy(address.sun_path, server->path, strlen(server->path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static void frame(struct csn_buf *buf, struct csn_bytes message)
+{
+    csn_buf_put_u32(buf, (uint32_t)message.size);
+    csn_buf_put_bytes(buf, message);
+}
+
+static void read_exactly(int fd, void *data, size_t size)
+{
+    assert_int_equal(recv(fd, data, size, MSG_WAITALL), size);
+}
+
+/* The code of the next reply. */
+static int read_code(int fd)
+{
+    uint8_t length[4];
+    struct csn_reason reason;
+    struct csn_status status;
+    read_exactly(fd, length, sizeof(length));
+    size_t size = csn_get_u32(length);
+    uint8_t *octets = csn_alloc(size);
+    read_exactly(fd, octets, size);
+    int code = csn_control_status_decode(csn_bytes(octets, size), &status, &reason);
+    if (code == CSN_OK) {
+        csn_status_fini(&status);
+    }
+    free(octets);
+    return code;
+}
+
+static bool is_closed(int fd)
+{
+    uint8_t octet;
+    return recv(fd, &octet, 1, 0) <= 0;
+}
+
+static void test_requests_in_one_write_are_answered_in_order(void **state)
+{
+    const struct server *server = *state;
+    struct csn_control_request request = {.what = CSN_CONTROL_STATUS};
+    struct csn_buf message = {0}, octets = {0};
+    assert_int_equal(csn_control_request_encode(&request, &message), CSN_OK);
+    frame(&octets, csn_buf_view(&message));
+    frame(&octets, csn_bytes("\xff\xff", 2));
+    frame(&octets, csn_bytes(NULL, 0));
+    frame(&octets, csn_buf_view(&message));
+    int fd = dial(server);
+    assert_int_equal(send(fd, octets.data, octets.size, 0), octets.size);
+    assert_int_equal(read_code(fd), CSN_OK);
+    assert_int_equal(read_code(fd), CSN_EFORMAT);
+    assert_int_equal(read_code(fd), CSN_EFORMAT);
+    assert_int_equal(read_code(fd), CSN_OK);
+    close(fd);
+    csn_buf_fini(&message);
+    csn_buf_fini(&octets);
+}
+
+static void test_requests_of_another_version_are_refused(void **state)
+{
+    const struct server *server = *state;
+    static const uint8_t version_2[] = {0x08, 0x02, 0x12, 0x00}; /* field 1: 2, field 2: StatusRequest */
+    struct csn_buf octets = {0};
+    frame(&octets, csn_bytes(version_2, sizeof(version_2)));
+    int fd = dial(server);
+    assert_int_equal(send(fd, octets.data, octets.size, 0), octets.size);
+    assert_int_equal(read_code(fd), CSN_EFORMAT);
+    close(fd);
+    csn_buf_fini(&octets);
+}
+
+static void test_a_frame_above_the_limit_closes_the_connection(void **state)
+{
+    const struct server *server = *state;
+    uint8_t length[4];
+    int fd = dial(server);
+    csn_set_u32(length, CSN_CONTROL_REQUEST_MAX + 1);
+    assert_int_equal(send(fd, length, sizeof(length), 0), sizeof(length));
+    assert_true(is_closed(fd));
+    close(fd);
+}
+
+static void test_one_client_too_many_is_closed(void **state)
+{
+    const struct server *server = *state;
+    struct csn_status status;
+    struct csn_reason reason;
+    int fds[CSN_CONTROL_CLIENTS_MAX], code;
+    for (size_t i = 0; i < CSN_CONTROL_CLIENTS_MAX; i++) {
+        fds[i] = dial(server);
+    }
+    int extra = dial(server);
+    assert_true(is_closed(extra));
+    close(extra);
+    for (size_t i = 0; i < CSN_CONTROL_CLIENTS_MAX; i++) {
+        close(fds[i]);
+    }
+    do { /* the server sees them go in its own time */
+        code = csn_control_ask_status(server->path, TIMEOUT_MS, &status, &reason);
+    } while (code == CSN_ECLOSED);
+    assert_int_equal(code, CSN_OK);
+    csn_status_fini(&status);
+}
+
+static void test_a_silent_client_is_closed(void **state)
+{
+    const struct server *server = *state;
+    uint8_t half[] = {0, 0, 0, 4, 1};
+    int fd = dial(server);
+    assert_int_equal(send(fd, half, sizeof(half), 0), sizeof(half));
+    assert_true(is_closed(fd));
+    close(fd);
+}
+
+static void test_a_socket_in_use_is_not_taken_over(void **state)
+{
+    struct server *server = *state;
+    struct csn_control *second;
+    struct csn_reason reason;
+    assert_int_equal(listen_at(server, &second, &reason), CSN_EBUSY);
+    assert_non_null(strstr(reason.text, "another daemon"));
+}
+
+/* --- without a server */
+
+/* What a dead daemon left is replaced; what is no socket is left alone. */
+static void test_a_place_that_is_taken_is_left_or_replaced(void **state)
+{
+    (void)state;
+    struct server server = {.log = {.program = "test_control", .least = CSN_ERROR}};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct csn_reason reason;
+    snprintf(server.folder, sizeof(server.folder), "/tmp/consign-control-XXXXXX");
+    assert_non_null(mkdtemp(server.folder));
+    snprintf(server.path, sizeof(server.path), "%s/s", server.folder);
+    uv_loop_init(&server.loop);
+    memcpy(address.sun_path, server.path, strlen(server.path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    close(fd);
+    assert_int_equal(listen_at(&server, &server.control, &reason), CSN_OK);
+    csn_control_free(server.control);
+    uv_run(&server.loop, UV_RUN_DEFAULT);
+    FILE *file = fopen(server.path, "w");
+    assert_non_null(file);
+    fclose(file);
+    assert_int_equal(listen_at(&server, &server.control, &reason), CSN_EEXISTS);
+    assert_int_equal(access(server.path, F_OK), 0);
+    unlink(server.path);
+    rmdir(server.folder);
+    memset(server.path, 'x', sizeof(server.path) - 1);
+    assert_int_equal(listen_at(&server, &server.control, &reason), CSN_ELIMIT);
+    uv_run(&server.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&server.loop), 0);
+}
+
+static void test_the_client_says_why_nobody_answers(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/consign-control-XXXXXX", path[64];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct csn_status status;
+    struct csn_reason reason;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/s", folder);
+    assert_int_equal(csn_control_ask_status(path, 1000, &status, &reason), CSN_ECLOSED);
+    /* Listens and never answers. */
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(csn_control_ask_status(path, 50, &status, &reason), CSN_ETIMEOUT);
+    /* A socket file that nobody listens at. */
+    close(fd);
+    assert_int_equal(csn_control_ask_status(path, 1000, &status, &reason), CSN_ECLOSED);
+    assert_non_null(strstr(reason.text, path));
+    unlink(path);
+    rmdir(folder);
+}
+
+static void test_the_worst_reason_stands_first(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    for (int i = 0; i < CSN_STATUS_ROWS_MAX; i++) {
+        csn_status_blame(&status, CSN_HEALTH_DEGRADED, "mild %d", i);
+    }
+    csn_status_blame(&status, CSN_HEALTH_CRITICAL, "bad 1");
+    csn_status_blame(&status, CSN_HEALTH_CRITICAL, "bad 2");
+    csn_status_blame(&status, CSN_HEALTH_DEGRADED, "one more");
+    assert_int_equal(status.reason_count, CSN_STATUS_ROWS_MAX);
+    assert_string_equal(status.reasons[0], "bad 1");
+    assert_string_equal(status.reasons[1], "bad 2");
+    assert_string_equal(status.reasons[2], "mild 0");
+    assert_string_equal(status.reasons[CSN_STATUS_ROWS_MAX - 1], "mild 13");
+    assert_int_equal(status.level, CSN_HEALTH_CRITICAL);
+    csn_status_fini(&status);
+}
+
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, make_server, end_server)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +534,16 @@ int main(void)
         cmocka_unit_test(test_cut_replies_are_refused_or_read_in_part_without_harm),
         cmocka_unit_test(test_verdict_follows_from_the_rows),
         cmocka_unit_test(test_rows_above_the_maximum_are_refused_and_said),
+        cmocka_unit_test(test_the_worst_reason_stands_first),
+        WITH_SERVER(test_operators_are_answered),
+        WITH_SERVER(test_requests_in_one_write_are_answered_in_order),
+        WITH_SERVER(test_requests_of_another_version_are_refused),
+        WITH_SERVER(test_a_frame_above_the_limit_closes_the_connection),
+        WITH_SERVER(test_one_client_too_many_is_closed),
+        WITH_SERVER(test_a_silent_client_is_closed),
+        WITH_SERVER(test_a_socket_in_use_is_not_taken_over),
+        cmocka_unit_test(test_a_place_that_is_taken_is_left_or_replaced),
+        cmocka_unit_test(test_the_client_says_why_nobody_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,430 @@
+#include "ctl_render.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define COLUMNS_MAX 10
+#define CELL_MAX 256
+#define GAP 2
+#define UNDER_ROW "      "
+
+/* --- text */
+
+static void put_clean(FILE *out, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
+    }
+}
+
+/* The text, broken at spaces where it would pass the last column; later lines stand under the first's text. */
+static void put_wrapped(FILE *out, const char *lead, const char *text)
+{
+    size_t indent = strlen(lead);
+    fputs(lead, out);
+    for (size_t room = CSN_CTL_COLUMNS - indent; strlen(text) > room;) {
+        size_t size = room;
+        while (size > 0 && text[size] != ' ') {
+            size--;
+        }
+        size = size > 0 ? size : room;
+        put_clean(out, text, size);
+        fprintf(out, "\n%*s", (int)indent, "");
+        text += size + (text[size] == ' ');
+    }
+    put_clean(out, text, strlen(text));
+    fputc('\n', out);
+}
+
+__attribute__((format(printf, 3, 4))) static void put_note(FILE *out, const char *lead, const char *format, ...)
+{
+    char text[4 * CSN_REASON_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    put_wrapped(out, lead, text);
+}
+
+/* --- tables */
+
+struct table {
+    size_t columns;
+    size_t rows;
+    char (*cells)[COLUMNS_MAX][CELL_MAX]; /* owns; row 0 is the heading */
+};
+
+static struct table new_table(const char *const *heading, size_t columns, size_t rows)
+{
+    struct table table = {.columns = columns, .rows = rows + 1};
+    table.cells = csn_calloc(table.rows, sizeof(*table.cells));
+    for (size_t i = 0; i < columns; i++) {
+        snprintf(table.cells[0][i], CELL_MAX, "%s", heading[i]);
+    }
+    return table;
+}
+
+static int width_of(const struct table *table, size_t column)
+{
+    size_t width = 0;
+    for (size_t row = 0; row < table->rows; row++) {
+        size_t size = strlen(table->cells[row][column]);
+        width = size > width ? size : width;
+    }
+    return (int)width;
+}
+
+static void put_row(FILE *out, const struct table *table, size_t row)
+{
+    for (size_t i = 0; i < table->columns; i++) {
+        const char *cell = table->cells[row][i];
+        put_clean(out, cell, strlen(cell));
+        if (i + 1 < table->columns) {
+            fprintf(out, "%*s", width_of(table, i) - (int)strlen(cell) + GAP, "");
+        }
+    }
+    fputc('\n', out);
+}
+
+/* --- sites */
+
+static const struct csn_status_zone *find_zone(const struct csn_status *status, const char *name)
+{
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        if (strcmp(status->zones[i]->zone, name) == 0) {
+            return status->zones[i];
+        }
+    }
+    return NULL;
+}
+
+/* The serial where there is one zone; else how many of its zones are at the newest release. */
+static void released_text(const struct csn_status *status, const struct csn_status_site *site, char cell[CELL_MAX])
+{
+    uint32_t newest = 0;
+    for (uint32_t i = 0; i < site->released_count; i++) {
+        const struct csn_status_zone *zone = find_zone(status, site->released[i].zone);
+        newest += zone != NULL && zone->has_released && zone->released == site->released[i].serial;
+    }
+    if (site->released_count == 0) {
+        snprintf(cell, CELL_MAX, "-");
+    } else if (status->zone_count == 1) {
+        snprintf(cell, CELL_MAX, "%" PRIu32, site->released[0].serial);
+    } else {
+        snprintf(cell, CELL_MAX, "%" PRIu32 "/%" PRIu32 " zones", newest, status->zone_count);
+    }
+}
+
+static void seen_text(const struct csn_status_site *site, char cell[CELL_MAX])
+{
+    if (!site->has_last_seen) {
+        snprintf(cell, CELL_MAX, "never");
+    } else if (site->last_seen_ms < 60000) {
+        snprintf(cell, CELL_MAX, "%" PRIu64 ".%" PRIu64 "s", site->last_seen_ms / 1000, site->last_seen_ms / 100 % 10);
+    } else {
+        csn_span_text(site->last_seen_ms / 1000, cell);
+    }
+}
+
+static void clock_text(const struct csn_status_site *site, char cell[CELL_MAX])
+{
+    int64_t offset_us = site->clock_offset_us;
+    if (!site->has_clock_offset) {
+        snprintf(cell, CELL_MAX, "-");
+    } else if (offset_us > -10000000 && offset_us < 10000000) {
+        snprintf(cell, CELL_MAX, "%+.1fms", (double)offset_us / 1000);
+    } else {
+        snprintf(cell, CELL_MAX, "%+.0fs", (double)offset_us / 1000000);
+    }
+}
+
+/* A state other than ok is in capitals: it must show without colour too. */
+static void state_text(const char *state, const char *plain, char cell[CELL_MAX])
+{
+    snprintf(cell, CELL_MAX, "%s", state);
+    for (char *c = cell; strcmp(state, plain) != 0 && *c != '\0'; c++) {
+        *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+    }
+}
+
+/* A long reason does not fit into a column; it is said below the row. */
+static bool is_short(const char *hsm)
+{
+    return strlen(hsm) <= 16;
+}
+
+static void fill_site(const struct csn_status *status, const struct csn_status_site *site, char (*cells)[CELL_MAX])
+{
+    snprintf(cells[0], CELL_MAX, "%s", site->name);
+    snprintf(cells[1], CELL_MAX, "%s%s", site->role, site->leads ? " *" : "");
+    state_text(site->state, "ok", cells[2]);
+    seen_text(site, cells[3]);
+    snprintf(cells[4], CELL_MAX, "-");
+    if (site->has_rtt) {
+        snprintf(cells[4], CELL_MAX, "%" PRIu32 "ms", site->rtt_us / 1000);
+    }
+    clock_text(site, cells[5]);
+    snprintf(cells[6], CELL_MAX, "%s", site->hsm == NULL ? "-" : is_short(site->hsm) ? site->hsm : "see below");
+    released_text(status, site, cells[7]);
+}
+
+static void put_sites(FILE *out, const struct csn_status *status)
+{
+    static const char *const heading[] = {"SITE", "ROLE", "STATE", "SEEN", "RTT", "CLOCK", "HSM", "RELEASED"};
+    struct table table = new_table(heading, sizeof(heading) / sizeof(heading[0]), status->site_count);
+    for (uint32_t i = 0; i < status->site_count; i++) {
+        fill_site(status, status->sites[i], table.cells[i + 1]);
+    }
+    put_row(out, &table, 0);
+    for (uint32_t i = 0; i < status->site_count; i++) {
+        const struct csn_status_site *site = status->sites[i];
+        put_row(out, &table, i + 1);
+        if (site->error != NULL) {
+            put_note(out, UNDER_ROW, "error: %s", site->error);
+        }
+        if (site->hsm != NULL && !is_short(site->hsm)) {
+            put_note(out, UNDER_ROW, "HSM: %s", site->hsm);
+        }
+    }
+    free(table.cells);
+}
+
+/* --- zones */
+
+static uint64_t span(uint64_t from_s, uint64_t to_s)
+{
+    return to_s > from_s ? to_s - from_s : 0;
+}
+
+static void expiry_text(const struct csn_status *status, const struct csn_status_zone *zone, char cell[CELL_MAX])
+{
+    if (!zone->has_released) {
+        snprintf(cell, CELL_MAX, "-");
+    } else if (zone->first_expiry_s <= status->observed_at_s) {
+        snprintf(cell, CELL_MAX, "EXPIRED");
+    } else {
+        csn_span_text(span(status->observed_at_s, zone->first_expiry_s), cell);
+    }
+}
+
+static void prefix_text(const struct csn_digest *digest, char cell[CELL_MAX])
+{
+    csn_hex_encode(csn_bytes(digest->octets, 4), cell);
+}
+
+static void fill_zone(const struct csn_status *status, const struct csn_status_zone *zone, char (*cells)[CELL_MAX])
+{
+    snprintf(cells[0], CELL_MAX, "%s", zone->zone);
+    state_text(zone->state, "released", cells[1]);
+    for (size_t i = 2; i < 9; i++) {
+        snprintf(cells[i], CELL_MAX, "-");
+    }
+    if (zone->has_pending) {
+        snprintf(cells[5], CELL_MAX, "%" PRIu32, zone->pending);
+    }
+    expiry_text(status, zone, cells[8]);
+    if (zone->has_released) {
+        snprintf(cells[2], CELL_MAX, "%" PRIu32, zone->released);
+        snprintf(cells[3], CELL_MAX, "%u/%u%s", zone->votes, zone->voters, zone->diverged_count > 0 ? " x" : "");
+        csn_span_text(span(zone->released_at_s, status->observed_at_s), cells[4]);
+        prefix_text(&zone->content, cells[6]);
+        prefix_text(&zone->full, cells[7]);
+    }
+}
+
+/* What keeps the zone from its next release, under its row. */
+static void put_zone_notes(FILE *out, const struct csn_status_zone *zone)
+{
+    char since[CSN_TIME_TEXT_SIZE], serial[32];
+    if (zone->waiting_for != NULL) {
+        put_note(out, UNDER_ROW, "waits for %s", zone->waiting_for);
+    }
+    for (uint32_t i = 0; i < zone->diverged_count; i++) {
+        const struct csn_status_diverged *row = &zone->diverged[i];
+        csn_time_text(row->since_s, since);
+        put_note(out, UNDER_ROW, "%s DIVERGED since %s in serial %" PRIu32 ", class %s%s%s", row->site, since, row->serial,
+                 row->classes, row->detail != NULL ? ": " : "", row->detail != NULL ? row->detail : "");
+    }
+    for (uint32_t i = 0; i < zone->parked_count; i++) {
+        const struct csn_status_parked *row = &zone->parked[i];
+        csn_time_text(row->since_s, since);
+        snprintf(serial, sizeof(serial), row->has_serial ? " %" PRIu32 : "", row->serial);
+        put_note(out, UNDER_ROW, "input%s PARKED since %s: %s", serial, since, row->reason);
+    }
+}
+
+static void put_zones(FILE *out, const struct csn_status *status)
+{
+    static const char *const heading[] = {"ZONE",    "STATE",   "RELEASED", "VOTES",       "AGE",
+                                          "PENDING", "CONTENT", "SIGNED",   "FIRST EXPIRY"};
+    struct table table = new_table(heading, sizeof(heading) / sizeof(heading[0]), status->zone_count);
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        fill_zone(status, status->zones[i], table.cells[i + 1]);
+    }
+    put_row(out, &table, 0);
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        put_row(out, &table, i + 1);
+        put_zone_notes(out, status->zones[i]);
+    }
+    free(table.cells);
+}
+
+/* --- the verdict */
+
+static uint32_t count_voters(const struct csn_status *status)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < status->site_count; i++) {
+        count += strcmp(status->sites[i]->role, "coordinator") != 0 && status->sites[i]->error == NULL;
+    }
+    return count;
+}
+
+static uint32_t count_diverged(const struct csn_status *status)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        count += status->zones[i]->diverged_count;
+    }
+    return count;
+}
+
+/* 0: nothing is released. */
+static uint64_t first_expiry(const struct csn_status *status)
+{
+    uint64_t first_s = 0;
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        const struct csn_status_zone *zone = status->zones[i];
+        if (zone->has_released && (first_s == 0 || zone->first_expiry_s < first_s)) {
+            first_s = zone->first_expiry_s;
+        }
+    }
+    return first_s;
+}
+
+/* "quorum 3/3, no divergence, first signature expires … (in …)" */
+static void summary(const struct csn_status *status, char *ret_text, size_t size)
+{
+    char time[CSN_TIME_TEXT_SIZE], left[CSN_SPAN_TEXT_SIZE];
+    uint64_t first_s = first_expiry(status);
+    int used = snprintf(ret_text, size, "quorum %" PRIu32 "/%u, %s", count_voters(status), status->members,
+                        count_diverged(status) == 0 ? "no divergence" : "DIVERGENCE");
+    if (first_s > 0 && used > 0 && (size_t)used < size) {
+        csn_time_text(first_s, time);
+        csn_span_text(span(status->observed_at_s, first_s), left);
+        snprintf(ret_text + used, size - (size_t)used, ", first signature %s %s (%s%s)",
+                 first_s > status->observed_at_s ? "expires" : "EXPIRED", time,
+                 first_s > status->observed_at_s ? "in " : "over since ", left);
+    }
+}
+
+static const char *level_word(enum csn_health level)
+{
+    static const char *const words[] = {"OK", "DEGRADED", "CRITICAL", "UNKNOWN"};
+    return words[level];
+}
+
+static void put_verdict(FILE *out, const struct csn_status *status, bool has_colour)
+{
+    static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m", "\033[35m"};
+    char text[CSN_REASON_MAX];
+    for (uint32_t i = 0; i < status->reason_count; i++) {
+        put_note(out, "! ", "%s", status->reasons[i]);
+    }
+    summary(status, text, sizeof(text));
+    fprintf(out, "%s%s%s  %s\n", has_colour ? colours[status->level] : "", level_word(status->level),
+            has_colour ? "\033[0m" : "", text);
+}
+
+void csn_ctl_doubt(struct csn_status *status, uint64_t now_s)
+{
+    uint64_t age_s = now_s > status->observed_at_s ? now_s - status->observed_at_s : status->observed_at_s - now_s;
+    if (age_s > CSN_CTL_STALE_S) {
+        csn_status_blame(status, CSN_HEALTH_UNKNOWN, "the daemon's picture is %" PRIu64 " s off: it hangs, or the clock jumped",
+                         age_s);
+    }
+}
+
+void csn_ctl_table_status(FILE *out, const struct csn_status *status, bool has_colour)
+{
+    char time[CSN_TIME_TEXT_SIZE];
+    csn_time_text(status->observed_at_s, time);
+    put_note(out, "", "cluster %s   term %" PRIu64 "   leader %s   release policy %u of %u   observed from %s %s",
+             status->cluster, status->term, status->leader != NULL ? status->leader : "none", status->quorum,
+             status->members, status->observed_from, time);
+    fputc('\n', out);
+    put_sites(out, status);
+    fputc('\n', out);
+    put_zones(out, status);
+    fputc('\n', out);
+    put_verdict(out, status, has_colour);
+}
+
+/* Plug-ins take what stands behind a bar for numbers, so a reason may hold none. */
+static void put_plain(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        put_clean(out, *text == '|' ? "/" : text, 1);
+    }
+}
+
+void csn_ctl_line_health(FILE *out, const struct csn_status *status)
+{
+    char text[CSN_REASON_MAX];
+    summary(status, text, sizeof(text));
+    fprintf(out, "CONSIGN %s - ", level_word(status->level));
+    for (uint32_t i = 0; i < status->reason_count; i++) {
+        put_plain(out, status->reasons[i]);
+        fputs("; ", out);
+    }
+    put_plain(out, text);
+    fprintf(out, " | sites=%" PRIu32 " quorum=%u diverged=%" PRIu32, count_voters(status), status->quorum,
+            count_diverged(status));
+    if (first_expiry(status) > 0) {
+        fprintf(out, " expiry=%" PRIu64 "s", span(status->observed_at_s, first_expiry(status)));
+    }
+    fputc('\n', out);
+}
+
+/* --- a certificate */
+
+static void put_digest(FILE *out, const char *name, const struct csn_digest *digest)
+{
+    char hex[2 * CSN_DIGEST_SIZE + 1];
+    csn_hex_encode(csn_bytes(digest->octets, CSN_DIGEST_SIZE), hex);
+    fprintf(out, "%-14s%s\n", name, hex);
+}
+
+static void put_time(FILE *out, const char *name, uint64_t unix_s)
+{
+    char time[CSN_TIME_TEXT_SIZE];
+    csn_time_text(unix_s, time);
+    fprintf(out, "%-14s%s\n", name, time);
+}
+
+void csn_ctl_table_cert(FILE *out, const struct csn_cert_view *view)
+{
+    fprintf(out, "%-14s", "zone");
+    put_clean(out, view->zone, strlen(view->zone));
+    fprintf(out, "\n%-14s%" PRIu32 "\n%-14s%" PRIu32 "\n", "serial", view->serial, "epoch", view->epoch);
+    fprintf(out, "%-14s%" PRIu64 ".%u.%" PRIu32 "\n", "round", view->round_counter, view->round_coordinator,
+            view->round_seq);
+    put_time(out, "signed at", view->time_s);
+    put_time(out, "schedule", view->schedule_s);
+    put_time(out, "first expiry", view->first_expiry_s);
+    fprintf(out, "%-14s%" PRIu64 "\n%-14s%" PRIu64 "\n", "records", view->records, "signatures", view->signatures);
+    put_digest(out, "content root", &view->content);
+    put_digest(out, "full root", &view->full);
+    for (uint32_t i = 0; i < view->signer_count; i++) {
+        const struct csn_cert_signer *signer = &view->signers[i];
+        fprintf(out, "%-14s%u ", i == 0 ? "held by" : "", signer->number);
+        put_clean(out, signer->name, strlen(signer->name));
+        fprintf(out, " (incarnation %" PRIu32 ")\n", signer->incarnation);
+    }
+    fprintf(out, "%-14s%zu octets; -o json has them\n", "certificate", view->certificate.size);
+}

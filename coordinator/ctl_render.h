@@ -1,0 +1,29 @@
+/* ctl_render.h: what consignctl shows: the status as a table of at most 112 columns with the verdict last, the one line of
+ * `health` as monitoring plug-ins want it, a certificate; and each as a JSON document. It writes to a stream and knows no
+ * socket and no clock. Control characters from a daemon are shown as `?`. */
+#ifndef CSN_CTL_RENDER_H
+#define CSN_CTL_RENDER_H
+
+#include <stdio.h>
+
+#include "ops/status.h"
+
+#define CSN_CTL_COLUMNS 112
+#define CSN_CTL_SCHEMA 1  /* of the JSON documents; raised when a field changes its meaning or goes */
+#define CSN_CTL_STALE_S 30 /* an older picture, or one from the future, is not judged */
+
+/* Makes the verdict unknown when the picture is stale. Before rendering. */
+void csn_ctl_doubt(struct csn_status *status, uint64_t now_s);
+
+void csn_ctl_table_status(FILE *out, const struct csn_status *status, bool has_colour);
+void csn_ctl_table_cert(FILE *out, const struct csn_cert_view *view);
+void csn_ctl_line_health(FILE *out, const struct csn_status *status);
+
+void csn_ctl_json_status(FILE *out, const struct csn_status *status);
+void csn_ctl_json_cert(FILE *out, const struct csn_cert_view *view, uint64_t now_s);
+/* health alone. */
+void csn_ctl_json_health(FILE *out, const struct csn_status *status);
+/* The document when there is no picture: level unknown, with the reason. */
+void csn_ctl_json_unknown(FILE *out, const char *reason, uint64_t now_s);
+
+#endif

@@ -1,0 +1,503 @@
+/* Goal: an operator sees what the daemon knows, within 112 columns and with the verdict last; scripts get the same in JSON and
+ * by exit status. Method: the rendering on made-up statuses, exact texts; the program itself against a server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <uv.h>
+
+#include "ctl_render.h"
+#include "ops/control.h"
+
+#define NOW UINT64_C(1795290007) /* 2026-11-21T19:40:07Z */
+#define OUTPUT_MAX 16384
+#define WAIT_MS 20000
+
+static struct csn_status_site *add_site(struct csn_status *status, uint16_t number, const char *name)
+{
+    struct csn_status_site *site = csn_status_add_site(status);
+    site->number = number;
+    site->name = name;
+    site->role = "signer";
+    site->state = "ok";
+    site->hsm = "ok";
+    site->has_last_seen = true;
+    site->last_seen_ms = (uint64_t)(number - 1) * 400;
+    site->has_rtt = number > 1;
+    site->rtt_us = 151000;
+    site->has_clock_offset = true;
+    site->clock_offset_us = number == 2 ? -1100 : 300;
+    assert_true(csn_status_add_released(status, site, "ch.", 2026112104));
+    return site;
+}
+
+static struct csn_status_zone *add_zone(struct csn_status *status, const char *name, uint32_t serial)
+{
+    struct csn_status_zone *zone = csn_status_add_zone(status);
+    zone->zone = name;
+    zone->state = "released";
+    zone->has_released = true;
+    zone->released = serial;
+    zone->votes = zone->voters = 3;
+    zone->released_at_s = status->observed_at_s - 42;
+    memset(zone->content.octets, 0x9f, CSN_DIGEST_SIZE);
+    memset(zone->full.octets, 0x51, CSN_DIGEST_SIZE);
+    zone->first_expiry_s = status->observed_at_s + 10 * 86400 + 8 * 3600;
+    return zone;
+}
+
+static void fill(struct csn_status *status, uint64_t now_s)
+{
+    status->cluster = "tld-prod";
+    status->quorum = 2;
+    status->members = 3;
+    status->term = 42;
+    status->leader = "c1";
+    status->observed_from = "zrh";
+    status->observed_at_s = now_s;
+    add_site(status, 1, "zrh")->leads = true;
+    add_site(status, 2, "sjc");
+    add_site(status, 3, "sin");
+    add_zone(status, "ch.", 2026112104);
+}
+
+static void spoil(struct csn_status *status)
+{
+    status->sites[1]->state = "unreachable";
+    status->sites[1]->error = csn_status_text(status, "not heard for 47s");
+    status->sites[1]->has_last_seen = false;
+    status->sites[2]->state = "diverged";
+    status->sites[2]->hsm = "wrong key, zone ch.: the token's public key of zsk-1 is not the key set's; it signs nothing until that is so";
+    struct csn_status_diverged diverged = {
+        .site = "sin", .classes = "N", .serial = 2026112105, .since_s = NOW - 180, .detail = "example.ch. NSEC"};
+    struct csn_status_parked parked = {.reason = "12 % fewer records", .has_serial = true, .serial = 7, .since_s = NOW - 60};
+    struct csn_status_zone *zone = status->zones[0];
+    assert_true(csn_status_add_diverged(status, zone, &diverged));
+    assert_true(csn_status_add_parked(status, zone, &parked));
+    zone->votes = 2;
+    zone->has_pending = true;
+    zone->pending = 2026112106;
+    zone->waiting_for = "one more vote";
+}
+
+/* What `render` writes; to be freed. */
+static char *table_of(struct csn_status *status, bool has_colour)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    csn_ctl_table_status(out, status, has_colour);
+    fclose(out);
+    return text;
+}
+
+static void test_all_well_in_a_table(void **state)
+{
+    (void)state;
+    static const char expected[] =
+        "cluster tld-prod   term 42   leader c1   release policy 2 of 3   observed from zrh 2026-11-21T19:40:07Z\n"
+        "\n"
+        "SITE  ROLE      STATE  SEEN  RTT    CLOCK   HSM  RELEASED\n"
+        "zrh   signer *  ok     0.0s  -      +0.3ms  ok   2026112104\n"
+        "sjc   signer    ok     0.4s  151ms  -1.1ms  ok   2026112104\n"
+        "sin   signer    ok     0.8s  151ms  +0.3ms  ok   2026112104\n"
+        "\n"
+        "ZONE  STATE     RELEASED    VOTES  AGE  PENDING  CONTENT   SIGNED    FIRST EXPIRY\n"
+        "ch.   released  2026112104  3/3    42s  -        9f9f9f9f  51515151  10d 8h\n"
+        "\n"
+        "OK  quorum 3/3, no divergence, first signature expires 2026-12-02T03:40:07Z (in 10d 8h)\n";
+    struct csn_status status = {0};
+    fill(&status, NOW);
+    csn_status_judge(&status);
+    char *text = table_of(&status, false);
+    assert_string_equal(text, expected);
+    free(text);
+    csn_status_fini(&status);
+}
+
+static void test_a_bad_night_in_a_table(void **state)
+{
+    (void)state;
+    static const char expected[] =
+        "cluster tld-prod   term 42   leader none   release policy 2 of 3   observed from zrh 2026-11-21T19:40:07Z\n"
+        "\n"
+        "SITE  ROLE      STATE        SEEN   RTT    CLOCK   HSM        RELEASED\n"
+        "zrh   signer *  ok           0.0s   -      +0.3ms  ok         2026112104\n"
+        "sjc   signer    UNREACHABLE  never  151ms  -1.1ms  ok         2026112104\n"
+        "      error: not heard for 47s\n"
+        "sin   signer    DIVERGED     0.8s   151ms  +0.3ms  see below  2026112104\n"
+        "      HSM: wrong key, zone ch.: the token's public key of zsk-1 is not the key set's; it signs nothing until\n"
+        "      that is so\n"
+        "\n"
+        "ZONE  STATE     RELEASED    VOTES  AGE  PENDING     CONTENT   SIGNED    FIRST EXPIRY\n"
+        "ch.   released  2026112104  2/3 x  42s  2026112106  9f9f9f9f  51515151  10d 8h\n"
+        "      waits for one more vote\n"
+        "      sin DIVERGED since 2026-11-21T19:37:07Z in serial 2026112105, class N: example.ch. NSEC\n"
+        "      input 7 PARKED since 2026-11-21T19:39:07Z: 12 % fewer records\n"
+        "\n"
+        "! ch. diverged at sin since 2026-11-21T19:37:07Z: class N of serial 2026112105\n"
+        "! sjc: not heard for 47s\n"
+        "! no leader: no coordinator leads, rounds wait; start one\n"
+        "! ch. input parked: 12 % fewer records\n"
+        "\033[31mCRITICAL\033[0m  quorum 2/3, DIVERGENCE, first signature expires 2026-12-02T03:40:07Z (in 10d 8h)\n";
+    struct csn_status status = {0};
+    fill(&status, NOW);
+    spoil(&status);
+    status.leader = NULL;
+    csn_status_judge(&status);
+    char *text = table_of(&status, true);
+    assert_string_equal(text, expected);
+    free(text);
+    csn_status_fini(&status);
+}
+
+static void test_nothing_released_and_nothing_known_yet(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    fill(&status, NOW);
+    status.zones[0]->has_released = false;
+    status.zones[0]->state = "none";
+    for (size_t i = 0; i < 3; i++) {
+        status.sites[i]->hsm = NULL;
+        status.sites[i]->has_last_seen = status.sites[i]->has_rtt = status.sites[i]->has_clock_offset = false;
+        status.sites[i]->released_count = 0;
+    }
+    csn_status_judge(&status);
+    char *text = table_of(&status, false);
+    assert_non_null(strstr(text, "zrh   signer *  ok     never  -    -      -    -\n"));
+    assert_non_null(strstr(text, "ch.   NONE   -         -      -    -        -        -       -\n"));
+    assert_non_null(strstr(text, "DEGRADED  quorum 3/3, no divergence\n"));
+    free(text);
+    csn_status_fini(&status);
+}
+
+/* Many zones: a site's column counts those at the newest release. No line passes the last column, and no control character of
+ * a daemon reaches the terminal. */
+static void test_many_zones_and_wild_texts_fit(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    fill(&status, NOW);
+    add_zone(&status, "li.", 2026112102);
+    assert_true(csn_status_add_released(&status, status.sites[0], "li.", 2026112102));
+    assert_true(csn_status_add_released(&status, status.sites[1], "li.", 2026112101));
+    char wild[400];
+    memset(wild, 'x', sizeof(wild) - 1);
+    wild[sizeof(wild) - 1] = '\0';
+    memcpy(wild + 20, " a\033[2Jb\n", 8);
+    status.sites[2]->error = wild;
+    csn_status_judge(&status);
+    char *text = table_of(&status, false);
+    assert_non_null(strstr(text, "2/2 zones\n"));
+    assert_non_null(strstr(text, "1/2 zones\n"));
+    assert_null(strchr(text, '\033'));
+    for (const char *line = text; *line != '\0'; line = strchr(line, '\n') + 1) {
+        assert_true(strchr(line, '\n') - line <= CSN_CTL_COLUMNS);
+    }
+    free(text);
+    csn_status_fini(&status);
+}
+
+static void test_health_is_one_line_for_plug_ins(void **state)
+{
+    (void)state;
+    static const char expected[] =
+        "CONSIGN CRITICAL - ch. diverged at sin since 2026-11-21T19:37:07Z: class N of serial 2026112105; "
+        "sjc: not heard for 47s; a/b; ch. input parked: 12 % fewer records; "
+        "quorum 2/3, DIVERGENCE, first signature expires 2026-12-02T03:40:07Z (in 10d 8h)"
+        " | sites=2 quorum=2 diverged=1 expiry=892800s\n";
+    struct csn_status status = {0};
+    char *text;
+    size_t size;
+    fill(&status, NOW);
+    spoil(&status);
+    csn_status_judge(&status);
+    status.reasons[3] = status.reasons[2];
+    status.reasons[2] = "a|b";
+    status.reason_count = 4;
+    FILE *out = open_memstream(&text, &size);
+    csn_ctl_line_health(out, &status);
+    fclose(out);
+    assert_string_equal(text, expected);
+    free(text);
+    csn_status_fini(&status);
+}
+
+static void test_a_stale_picture_is_not_judged(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t off_s;
+        enum csn_health level;
+    } rows[] = {{0, CSN_HEALTH_OK},
+                {CSN_CTL_STALE_S, CSN_HEALTH_OK},
+                {CSN_CTL_STALE_S + 1, CSN_HEALTH_UNKNOWN},
+                {-CSN_CTL_STALE_S - 1, CSN_HEALTH_UNKNOWN}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_status status = {0};
+        fill(&status, NOW);
+        csn_ctl_doubt(&status, (uint64_t)((int64_t)NOW + rows[i].off_s));
+        assert_int_equal(status.level, rows[i].level);
+        csn_status_fini(&status);
+    }
+}
+
+static json_t *parsed(char *take_text)
+{
+    json_error_t error;
+    json_t *json = json_loads(take_text, 0, &error);
+    assert_non_null(json);
+    free(take_text);
+    return json;
+}
+
+static void test_json_has_what_every_document_has_and_silent_sites(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    char *text;
+    size_t size;
+    fill(&status, NOW);
+    spoil(&status);
+    status.sites[0]->hsm = "\xff\x01";
+    csn_status_judge(&status);
+    FILE *out = open_memstream(&text, &size);
+    csn_ctl_json_status(out, &status);
+    fclose(out);
+    json_t *json = parsed(text);
+    const char *at, *from, *verdict, *silent, *content, *classes, *hsm;
+    int schema, level, serial;
+    json_t *never, *waiting;
+    assert_int_equal(
+        json_unpack(json, "{s:i, s:s, s:s, s:{s:i, s:s}, s:[{s:s}, {s:s, s:o, s:{s:i}}], s:[{s:s, s:i, s:o, s:[{s:s}]}]}",
+                    "schema", &schema, "observed_at", &at, "observed_from", &from, "health", "level", &level, "verdict",
+                    &verdict, "sites", "hsm", &hsm, "error", &silent, "last_seen_ms", &never, "released", "ch.", &serial,
+                    "zones", "content_root", &content, "pending", &level, "waiting_for", &waiting, "diverged", "classes",
+                    &classes),
+        0);
+    assert_int_equal(schema, CSN_CTL_SCHEMA);
+    assert_string_equal(at, "2026-11-21T19:40:07Z");
+    assert_string_equal(from, "zrh");
+    assert_string_equal(verdict, "critical");
+    assert_string_equal(silent, "not heard for 47s");
+    assert_string_equal(hsm, "??");
+    assert_true(json_is_null(never));
+    assert_int_equal(serial, 2026112104);
+    assert_int_equal(strlen(content), 2 * CSN_DIGEST_SIZE);
+    assert_string_equal(classes, "N");
+    json_decref(json);
+    csn_status_fini(&status);
+}
+
+/* --- the program against a server */
+
+struct server {
+    char folder[64];
+    char path[80];
+    struct csn_log log;
+    uv_loop_t loop;
+    uint64_t off_s; /* of the picture's time */
+    void (*change)(struct csn_status *status);
+};
+
+static void on_status(void *arg, struct csn_status *ret_status)
+{
+    const struct server *server = arg;
+    fill(ret_status, (uint64_t)time(NULL) - server->off_s);
+    if (server->change != NULL) {
+        server->change(ret_status);
+    }
+    csn_status_judge(ret_status);
+}
+
+static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_view, struct csn_reason *reason)
+{
+    (void)arg;
+    if (strcmp(zone, "ch.") != 0) {
+        return csn_reason_set(reason, CSN_ENOTFOUND, "zone %s is not configured here", zone);
+    }
+    ret_view->zone = "ch.";
+    ret_view->serial = 2026112104;
+    ret_view->signer_count = 1;
+    ret_view->signers[0] = (struct csn_cert_signer){.number = 1, .name = "zrh", .incarnation = 1};
+    ret_view->certificate = csn_bytes("CSNC", 4);
+    return CSN_OK;
+}
+
+struct run {
+    char output[OUTPUT_MAX];
+    size_t size;
+    int64_t status;
+    unsigned open; /* process, output */
+};
+
+static void exited(uv_process_t *process, int64_t status, int signal)
+{
+    struct run *run = process->data;
+    run->status = signal == 0 ? status : 128 + signal;
+    run->open--;
+    uv_close((uv_handle_t *)process, NULL);
+}
+
+static void make_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
+{
+    struct run *run = handle->data;
+    (void)suggested;
+    *ret_buf = uv_buf_init(run->output + run->size, (unsigned)(OUTPUT_MAX - 1 - run->size));
+}
+
+static void printed(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
+{
+    struct run *run = stream->data;
+    (void)buf;
+    if (size < 0) {
+        run->open--;
+        uv_close((uv_handle_t *)stream, NULL);
+        return;
+    }
+    run->size += (size_t)size;
+}
+
+/* Runs consignctl with the words; its exit status and standard output. */
+static void ctl(uv_loop_t *loop, struct run *run, const char *const *words)
+{
+    char *arguments[12] = {(char *)(uintptr_t)CONSIGNCTL};
+    for (size_t i = 0; words[i] != NULL; i++) {
+        arguments[i + 1] = (char *)(uintptr_t)words[i];
+    }
+    uv_process_t process;
+    uv_pipe_t pipe;
+    uv_pipe_init(loop, &pipe, 0);
+    uv_stdio_container_t stdio[3] = {
+        {.flags = UV_IGNORE},
+        {.flags = (uv_stdio_flags)(UV_CREATE_PIPE | UV_WRITABLE_PIPE), .data.stream = (uv_stream_t *)&pipe},
+        {.flags = UV_IGNORE}};
+    uv_process_options_t options = {
+        .file = CONSIGNCTL, .args = arguments, .exit_cb = exited, .stdio = stdio, .stdio_count = 3};
+    *run = (struct run){.open = 2};
+    process.data = pipe.data = run;
+    assert_int_equal(uv_spawn(loop, &process, &options), 0);
+    assert_int_equal(uv_read_start((uv_stream_t *)&pipe, make_room, printed), 0);
+    while (run->open > 0) {
+        uv_run(loop, UV_RUN_ONCE);
+    }
+    uv_run(loop, UV_RUN_NOWAIT); /* the closed handles leave the stack */
+}
+
+static void degraded(struct csn_status *status)
+{
+    status->sites[2]->error = "no answer";
+}
+static void diverged(struct csn_status *status)
+{
+    spoil(status);
+}
+
+static void test_exit_status_tells_the_verdict(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*change)(struct csn_status *status);
+        uint64_t off_s;
+        int64_t health;
+        const char *word;
+    } rows[] = {{NULL, 0, 0, "CONSIGN OK - "},
+                {degraded, 0, 1, "CONSIGN DEGRADED - "},
+                {diverged, 0, 2, "CONSIGN CRITICAL - "},
+                {NULL, 2 * CSN_CTL_STALE_S, 3, "CONSIGN UNKNOWN - "}};
+    struct server server = {.folder = "/tmp/consign-ctl-XXXXXX", .log = {.program = "test_ctl", .least = CSN_ERROR}};
+    struct csn_control_handlers handlers = {.arg = &server, .on_status = on_status, .on_cert_show = on_cert_show};
+    struct csn_control *control;
+    struct run *run = csn_alloc(sizeof(*run));
+    assert_non_null(mkdtemp(server.folder));
+    snprintf(server.path, sizeof(server.path), "%s/s", server.folder);
+    uv_loop_init(&server.loop);
+    assert_int_equal(csn_control_new(&server.loop, server.path, &handlers, &server.log, &control, NULL), CSN_OK);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        server.change = rows[i].change;
+        server.off_s = rows[i].off_s;
+        ctl(&server.loop, run, (const char *[]){"-s", server.path, "health", NULL});
+        assert_int_equal(run->status, rows[i].health);
+        assert_memory_equal(run->output, rows[i].word, strlen(rows[i].word));
+        ctl(&server.loop, run, (const char *[]){"-s", server.path, "status", NULL});
+        assert_int_equal(run->status, 0);
+        assert_non_null(strstr(run->output, "SITE  ROLE"));
+        assert_null(strchr(run->output, '\033')); /* a pipe is no terminal */
+        ctl(&server.loop, run, (const char *[]){"-s", server.path, "-o", "json", "health", NULL});
+        assert_int_equal(run->status, rows[i].health);
+        json_t *json = parsed(csn_strdup(run->output));
+        assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "health"), "level")), rows[i].health);
+        json_decref(json);
+    }
+    server.change = NULL;
+    ctl(&server.loop, run, (const char *[]){"-s", server.path, "cert", "show", "ch", NULL});
+    assert_int_equal(run->status, 0);
+    assert_non_null(strstr(run->output, "serial        2026112104\n"));
+    assert_non_null(strstr(run->output, "held by       1 zrh (incarnation 1)\n"));
+    ctl(&server.loop, run, (const char *[]){"-s", server.path, "-o", "json", "cert", "show", "ch.", NULL});
+    json_t *json = parsed(csn_strdup(run->output));
+    assert_string_equal(json_string_value(json_object_get(json, "certificate")), "43534e43");
+    json_decref(json);
+    ctl(&server.loop, run, (const char *[]){"-s", server.path, "cert", "show", "li.", NULL});
+    assert_int_equal(run->status, 1);
+    csn_control_free(control);
+    uv_run(&server.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&server.loop), 0);
+    rmdir(server.folder);
+    free(run);
+}
+
+static void test_without_a_daemon_it_cannot_tell(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[6];
+        int64_t status;
+    } rows[] = {{{"-s", "/nonexistent/s", "status", NULL}, 3},
+                {{"-s", "/nonexistent/s", "health", NULL}, 3},
+                {{"-s", "/nonexistent/s", "cert", "show", ".", NULL}, 3},
+                {{"status", "more", NULL}, 2},
+                {{"-o", "xml", "status", NULL}, 2},
+                {{"-x", NULL}, 2},
+                {{NULL}, 2},
+                {{"cert", "show", NULL}, 2},
+                {{"-h", NULL}, 0}};
+    uv_loop_t loop;
+    struct run *run = csn_alloc(sizeof(*run));
+    uv_loop_init(&loop);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        ctl(&loop, run, rows[i].words);
+        assert_int_equal(run->status, rows[i].status);
+    }
+    ctl(&loop, run, (const char *[]){"-s", "/nonexistent/s", "-o", "json", "status", NULL});
+    json_t *json = parsed(csn_strdup(run->output));
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "health"), "level")), CSN_HEALTH_UNKNOWN);
+    json_decref(json);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    free(run);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_well_in_a_table),
+        cmocka_unit_test(test_a_bad_night_in_a_table),
+        cmocka_unit_test(test_nothing_released_and_nothing_known_yet),
+        cmocka_unit_test(test_many_zones_and_wild_texts_fit),
+        cmocka_unit_test(test_health_is_one_line_for_plug_ins),
+        cmocka_unit_test(test_a_stale_picture_is_not_judged),
+        cmocka_unit_test(test_json_has_what_every_document_has_and_silent_sites),
+        cmocka_unit_test(test_exit_status_tells_the_verdict),
+        cmocka_unit_test(test_without_a_daemon_it_cannot_tell),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
