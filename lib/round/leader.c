@@ -1,0 +1,632 @@
+#include "round/leader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "round/leader_state.h"
+
+#define LEAD_DAMP_MS 3000 /* the lead moves when its site was unfit for so long */
+
+#define BIT(state) (1u << (state))
+
+static const struct {
+    const char *name;
+    unsigned next;
+} states[] = {
+    [CSN_LEADER_LISTENING] = {"listening", BIT(CSN_LEADER_ASKING)},
+    [CSN_LEADER_ASKING] = {"asking", BIT(CSN_LEADER_ASKING) | BIT(CSN_LEADER_LEADING) | BIT(CSN_LEADER_LISTENING)},
+    [CSN_LEADER_LEADING] = {"leading", BIT(CSN_LEADER_ASKING) | BIT(CSN_LEADER_RESTING)},
+    [CSN_LEADER_RESTING] = {"resting", BIT(CSN_LEADER_LISTENING)},
+};
+
+const char *csn_leader_text(enum csn_leader_state state)
+{
+    return states[state].name;
+}
+
+const struct csn_round_zone *csn_leader_config(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    return &leader->configs[zone->index];
+}
+
+struct csn_trace *csn_leader_trace(struct csn_leader *leader, enum csn_trace_kind what, const struct csn_leader_zone *zone)
+{
+    const uint8_t *name = zone != NULL ? csn_leader_config(leader, zone)->zone : NULL;
+    struct csn_effect *effect = csn_effects_add(leader->effects, CSN_EFFECT_TRACE, name);
+    effect->trace.what = (uint8_t)what;
+    return &effect->trace;
+}
+
+static void count(struct csn_leader *leader, enum csn_count_reason reason)
+{
+    csn_effects_add(leader->effects, CSN_EFFECT_COUNT, NULL)->count = (uint8_t)reason;
+}
+
+static void move(struct csn_leader *leader, enum csn_leader_state to)
+{
+    INSIST((states[leader->state].next & BIT(to)) != 0);
+    struct csn_trace *trace = csn_leader_trace(leader, CSN_TRACE_LEADER, NULL);
+    trace->from = (uint8_t)leader->state;
+    trace->to = (uint8_t)to;
+    trace->round.term = leader->term;
+    leader->state = to;
+}
+
+/* --- what is known of nodes */
+
+bool csn_leader_is_fresh(const struct csn_leader *leader, unsigned member)
+{
+    return csn_peers_is_fresh(&leader->peers, member, leader->now, CSN_SILENT_MS);
+}
+
+static unsigned fresh_count(const struct csn_leader *leader)
+{
+    unsigned fresh = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        fresh += csn_leader_is_fresh(leader, i);
+    }
+    return fresh;
+}
+
+const struct csn_row *csn_leader_ready(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member)
+{
+    const struct csn_row *row = csn_peers_row(&leader->peers, member, zone->index);
+    bool is_ready = csn_leader_is_fresh(leader, member) && leader->peers.peers[member].report.state == CSN_NODE_OK &&
+                    row != NULL && !row->is_held;
+    return is_ready ? row : NULL;
+}
+
+unsigned csn_leader_ready_count(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    unsigned ready = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        ready += csn_leader_ready(leader, zone, i) != NULL;
+    }
+    return ready;
+}
+
+uint64_t csn_leader_clock_s(const struct csn_leader *leader, unsigned member)
+{
+    const struct csn_peer *peer = &leader->peers.peers[member];
+    return peer->report.clock_s + (leader->now.mono_ms - peer->heard.mono_ms) / 1000;
+}
+
+static void see_term(struct csn_leader *leader, unsigned member, struct csn_term term)
+{
+    leader->seen[member] = term.counter > leader->seen[member] ? term.counter : leader->seen[member];
+}
+
+static void see_row(struct csn_leader *leader, unsigned member, const struct csn_row *row)
+{
+    see_term(leader, member, row->floor.round.term);
+    see_term(leader, member, row->newest.round.term);
+    see_term(leader, member, row->released.round.term);
+    for (unsigned i = 0; i < row->hold_count; i++) {
+        see_term(leader, member, row->holds[i].version.round.term);
+    }
+}
+
+static void see_member(struct csn_leader *leader, unsigned member)
+{
+    see_term(leader, member, leader->peers.peers[member].report.promised);
+    for (size_t i = 0; i < leader->zone_count; i++) {
+        const struct csn_row *row = csn_peers_row(&leader->peers, member, i);
+        if (row != NULL) {
+            see_row(leader, member, row);
+        }
+    }
+}
+
+/* The highest counter that more sites than may lie have reached: a term that was led in was promised by so many of any q. */
+static uint64_t highest_counter(const struct csn_leader *leader)
+{
+    uint64_t highest = leader->proven;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        unsigned reached = 0;
+        for (unsigned k = 0; k < leader->cluster.member_count; k++) {
+            reached += leader->seen[k] >= leader->seen[i];
+        }
+        bool is_vouched = reached > leader->cluster.faults;
+        highest = is_vouched && leader->seen[i] > highest ? leader->seen[i] : highest;
+    }
+    return highest;
+}
+
+/* L1: a higher term at a reporting node, promised or in a round, ends this one; at so many that one of them does not lie. */
+static bool is_outdone(const struct csn_leader *leader)
+{
+    unsigned higher = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        struct csn_term promised = leader->peers.peers[i].report.promised;
+        higher += csn_leader_is_fresh(leader, i) && (csn_term_compare(promised, leader->term) > 0 ||
+                                                     leader->seen[i] > leader->term.counter);
+    }
+    return higher > leader->cluster.faults;
+}
+
+static unsigned promise_count(const struct csn_leader *leader)
+{
+    unsigned promises = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_peer *peer = &leader->peers.peers[i];
+        promises += csn_leader_is_fresh(leader, i) && csn_term_compare(peer->report.promised, leader->term) == 0;
+    }
+    return promises;
+}
+
+/* --- terms */
+
+static void send_lead(struct csn_leader *leader, enum csn_lead_state state)
+{
+    struct csn_body_lead body = {
+        .term = leader->term, .seq = ++leader->lead_seq, .state = state, .site = leader->lead_site};
+    struct csn_buf octets = {0};
+    csn_body_lead_encode(&body, &octets);
+    struct csn_bytes copy = csn_effects_copy(leader->effects, csn_buf_view(&octets));
+    struct csn_effect *effect = csn_effects_add(leader->effects, CSN_EFFECT_SEND, NULL);
+    effect->send.kind = CSN_STATEMENT_LEAD;
+    effect->send.body = copy;
+    leader->heartbeat_ms = leader->now.mono_ms;
+    csn_buf_fini(&octets);
+}
+
+static void ask(struct csn_leader *leader)
+{
+    leader->term = (struct csn_term){.counter = highest_counter(leader) + 1, .coordinator = leader->coordinator};
+    leader->proven = leader->term.counter;
+    leader->lead_seq = 0;
+    leader->proposal_seq = 0;
+    move(leader, CSN_LEADER_ASKING);
+    send_lead(leader, CSN_LEAD_ASKS);
+}
+
+static void abandon_all(struct csn_leader *leader)
+{
+    for (size_t i = 0; i < leader->zone_count; i++) {
+        if (leader->zones[i].is_proposed) {
+            csn_round_abandon(leader, &leader->zones[i], CSN_ROUND_END_RESIGNED);
+        }
+    }
+}
+
+void csn_leader_resign(struct csn_leader *leader)
+{
+    abandon_all(leader);
+    send_lead(leader, CSN_LEAD_RESIGNED);
+    leader->rest_until_ms = leader->now.mono_ms + 1000 * leader->rest_s;
+    leader->rest_s = 2 * leader->rest_s < CSN_REST_MAX_S ? 2 * leader->rest_s : CSN_REST_MAX_S;
+    move(leader, CSN_LEADER_RESTING);
+}
+
+static void begin_leading(struct csn_leader *leader)
+{
+    move(leader, CSN_LEADER_LEADING);
+    for (size_t i = 0; i < leader->zone_count; i++) {
+        struct csn_leader_zone *zone = &leader->zones[i];
+        zone->tried = (struct csn_round){0};
+        zone->failures = 0;
+        zone->retry_ms = leader->now.mono_ms;
+    }
+    send_lead(leader, CSN_LEAD_LEADS);
+}
+
+static bool has_quorum_lately(const struct csn_leader *leader)
+{
+    return leader->now.mono_ms - leader->quorum_ms < CSN_NO_QUORUM_MS;
+}
+
+static void advance_asking(struct csn_leader *leader)
+{
+    if (!has_quorum_lately(leader)) {
+        move(leader, CSN_LEADER_LISTENING);
+    } else if (is_outdone(leader)) {
+        ask(leader);
+    } else if (promise_count(leader) >= leader->cluster.quorum) {
+        begin_leading(leader);
+    }
+}
+
+static void advance_leading(struct csn_leader *leader)
+{
+    if (is_outdone(leader)) {
+        abandon_all(leader);
+        send_lead(leader, CSN_LEAD_RESIGNED);
+        ask(leader);
+    } else if (!has_quorum_lately(leader)) {
+        csn_leader_resign(leader);
+    }
+}
+
+static void advance_term(struct csn_leader *leader)
+{
+    bool has_quorum = fresh_count(leader) >= leader->cluster.quorum;
+    if (has_quorum) {
+        leader->quorum_ms = leader->now.mono_ms;
+    }
+    switch (leader->state) {
+    case CSN_LEADER_LISTENING:
+        if (has_quorum) {
+            ask(leader);
+        }
+        break;
+    case CSN_LEADER_ASKING:
+        advance_asking(leader);
+        break;
+    case CSN_LEADER_LEADING:
+        advance_leading(leader);
+        break;
+    case CSN_LEADER_RESTING:
+        if (leader->now.mono_ms >= leader->rest_until_ms) {
+            move(leader, CSN_LEADER_LISTENING);
+        }
+        break;
+    }
+}
+
+/* --- the lead: the first site in the document's order that is current and reachable */
+
+static bool is_fit_to_notify(const struct csn_leader *leader, unsigned member)
+{
+    for (size_t i = 0; i < leader->zone_count; i++) {
+        const struct csn_row *row = csn_peers_row(&leader->peers, member, i);
+        if (row == NULL || row->diverged != 0 ||
+            csn_round_compare(row->released.round, csn_leader_newest(&leader->zones[i])) < 0) {
+            return false;
+        }
+    }
+    return csn_leader_is_fresh(leader, member);
+}
+
+static void name_lead(struct csn_leader *leader)
+{
+    int current = csn_member_index(&leader->cluster, leader->lead_site);
+    if (current >= 0 && is_fit_to_notify(leader, (unsigned)current)) {
+        leader->lead_good_ms = leader->now.mono_ms;
+        return;
+    }
+    if (current >= 0 && leader->now.mono_ms - leader->lead_good_ms < LEAD_DAMP_MS) {
+        return;
+    }
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        if (is_fit_to_notify(leader, i)) {
+            leader->lead_site = leader->cluster.members[i].number;
+            leader->lead_good_ms = leader->now.mono_ms;
+            return;
+        }
+    }
+}
+
+/* --- certificates */
+
+struct csn_round csn_leader_newest(const struct csn_leader_zone *zone)
+{
+    return zone->has_newest ? zone->newest.held.proposal.round : (struct csn_round){0};
+}
+
+void csn_leader_broadcast(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    struct csn_bytes copy = csn_effects_copy(leader->effects, csn_buf_view(&zone->newest_octets));
+    csn_effects_add(leader->effects, CSN_EFFECT_CERTIFICATE, csn_leader_config(leader, zone)->zone)->certificate = copy;
+    zone->answered_ms = leader->now.mono_ms;
+}
+
+void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *zone, const struct csn_certificate *certificate,
+                            struct csn_bytes octets)
+{
+    uint64_t counter = certificate->held.proposal.round.term.counter;
+    leader->proven = counter > leader->proven ? counter : leader->proven;
+    if (csn_round_compare(certificate->held.proposal.round, csn_leader_newest(zone)) <= 0) {
+        return;
+    }
+    zone->newest = *certificate;
+    zone->has_newest = true;
+    csn_buf_clear(&zone->newest_octets);
+    csn_buf_put_bytes(&zone->newest_octets, octets);
+    csn_proposal_hash(&certificate->held.proposal, &zone->newest_hash);
+    csn_tally_prune(&zone->tally, certificate->held.proposal.round);
+    struct csn_trace *trace = csn_leader_trace(leader, CSN_TRACE_CERTIFIED, zone);
+    trace->round = certificate->held.proposal.round;
+    trace->digest = certificate->held.full_root;
+    trace->number = certificate->held.proposal.serial;
+    if (leader->state == CSN_LEADER_LEADING) {
+        leader->rest_s = 1; /* L5: the wait starts over */
+    }
+}
+
+/* L6. */
+static void certify(struct csn_leader *leader, struct csn_leader_zone *zone, const struct csn_tally_vote *vote)
+{
+    struct csn_certificate certificate;
+    struct csn_buf octets = {0};
+    if (!csn_tally_certify(&zone->tally, vote, leader->cluster.quorum, &certificate)) {
+        return;
+    }
+    csn_certificate_encode(&certificate, &octets);
+    csn_leader_certificate(leader, zone, &certificate, csn_buf_view(&octets));
+    csn_leader_broadcast(leader, zone);
+    csn_buf_fini(&octets);
+}
+
+/* --- statements */
+
+static bool is_of_epoch(const struct csn_leader *leader, const struct csn_proposal *proposal)
+{
+    return memcmp(proposal->cluster, leader->cluster.id, sizeof(proposal->cluster)) == 0 &&
+           proposal->environment == leader->cluster.environment && proposal->epoch == leader->cluster.epoch &&
+           csn_digest_equal(&proposal->epoch_digest, &leader->cluster.digest);
+}
+
+static struct csn_leader_zone *find_zone(struct csn_leader *leader, const struct csn_proposal *proposal)
+{
+    int index = csn_zone_index(leader->configs, leader->zone_count, proposal->zone);
+    if (index < 0 || !is_of_epoch(leader, proposal)) {
+        count(leader, index < 0 ? CSN_COUNT_UNKNOWN_ZONE : CSN_COUNT_OTHER_CLUSTER);
+        return NULL;
+    }
+    return &leader->zones[index];
+}
+
+static int take_held(struct csn_leader *leader, unsigned member, const struct csn_event *event)
+{
+    struct csn_body_held body;
+    struct csn_certificate_vote vote = {.site = event->statement.signer, .incarnation = event->statement.incarnation};
+    struct csn_digest hash;
+    if (csn_body_held_decode(event->statement.body, &body) != CSN_OK) {
+        return CSN_EFORMAT;
+    }
+    struct csn_leader_zone *zone = find_zone(leader, &body.proposal);
+    if (zone == NULL) {
+        return CSN_OK;
+    }
+    memcpy(vote.signature, event->statement.signature, sizeof(vote.signature));
+    see_term(leader, member, body.proposal.round.term);
+    csn_proposal_hash(&body.proposal, &hash);
+    csn_facts_held(&leader->facts, member, &hash, &body);
+    if (csn_round_compare(body.proposal.round, csn_leader_newest(zone)) > 0) {
+        const struct csn_tally_vote *kept = csn_tally_add(&zone->tally, member, &body, &vote);
+        if (kept != NULL) {
+            certify(leader, zone, kept);
+        }
+    }
+    return CSN_OK;
+}
+
+/* L4: merged into what is known of the node; one for the parent is answered with the certificate. */
+static void merge_refusal(struct csn_leader *leader, unsigned member, const struct csn_body_refused *body)
+{
+    for (size_t i = 0; i < leader->zone_count; i++) {
+        struct csn_leader_zone *zone = &leader->zones[i];
+        if (!zone->is_proposed || !csn_digest_equal(&zone->hash, &body->hash)) {
+            continue;
+        }
+        struct csn_peer *peer = &leader->peers.peers[member];
+        if (peer->has_row[i]) {
+            peer->rows[i].floor = body->floor;
+            peer->rows[i].newest = body->newest;
+            see_row(leader, member, &peer->rows[i]);
+        }
+        bool is_behind = zone->has_newest && csn_round_compare(body->newest.round, csn_leader_newest(zone)) < 0;
+        if (is_behind && leader->now.mono_ms - zone->answered_ms >= CSN_HEARTBEAT_MS) {
+            csn_leader_broadcast(leader, zone);
+        }
+    }
+}
+
+static int take_refused(struct csn_leader *leader, unsigned member, const struct csn_event *event)
+{
+    struct csn_body_refused body;
+    if (csn_body_refused_decode(event->statement.body, &body) != CSN_OK) {
+        return CSN_EFORMAT;
+    }
+    struct csn_fact *fact = csn_facts_claim(&leader->facts, member, &body.hash);
+    fact->is_refused = true;
+    fact->rule = body.rule;
+    fact->test = body.test;
+    fact->want = body.want;
+    merge_refusal(leader, member, &body);
+    return CSN_OK;
+}
+
+static int take_report(struct csn_leader *leader, unsigned member, const struct csn_event *event)
+{
+    int code = csn_peers_take(&leader->peers, member, event->statement.body, leader->now);
+    if (code == CSN_OK) {
+        see_member(leader, member);
+    } else if (code == CSN_EEXISTS) {
+        count(leader, CSN_COUNT_OLD);
+        code = CSN_OK;
+    }
+    return code;
+}
+
+static int take_fact(struct csn_leader *leader, unsigned member, const struct csn_event *event)
+{
+    struct csn_body_computed computed;
+    struct csn_body_offer offer;
+    int code;
+    if (event->statement.kind == CSN_STATEMENT_COMPUTED) {
+        code = csn_body_computed_decode(event->statement.body, &computed);
+        if (code == CSN_OK) {
+            csn_facts_computed(&leader->facts, member, &computed);
+        }
+    } else {
+        code = csn_body_offer_decode(event->statement.body, &offer);
+        if (code == CSN_OK) {
+            csn_facts_offer(&leader->facts, member, &offer);
+        }
+    }
+    return code;
+}
+
+static int take_of_site(struct csn_leader *leader, unsigned member, const struct csn_event *event)
+{
+    switch (event->statement.kind) {
+    case CSN_STATEMENT_HELD:
+        return take_held(leader, member, event);
+    case CSN_STATEMENT_REFUSED:
+        return take_refused(leader, member, event);
+    case CSN_STATEMENT_REPORT:
+    case CSN_STATEMENT_PROMISE:
+        return take_report(leader, member, event);
+    case CSN_STATEMENT_COMPUTED:
+    case CSN_STATEMENT_OFFER:
+        return take_fact(leader, member, event);
+    case CSN_STATEMENT_PROPOSAL:
+    case CSN_STATEMENT_LEAD:
+        break;
+    }
+    return CSN_EFORMAT;
+}
+
+/* What coordinators say, this one's own loop too, is for nodes. */
+static void take_statement(struct csn_leader *leader, const struct csn_event *event)
+{
+    int member = csn_member_index(&leader->cluster, event->statement.signer);
+    if (csn_statement_is_coordinators(event->statement.kind)) {
+        return;
+    }
+    if (member < 0 || leader->cluster.members[member].incarnation != event->statement.incarnation) {
+        count(leader, CSN_COUNT_STRANGER);
+    } else if (take_of_site(leader, (unsigned)member, event) != CSN_OK) {
+        count(leader, CSN_COUNT_MALFORMED);
+    }
+}
+
+static void take_certificate(struct csn_leader *leader, const struct csn_event *event)
+{
+    struct csn_leader_zone *zone = find_zone(leader, &event->certificate.certificate->held.proposal);
+    if (zone != NULL) {
+        csn_leader_certificate(leader, zone, event->certificate.certificate, event->certificate.octets);
+    }
+}
+
+static void take_documents(struct csn_leader *leader, const struct csn_round_zone *config)
+{
+    int index = csn_zone_index(leader->configs, leader->zone_count, config->zone);
+    if (index < 0) {
+        count(leader, CSN_COUNT_UNKNOWN_ZONE);
+    } else {
+        leader->configs[index] = *config;
+    }
+}
+
+/* --- step */
+
+static void advance_zones(struct csn_leader *leader, bool is_tick)
+{
+    for (size_t i = 0; i < leader->zone_count && leader->state == CSN_LEADER_LEADING; i++) {
+        struct csn_leader_zone *zone = &leader->zones[i];
+        if (zone->is_proposed) {
+            csn_round_advance(leader, zone);
+        }
+        bool may_propose = leader->state == CSN_LEADER_LEADING && !zone->is_proposed;
+        if (is_tick && may_propose && leader->now.mono_ms >= zone->retry_ms) {
+            csn_leader_propose(leader, zone);
+        }
+    }
+}
+
+static void heartbeat(struct csn_leader *leader)
+{
+    bool is_due = leader->now.mono_ms - leader->heartbeat_ms >= CSN_HEARTBEAT_MS;
+    if (is_due && leader->state == CSN_LEADER_ASKING) {
+        send_lead(leader, CSN_LEAD_ASKS);
+    } else if (is_due && leader->state == CSN_LEADER_LEADING) {
+        name_lead(leader);
+        send_lead(leader, CSN_LEAD_LEADS);
+    }
+}
+
+void csn_leader_step(struct csn_leader *leader, const struct csn_event *event, struct csn_effects *effects)
+{
+    leader->now = event->now;
+    leader->effects = effects;
+    if (event->kind == CSN_EVENT_STATEMENT) {
+        take_statement(leader, event);
+    } else if (event->kind == CSN_EVENT_CERTIFICATE) {
+        take_certificate(leader, event);
+    } else if (event->kind == CSN_EVENT_DOCUMENTS) {
+        take_documents(leader, event->documents);
+    }
+    advance_term(leader);
+    advance_zones(leader, event->kind == CSN_EVENT_TICK);
+    heartbeat(leader);
+    leader->effects = NULL;
+}
+
+struct csn_leader *csn_leader_new(const struct csn_cluster *cluster, uint16_t coordinator, const struct csn_round_zone *zones,
+                                  size_t zone_count)
+{
+    struct csn_leader *leader = csn_calloc(1, sizeof(*leader));
+    REQUIRE(csn_cluster_coordinator(cluster, coordinator) != NULL);
+    leader->cluster = *cluster;
+    leader->coordinator = coordinator;
+    leader->zone_count = zone_count;
+    leader->configs = csn_calloc(zone_count, sizeof(*leader->configs));
+    leader->zones = csn_calloc(zone_count, sizeof(*leader->zones));
+    leader->rest_s = 1;
+    for (size_t i = 0; i < zone_count; i++) {
+        leader->configs[i] = zones[i];
+        leader->zones[i].index = i;
+        leader->zones[i].deadline_factor = 1;
+        csn_tally_init(&leader->zones[i].tally, cluster->member_count);
+    }
+    csn_peers_init(&leader->peers, &leader->cluster, leader->configs, zone_count);
+    csn_facts_init(&leader->facts, cluster->member_count, zone_count);
+    return leader;
+}
+
+void csn_leader_free(struct csn_leader *take_leader)
+{
+    if (take_leader == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < take_leader->zone_count; i++) {
+        csn_tally_fini(&take_leader->zones[i].tally);
+        csn_buf_fini(&take_leader->zones[i].newest_octets);
+    }
+    csn_peers_fini(&take_leader->peers);
+    csn_facts_fini(&take_leader->facts);
+    free(take_leader->configs);
+    free(take_leader->zones);
+    free(take_leader);
+}
+
+/* --- status */
+
+void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now, struct csn_leader_status *ret_status)
+{
+    *ret_status =
+        (struct csn_leader_status){.state = leader->state, .term = leader->term, .lead_site = leader->lead_site};
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        ret_status->reporting =
+            (uint8_t)(ret_status->reporting + csn_peers_is_fresh(&leader->peers, i, now, CSN_SILENT_MS));
+    }
+}
+
+size_t csn_leader_zone_count(const struct csn_leader *leader)
+{
+    return leader->zone_count;
+}
+
+void csn_leader_get_zone(const struct csn_leader *leader, size_t index, struct csn_leader_zone_status *ret_status)
+{
+    REQUIRE(index < leader->zone_count);
+    const struct csn_leader_zone *zone = &leader->zones[index];
+    *ret_status = (struct csn_leader_zone_status){.zone = leader->configs[index].zone,
+                                                  .last_end = zone->last_end,
+                                                  .has_ended = zone->has_ended,
+                                                  .newest = csn_leader_newest(zone)};
+    if (!zone->is_proposed) {
+        return;
+    }
+    ret_status->proposal = &zone->proposal;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = csn_facts_find(&leader->facts, i, &zone->hash);
+        if (fact != NULL) {
+            ret_status->computed_count = (uint8_t)(ret_status->computed_count + fact->has_computed);
+            ret_status->held_count = (uint8_t)(ret_status->held_count + fact->has_held);
+            ret_status->refused_count = (uint8_t)(ret_status->refused_count + fact->is_refused);
+        }
+    }
+}

@@ -1,0 +1,368 @@
+#include "round/leader_state.h"
+
+#include <string.h>
+
+#define CLAIM_WAIT_MS 3000 /* for octets of a certificate or hold that a report names; they are sent again and again */
+#define POLICY_STEP_MAX (UINT32_C(1) << 29) /* L3: policy's serial only where it is closer than this */
+
+/* A set of sites as bits of member indices. */
+typedef uint32_t member_set;
+
+static bool in_set(member_set set, unsigned member)
+{
+    return (set >> member & 1u) != 0;
+}
+
+static unsigned set_size(member_set set)
+{
+    unsigned size = 0;
+    for (; set != 0; set &= set - 1) {
+        size++;
+    }
+    return size;
+}
+
+static member_set ready_set(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    member_set set = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        set |= csn_leader_ready(leader, zone, i) != NULL ? (member_set)1 << i : 0;
+    }
+    return set;
+}
+
+/* Of the clocks of a set: the median, the lower of two. */
+static uint64_t median_clock_s(const struct csn_leader *leader, member_set set)
+{
+    uint64_t clocks[CSN_MEMBERS_MAX];
+    unsigned count = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        if (in_set(set, i)) {
+            uint64_t clock = csn_leader_clock_s(leader, i);
+            unsigned at = count++;
+            for (; at > 0 && clocks[at - 1] > clock; at--) {
+                clocks[at] = clocks[at - 1];
+            }
+            clocks[at] = clock;
+        }
+    }
+    return clocks[(count - 1) / 2];
+}
+
+/* --- L3, field by field, from the floors of a set */
+
+static struct csn_floor highest_floor(const struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set)
+{
+    struct csn_floor highest = {0};
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        if (in_set(set, i)) {
+            csn_floor_merge(&highest, &csn_leader_ready(leader, zone, i)->floor);
+        }
+    }
+    return highest;
+}
+
+static unsigned confirmations(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                              const struct csn_input_id *input)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        for (unsigned k = 0; row != NULL && k < row->input_count; k++) {
+            if (csn_input_equal(&row->inputs[k], input)) {
+                count++;
+                break;
+            }
+        }
+    }
+    return count;
+}
+
+/* The newest that q sites confirmed from their own source and that is not below the floor; else the floor's own. */
+static struct csn_input_id choose_input(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                                        const struct csn_input_id *floor)
+{
+    struct csn_input_id best = *floor;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        for (unsigned k = 0; row != NULL && k < row->input_count; k++) {
+            bool is_later = csn_input_compare(&row->inputs[k], &best) == 1;
+            if (is_later && confirmations(leader, zone, &row->inputs[k]) >= leader->cluster.quorum) {
+                best = row->inputs[k];
+            }
+        }
+    }
+    return best;
+}
+
+/* The newest version that q of the ready sites have approved, or a later one beside it. */
+typedef const struct csn_version_id *version_fn(const struct csn_row *row);
+static const struct csn_version_id *policy_of(const struct csn_row *row)
+{
+    return &row->policy;
+}
+static const struct csn_version_id *keyset_of(const struct csn_row *row)
+{
+    return &row->keyset;
+}
+static struct csn_version_id choose_version(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                                            version_fn *version, const struct csn_version_id *floor)
+{
+    struct csn_version_id best = *floor;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        unsigned approved = 0;
+        for (unsigned k = 0; row != NULL && k < leader->cluster.member_count; k++) {
+            const struct csn_row *other = csn_leader_ready(leader, zone, k);
+            approved += other != NULL && (version(other)->number > version(row)->number ||
+                                          csn_version_equal(version(other), version(row)));
+        }
+        if (approved >= leader->cluster.quorum && version(row)->number > best.number) {
+            best = *version(row);
+        }
+    }
+    return best;
+}
+
+/* Policy's value only where it is near what is certified (or, lacking that, the floor); one too far waits for the officers. */
+static uint32_t choose_serial(struct csn_leader *leader, const struct csn_leader_zone *zone, const struct csn_floor *floor,
+                              uint64_t time_s, bool *ret_is_jump)
+{
+    uint32_t last = floor->has_serial ? floor->serial : 0;
+    uint32_t serial = csn_serial_next(csn_leader_config(leader, zone)->serial_rule, time_s, last);
+    uint32_t base = zone->has_newest ? zone->newest.held.proposal.serial : last;
+    bool is_jump = (zone->has_newest || floor->has_serial) && serial != last + 1 && serial - base >= POLICY_STEP_MAX;
+    *ret_is_jump = is_jump;
+    return is_jump ? last + 1 : serial;
+}
+
+static bool may_author(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member, bool is_strict)
+{
+    const struct csn_row *row = csn_leader_ready(leader, zone, member);
+    const struct csn_author_out *out = &zone->authors_out[member];
+    bool is_out = out->until_ms > leader->now.mono_ms && out->boot == leader->peers.peers[member].report.boot;
+    return row != NULL && leader->cluster.members[member].role == CSN_MEMBER_SIGNER && row->hsm == CSN_HSM_GOOD &&
+           row->diverged == 0 && !(is_strict && is_out);
+}
+
+static void choose_authors(const struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set, bool is_strict,
+                           struct csn_proposal *proposal)
+{
+    proposal->author_count = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        if (in_set(set, i) && may_author(leader, zone, i, is_strict)) {
+            proposal->authors[proposal->author_count++] = leader->cluster.members[i].number;
+        }
+    }
+}
+
+struct draft {
+    struct csn_proposal proposal;
+    uint64_t clock_s; /* median of the set */
+    bool is_jump;     /* policy's serial was too far */
+};
+
+static void compose(struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set, struct draft *draft)
+{
+    struct csn_floor floor = highest_floor(leader, zone, set);
+    struct csn_proposal *proposal = &draft->proposal;
+    draft->clock_s = median_clock_s(leader, set);
+    *proposal = (struct csn_proposal){
+        .environment = leader->cluster.environment,
+        .epoch = leader->cluster.epoch,
+        .epoch_digest = leader->cluster.digest,
+        .round = {.term = leader->term, .seq = leader->proposal_seq + 1},
+        .input = choose_input(leader, zone, &floor.input),
+        .time_s = draft->clock_s > floor.time_s ? draft->clock_s : floor.time_s,
+        .semantics = CSN_SEMANTICS,
+        .policy = choose_version(leader, zone, policy_of, &floor.policy),
+        .keyset = choose_version(leader, zone, keyset_of, &floor.keyset),
+    };
+    memcpy(proposal->cluster, leader->cluster.id, sizeof(proposal->cluster));
+    memcpy(proposal->zone, csn_leader_config(leader, zone)->zone, sizeof(proposal->zone));
+    proposal->schedule_s = proposal->time_s; /* S = T: signing.md 3 */
+    proposal->serial = choose_serial(leader, zone, &floor, proposal->time_s, &draft->is_jump);
+    if (zone->has_newest) {
+        proposal->parent = csn_certificate_release(&zone->newest);
+    }
+    choose_authors(leader, zone, set, true, proposal);
+    if (proposal->author_count == 0) {
+        choose_authors(leader, zone, set, false, proposal); /* better one that failed than none */
+    }
+}
+
+/* Whether a site would let P through, as far as its last report tells. */
+static bool would_pass(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member,
+                       const struct csn_proposal *proposal)
+{
+    const struct csn_row *row = csn_leader_ready(leader, zone, member);
+    uint64_t clock_s = csn_leader_clock_s(leader, member);
+    struct csn_value want, is;
+    struct csn_vote_case tested = {.proposal = proposal, .floor = &row->floor, .clock_s = clock_s};
+    bool is_young = proposal->time_s + csn_leader_config(leader, zone)->max_round_age_s >= clock_s;
+    bool has_policy = row->policy.number > proposal->policy.number || csn_version_equal(&row->policy, &proposal->policy);
+    bool has_keyset = row->keyset.number > proposal->keyset.number || csn_version_equal(&row->keyset, &proposal->keyset);
+    bool is_parent = csn_round_compare(row->newest.round, proposal->parent.round) <= 0;
+    return is_young && has_policy && has_keyset && is_parent && csn_vote_test(&tested, CSN_ASK_LEADER, &want, &is) == 0;
+}
+
+static bool would_all_pass(const struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set,
+                           const struct csn_proposal *proposal)
+{
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        if (in_set(set, i) && !would_pass(leader, zone, i, proposal)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The largest set of ready sites, at least q, whose floors one P can satisfy: a site that voted alone for something far off does
+ * not drag the others along. At most 2^16 sets, and only when the sites do not agree. */
+static bool find_agreeable(struct csn_leader *leader, const struct csn_leader_zone *zone, struct draft *ret_draft)
+{
+    member_set ready = ready_set(leader, zone);
+    for (unsigned size = set_size(ready); size >= leader->cluster.quorum && size > 0; size--) {
+        for (member_set set = ready; set != 0; set = (set - 1) & ready) {
+            if (set_size(set) != size) {
+                continue;
+            }
+            compose(leader, zone, set, ret_draft);
+            if (would_all_pass(leader, zone, set, &ret_draft->proposal)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_work_due(const struct csn_leader *leader, const struct csn_leader_zone *zone, const struct draft *draft)
+{
+    const struct csn_proposal *proposal = &draft->proposal, *newest = &zone->newest.held.proposal;
+    if (proposal->input.generation == 0) {
+        return false; /* nothing was ever confirmed by q sites */
+    }
+    if (!zone->has_newest) {
+        return true;
+    }
+    return csn_input_compare(&proposal->input, &newest->input) == 1 || proposal->policy.number > newest->policy.number ||
+           proposal->keyset.number > newest->keyset.number ||
+           draft->clock_s >= newest->time_s + csn_leader_config(leader, zone)->refresh_interval_s;
+}
+
+/* L5: contents differed last time; the same again only after its pause. */
+static bool is_resting(const struct csn_leader *leader, const struct csn_leader_zone *zone, const struct draft *draft)
+{
+    return zone->is_disagreed && leader->now.mono_ms < zone->disagreed_until_ms &&
+           csn_input_equal(&draft->proposal.input, &zone->disagreed_input) &&
+           csn_version_equal(&draft->proposal.keyset, &zone->disagreed_keyset);
+}
+
+static void propose_fresh(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    struct draft draft;
+    if (set_size(ready_set(leader, zone)) < leader->cluster.quorum) {
+        return;
+    }
+    if (!find_agreeable(leader, zone, &draft)) {
+        csn_leader_trace(leader, CSN_TRACE_NO_AGREEABLE_SET, zone);
+        csn_round_back_off(leader, zone);
+        return;
+    }
+    if (!is_work_due(leader, zone, &draft) || is_resting(leader, zone, &draft)) {
+        return;
+    }
+    if (draft.proposal.author_count == 0) {
+        csn_leader_trace(leader, CSN_TRACE_NO_AUTHORS, zone);
+        csn_round_back_off(leader, zone);
+        return;
+    }
+    if (draft.is_jump) {
+        csn_leader_trace(leader, CSN_TRACE_SERIAL_JUMP, zone)->number =
+            csn_serial_next(csn_leader_config(leader, zone)->serial_rule, draft.proposal.time_s, draft.proposal.serial - 1);
+    }
+    leader->proposal_seq++;
+    csn_round_begin(leader, zone, &draft.proposal, leader->proposal_seq, true);
+}
+
+/* --- L2 */
+
+/* The highest round that a ready site reports as certified or held, above what is here. */
+static struct csn_round highest_claim(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    const struct csn_tally_vote *held = csn_tally_highest(&zone->tally, csn_leader_newest(zone));
+    struct csn_round known = held != NULL ? held->held.proposal.round : csn_leader_newest(zone);
+    struct csn_round claimed = {0};
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        if (row != NULL && csn_round_compare(row->newest.round, csn_leader_newest(zone)) > 0 &&
+            csn_round_compare(row->newest.round, claimed) > 0) {
+            claimed = row->newest.round;
+        }
+        for (unsigned k = 0; row != NULL && k < row->hold_count; k++) {
+            struct csn_round round = row->holds[k].version.round;
+            if (csn_round_compare(round, known) > 0 && csn_round_compare(round, claimed) > 0) {
+                claimed = round;
+            }
+        }
+    }
+    return claimed;
+}
+
+/* A claim is waited for once, so that one that is never shown holds nothing up. */
+static bool is_waiting_for_claim(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    struct csn_round claimed = highest_claim(leader, zone);
+    if (csn_round_is_none(claimed)) {
+        return false;
+    }
+    if (csn_round_compare(claimed, zone->claimed) > 0) {
+        zone->claimed = claimed;
+        zone->claimed_ms = leader->now.mono_ms;
+    }
+    return leader->now.mono_ms - zone->claimed_ms < CLAIM_WAIT_MS;
+}
+
+/* Sites that hold it, or would let it through. */
+static unsigned supporters(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                           const struct csn_tally_vote *vote, unsigned *ret_holders)
+{
+    unsigned found = 0;
+    *ret_holders = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = csn_facts_find(&leader->facts, i, &vote->hash);
+        bool is_ready = csn_leader_ready(leader, zone, i) != NULL;
+        bool is_holder = is_ready && fact != NULL && fact->has_held;
+        *ret_holders += is_holder;
+        found += is_holder || (is_ready && would_pass(leader, zone, i, &vote->held.proposal));
+    }
+    return found;
+}
+
+/* The highest hold above the newest certificate is proposed again, unchanged, once, if it can still pass. */
+static bool propose_again(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    const struct csn_tally_vote *vote = csn_tally_highest(&zone->tally, csn_leader_newest(zone));
+    unsigned holders;
+    if (vote == NULL || csn_round_compare(vote->held.proposal.round, zone->tried) <= 0) {
+        return false;
+    }
+    zone->tried = vote->held.proposal.round;
+    const struct csn_release *parent = &vote->held.proposal.parent;
+    bool is_parent = csn_round_compare(parent->round, csn_leader_newest(zone)) == 0;
+    unsigned found = supporters(leader, zone, vote, &holders);
+    if (!is_parent || holders == 0 || found < leader->cluster.quorum) {
+        return false;
+    }
+    struct csn_proposal proposal = vote->held.proposal;
+    leader->proposal_seq++;
+    csn_round_begin(leader, zone, &proposal, leader->proposal_seq, false);
+    return true;
+}
+
+void csn_leader_propose(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    if (!is_waiting_for_claim(leader, zone) && !propose_again(leader, zone)) {
+        propose_fresh(leader, zone);
+    }
+}

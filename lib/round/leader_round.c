@@ -1,0 +1,339 @@
+#include "round/leader_state.h"
+
+#include <string.h>
+
+#define DEADLINE_FACTOR_MAX 8
+#define AUTHOR_OUT_FIRST_MS 60000
+#define AUTHOR_OUT_MAX_MS 600000
+
+const char *csn_round_end_text(enum csn_round_end end)
+{
+    static const char *const texts[] = {
+#define CSN_ROUND_END_TEXT(name, text) text,
+        CSN_ROUND_ENDS(CSN_ROUND_END_TEXT)
+#undef CSN_ROUND_END_TEXT
+    };
+    return texts[end];
+}
+
+static const struct csn_fact *fact_of(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member)
+{
+    return csn_facts_find(&leader->facts, member, &zone->hash);
+}
+
+static void send_proposal(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    struct csn_body_proposal body = {.term = leader->term, .seq = zone->sending_seq, .proposal = zone->proposal};
+    struct csn_buf octets = {0};
+    csn_body_proposal_encode(&body, &octets);
+    struct csn_bytes copy = csn_effects_copy(leader->effects, csn_buf_view(&octets));
+    struct csn_effect *effect = csn_effects_add(leader->effects, CSN_EFFECT_SEND, NULL);
+    effect->send.kind = CSN_STATEMENT_PROPOSAL;
+    effect->send.body = copy;
+    zone->repeat_ms = leader->now.mono_ms;
+    csn_buf_fini(&octets);
+}
+
+/* The longer of policy's deadline and three times the last round, doubled after rounds that were only slow. */
+static uint64_t deadline_ms(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    uint64_t base_ms = csn_leader_config(leader, zone)->round_deadline_ms;
+    uint64_t thrice_ms = 3 * zone->last_round_ms;
+    return (base_ms > thrice_ms ? base_ms : thrice_ms) * zone->deadline_factor;
+}
+
+void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone, const struct csn_proposal *proposal, uint32_t seq,
+                     bool is_fresh)
+{
+    zone->is_proposed = true;
+    zone->is_fresh = is_fresh;
+    zone->proposal = *proposal;
+    zone->sending_seq = seq;
+    zone->began_ms = leader->now.mono_ms;
+    zone->deadline_ms = leader->now.mono_ms + deadline_ms(leader, zone);
+    csn_proposal_hash(proposal, &zone->hash);
+    struct csn_trace *trace = csn_leader_trace(leader, is_fresh ? CSN_TRACE_PROPOSED : CSN_TRACE_REPROPOSED, zone);
+    trace->round = proposal->round;
+    trace->digest = zone->hash;
+    trace->number = proposal->serial;
+    send_proposal(leader, zone);
+}
+
+void csn_round_back_off(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    uint64_t pause_s = 2 * zone->retry_pause_s;
+    zone->retry_pause_s = pause_s == 0 ? 1 : pause_s < CSN_RETRY_MAX_S ? pause_s : CSN_RETRY_MAX_S;
+    zone->retry_ms = leader->now.mono_ms + 1000 * zone->retry_pause_s;
+}
+
+/* --- what is left of a round */
+
+/* Sites that held, or still may. */
+static unsigned possible_votes(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    unsigned possible = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = fact_of(leader, zone, i);
+        bool has_held = fact != NULL && fact->has_held;
+        bool may_hold = csn_leader_ready(leader, zone, i) != NULL && (fact == NULL || !fact->is_refused);
+        possible += has_held || may_hold;
+    }
+    return possible;
+}
+
+/* The most sites that computed the same, and those that may still join them. */
+static unsigned possible_agreement(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    struct csn_roots roots;
+    unsigned possible = csn_facts_most(&leader->facts, &zone->hash, &roots);
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = fact_of(leader, zone, i);
+        bool is_open = fact == NULL || (!fact->has_computed && !fact->is_refused);
+        possible += is_open && csn_leader_ready(leader, zone, i) != NULL;
+    }
+    return possible;
+}
+
+static bool is_held_by_any(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = fact_of(leader, zone, i);
+        if (fact != NULL && fact->has_held) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An author whose bytes nobody has. */
+static bool is_missing(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member)
+{
+    const struct csn_fact *fact = fact_of(leader, zone, member);
+    return fact == NULL || !fact->has_offer;
+}
+
+static bool has_failed(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member)
+{
+    const struct csn_fact *fact = fact_of(leader, zone, member);
+    return is_missing(leader, zone, member) &&
+           (!csn_leader_is_fresh(leader, member) || (fact != NULL && fact->is_refused));
+}
+
+/* The sites that say this author's signatures failed when they were verified. */
+static unsigned accusers(const struct csn_leader *leader, const struct csn_leader_zone *zone, uint16_t site)
+{
+    struct csn_value named = csn_value_u64(site);
+    unsigned found = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = fact_of(leader, zone, i);
+        bool is_stage = fact != NULL && fact->is_refused && fact->rule == CSN_RULE_R3 && fact->test == CSN_TEST_STAGE;
+        found += is_stage && fact->want.size == named.size && memcmp(fact->want.octets, named.octets, named.size) == 0;
+    }
+    return found;
+}
+
+static void leave_out(struct csn_leader *leader, struct csn_leader_zone *zone, unsigned member)
+{
+    struct csn_author_out *out = &zone->authors_out[member];
+    uint64_t pause_ms = 2 * out->pause_ms;
+    out->pause_ms = pause_ms == 0 ? AUTHOR_OUT_FIRST_MS : pause_ms < AUTHOR_OUT_MAX_MS ? pause_ms : AUTHOR_OUT_MAX_MS;
+    out->until_ms = leader->now.mono_ms + out->pause_ms;
+    out->boot = leader->peers.peers[member].report.boot;
+    csn_leader_trace(leader, CSN_TRACE_AUTHOR_OUT, zone)->site = leader->cluster.members[member].number;
+}
+
+/* L3: the last failed are left out: those that are silent or refused; those whose bytes did not verify; and those that only were
+ * slow, if any author was not (if all were, it is the deadline that is wrong). */
+static void judge_authors(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
+{
+    bool is_any_offered = false;
+    for (unsigned i = 0; i < zone->proposal.author_count; i++) {
+        int member = csn_member_index(&leader->cluster, zone->proposal.authors[i]);
+        is_any_offered = is_any_offered || !is_missing(leader, zone, (unsigned)member);
+    }
+    for (unsigned i = 0; i < zone->proposal.author_count; i++) {
+        uint16_t site = zone->proposal.authors[i];
+        unsigned member = (unsigned)csn_member_index(&leader->cluster, site);
+        bool is_slow = end == CSN_ROUND_END_DEADLINE && is_any_offered && is_missing(leader, zone, member);
+        bool is_accused = accusers(leader, zone, site) > leader->cluster.faults;
+        if (has_failed(leader, zone, member) || is_slow || is_accused) {
+            leave_out(leader, zone, member);
+        }
+    }
+}
+
+static bool has_failed_author(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    for (unsigned i = 0; i < zone->proposal.author_count; i++) {
+        int member = csn_member_index(&leader->cluster, zone->proposal.authors[i]);
+        if (has_failed(leader, zone, (unsigned)member) && !is_held_by_any(leader, zone)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- how it ends */
+
+/* Work was going on at q sites when the deadline came: the next one is longer. */
+static bool was_only_slow(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    unsigned busy = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        const struct csn_fact *fact = fact_of(leader, zone, i);
+        bool is_at_work = row != NULL && csn_digest_equal(&row->work, &zone->hash);
+        busy += row != NULL && (is_at_work || (fact != NULL && fact->has_computed && !fact->is_refused));
+    }
+    return busy >= leader->cluster.quorum;
+}
+
+static bool is_clock_test(uint8_t test)
+{
+    return test == CSN_TEST_CLOCK || test == CSN_TEST_AGE || test == CSN_TEST_TIME;
+}
+
+/* L5: refusals that say nothing against the leader. */
+static bool is_excused_test(uint8_t test)
+{
+    return test == CSN_TEST_OPERATOR_HOLD || test == CSN_TEST_HOLDS || test == CSN_TEST_OTHER_HOLD ||
+           test == CSN_TEST_INPUT || test == CSN_TEST_INPUT_SAME || test == CSN_TEST_INPUT_HERE ||
+           test == CSN_TEST_INPUT_CONFLICT || test == CSN_TEST_POLICY || test == CSN_TEST_POLICY_SAME ||
+           test == CSN_TEST_POLICY_HERE || test == CSN_TEST_KEYSET || test == CSN_TEST_KEYSET_SAME ||
+           test == CSN_TEST_KEYSET_HERE || test == CSN_TEST_PARENT || test == CSN_TEST_PARENT_HERE;
+}
+
+typedef bool is_test_fn(uint8_t test);
+static unsigned count_refusals(const struct csn_leader *leader, const struct csn_leader_zone *zone, is_test_fn *is_test)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = fact_of(leader, zone, i);
+        found += fact != NULL && fact->is_refused && is_test(fact->test);
+    }
+    return found;
+}
+
+/* L5: counted per zone, and only where the leader may be to blame. */
+static void blame_leader(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
+{
+    bool may_blame = zone->is_fresh && (end == CSN_ROUND_END_DEADLINE || end == CSN_ROUND_END_UNREACHABLE) &&
+                     csn_leader_ready_count(leader, zone) >= leader->cluster.quorum &&
+                     count_refusals(leader, zone, is_excused_test) == 0;
+    if (may_blame && zone->failures++ == 0) {
+        zone->first_failure_ms = leader->now.mono_ms;
+    }
+    bool has_succeeded = leader->has_success && leader->success_ms >= zone->first_failure_ms;
+    bool is_clock = zone->is_fresh && count_refusals(leader, zone, is_clock_test) >= leader->cluster.quorum;
+    if (is_clock || (zone->failures >= CSN_FAILED_MAX && !has_succeeded)) {
+        csn_leader_resign(leader);
+    }
+}
+
+/* Contents differ: the same again would differ again. */
+static void remember_disagreement(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    uint64_t pause_s = 2 * zone->disagreed_pause_s;
+    zone->disagreed_pause_s = pause_s == 0                          ? 1
+                              : pause_s < CSN_DIVERGED_RETRY_MAX_S ? pause_s
+                                                                   : CSN_DIVERGED_RETRY_MAX_S;
+    zone->is_disagreed = true;
+    zone->disagreed_input = zone->proposal.input;
+    zone->disagreed_keyset = zone->proposal.keyset;
+    zone->disagreed_until_ms = leader->now.mono_ms + 1000 * zone->disagreed_pause_s;
+}
+
+static void end_trace(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
+{
+    zone->is_proposed = false;
+    zone->has_ended = true;
+    zone->last_end = end;
+    if (end != CSN_ROUND_END_CERTIFIED) {
+        struct csn_trace *trace = csn_leader_trace(leader, CSN_TRACE_ABANDONED, zone);
+        trace->round = zone->proposal.round;
+        trace->digest = zone->hash;
+        trace->number = end;
+    }
+}
+
+static void succeed(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    end_trace(leader, zone, CSN_ROUND_END_CERTIFIED);
+    zone->last_round_ms = leader->now.mono_ms - zone->began_ms;
+    zone->deadline_factor = 1;
+    zone->retry_pause_s = 0;
+    zone->retry_ms = leader->now.mono_ms;
+    zone->failures = 0;
+    zone->is_disagreed = false;
+    zone->disagreed_pause_s = 0;
+    leader->has_success = true;
+    leader->success_ms = leader->now.mono_ms;
+    for (unsigned i = 0; i < zone->proposal.author_count; i++) {
+        zone->authors_out[csn_member_index(&leader->cluster, zone->proposal.authors[i])] = (struct csn_author_out){0};
+    }
+}
+
+void csn_round_abandon(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
+{
+    end_trace(leader, zone, end);
+    csn_round_back_off(leader, zone);
+}
+
+static void fail(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
+{
+    if (end == CSN_ROUND_END_DEADLINE && was_only_slow(leader, zone) && zone->deadline_factor < DEADLINE_FACTOR_MAX) {
+        zone->deadline_factor *= 2;
+    }
+    if (end == CSN_ROUND_END_DISAGREED) {
+        remember_disagreement(leader, zone);
+    }
+    if (zone->is_fresh && end != CSN_ROUND_END_OBSOLETE && end != CSN_ROUND_END_DISAGREED) {
+        judge_authors(leader, zone, end);
+    }
+    csn_round_abandon(leader, zone, end);
+    blame_leader(leader, zone, end);
+}
+
+/* Some site computed other roots than most did. */
+static bool is_disagreed(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    struct csn_roots roots;
+    unsigned computed = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = fact_of(leader, zone, i);
+        computed += fact != NULL && fact->has_computed;
+    }
+    return computed > csn_facts_most(&leader->facts, &zone->hash, &roots);
+}
+
+/* CERTIFIED: not over yet. */
+static enum csn_round_end judge(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    unsigned quorum = leader->cluster.quorum;
+    if (csn_round_compare(csn_leader_newest(zone), zone->proposal.parent.round) > 0) {
+        return CSN_ROUND_END_OBSOLETE;
+    }
+    if (leader->now.mono_ms >= zone->deadline_ms) {
+        return CSN_ROUND_END_DEADLINE;
+    }
+    if (possible_agreement(leader, zone) < quorum) {
+        return is_disagreed(leader, zone) ? CSN_ROUND_END_DISAGREED : CSN_ROUND_END_UNREACHABLE;
+    }
+    if (has_failed_author(leader, zone)) {
+        return CSN_ROUND_END_AUTHOR;
+    }
+    return possible_votes(leader, zone) < quorum ? CSN_ROUND_END_UNREACHABLE : CSN_ROUND_END_CERTIFIED;
+}
+
+void csn_round_advance(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    bool is_certified = zone->has_newest && csn_digest_equal(&zone->newest_hash, &zone->hash);
+    enum csn_round_end end = is_certified ? CSN_ROUND_END_CERTIFIED : judge(leader, zone);
+    if (is_certified) {
+        succeed(leader, zone);
+    } else if (end != CSN_ROUND_END_CERTIFIED) {
+        fail(leader, zone, end);
+    } else if (leader->now.mono_ms - zone->repeat_ms >= CSN_REPEAT_MS) {
+        send_proposal(leader, zone);
+    }
+}

@@ -1,0 +1,114 @@
+/* leader_state.h: the inside of a leader. Private.
+ *
+ *   leader.c          the step, statements, terms (L1, L5), the lead
+ *   leader_propose.c  what to propose next (L2, L3)
+ *   leader_round.c    a round from proposal to certificate or end (L2, L4, L5, L6) */
+#ifndef CSN_ROUND_LEADER_STATE_H
+#define CSN_ROUND_LEADER_STATE_H
+
+#include "round/facts.h"
+#include "round/leader.h"
+#include "round/node.h"
+#include "round/peers.h"
+#include "round/tally.h"
+#include "round/tests.h"
+
+/* An author that failed is left out for a while that doubles. */
+struct csn_author_out {
+    uint64_t until_ms, pause_ms;
+    uint32_t boot; /* of the site when it failed; a later one clears it */
+};
+
+struct csn_leader_zone {
+    size_t index;
+    struct csn_tally tally;
+
+    bool has_newest;
+    struct csn_certificate newest;
+    struct csn_digest newest_hash;
+    struct csn_buf newest_octets; /* owns */
+    uint64_t answered_ms;         /* the last broadcast of it as an answer */
+
+    /* the round at work */
+    bool is_proposed, is_fresh;
+    struct csn_proposal proposal;
+    struct csn_digest hash;
+    uint32_t sending_seq;
+    uint64_t began_ms, deadline_ms, repeat_ms;
+
+    /* what former rounds taught */
+    struct csn_round tried; /* the highest round proposed again in this term */
+    uint64_t last_round_ms; /* how long the last certified one took */
+    unsigned deadline_factor;
+    uint64_t retry_ms, retry_pause_s;
+    unsigned failures;
+    uint64_t first_failure_ms;
+    bool is_disagreed; /* contents differed: only on something new, or after a long pause */
+    struct csn_input_id disagreed_input;
+    struct csn_version_id disagreed_keyset;
+    uint64_t disagreed_until_ms, disagreed_pause_s;
+    struct csn_author_out authors_out[CSN_MEMBERS_MAX];
+    bool has_ended;
+    enum csn_round_end last_end;
+
+    /* something newer was claimed, its octets are not here: waited for a little */
+    struct csn_round claimed;
+    uint64_t claimed_ms;
+};
+
+struct csn_leader {
+    struct csn_cluster cluster;
+    uint16_t coordinator;
+    struct csn_round_zone *configs; /* owns */
+    struct csn_leader_zone *zones;  /* owns */
+    size_t zone_count;
+
+    enum csn_leader_state state;
+    struct csn_term term;
+    uint64_t seen[CSN_MEMBERS_MAX]; /* highest counter each site has shown, promised or in a round */
+    uint64_t proven;                /* highest in a certificate, and the own */
+    uint32_t lead_seq, proposal_seq;
+    uint64_t heartbeat_ms;
+    uint64_t quorum_ms; /* when q reports were fresh last */
+    uint64_t rest_until_ms, rest_s;
+    uint64_t success_ms;
+    bool has_success;
+    uint16_t lead_site;
+    uint64_t lead_good_ms;
+    struct csn_peers peers;
+    struct csn_facts facts;
+
+    /* of the step */
+    struct csn_now now;
+    struct csn_effects *effects; /* borrows */
+};
+
+/* --- leader.c */
+const struct csn_round_zone *csn_leader_config(const struct csn_leader *leader, const struct csn_leader_zone *zone);
+struct csn_trace *csn_leader_trace(struct csn_leader *leader, enum csn_trace_kind what, const struct csn_leader_zone *zone);
+bool csn_leader_is_fresh(const struct csn_leader *leader, unsigned member);
+/* A site that can vote on this zone now: its row, or NULL. */
+const struct csn_row *csn_leader_ready(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member);
+unsigned csn_leader_ready_count(const struct csn_leader *leader, const struct csn_leader_zone *zone);
+void csn_leader_resign(struct csn_leader *leader);
+struct csn_round csn_leader_newest(const struct csn_leader_zone *zone);
+/* A certificate of this zone, own or found. */
+void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *zone, const struct csn_certificate *certificate,
+                            struct csn_bytes octets);
+void csn_leader_broadcast(struct csn_leader *leader, struct csn_leader_zone *zone);
+/* What a site's clock shows now. */
+uint64_t csn_leader_clock_s(const struct csn_leader *leader, unsigned member);
+
+/* --- leader_propose.c */
+/* Proposes if there is something to propose. */
+void csn_leader_propose(struct csn_leader *leader, struct csn_leader_zone *zone);
+
+/* --- leader_round.c */
+void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone, const struct csn_proposal *proposal, uint32_t seq,
+                     bool is_fresh);
+void csn_round_advance(struct csn_leader *leader, struct csn_leader_zone *zone);
+void csn_round_abandon(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end);
+/* Pauses 1, 2, 4 .. 60 s before the next try. */
+void csn_round_back_off(struct csn_leader *leader, struct csn_leader_zone *zone);
+
+#endif

@@ -1,0 +1,66 @@
+#include "round/node_state.h"
+
+/* R6: a coordinator that took its own promise back by asking anew needs no timer, nor does one that resigned. */
+static bool may_promise(const struct csn_node *node, struct csn_term asked)
+{
+    bool is_same = node->promised.counter != 0 && node->promised.coordinator == asked.coordinator;
+    bool has_resigned = node->has_heartbeat && node->heartbeat.state == CSN_LEAD_RESIGNED;
+    uint64_t wait_ms = CSN_ELECTION_MS + (uint64_t)CSN_ELECTION_STEP_MS * asked.coordinator;
+    return is_same || has_resigned || node->now.mono_ms - node->election_ms >= wait_ms;
+}
+
+static void promise(struct csn_node *node, struct csn_term term)
+{
+    struct csn_record_key key = csn_record_key(CSN_RECORD_TERM, NULL, NULL);
+    struct csn_buf value = {0};
+    struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_PROMISE, NULL);
+    node->persists[node->persist_count - 1].round.term = term;
+    node->promised = term;
+    node->has_heartbeat = false;
+    node->election_ms = node->now.mono_ms; /* granting begins the timer afresh */
+    csn_buf_put_u64(&value, term.counter);
+    csn_buf_put_u16(&value, term.coordinator);
+    csn_record_close(csn_record_key_view(&key), &value);
+    csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&value));
+    csn_buf_fini(&value);
+    for (size_t i = 0; i < node->zone_count; i++) {
+        csn_pending_drop(node, &node->zones[i]); /* R2: only from the leader of the promised term */
+    }
+}
+
+void csn_node_promised(struct csn_node *node, struct csn_term term)
+{
+    node->promised_durable = term;
+    struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_PROMISED, NULL);
+    trace->round.term = term;
+    trace->site = term.coordinator;
+    csn_node_report(node, CSN_STATEMENT_PROMISE);
+    for (size_t i = 0; i < node->zone_count; i++) {
+        csn_node_broadcast_newest(node, &node->zones[i]); /* L2: a new leader knows none */
+    }
+}
+
+static void hear(struct csn_node *node, const struct csn_body_lead *lead)
+{
+    node->heartbeat = *lead;
+    node->has_heartbeat = true;
+    if (lead->state == CSN_LEAD_LEADS) {
+        node->election_ms = node->heartbeat_ms = node->now.mono_ms;
+        node->lead_site = lead->site != 0 ? lead->site : node->lead_site;
+    }
+    if (lead->state == CSN_LEAD_ASKS && node->now.mono_ms - node->report_ms >= CSN_REPORT_PENDING_MS) {
+        csn_node_report(node, CSN_STATEMENT_PROMISE); /* the first answer was lost */
+    }
+}
+
+void csn_node_lead(struct csn_node *node, const struct csn_body_lead *lead)
+{
+    int order = csn_term_compare(lead->term, node->promised);
+    if (order < 0 || (order == 0 && node->has_heartbeat && lead->seq <= node->heartbeat.seq)) {
+        csn_node_count(node, CSN_COUNT_OLD);
+    } else if (order == 0) {
+        hear(node, lead);
+    } else if (lead->state != CSN_LEAD_RESIGNED && may_promise(node, lead->term)) {
+        promise(node, lead->term);
+    }
+}

@@ -1,0 +1,337 @@
+#include "round/node_state.h"
+
+#include <string.h>
+
+#include "round/fields.h"
+
+void csn_node_halt(struct csn_node *node, enum csn_halt why)
+{
+    if (node->halt != CSN_HALT_NONE) {
+        return;
+    }
+    node->halt = why;
+    node->state = CSN_NODE_HALTED;
+    csn_node_trace(node, CSN_TRACE_HALTED, NULL)->number = why;
+    for (size_t i = 0; i < node->zone_count; i++) {
+        csn_pending_drop(node, &node->zones[i]);
+        csn_work_drop(node, &node->zones[i]);
+    }
+}
+
+bool csn_node_is_mute(const struct csn_node *node)
+{
+    return node->halt != CSN_HALT_NONE && node->halt != CSN_HALT_AMNESIA;
+}
+
+/* --- records */
+
+/* Each takes a value of its letter; false: damaged. */
+typedef bool load_fn(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round);
+
+static bool load_boot(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round)
+{
+    (void)zone;
+    (void)round;
+    node->boot = csn_read_u32(reader);
+    return csn_reader_done(reader);
+}
+
+static bool load_term(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round)
+{
+    (void)zone;
+    (void)round;
+    node->promised = node->promised_durable = csn_read_term(reader);
+    return csn_reader_done(reader);
+}
+
+/* The epoch of the store must be the cluster document's (R8 will move it). */
+static bool load_epoch(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round)
+{
+    struct csn_digest digest;
+    uint32_t epoch = csn_read_u32(reader);
+    (void)zone;
+    (void)round;
+    csn_read_digest(reader, &digest);
+    node->is_sealed = csn_read_bool(reader);
+    node->has_epoch = true;
+    if (epoch != node->cluster.epoch || !csn_digest_equal(&digest, &node->cluster.digest)) {
+        csn_node_halt(node, CSN_HALT_EPOCH);
+    }
+    return csn_reader_done(reader);
+}
+
+static bool load_floor(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round)
+{
+    (void)node;
+    (void)round;
+    csn_read_floor(reader, &zone->floor);
+    zone->has_floor = true;
+    return csn_reader_done(reader);
+}
+
+static bool load_hold(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round)
+{
+    struct csn_hold hold;
+    (void)node;
+    csn_read_held(reader, &hold.held);
+    if (!csn_reader_done(reader) || csn_round_compare(hold.held.proposal.round, round) != 0) {
+        return false;
+    }
+    csn_proposal_hash(&hold.held.proposal, &hold.hash);
+    size_t at = zone->hold_count;
+    zone->holds = csn_realloc(zone->holds, zone->hold_count + 1, sizeof(*zone->holds));
+    while (at > 0 && csn_round_compare(zone->holds[at - 1].held.proposal.round, round) > 0) {
+        at--;
+    }
+    memmove(zone->holds + at + 1, zone->holds + at, (zone->hold_count - at) * sizeof(*zone->holds));
+    zone->holds[at] = hold;
+    zone->hold_count++;
+    return true;
+}
+
+static bool load_certificate(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                             struct csn_round round)
+{
+    struct csn_certificate certificate;
+    struct csn_bytes octets = csn_read_bytes(reader, csn_reader_left(reader));
+    (void)node;
+    if (csn_certificate_decode(octets, &certificate) != CSN_OK ||
+        csn_round_compare(certificate.held.proposal.round, round) != 0 || csn_zone_certificate(zone, round) != NULL) {
+        return false;
+    }
+    csn_zone_insert_certificate(zone, &certificate, octets);
+    return true;
+}
+
+static bool load_released(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                          struct csn_round round)
+{
+    (void)node;
+    (void)round;
+    zone->released.round = csn_read_round(reader);
+    return csn_reader_done(reader);
+}
+
+static bool load_diverged(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                          struct csn_round round)
+{
+    (void)node;
+    (void)round;
+    zone->diverged = csn_read_range(reader, 0, 15);
+    return csn_reader_done(reader);
+}
+
+static bool load_operator_hold(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                               struct csn_round round)
+{
+    (void)node;
+    (void)round;
+    zone->is_held = csn_read_range(reader, 1, 1) == 1;
+    return csn_reader_done(reader);
+}
+
+static const struct {
+    uint8_t letter;
+    bool has_zone, has_round;
+    load_fn *load;
+} letters[] = {
+    {CSN_RECORD_BOOT, false, false, load_boot},
+    {CSN_RECORD_CERTIFICATE, true, true, load_certificate},
+    {CSN_RECORD_DIVERGED, true, false, load_diverged},
+    {CSN_RECORD_EPOCH, false, false, load_epoch},
+    {CSN_RECORD_FLOOR, true, false, load_floor},
+    {CSN_RECORD_HOLD, true, true, load_hold},
+    {CSN_RECORD_OPERATOR_HOLD, true, false, load_operator_hold},
+    {CSN_RECORD_RELEASED, true, false, load_released},
+    {CSN_RECORD_TERM, false, false, load_term},
+};
+#define LETTERS (sizeof(letters) / sizeof(letters[0]))
+
+/* What a key names. `zone` is NULL for records of the node, and of zones that are not configured here (is_foreign). */
+struct key_parts {
+    size_t letter; /* index; LETTERS: none */
+    struct csn_node_zone *zone;
+    bool is_foreign;
+    struct csn_round round;
+};
+
+static bool parse_key(struct csn_node *node, struct csn_bytes key, struct key_parts *ret_parts)
+{
+    struct csn_reader reader = csn_reader(key);
+    struct key_parts parts = {0};
+    bool is_ours = csn_read_u8(&reader) == (uint8_t)CSN_RECORD_PREFIX[0];
+    uint8_t letter = csn_read_u8(&reader);
+    while (parts.letter < LETTERS && letters[parts.letter].letter != letter) {
+        parts.letter++;
+    }
+    if (!is_ours || parts.letter == LETTERS) {
+        return false;
+    }
+    if (letters[parts.letter].has_zone) {
+        uint8_t name[CSN_NAME_MAX];
+        csn_read_name(&reader, name);
+        int index = reader.failed ? -1 : csn_zone_index(node->configs, node->zone_count, name);
+        parts.zone = index >= 0 ? &node->zones[index] : NULL;
+        parts.is_foreign = index < 0;
+    }
+    if (letters[parts.letter].has_round) {
+        parts.round = csn_read_round(&reader);
+    }
+    *ret_parts = parts;
+    return csn_reader_done(&reader);
+}
+
+static bool load_record(struct csn_node *node, const struct csn_record_pair *record)
+{
+    struct key_parts parts;
+    struct csn_bytes value;
+    if (!parse_key(node, record->key, &parts) || !csn_record_open(record->key, record->value, &value)) {
+        return false;
+    }
+    struct csn_reader reader = csn_reader(value);
+    return parts.is_foreign || letters[parts.letter].load(node, parts.zone, &reader, parts.round);
+}
+
+static void load_records(struct csn_node *node, const struct csn_event *event)
+{
+    bool is_whole = true;
+    for (size_t i = 0; i < event->start.record_count; i++) {
+        is_whole = load_record(node, &event->start.records[i]) && is_whole;
+    }
+    for (size_t i = 0; i < node->zone_count; i++) {
+        struct csn_node_zone *zone = &node->zones[i];
+        const struct csn_known_certificate *known = csn_zone_certificate(zone, zone->released.round);
+        if (known != NULL) {
+            zone->released.full_root = known->certificate.held.full_root;
+        }
+        /* What is released was certified, and a vote or a certificate has left a floor. */
+        is_whole = is_whole && (known != NULL || csn_round_is_none(zone->released.round));
+        is_whole = is_whole && (zone->has_floor || (zone->hold_count == 0 && zone->certificate_count == 0));
+    }
+    if (!is_whole) {
+        csn_node_halt(node, CSN_HALT_DAMAGED);
+    }
+}
+
+/* --- second copies */
+
+enum copy { COPY_MISSING, COPY_GOOD, COPY_DAMAGED };
+
+static enum copy find_copy(const struct csn_node *node, const struct csn_node_zone *zone, const struct csn_event *event,
+                           struct csn_body_held *ret_held)
+{
+    struct csn_record_key key = csn_record_key(CSN_RECORD_HOLD, csn_node_zone_name(node, zone), NULL);
+    for (size_t i = 0; i < event->start.second_count; i++) {
+        const struct csn_record_pair *pair = &event->start.seconds[i];
+        struct csn_bytes value;
+        if (csn_bytes_equal(pair->key, csn_record_key_view(&key))) {
+            bool is_good = csn_record_open(pair->key, pair->value, &value) &&
+                           csn_body_held_decode(value, ret_held) == CSN_OK;
+            return is_good ? COPY_GOOD : COPY_DAMAGED;
+        }
+    }
+    return COPY_MISSING;
+}
+
+/* The store has forgotten a vote when the second copy is older than the store's last hold, or not there at all. A copy that is
+ * newer is of a vote whose transaction never came to be: dead, for the floor rises to it. */
+static void compare_copy(struct csn_node *node, struct csn_node_zone *zone, const struct csn_body_held *copy)
+{
+    const struct csn_hold *last = zone->hold_count > 0 ? &zone->holds[zone->hold_count - 1] : NULL;
+    int order = last != NULL ? csn_round_compare(copy->proposal.round, last->held.proposal.round) : 1;
+    bool is_same = last != NULL && csn_digest_equal(&copy->full_root, &last->held.full_root);
+    if (order < 0 || (order == 0 && !is_same)) {
+        csn_node_halt(node, CSN_HALT_AMNESIA);
+    } else if (order > 0) {
+        struct csn_floor floor = csn_floor_of(&copy->proposal);
+        csn_floor_merge(&zone->floor, &floor);
+        csn_persist_floor(node, csn_node_persist(node, CSN_PERSIST_NOTE, zone), zone);
+    }
+}
+
+static void check_copies(struct csn_node *node, const struct csn_event *event)
+{
+    for (size_t i = 0; i < node->zone_count && node->halt == CSN_HALT_NONE; i++) {
+        struct csn_node_zone *zone = &node->zones[i];
+        struct csn_body_held held;
+        enum copy copy = find_copy(node, zone, event, &held);
+        if (copy == COPY_GOOD) {
+            compare_copy(node, zone, &held);
+        } else if (copy == COPY_DAMAGED || zone->hold_count > 0) {
+            csn_node_halt(node, copy == COPY_DAMAGED ? CSN_HALT_DAMAGED : CSN_HALT_AMNESIA);
+        }
+    }
+}
+
+/* --- start */
+
+/* A zone is admitted with its live serial as floor. */
+static void admit_zones(struct csn_node *node)
+{
+    for (size_t i = 0; i < node->zone_count; i++) {
+        struct csn_node_zone *zone = &node->zones[i];
+        if (!zone->has_floor && node->configs[i].has_live_serial) {
+            zone->floor.has_serial = true;
+            zone->floor.serial = node->configs[i].live_serial;
+            csn_persist_floor(node, csn_node_persist(node, CSN_PERSIST_NOTE, zone), zone);
+        }
+    }
+}
+
+static void persist_boot(struct csn_node *node)
+{
+    struct csn_record_key key = csn_record_key(CSN_RECORD_BOOT, NULL, NULL);
+    struct csn_record_key epoch_key = csn_record_key(CSN_RECORD_EPOCH, NULL, NULL);
+    struct csn_buf boot = {0}, epoch = {0};
+    struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_BOOT, NULL);
+    csn_buf_put_u32(&boot, ++node->boot);
+    csn_record_close(csn_record_key_view(&key), &boot);
+    csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&boot));
+    if (!node->has_epoch) {
+        csn_record_epoch(node, &epoch);
+        csn_persist_write(node, persist, csn_record_key_view(&epoch_key), csn_buf_view(&epoch));
+        node->has_epoch = true;
+    }
+    csn_buf_fini(&boot);
+    csn_buf_fini(&epoch);
+}
+
+static void load_versions(struct csn_node *node, const struct csn_event *event)
+{
+    for (size_t i = 0; i < event->start.version_count; i++) {
+        const struct csn_version_name *version = &event->start.versions[i];
+        int index = csn_zone_index(node->configs, node->zone_count, version->zone);
+        if (index >= 0) {
+            csn_zone_add_version(&node->zones[index], &version->full_root);
+        }
+    }
+}
+
+void csn_node_start(struct csn_node *node, const struct csn_event *event)
+{
+    node->election_ms = node->now.mono_ms;
+    load_records(node, event);
+    load_versions(node, event);
+    for (size_t i = 0; i < node->zone_count; i++) {
+        csn_node_serve(node, &node->zones[i]);
+    }
+    if (!csn_node_is_mute(node)) {
+        check_copies(node, event);
+    }
+    if (!csn_node_is_mute(node)) {
+        admit_zones(node);
+        persist_boot(node);
+    }
+}
+
+void csn_node_started(struct csn_node *node)
+{
+    if (node->state == CSN_NODE_STARTING) {
+        node->state = node->is_sealed ? CSN_NODE_SEALED : CSN_NODE_OK;
+    }
+    for (size_t i = 0; i < node->zone_count; i++) {
+        csn_node_sweep(node, &node->zones[i]); /* staged once and never voted for */
+        node->zones[i].holds_repeat_ms = 0;
+    }
+    csn_node_report(node, CSN_STATEMENT_REPORT);
+}

@@ -1,0 +1,293 @@
+/* node_state.h: the inside of a node: what is durable, what is only remembered, and the doors between its files. Private.
+ *
+ *   node.c          the step, statements, reports, status
+ *   node_start.c    from durable records to a running node; boot counter, second copies, halting
+ *   node_persist.c  R7: one FIFO of persists; keys and values of durable records
+ *   node_promise.c  R6
+ *   node_accept.c   R2: from a proposal to work
+ *   node_work.c     R3: from content to a staged version; the table of work states
+ *   node_vote.c     R4
+ *   node_adopt.c    R5: certificates, release, what is kept; the table of adoption states */
+#ifndef CSN_ROUND_NODE_STATE_H
+#define CSN_ROUND_NODE_STATE_H
+
+#include "round/facts.h"
+#include "round/node.h"
+#include "round/peers.h"
+#include "round/tally.h"
+#include "round/tests.h"
+
+/* An object that is asked for until it is here or the tries are over. */
+struct csn_fetch {
+    uint64_t corr; /* 0: not out */
+    uint64_t retry_ms;
+    uint8_t failed; /* tries that failed */
+    bool is_here;
+};
+
+struct csn_hold {
+    struct csn_body_held held;
+    struct csn_digest hash; /* H(P) */
+};
+
+struct csn_known_certificate {
+    struct csn_certificate certificate;
+    struct csn_digest hash; /* H(P) */
+    struct csn_buf octets;  /* owns */
+};
+
+struct csn_known_input {
+    struct csn_input_id id;
+    bool is_confirmed;
+    uint64_t seen_s;
+};
+
+/* A proposal that is not accepted yet: parts are missing. */
+struct csn_pending {
+    bool is_set;
+    struct csn_proposal proposal;
+    struct csn_digest hash;
+    struct csn_fetch input;
+    uint8_t parent_failed; /* fetches of certificates that failed since it came */
+};
+
+struct csn_work {
+    enum csn_work_state state;
+    struct csn_proposal proposal;
+    struct csn_digest hash;
+    uint64_t compute_corr, sign_corr, stage_corr;
+    struct csn_roots roots; /* from COMPARING on */
+    int author;             /* this site's index in the authors, or -1 */
+    bool has_share;         /* own: durable and offered */
+    struct csn_digest share_b;
+    uint64_t share_count;
+    struct csn_fetch shares[CSN_MEMBERS_MAX]; /* by author index */
+    uint64_t repeat_ms;
+};
+
+struct csn_adopt {
+    enum csn_adopt_state state;
+    struct csn_round round; /* of the certificate being released */
+    uint64_t corr;          /* of FETCH or RELEASE */
+    uint64_t retry_ms, backoff_ms;
+};
+
+struct csn_node_zone {
+    size_t index;
+    struct csn_version_id policies[CSN_DOCUMENTS_KEPT], keysets[CSN_DOCUMENTS_KEPT]; /* approved, newest first */
+    unsigned policy_count, keyset_count;
+
+    /* durable; memory runs ahead of the disk by the persists that are out (R7) */
+    struct csn_floor floor;
+    bool has_floor; /* a record is there */
+    struct csn_hold *holds; /* owns; ascending rounds; the last stays for ever, for the second copy's sake */
+    size_t hold_count;
+    struct csn_known_certificate *certificates; /* owns; ascending rounds */
+    size_t certificate_count;
+    struct csn_release released;
+    uint8_t diverged; /* classes */
+    bool is_held;     /* by an operator */
+
+    /* remembered */
+    enum csn_hsm_state hsm;
+    bool is_serving;
+    uint64_t serving_since_s, behind_since_s;
+    struct csn_known_input *inputs; /* owns; in order of arrival */
+    size_t input_count;
+    struct csn_digest *versions; /* owns; full roots that are complete here */
+    size_t version_count;
+    struct csn_tally tally;
+    bool has_sending;
+    struct csn_round sending; /* (term, seq) of the proposal taken last */
+    struct csn_digest sending_hash;
+    struct csn_pending pending;
+    struct csn_work work;
+    struct csn_adopt adopt;
+    struct csn_fetch gap; /* certificates above the newest here */
+    bool has_accepted;
+    uint64_t accepted_ms;
+    struct csn_refusal refusal;
+    uint64_t holds_repeat_ms;
+};
+
+enum csn_persist_what { CSN_PERSIST_BOOT, CSN_PERSIST_PROMISE, CSN_PERSIST_VOTE, CSN_PERSIST_RELEASE, CSN_PERSIST_NOTE };
+
+/* What leaves when a persist has come back. */
+struct csn_persist {
+    uint64_t id;
+    enum csn_persist_what what;
+    size_t zone;
+    struct csn_round round; /* VOTE, RELEASE; PROMISE: its term */
+    struct csn_buf held;    /* owns; VOTE: the body to send */
+};
+
+struct csn_node {
+    struct csn_cluster cluster;
+    uint16_t site;
+    unsigned member; /* index of the site */
+    struct csn_round_zone *configs; /* owns; zone_count */
+    struct csn_node_zone *zones;    /* owns */
+    size_t zone_count;
+
+    enum csn_node_state state;
+    enum csn_halt halt;
+    bool is_sealed;
+    bool has_epoch; /* a record is there */
+    struct csn_term promised, promised_durable; /* reports carry the durable one */
+    uint32_t boot;
+
+    /* of the promised leader */
+    uint64_t election_ms; /* when the timer began */
+    bool has_heartbeat;
+    struct csn_body_lead heartbeat; /* the last of its statements */
+    uint64_t heartbeat_ms;          /* when it last said that it leads */
+    uint16_t lead_site;
+
+    uint64_t next_corr, next_persist, report_seq, report_ms;
+    size_t row_cursor;
+    struct csn_persist *persists; /* owns; FIFO */
+    size_t persist_count;
+    struct csn_peers peers;
+    struct csn_facts facts;
+
+    /* of the step */
+    struct csn_now now;
+    struct csn_effects *effects; /* borrows */
+};
+
+/* --- node.c */
+struct csn_effect *csn_node_effect(struct csn_node *node, enum csn_effect_kind kind, const struct csn_node_zone *zone);
+const uint8_t *csn_node_zone_name(const struct csn_node *node, const struct csn_node_zone *zone);
+const struct csn_round_zone *csn_node_config(const struct csn_node *node, const struct csn_node_zone *zone);
+struct csn_trace *csn_node_trace(struct csn_node *node, enum csn_trace_kind what, const struct csn_node_zone *zone);
+void csn_node_count(struct csn_node *node, enum csn_count_reason reason);
+void csn_node_send(struct csn_node *node, enum csn_statement_kind kind, struct csn_bytes body);
+void csn_node_report(struct csn_node *node, enum csn_statement_kind kind);
+void csn_node_cancel(struct csn_node *node, uint64_t *corr);
+
+/* One try of a fetch when it is due; NULL when nothing is to be sent. The effect's fetch fields but `sites` are to be filled;
+ * csn_node_prefer fills those. */
+struct csn_effect *csn_node_fetch(struct csn_node *node, struct csn_node_zone *zone, struct csn_fetch *fetch,
+                                  enum csn_object_kind object);
+/* Books the completion: here, or a failed try and a pause. */
+void csn_node_fetched(struct csn_node *node, struct csn_fetch *fetch, int code);
+/* All other members, those for which `has` says yes first. */
+typedef bool csn_has_fn(const struct csn_node *node, const struct csn_node_zone *zone, unsigned member, const void *what);
+void csn_node_prefer(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_effect *effect, csn_has_fn *has,
+                     const void *what);
+
+/* --- node_start.c */
+void csn_node_start(struct csn_node *node, const struct csn_event *event);
+void csn_node_started(struct csn_node *node);
+void csn_node_halt(struct csn_node *node, enum csn_halt why);
+/* Halted in a way that it does nothing any more but answer with what it serves. One that only lost its memory still adopts. */
+bool csn_node_is_mute(const struct csn_node *node);
+
+/* --- node_persist.c */
+struct csn_effect *csn_node_persist(struct csn_node *node, enum csn_persist_what what, const struct csn_node_zone *zone);
+void csn_persist_write(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key, struct csn_bytes value);
+void csn_persist_expect(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key, struct csn_bytes value);
+void csn_persist_delete(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key);
+void csn_node_persisted(struct csn_node *node, const struct csn_event *event);
+void csn_persists_fini(struct csn_node *node);
+
+/* Letters of record keys: prefix, letter, zone, round. */
+enum csn_record_letter {
+    CSN_RECORD_BOOT = 'B',
+    CSN_RECORD_CERTIFICATE = 'C',
+    CSN_RECORD_DIVERGED = 'D',
+    CSN_RECORD_EPOCH = 'E',
+    CSN_RECORD_FLOOR = 'F',
+    CSN_RECORD_HOLD = 'H',
+    CSN_RECORD_OPERATOR_HOLD = 'O',
+    CSN_RECORD_RELEASED = 'R',
+    CSN_RECORD_TERM = 'T',
+};
+#define CSN_RECORD_KEY_MAX (2 + CSN_NAME_MAX + CSN_ROUND_SIZE)
+struct csn_record_key {
+    uint8_t octets[CSN_RECORD_KEY_MAX];
+    size_t size;
+};
+/* `zone` and `round` may be NULL. */
+struct csn_record_key csn_record_key(enum csn_record_letter letter, const uint8_t *zone, const struct csn_round *round);
+static inline struct csn_bytes csn_record_key_view(const struct csn_record_key *key)
+{
+    return csn_bytes(key->octets, key->size);
+}
+/* A value is closed by octets of a digest over key and value, so that damage is seen. */
+void csn_record_close(struct csn_bytes key, struct csn_buf *value);
+/* The value inside; false when it is damaged. */
+bool csn_record_open(struct csn_bytes key, struct csn_bytes octets, struct csn_bytes *ret_value);
+/* Octets of records, closed. */
+void csn_record_floor(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_buf *buf);
+void csn_record_epoch(const struct csn_node *node, struct csn_buf *buf);
+void csn_persist_floor(struct csn_node *node, struct csn_effect *persist, struct csn_node_zone *zone);
+
+/* --- node_promise.c */
+void csn_node_lead(struct csn_node *node, const struct csn_body_lead *lead);
+void csn_node_promised(struct csn_node *node, struct csn_term term);
+
+/* --- node_accept.c */
+void csn_node_proposal(struct csn_node *node, const struct csn_body_proposal *body);
+void csn_pending_advance(struct csn_node *node, struct csn_node_zone *zone);
+void csn_pending_drop(struct csn_node *node, struct csn_node_zone *zone);
+bool csn_pending_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event);
+const struct csn_known_input *csn_zone_input(const struct csn_node_zone *zone, const struct csn_input_id *id);
+/* An input from this site's own source with P's (generation, serial) and other content. */
+bool csn_zone_conflicts(const struct csn_node_zone *zone, const struct csn_input_id *input);
+void csn_zone_add_input(struct csn_node *node, struct csn_node_zone *zone, const struct csn_input_id *id, bool is_confirmed);
+void csn_zone_approve(struct csn_node_zone *zone, const struct csn_round_zone *config);
+
+/* --- node_work.c */
+void csn_work_begin(struct csn_node *node, struct csn_node_zone *zone, const struct csn_proposal *proposal,
+                    const struct csn_digest *hash);
+void csn_work_advance(struct csn_node *node, struct csn_node_zone *zone);
+void csn_work_move(struct csn_node *node, struct csn_node_zone *zone, enum csn_work_state to);
+void csn_work_drop(struct csn_node *node, struct csn_node_zone *zone);
+/* True when the completion was this zone's. */
+bool csn_work_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event);
+void csn_work_repeat(struct csn_node *node, struct csn_node_zone *zone);
+/* REFUSED for a proposal; it leaves work and pending. */
+void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone, const struct csn_digest *hash, enum csn_rule rule,
+                     enum csn_test test, struct csn_value want, struct csn_value is);
+void csn_node_send_refusal(struct csn_node *node, struct csn_node_zone *zone);
+void csn_zone_set_diverged(struct csn_node *node, struct csn_node_zone *zone, uint8_t classes);
+/* The newest certificate settles what is in work. */
+void csn_work_certified(struct csn_node *node, struct csn_node_zone *zone, const struct csn_known_certificate *known);
+
+/* --- node_vote.c */
+struct csn_vote_case csn_node_case(const struct csn_node *node, const struct csn_node_zone *zone,
+                                   const struct csn_proposal *proposal);
+/* What was staged for the work: tests, and the vote's persist. */
+void csn_node_vote(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *staged);
+void csn_node_voted(struct csn_node *node, struct csn_node_zone *zone, const struct csn_persist *persist);
+const struct csn_hold *csn_zone_hold(const struct csn_node_zone *zone, struct csn_round round);
+void csn_node_send_held(struct csn_node *node, const struct csn_hold *hold);
+/* Holds above the newest certificate, again. */
+void csn_holds_repeat(struct csn_node *node, struct csn_node_zone *zone);
+/* A HELD was seen: tallied, certified with q, and judged if it is this site's own. */
+void csn_node_seen_held(struct csn_node *node, unsigned member, const struct csn_body_held *held,
+                        const struct csn_certificate_vote *vote);
+size_t csn_zone_holds_kept(const struct csn_node_zone *zone);
+
+/* --- node_adopt.c */
+void csn_node_certificate(struct csn_node *node, const struct csn_certificate *certificate, struct csn_bytes octets);
+void csn_adopt_advance(struct csn_node *node, struct csn_node_zone *zone);
+bool csn_adopt_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event);
+void csn_node_released(struct csn_node *node, struct csn_node_zone *zone, struct csn_round round);
+/* Answers come from the released version from now on, if its bytes are here. */
+void csn_node_serve(struct csn_node *node, struct csn_node_zone *zone);
+/* Fetches certificates that a peer reports, or a proposal names as parent, and this node lacks. */
+void csn_gap_advance(struct csn_node *node, struct csn_node_zone *zone);
+bool csn_gap_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event);
+struct csn_release csn_zone_newest(const struct csn_node_zone *zone);
+const struct csn_known_certificate *csn_zone_certificate(const struct csn_node_zone *zone, struct csn_round round);
+const struct csn_known_certificate *csn_zone_certificate_of(const struct csn_node_zone *zone, const struct csn_digest *hash);
+struct csn_known_certificate *csn_zone_insert_certificate(struct csn_node_zone *zone, const struct csn_certificate *certificate,
+                                                           struct csn_bytes octets);
+bool csn_zone_is_complete(const struct csn_node_zone *zone, const struct csn_digest *full_root);
+void csn_zone_add_version(struct csn_node_zone *zone, const struct csn_digest *full_root);
+void csn_node_sweep(struct csn_node *node, struct csn_node_zone *zone);
+void csn_node_broadcast_newest(struct csn_node *node, const struct csn_node_zone *zone);
+
+#endif

@@ -1,0 +1,93 @@
+#include "round/peers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void csn_peers_init(struct csn_peers *peers, const struct csn_cluster *cluster, const struct csn_round_zone *zones,
+                    size_t zone_count)
+{
+    *peers = (struct csn_peers){.cluster = cluster, .zones = zones, .zone_count = zone_count};
+    for (unsigned i = 0; i < cluster->member_count; i++) {
+        peers->peers[i].rows = csn_calloc(zone_count, sizeof(struct csn_row));
+        peers->peers[i].has_row = csn_calloc(zone_count, sizeof(bool));
+    }
+}
+
+void csn_peers_fini(struct csn_peers *peers)
+{
+    for (unsigned i = 0; i < peers->cluster->member_count; i++) {
+        free(peers->peers[i].rows);
+        free(peers->peers[i].has_row);
+    }
+}
+
+int csn_member_index(const struct csn_cluster *cluster, uint16_t site)
+{
+    for (unsigned i = 0; i < cluster->member_count; i++) {
+        if (cluster->members[i].number == site) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+int csn_zone_index(const struct csn_round_zone *zones, size_t zone_count, const uint8_t *zone)
+{
+    for (size_t i = 0; i < zone_count; i++) {
+        if (csn_name_equal(zones[i].zone, zone)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static bool is_later(const struct csn_body_report *a, const struct csn_body_report *b)
+{
+    return a->boot != b->boot ? a->boot > b->boot : a->seq > b->seq;
+}
+
+static void take_rows(struct csn_peers *peers, struct csn_peer *peer, struct csn_bytes rows)
+{
+    struct csn_reader reader = csn_reader(rows);
+    struct csn_row row;
+    while (csn_row_next(&reader, &row)) {
+        int zone = csn_zone_index(peers->zones, peers->zone_count, row.zone);
+        if (zone >= 0) {
+            peer->rows[zone] = row;
+            peer->has_row[zone] = true;
+        }
+    }
+}
+
+int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes body, struct csn_now now)
+{
+    struct csn_peer *peer = &peers->peers[member];
+    struct csn_body_report report;
+    if (csn_body_report_decode(body, &report) != CSN_OK) {
+        return CSN_EFORMAT;
+    }
+    if (peer->is_heard && !is_later(&report, &peer->report)) {
+        return CSN_EEXISTS;
+    }
+    if (peer->is_heard && report.boot != peer->report.boot) {
+        memset(peer->has_row, 0, peers->zone_count * sizeof(bool));
+    }
+    take_rows(peers, peer, report.rows);
+    report.rows = csn_bytes(NULL, 0);
+    peer->report = report;
+    peer->heard = now;
+    peer->is_heard = true;
+    return CSN_OK;
+}
+
+const struct csn_row *csn_peers_row(const struct csn_peers *peers, unsigned member, size_t zone)
+{
+    const struct csn_peer *peer = &peers->peers[member];
+    return peer->has_row[zone] ? &peer->rows[zone] : NULL;
+}
+
+bool csn_peers_is_fresh(const struct csn_peers *peers, unsigned member, struct csn_now now, uint64_t silent_ms)
+{
+    const struct csn_peer *peer = &peers->peers[member];
+    return peer->is_heard && now.mono_ms - peer->heard.mono_ms < silent_ms;
+}
