@@ -253,8 +253,8 @@ static void put_zone_notes(FILE *out, const struct csn_status_zone *zone)
     for (uint32_t i = 0; i < zone->parked_count; i++) {
         const struct csn_status_parked *row = &zone->parked[i];
         csn_time_text(row->since_s, since);
-        snprintf(serial, sizeof(serial), row->has_serial ? " %" PRIu32 : "", row->serial);
-        put_note(out, UNDER_ROW, "input%s PARKED since %s: %s", serial, since, row->reason);
+        snprintf(serial, sizeof(serial), "%" PRIu32 " ", row->serial);
+        put_note(out, UNDER_ROW, "input %sPARKED since %s: %s", row->has_serial ? serial : "", since, row->reason);
     }
 }
 
