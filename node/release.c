@@ -8,6 +8,7 @@
 #include "job.h"
 #include "transfer.h"
 #include "version.h"
+#include "work.h"
 
 /* A version against its certificate. */
 struct check {
@@ -171,6 +172,27 @@ static void remember_input(struct csn_zone_shell *zone, const struct csn_digest 
     csn_job_run(zone->daemon->loop, 1, load_input, keep_input, remember);
 }
 
+struct sweep {
+    struct csn_zone_shell *zone; /* borrows */
+    struct csn_round round;
+};
+
+static void sweep_work(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct sweep *sweep = arg;
+    csn_share_prune(sweep->zone->daemon->store, sweep->zone->config->zone, sweep->round);
+}
+
+static void sweep_shares(struct csn_zone_shell *zone, struct csn_round round)
+{
+    struct sweep *sweep = csn_calloc(1, sizeof(*sweep));
+    sweep->zone = zone;
+    sweep->round = round;
+    csn_job_run(zone->daemon->loop, 1, sweep_work, free, sweep);
+}
+
 void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *effect)
 {
     struct csn_daemon *daemon = zone->daemon;
@@ -180,5 +202,6 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
     remember_input(zone, &held->proposal.input.prepared);
     csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
             held->proposal.serial, effect->release.certificate->vote_count, held->records);
+    sweep_shares(zone, held->proposal.round);
     csn_transfer_released(zone);
 }

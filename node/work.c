@@ -233,11 +233,52 @@ static int take_share(struct op *op, uint16_t site, uint16_t author)
     struct csn_buf key = {0}, share = {0};
     csn_share_key(op->work->proposal.zone, &op->work->hash, site, &key);
     int code = csn_store_get_blob(daemon_of(op)->store, csn_buf_view(&key), &share);
+    if (code == CSN_OK && share.size < CSN_ROUND_SIZE) {
+        code = CSN_EFORMAT;
+    }
     if (code == CSN_OK) {
-        code = csn_share_decode(op->work->content, author, csn_buf_view(&share));
+        code = csn_share_decode(op->work->content, author,
+                                csn_bytes(share.data + CSN_ROUND_SIZE, share.size - CSN_ROUND_SIZE));
     }
     csn_buf_fini(&key);
     csn_buf_fini(&share);
+    return code;
+}
+
+struct prune {
+    struct csn_store *store; /* borrows */
+    struct csn_round round;
+    struct csn_buf keys; /* owns; u16 size | key … of what goes */
+};
+
+static int find_old_share(void *arg, struct csn_bytes key, struct csn_bytes value)
+{
+    (void)value; /* keys only */
+    struct prune *prune = arg;
+    struct csn_buf share = {0};
+    int code = csn_store_get_blob(prune->store, key, &share);
+    if (code == CSN_OK &&
+        (share.size < CSN_ROUND_SIZE || csn_round_compare(csn_round_decode(share.data), prune->round) < 0)) {
+        csn_buf_put_u16(&prune->keys, (uint16_t)key.size);
+        csn_buf_put_bytes(&prune->keys, key);
+    }
+    csn_buf_fini(&share);
+    return code == CSN_ENOTFOUND ? CSN_OK : code;
+}
+
+int csn_share_prune(struct csn_store *store, const uint8_t *zone, struct csn_round round)
+{
+    struct prune prune = {.store = store, .round = round};
+    struct csn_buf prefix = {0};
+    csn_buf_put_u8(&prefix, 's');
+    csn_buf_put(&prefix, zone, csn_name_size(zone));
+    int code = csn_store_list_blobs(store, csn_buf_view(&prefix), find_old_share, &prune);
+    struct csn_reader keys = csn_reader(csn_buf_view(&prune.keys));
+    while (code == CSN_OK && csn_reader_left(&keys) > 0) {
+        code = csn_store_del_blob(store, csn_read_bytes(&keys, csn_read_u16(&keys)));
+    }
+    csn_buf_fini(&prune.keys);
+    csn_buf_fini(&prefix);
     return code;
 }
 
@@ -270,6 +311,8 @@ static void keep_share(void *arg, unsigned part, unsigned parts)
     if (!op->has_share) {
         struct csn_buf key = {0}, share = {0};
         csn_share_key(work->proposal.zone, &work->hash, daemon_of(op)->config->member->number, &key);
+        csn_round_encode(work->proposal.round, csn_buf_reserve(&share, CSN_ROUND_SIZE));
+        share.size = CSN_ROUND_SIZE;
         csn_share_encode(work->content, op->author, &share);
         int code = csn_store_put_blob(daemon_of(op)->store, csn_buf_view(&key), csn_buf_view(&share));
         if (code != CSN_OK) {
