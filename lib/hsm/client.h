@@ -51,7 +51,8 @@ struct csn_hsm_status {
 
 struct csn_hsm;
 
-/* Starts the first worker at once. Never fails: what is wrong shows in the state and in the answers. */
+/* Starts the first worker at once, and makes the process ignore SIGPIPE if that was left to its default. Never fails: what is wrong
+ * shows in the state and in the answers. */
 struct csn_hsm *csn_hsm_new(uv_loop_t *loop, const struct csn_hsm_settings *settings);
 /* Kills the worker and answers pending calls CSN_ECLOSED before it returns; the memory goes when the loop has run the close
  * callbacks, so run the loop until it is empty. */

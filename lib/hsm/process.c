@@ -122,6 +122,17 @@ static char **environment_of(const struct csn_hsm_settings *settings)
     return all;
 }
 
+/* libuv writes without MSG_NOSIGNAL: a worker that dies before it has read would take its client with it. A handler that the
+ * program set for itself stays. */
+static void ignore_sigpipe(void)
+{
+    struct sigaction now;
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) {
+        now.sa_handler = SIG_IGN;
+        sigaction(SIGPIPE, &now, NULL);
+    }
+}
+
 static int spawn(struct csn_hsm_process *process, uv_loop_t *loop, const struct csn_hsm_settings *settings)
 {
     char *args[] = {(char *)(uintptr_t)settings->worker, NULL};
@@ -150,6 +161,7 @@ struct csn_hsm_process *csn_hsm_process_new(uv_loop_t *loop, const struct csn_hs
                                       const struct csn_hsm_process_handler *handler, struct csn_reason *reason)
 {
     struct csn_hsm_process *process = csn_calloc(1, sizeof(*process));
+    ignore_sigpipe();
     process->handler = *handler;
     process->handles = 2;
     uv_pipe_init(loop, &process->pipe, 0);

@@ -2,6 +2,7 @@
  * tokens in a private folder, some of them behind a module that misbehaves on demand, and against software keys; signatures are
  * verified with OpenSSL. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -627,6 +628,18 @@ static void test_freed_client_answers_what_is_pending(void **state)
     bench_free(bench);
 }
 
+/* libuv's writes to a worker that died a moment ago would otherwise end the node. */
+static void test_client_makes_the_process_ignore_sigpipe(void **state)
+{
+    (void)state;
+    struct sigaction now;
+    signal(SIGPIPE, SIG_DFL);
+    struct bench *bench = bench_with_key(1, DEADLINE_MS);
+    assert_int_equal(sigaction(SIGPIPE, NULL, &now), 0);
+    assert_true(now.sa_handler == SIG_IGN);
+    bench_free(bench);
+}
+
 /* --- the worker alone */
 
 static int worker_status_after(const void *octets, size_t size)
@@ -788,6 +801,7 @@ int main(void)
         cmocka_unit_test(test_wrong_signatures_are_seen_by_the_canary),
         cmocka_unit_test(test_slow_hsm_keeps_its_deadline_message_by_message),
         cmocka_unit_test(test_freed_client_answers_what_is_pending),
+        cmocka_unit_test(test_client_makes_the_process_ignore_sigpipe),
         cmocka_unit_test(test_worker_leaves_when_its_door_closes),
         cmocka_unit_test(test_worker_leaves_on_malformed_requests),
         cmocka_unit_test(test_keys_travel_between_two_tokens),
