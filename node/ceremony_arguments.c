@@ -11,17 +11,21 @@
 #define DEADLINE_MS 120000 /* a small HSM takes its time over an RSA pair */
 
 static const char usage[] =
-    "usage: consign-ceremony key generate TOKEN --label L --algorithm N --role ksk|zsk [--id HEX] [--bits N] [--sealed]\n"
+    "usage: consign-ceremony key generate TOKEN --label L --algorithm N --role ksk|zsk [--id HEX] "
+    "[--bits N] [--sealed]\n"
     "       consign-ceremony key show TOKEN --label L --algorithm N --role ksk|zsk [--id HEX]\n"
     "       consign-ceremony transport request FILE TOKEN [--transport-label L]\n"
-    "       consign-ceremony transport export FILE TOKEN --request FILE --label L [--label L]... [--seal]\n"
+    "       consign-ceremony transport export FILE TOKEN --request FILE --label L [--label L]... "
+    "[--seal]\n"
     "       consign-ceremony transport import FILE TOKEN\n"
     "       consign-ceremony transport seal TOKEN --label L [--label L]...\n"
-    "TOKEN: --module FILE --token URI --pin-file FILE [--worker PROGRAM] [--folder FOLDER] [--deadline SPAN]\n";
+    "TOKEN: --module FILE --token URI --pin-file FILE [--worker PROGRAM] [--folder FOLDER] "
+    "[--deadline SPAN]\n";
 
 _Noreturn void csn_ceremony_refuse(const char *what, const char *value)
 {
-    fprintf(stderr, "consign-ceremony: %s%s%s\n%s", what, value != NULL ? ": " : "", value != NULL ? value : "", usage);
+    fprintf(stderr, "consign-ceremony: %s%s%s\n%s", what, value != NULL ? ": " : "",
+            value != NULL ? value : "", usage);
     exit(2);
 }
 
@@ -71,36 +75,71 @@ static uint16_t flags_of(const char *role)
 static void set_option(struct csn_ceremony_arguments *arguments, int option, const char *value)
 {
     switch (option) {
-    case 'm': arguments->settings.module = value; break;
-    case 't': arguments->settings.token = value; break;
-    case 'p': arguments->settings.pin_file = value; break;
-    case 'w': arguments->settings.worker = value; break;
-    case 'f': arguments->settings.folder = value; break;
-    case 'd': arguments->settings.deadline_ms = deadline_ms(value); break;
-    case 'l': add_label(arguments, value); break;
-    case 'i': set_id(arguments, value); break;
-    case 'a': arguments->algorithm = number(value, UINT8_MAX); break;
-    case 'b': arguments->bits = number(value, 3072); break;
-    case 'r': arguments->flags = flags_of(value); break;
-    case 'q': arguments->request = value; break;
-    case 'T': arguments->transport_label = value; break;
-    case 's': arguments->seals = true; break;
-    case 'S': arguments->is_sealed = true; break;
-    default: csn_ceremony_refuse("not understood", NULL);
+    case 'm':
+        arguments->settings.module = value;
+        break;
+    case 't':
+        arguments->settings.token = value;
+        break;
+    case 'p':
+        arguments->settings.pin_file = value;
+        break;
+    case 'w':
+        arguments->settings.worker = value;
+        break;
+    case 'f':
+        arguments->settings.folder = value;
+        break;
+    case 'd':
+        arguments->settings.deadline_ms = deadline_ms(value);
+        break;
+    case 'l':
+        add_label(arguments, value);
+        break;
+    case 'i':
+        set_id(arguments, value);
+        break;
+    case 'a':
+        arguments->algorithm = number(value, UINT8_MAX);
+        break;
+    case 'b':
+        arguments->bits = number(value, 3072);
+        break;
+    case 'r':
+        arguments->flags = flags_of(value);
+        break;
+    case 'q':
+        arguments->request = value;
+        break;
+    case 'T':
+        arguments->transport_label = value;
+        break;
+    case 's':
+        arguments->seals = true;
+        break;
+    case 'S':
+        arguments->is_sealed = true;
+        break;
+    default:
+        csn_ceremony_refuse("not understood", NULL);
     }
 }
 
 void csn_ceremony_parse(int argc, char **argv, struct csn_ceremony_arguments *ret_arguments)
 {
     static const struct option options[] = {
-        {"module", 1, NULL, 'm'}, {"token", 1, NULL, 't'},     {"pin-file", 1, NULL, 'p'},  {"worker", 1, NULL, 'w'},
-        {"folder", 1, NULL, 'f'}, {"deadline", 1, NULL, 'd'},  {"label", 1, NULL, 'l'},     {"id", 1, NULL, 'i'},
-        {"bits", 1, NULL, 'b'},   {"algorithm", 1, NULL, 'a'}, {"role", 1, NULL, 'r'},      {"request", 1, NULL, 'q'},
-        {"seal", 0, NULL, 's'},   {"sealed", 0, NULL, 'S'},    {"transport-label", 1, NULL, 'T'}, {NULL, 0, NULL, 0}};
+        {"module", 1, NULL, 'm'},    {"token", 1, NULL, 't'},  {"pin-file", 1, NULL, 'p'},
+        {"worker", 1, NULL, 'w'},    {"folder", 1, NULL, 'f'}, {"deadline", 1, NULL, 'd'},
+        {"label", 1, NULL, 'l'},     {"id", 1, NULL, 'i'},     {"bits", 1, NULL, 'b'},
+        {"algorithm", 1, NULL, 'a'}, {"role", 1, NULL, 'r'},   {"request", 1, NULL, 'q'},
+        {"seal", 0, NULL, 's'},      {"sealed", 0, NULL, 'S'}, {"transport-label", 1, NULL, 'T'},
+        {NULL, 0, NULL, 0}};
     struct csn_ceremony_arguments *arguments = ret_arguments;
     int option;
-    *arguments = (struct csn_ceremony_arguments){
-        .transport_label = "consign-transport", .bits = 2048, .settings = {.sessions = 1, .deadline_ms = DEADLINE_MS}};
+    *arguments =
+        (struct csn_ceremony_arguments){.transport_label = "consign-transport",
+                                        .bits = 2048,
+                                        .settings = {.sessions = 1, .deadline_ms = DEADLINE_MS}};
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         set_option(arguments, option, optarg);
     }

@@ -1,5 +1,5 @@
-/* consign-ceremony: keys are made and moved here, offline, by people at a table. Exit status: 0 done, 1 refused or failed with the
- * reason, 2 not understood. */
+/* consign-ceremony: keys are made and moved here, offline, by people at a table. Exit status: 0
+ * done, 1 refused or failed with the reason, 2 not understood. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,17 +22,19 @@ static void refuse_word(const char *word)
     }
 }
 
-static int do_key(struct csn_ceremony *ceremony, const struct csn_ceremony_arguments *arguments, struct csn_reason *reason)
+static int do_key(struct csn_ceremony *ceremony, const struct csn_ceremony_arguments *arguments,
+                  struct csn_reason *reason)
 {
     uint8_t algorithm = (uint8_t)arguments->algorithm;
     if (strcmp(arguments->verb, "generate") == 0) {
-        return csn_ceremony_generate(ceremony, &arguments->keys[0], arguments->flags, algorithm, (unsigned)arguments->bits,
-                                     !arguments->is_sealed, reason);
+        return csn_ceremony_generate(ceremony, &arguments->keys[0], arguments->flags, algorithm,
+                                     (unsigned)arguments->bits, !arguments->is_sealed, reason);
     }
     return csn_ceremony_show(ceremony, &arguments->keys[0], arguments->flags, algorithm, reason);
 }
 
-static int do_transport(struct csn_ceremony *ceremony, const struct csn_ceremony_arguments *arguments, struct csn_reason *reason)
+static int do_transport(struct csn_ceremony *ceremony,
+                        const struct csn_ceremony_arguments *arguments, struct csn_reason *reason)
 {
     if (strcmp(arguments->verb, "request") == 0) {
         return csn_ceremony_request(ceremony, arguments->file, arguments->transport_label, reason);
@@ -42,7 +44,8 @@ static int do_transport(struct csn_ceremony *ceremony, const struct csn_ceremony
     }
     int code = CSN_OK;
     if (strcmp(arguments->verb, "export") == 0) {
-        code = csn_ceremony_export(ceremony, arguments->file, arguments->request, arguments->keys, arguments->key_count, reason);
+        code = csn_ceremony_export(ceremony, arguments->file, arguments->request, arguments->keys,
+                                   arguments->key_count, reason);
     }
     if (code == CSN_OK && (arguments->seals || strcmp(arguments->verb, "seal") == 0)) {
         code = csn_ceremony_seal(ceremony, arguments->keys, arguments->key_count, reason);
@@ -54,7 +57,8 @@ static int do_transport(struct csn_ceremony *ceremony, const struct csn_ceremony
 static void check(const struct csn_ceremony_arguments *arguments)
 {
     const char *verb = arguments->verb;
-    if (strcmp(arguments->noun, "key") == 0 && (strcmp(verb, "generate") == 0 || strcmp(verb, "show") == 0)) {
+    if (strcmp(arguments->noun, "key") == 0 &&
+        (strcmp(verb, "generate") == 0 || strcmp(verb, "show") == 0)) {
         refuse_word(arguments->file);
         need(arguments->key_count == 1, "--label, once");
         need(arguments->algorithm != 0, "--algorithm");
@@ -87,7 +91,8 @@ static void find_worker(char ret_path[PATH_MAX])
 
 int main(int argc, char **argv)
 {
-    const struct csn_log log = {.program = "consign-ceremony", .least = CSN_ERROR + 1}; /* reasons are printed, once */
+    const struct csn_log log = {.program = "consign-ceremony",
+                                .least = CSN_ERROR + 1}; /* reasons are printed, once */
     struct csn_ceremony_arguments arguments;
     struct csn_reason reason = {{0}};
     char worker[PATH_MAX];
@@ -103,7 +108,8 @@ int main(int argc, char **argv)
                                                   : do_transport(ceremony, &arguments, &reason);
     csn_ceremony_free(ceremony);
     if (code != CSN_OK) {
-        fprintf(stderr, "consign-ceremony: %s\n", reason.text[0] != '\0' ? reason.text : csn_error_text(code));
+        fprintf(stderr, "consign-ceremony: %s\n",
+                reason.text[0] != '\0' ? reason.text : csn_error_text(code));
         return 1;
     }
     return fflush(stdout) == 0 ? 0 : 1;

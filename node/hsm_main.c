@@ -1,5 +1,6 @@
-/* consign-hsm: the only process that loads a PKCS#11 module. Started by consign-node or consign-ceremony with its socket pair on
- * descriptor 3; takes no arguments and reads no configuration of its own. */
+/* consign-hsm: the only process that loads a PKCS#11 module. Started by consign-node or
+ * consign-ceremony with its socket pair on descriptor 3; takes no arguments and reads no
+ * configuration of its own. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,11 +19,14 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc != 1 || fcntl(DOOR, F_SETFD, FD_CLOEXEC) != 0) {
-        fputs("consign-hsm is started by consign-node or consign-ceremony, with a socket on descriptor 3\n", stderr);
+        fputs("consign-hsm is started by consign-node or consign-ceremony, with a socket on "
+              "descriptor 3\n",
+              stderr);
         return 2;
     }
-    /* No dumps and no tracing by others: the PIN passes through this memory. It leaves when its door closes, so signals meant for
-     * the whole group do not cut a round's signatures short; SIGKILL always works. */
+    /* No dumps and no tracing by others: the PIN passes through this memory. It leaves when its
+     * door closes, so signals meant for the whole group do not cut a round's signatures short;
+     * SIGKILL always works. */
     prctl(PR_SET_DUMPABLE, 0);
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);

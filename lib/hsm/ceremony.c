@@ -48,10 +48,13 @@ static int wait_answer(struct csn_ceremony *ceremony, struct csn_reason *reason)
 
 static struct csn_bytes keep(struct csn_ceremony *ceremony, struct csn_bytes octets)
 {
-    return csn_bytes(octets.size > 0 ? csn_arena_copy(&ceremony->arena, octets.data, octets.size) : NULL, octets.size);
+    return csn_bytes(octets.size > 0 ? csn_arena_copy(&ceremony->arena, octets.data, octets.size)
+                                     : NULL,
+                     octets.size);
 }
 
-static void on_public(void *arg, int code, struct csn_bytes public_key, uint8_t algorithm, const struct csn_reason *reason)
+static void on_public(void *arg, int code, struct csn_bytes public_key, uint8_t algorithm,
+                      const struct csn_reason *reason)
 {
     struct csn_ceremony *ceremony = arg;
     ceremony->public_key = keep(ceremony, public_key);
@@ -64,7 +67,8 @@ static void on_done(void *arg, int code, const struct csn_reason *reason)
     answered(arg, code, reason);
 }
 
-static void on_mechanisms(void *arg, int code, const uint32_t *mechanisms, size_t count, const struct csn_reason *reason)
+static void on_mechanisms(void *arg, int code, const uint32_t *mechanisms, size_t count,
+                          const struct csn_reason *reason)
 {
     struct csn_ceremony *ceremony = arg;
     size_t fit = count < CSN_TRANSPORT_MECHANISMS_MAX ? count : CSN_TRANSPORT_MECHANISMS_MAX;
@@ -75,7 +79,8 @@ static void on_mechanisms(void *arg, int code, const uint32_t *mechanisms, size_
     answered(ceremony, code, reason);
 }
 
-static void on_wrap(void *arg, int code, const struct csn_hsm_wrapped *wrapped, const struct csn_reason *reason)
+static void on_wrap(void *arg, int code, const struct csn_hsm_wrapped *wrapped,
+                    const struct csn_reason *reason)
 {
     struct csn_ceremony *ceremony = arg;
     struct csn_hsm_wrapped *to = &ceremony->keys.wrapped;
@@ -91,7 +96,8 @@ static void on_wrap(void *arg, int code, const struct csn_hsm_wrapped *wrapped, 
     answered(ceremony, code, reason);
 }
 
-struct csn_ceremony *csn_ceremony_new(const struct csn_hsm_settings *settings, FILE *out, FILE *notes)
+struct csn_ceremony *csn_ceremony_new(const struct csn_hsm_settings *settings, FILE *out,
+                                      FILE *notes)
 {
     struct csn_ceremony *ceremony = csn_calloc(1, sizeof(*ceremony));
     int bad = uv_loop_init(&ceremony->loop);
@@ -114,7 +120,8 @@ void csn_ceremony_free(struct csn_ceremony *take_ceremony)
 
 /* --- keys */
 
-static struct csn_bytes dnskey_of(struct csn_ceremony *ceremony, uint16_t flags, uint8_t algorithm, struct csn_bytes public_key)
+static struct csn_bytes dnskey_of(struct csn_ceremony *ceremony, uint16_t flags, uint8_t algorithm,
+                                  struct csn_bytes public_key)
 {
     uint8_t *rdata = csn_arena_alloc(&ceremony->arena, 4 + public_key.size, 1);
     csn_set_u16(rdata, flags);
@@ -133,7 +140,8 @@ static void print_dnskey(struct csn_ceremony *ceremony, struct csn_bytes dnskey)
 }
 
 /* Two groups of 32 digits in words of four: easy to read aloud, hard to mistake. */
-static void print_digest(struct csn_ceremony *ceremony, const char *path, const uint8_t digest[CSN_SHA256_SIZE])
+static void print_digest(struct csn_ceremony *ceremony, const char *path,
+                         const uint8_t digest[CSN_SHA256_SIZE])
 {
     char hex[2 * CSN_SHA256_SIZE + 1];
     csn_hex_encode(csn_bytes(digest, CSN_SHA256_SIZE), hex);
@@ -144,20 +152,23 @@ static void print_digest(struct csn_ceremony *ceremony, const char *path, const 
     fputc('\n', ceremony->notes);
 }
 
-static void print_id(struct csn_ceremony *ceremony, const char *what, const char *label, struct csn_bytes id)
+static void print_id(struct csn_ceremony *ceremony, const char *what, const char *label,
+                     struct csn_bytes id)
 {
     char hex[2 * CSN_HSM_ID_MAX + 1];
     csn_hex_encode(id, hex);
     fprintf(ceremony->notes, "%s %s, id %s\n", what, label, hex);
 }
 
-static int canary(struct csn_ceremony *ceremony, const struct csn_hsm_key *key, struct csn_bytes dnskey, struct csn_reason *reason)
+static int canary(struct csn_ceremony *ceremony, const struct csn_hsm_key *key,
+                  struct csn_bytes dnskey, struct csn_reason *reason)
 {
     csn_hsm_canary(ceremony->hsm, key, dnskey, on_done, ceremony);
     return wait_answer(ceremony, reason);
 }
 
-static int kind_of(uint8_t algorithm, unsigned bits, enum csn_hsm_kind *ret_kind, struct csn_reason *reason)
+static int kind_of(uint8_t algorithm, unsigned bits, enum csn_hsm_kind *ret_kind,
+                   struct csn_reason *reason)
 {
     switch (algorithm) {
     case CSN_HSM_RSASHA256:
@@ -174,11 +185,13 @@ static int kind_of(uint8_t algorithm, unsigned bits, enum csn_hsm_kind *ret_kind
         *ret_kind = CSN_HSM_KIND_ED25519;
         return CSN_OK;
     default:
-        return csn_reason_set(reason, CSN_EREFUSED, "algorithm %u: one of 8, 10, 13, 14, 15", algorithm);
+        return csn_reason_set(reason, CSN_EREFUSED, "algorithm %u: one of 8, 10, 13, 14, 15",
+                              algorithm);
     }
 }
 
-static int random_id(struct csn_ceremony *ceremony, struct csn_bytes *ret_id, struct csn_reason *reason)
+static int random_id(struct csn_ceremony *ceremony, struct csn_bytes *ret_id,
+                     struct csn_reason *reason)
 {
     uint8_t id[ID_SIZE];
     if (RAND_bytes(id, sizeof(id)) != 1) {
@@ -188,8 +201,8 @@ static int random_id(struct csn_ceremony *ceremony, struct csn_bytes *ret_id, st
     return CSN_OK;
 }
 
-int csn_ceremony_show(struct csn_ceremony *ceremony, const struct csn_hsm_key *key, uint16_t flags, uint8_t algorithm,
-                      struct csn_reason *reason)
+int csn_ceremony_show(struct csn_ceremony *ceremony, const struct csn_hsm_key *key, uint16_t flags,
+                      uint8_t algorithm, struct csn_reason *reason)
 {
     csn_hsm_public_key(ceremony->hsm, key, on_public, ceremony);
     int code = wait_answer(ceremony, reason);
@@ -199,7 +212,8 @@ int csn_ceremony_show(struct csn_ceremony *ceremony, const struct csn_hsm_key *k
     struct csn_bytes dnskey = dnskey_of(ceremony, flags, algorithm, ceremony->public_key);
     bool is_rsa = algorithm == CSN_HSM_RSASHA256 || algorithm == CSN_HSM_RSASHA512;
     if (ceremony->algorithm != (is_rsa ? CSN_HSM_RSASHA256 : algorithm)) {
-        return csn_reason_set(reason, CSN_EMISMATCH, "the key in the token is not one of algorithm %u", algorithm);
+        return csn_reason_set(reason, CSN_EMISMATCH,
+                              "the key in the token is not one of algorithm %u", algorithm);
     }
     code = canary(ceremony, key, dnskey, reason);
     if (code == CSN_OK) {
@@ -208,8 +222,9 @@ int csn_ceremony_show(struct csn_ceremony *ceremony, const struct csn_hsm_key *k
     return code;
 }
 
-int csn_ceremony_generate(struct csn_ceremony *ceremony, const struct csn_hsm_key *key, uint16_t flags, uint8_t algorithm,
-                          unsigned bits, bool is_exportable, struct csn_reason *reason)
+int csn_ceremony_generate(struct csn_ceremony *ceremony, const struct csn_hsm_key *key,
+                          uint16_t flags, uint8_t algorithm, unsigned bits, bool is_exportable,
+                          struct csn_reason *reason)
 {
     enum csn_hsm_kind kind = CSN_HSM_KIND_P256;
     struct csn_hsm_key named = *key;
@@ -224,7 +239,8 @@ int csn_ceremony_generate(struct csn_ceremony *ceremony, const struct csn_hsm_ke
     if (code != CSN_OK) {
         return code;
     }
-    print_id(ceremony, is_exportable ? "made, exportable until sealed:" : "made, not exportable:", named.label, named.id);
+    print_id(ceremony, is_exportable ? "made, exportable until sealed:" : "made, not exportable:",
+             named.label, named.id);
     return csn_ceremony_show(ceremony, &named, flags, algorithm, reason);
 }
 
@@ -232,11 +248,14 @@ int csn_ceremony_generate(struct csn_ceremony *ceremony, const struct csn_hsm_ke
 
 static int check_absent(const char *path, struct csn_reason *reason)
 {
-    return access(path, F_OK) == 0 ? csn_reason_set(reason, CSN_EEXISTS, "%s exists already; nothing is written over it", path)
-                                   : CSN_OK;
+    return access(path, F_OK) == 0
+               ? csn_reason_set(reason, CSN_EEXISTS,
+                                "%s exists already; nothing is written over it", path)
+               : CSN_OK;
 }
 
-int csn_ceremony_request(struct csn_ceremony *ceremony, const char *path, const char *label, struct csn_reason *reason)
+int csn_ceremony_request(struct csn_ceremony *ceremony, const char *path, const char *label,
+                         struct csn_reason *reason)
 {
     struct csn_transport_request *request = &ceremony->request;
     struct csn_buf buf = {0};
@@ -280,7 +299,9 @@ static int load_request(struct csn_ceremony *ceremony, const char *path, struct 
     int code = csn_fs_read(path, CSN_TRANSPORT_FILE_MAX, &buf, reason);
     if (code == CSN_OK) {
         code = named(path,
-                     csn_transport_request_decode(csn_buf_view(&buf), &ceremony->arena, &ceremony->request, reason), reason);
+                     csn_transport_request_decode(csn_buf_view(&buf), &ceremony->arena,
+                                                  &ceremony->request, reason),
+                     reason);
     }
     csn_buf_fini(&buf);
     return code;
@@ -299,8 +320,8 @@ static int write_keys(struct csn_ceremony *ceremony, const char *path, struct cs
     return code;
 }
 
-int csn_ceremony_export(struct csn_ceremony *ceremony, const char *path, const char *request_path, const struct csn_hsm_key *keys,
-                        size_t count, struct csn_reason *reason)
+int csn_ceremony_export(struct csn_ceremony *ceremony, const char *path, const char *request_path,
+                        const struct csn_hsm_key *keys, size_t count, struct csn_reason *reason)
 {
     struct csn_transport_request *request = &ceremony->request;
     int code = check_absent(path, reason);
@@ -309,8 +330,8 @@ int csn_ceremony_export(struct csn_ceremony *ceremony, const char *path, const c
     }
     if (code == CSN_OK) {
         print_digest(ceremony, request_path, request->digest);
-        csn_hsm_wrap(ceremony->hsm, request->public_key, request->mechanisms, request->mechanism_count, keys, count, on_wrap,
-                     ceremony);
+        csn_hsm_wrap(ceremony->hsm, request->public_key, request->mechanisms,
+                     request->mechanism_count, keys, count, on_wrap, ceremony);
         code = wait_answer(ceremony, reason);
     }
     if (code == CSN_OK) {
@@ -320,7 +341,8 @@ int csn_ceremony_export(struct csn_ceremony *ceremony, const char *path, const c
         return code;
     }
     for (size_t i = 0; i < count; i++) {
-        print_id(ceremony, "wrapped", ceremony->keys.wrapped.keys[i].label, ceremony->keys.wrapped.keys[i].id);
+        print_id(ceremony, "wrapped", ceremony->keys.wrapped.keys[i].label,
+                 ceremony->keys.wrapped.keys[i].id);
     }
     print_digest(ceremony, path, ceremony->keys.digest);
     return CSN_OK;
@@ -331,7 +353,10 @@ static int load_keys(struct csn_ceremony *ceremony, const char *path, struct csn
     struct csn_buf buf = {0};
     int code = csn_fs_read(path, CSN_TRANSPORT_FILE_MAX, &buf, reason);
     if (code == CSN_OK) {
-        code = named(path, csn_transport_keys_decode(csn_buf_view(&buf), &ceremony->arena, &ceremony->keys, reason), reason);
+        code = named(path,
+                     csn_transport_keys_decode(csn_buf_view(&buf), &ceremony->arena,
+                                               &ceremony->keys, reason),
+                     reason);
     }
     csn_buf_fini(&buf);
     return code;
@@ -350,15 +375,20 @@ int csn_ceremony_import(struct csn_ceremony *ceremony, const char *path, struct 
     for (size_t i = 0; code == CSN_OK && i < keys->wrapped.count; i++) {
         const struct csn_hsm_wrapped_key *key = &keys->wrapped.keys[i];
         struct csn_hsm_key name = {.label = key->label, .id = key->id};
-        code = canary(ceremony, &name, dnskey_of(ceremony, CSN_CEREMONY_ZSK, key->algorithm, key->public_key), reason);
+        code =
+            canary(ceremony, &name,
+                   dnskey_of(ceremony, CSN_CEREMONY_ZSK, key->algorithm, key->public_key), reason);
         if (code == CSN_OK) {
-            print_id(ceremony, "ok, its signature verifies with the original public key:", key->label, key->id);
+            print_id(ceremony,
+                     "ok, its signature verifies with the original public key:", key->label,
+                     key->id);
         }
     }
     return code;
 }
 
-int csn_ceremony_seal(struct csn_ceremony *ceremony, const struct csn_hsm_key *keys, size_t count, struct csn_reason *reason)
+int csn_ceremony_seal(struct csn_ceremony *ceremony, const struct csn_hsm_key *keys, size_t count,
+                      struct csn_reason *reason)
 {
     int code = CSN_OK;
     for (size_t i = 0; code == CSN_OK && i < count; i++) {

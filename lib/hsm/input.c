@@ -30,7 +30,8 @@ static int put_sha512(struct csn_bytes data, struct csn_buf *buf)
     return CSN_OK;
 }
 
-int csn_hsm_digest(struct csn_hasher *hasher, uint8_t algorithm, struct csn_bytes data, struct csn_buf *buf)
+int csn_hsm_digest(struct csn_hasher *hasher, uint8_t algorithm, struct csn_bytes data,
+                   struct csn_buf *buf)
 {
     struct csn_digest sha384;
     uint8_t sha256[CSN_SHA256_SIZE];
@@ -94,7 +95,8 @@ void csn_hsm_rsa_public(struct csn_bytes exponent, struct csn_bytes modulus, str
     csn_buf_put_bytes(buf, modulus);
 }
 
-int csn_hsm_rsa_parse(struct csn_bytes public_key, struct csn_bytes *ret_exponent, struct csn_bytes *ret_modulus)
+int csn_hsm_rsa_parse(struct csn_bytes public_key, struct csn_bytes *ret_exponent,
+                      struct csn_bytes *ret_modulus)
 {
     struct csn_reader reader = csn_reader(public_key);
     size_t size = csn_read_u8(&reader);
@@ -103,7 +105,8 @@ int csn_hsm_rsa_parse(struct csn_bytes public_key, struct csn_bytes *ret_exponen
     }
     struct csn_bytes exponent = without_zeros(csn_read_bytes(&reader, size));
     struct csn_bytes modulus = without_zeros(csn_read_bytes(&reader, csn_reader_left(&reader)));
-    if (reader.failed || exponent.size == 0 || modulus.size < 64 || modulus.size > CSN_HSM_SIGNATURE_MAX) {
+    if (reader.failed || exponent.size == 0 || modulus.size < 64 ||
+        modulus.size > CSN_HSM_SIGNATURE_MAX) {
         return CSN_EFORMAT;
     }
     *ret_exponent = exponent;
@@ -133,8 +136,8 @@ bool csn_hsm_public_matches(struct csn_bytes public_key, struct csn_bytes dnskey
 
 static bool is_ours(uint8_t algorithm)
 {
-    return is_rsa(algorithm) || algorithm == CSN_HSM_ECDSA_P256 || algorithm == CSN_HSM_ECDSA_P384 ||
-           algorithm == CSN_HSM_ED25519;
+    return is_rsa(algorithm) || algorithm == CSN_HSM_ECDSA_P256 ||
+           algorithm == CSN_HSM_ECDSA_P384 || algorithm == CSN_HSM_ED25519;
 }
 
 static EVP_PKEY *key_from_params(const char *type, OSSL_PARAM_BLD *build)
@@ -191,7 +194,8 @@ static EVP_PKEY *public_key_open(uint8_t algorithm, struct csn_bytes public_key)
     case CSN_HSM_ECDSA_P384:
         return ec_key("P-384", 96, public_key);
     case CSN_HSM_ED25519:
-        return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key.data, public_key.size);
+        return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key.data,
+                                           public_key.size);
     default:
         return rsa_key(public_key);
     }
@@ -242,17 +246,20 @@ int csn_hsm_verify(struct csn_bytes dnskey, struct csn_bytes data, struct csn_by
     if (!csn_hsm_signature_fits(algorithm, signature.size)) {
         return is_ours(algorithm) ? CSN_ESIGNATURE : CSN_EREFUSED;
     }
-    EVP_PKEY *key = public_key_open(algorithm, csn_bytes(dnskey.data + DNSKEY_HEAD, dnskey.size - DNSKEY_HEAD));
+    EVP_PKEY *key =
+        public_key_open(algorithm, csn_bytes(dnskey.data + DNSKEY_HEAD, dnskey.size - DNSKEY_HEAD));
     if (key == NULL) {
         return CSN_EFORMAT;
     }
     struct csn_buf wire = {0};
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     int code = put_openssl_signature(algorithm, signature, &wire);
-    if (code == CSN_OK && EVP_DigestVerifyInit_ex(context, NULL, hash_of(algorithm), NULL, NULL, key, NULL) != 1) {
+    if (code == CSN_OK &&
+        EVP_DigestVerifyInit_ex(context, NULL, hash_of(algorithm), NULL, NULL, key, NULL) != 1) {
         code = CSN_ECRYPTO;
     }
-    if (code == CSN_OK && EVP_DigestVerify(context, wire.data, wire.size, data.data, data.size) != 1) {
+    if (code == CSN_OK &&
+        EVP_DigestVerify(context, wire.data, wire.size, data.data, data.size) != 1) {
         code = CSN_ESIGNATURE;
     }
     EVP_MD_CTX_free(context);

@@ -77,10 +77,12 @@ static bool is_lost(CK_RV rv)
     }
 }
 
-int csn_p11_fail(struct csn_p11_session *session, CK_RV rv, const char *what, struct csn_reason *reason)
+int csn_p11_fail(struct csn_p11_session *session, CK_RV rv, const char *what,
+                 struct csn_reason *reason)
 {
     session->last = rv;
-    return csn_reason_set(reason, code_of(rv), "%s: %s (CKR 0x%lx)", what, p11_kit_strerror(rv), rv);
+    return csn_reason_set(reason, code_of(rv), "%s: %s (CKR 0x%lx)", what, p11_kit_strerror(rv),
+                          rv);
 }
 
 /* --- module and token */
@@ -95,31 +97,37 @@ static int load_module(const char *path, CK_FUNCTION_LIST_PTR *ret_api, struct c
     *(void **)&get = dlsym(module, "C_GetFunctionList");
     CK_FUNCTION_LIST_PTR api = NULL;
     if (get == NULL || get(&api) != CKR_OK || api == NULL) {
-        return csn_reason_set(reason, CSN_EHSM, "%s: not a PKCS#11 module (no C_GetFunctionList)", path);
+        return csn_reason_set(reason, CSN_EHSM, "%s: not a PKCS#11 module (no C_GetFunctionList)",
+                              path);
     }
     CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
     CK_RV rv = api->C_Initialize(&args);
     if (rv != CKR_OK) {
-        return csn_reason_set(reason, CSN_EHSM, "%s: C_Initialize: %s (CKR 0x%lx)", path, p11_kit_strerror(rv), rv);
+        return csn_reason_set(reason, CSN_EHSM, "%s: C_Initialize: %s (CKR 0x%lx)", path,
+                              p11_kit_strerror(rv), rv);
     }
     *ret_api = api;
     return CSN_OK;
 }
 
-/* A token URI names a token: an object would be ignored, and a PIN has no place in a configuration file. */
+/* A token URI names a token: an object would be ignored, and a PIN has no place in a configuration
+ * file. */
 static int parse_uri(const char *text, P11KitUri *uri, struct csn_reason *reason)
 {
     int bad = p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, uri);
     if (bad != P11_KIT_URI_OK) {
-        return csn_reason_set(reason, CSN_EREFUSED, "token URI %s: %s", text, p11_kit_uri_message(bad));
+        return csn_reason_set(reason, CSN_EREFUSED, "token URI %s: %s", text,
+                              p11_kit_uri_message(bad));
     }
     if (p11_kit_uri_get_pin_value(uri) != NULL || p11_kit_uri_get_pin_source(uri) != NULL) {
-        return csn_reason_set(reason, CSN_EREFUSED, "the token URI holds a PIN or its source; put the PIN in pin-file");
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "the token URI holds a PIN or its source; put the PIN in pin-file");
     }
     CK_ULONG count = 0;
     p11_kit_uri_get_attributes(uri, &count);
     if (count > 0 || p11_kit_uri_any_unrecognized(uri)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "token URI %s: only attributes of a token or a slot", text);
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "token URI %s: only attributes of a token or a slot", text);
     }
     return CSN_OK;
 }
@@ -129,13 +137,15 @@ static bool slot_matches(CK_FUNCTION_LIST_PTR api, CK_SLOT_ID slot, P11KitUri *u
     CK_SLOT_ID wanted = p11_kit_uri_get_slot_id(uri);
     CK_TOKEN_INFO token;
     CK_SLOT_INFO info;
-    return (wanted == (CK_SLOT_ID)-1 || wanted == slot) && api->C_GetTokenInfo(slot, &token) == CKR_OK &&
-           p11_kit_uri_match_token_info(uri, &token) && (token.flags & CKF_TOKEN_INITIALIZED) != 0 &&
+    return (wanted == (CK_SLOT_ID)-1 || wanted == slot) &&
+           api->C_GetTokenInfo(slot, &token) == CKR_OK &&
+           p11_kit_uri_match_token_info(uri, &token) &&
+           (token.flags & CKF_TOKEN_INITIALIZED) != 0 &&
            api->C_GetSlotInfo(slot, &info) == CKR_OK && p11_kit_uri_match_slot_info(uri, &info);
 }
 
-static int find_slot(CK_FUNCTION_LIST_PTR api, const char *text, P11KitUri *uri, CK_SLOT_ID *ret_slot,
-                     struct csn_reason *reason)
+static int find_slot(CK_FUNCTION_LIST_PTR api, const char *text, P11KitUri *uri,
+                     CK_SLOT_ID *ret_slot, struct csn_reason *reason)
 {
     CK_SLOT_ID *slots = csn_calloc(SLOTS_MAX, sizeof(*slots));
     CK_ULONG count = SLOTS_MAX, found = 0;
@@ -149,17 +159,19 @@ static int find_slot(CK_FUNCTION_LIST_PTR api, const char *text, P11KitUri *uri,
     }
     free(slots);
     if (rv != CKR_OK) {
-        return csn_reason_set(reason, CSN_EHSM, "C_GetSlotList: %s (CKR 0x%lx)", p11_kit_strerror(rv), rv);
+        return csn_reason_set(reason, CSN_EHSM, "C_GetSlotList: %s (CKR 0x%lx)",
+                              p11_kit_strerror(rv), rv);
     }
     if (found != 1) {
-        return csn_reason_set(reason, found > 1 ? CSN_EREFUSED : CSN_EHSM, "%s matches %lu of %lu tokens present, not one", text,
-                              found, count);
+        return csn_reason_set(reason, found > 1 ? CSN_EREFUSED : CSN_EHSM,
+                              "%s matches %lu of %lu tokens present, not one", text, found, count);
     }
     *ret_slot = slot;
     return CSN_OK;
 }
 
-static int token_open(const struct csn_backend_settings *settings, void **ret_store, struct csn_reason *reason)
+static int token_open(const struct csn_backend_settings *settings, void **ret_store,
+                      struct csn_reason *reason)
 {
     struct csn_p11_token *token = csn_calloc(1, sizeof(*token));
     P11KitUri *uri = p11_kit_uri_new();
@@ -181,12 +193,14 @@ static int token_open(const struct csn_backend_settings *settings, void **ret_st
     return CSN_OK;
 }
 
-/* --- login: the PIN is read for each login and wiped at once; a refused one is never tried twice, or the token locks */
+/* --- login: the PIN is read for each login and wiped at once; a refused one is never tried twice,
+ * or the token locks */
 
 static int read_pin(const char *path, struct csn_buf *pin, struct csn_reason *reason)
 {
     int code = csn_fs_read_secret(path, PIN_MAX, pin, reason);
-    while (code == CSN_OK && pin->size > 0 && (pin->data[pin->size - 1] == '\n' || pin->data[pin->size - 1] == '\r')) {
+    while (code == CSN_OK && pin->size > 0 &&
+           (pin->data[pin->size - 1] == '\n' || pin->data[pin->size - 1] == '\r')) {
         pin->size--;
     }
     if (code == CSN_OK && pin->size == 0) {
@@ -213,8 +227,11 @@ static int login_with_pin(struct csn_p11_session *session, struct csn_reason *re
     csn_buf_fini(&pin);
     if (code == CSN_EPERMISSION && rv != CKR_OK) {
         token->is_pin_refused = true;
-        csn_reason_set(reason, code, "the token refuses the PIN in %s: %s; it is not tried again, lest the token lock: mend the "
-                       "file, then start this program anew", token->pin_file, p11_kit_strerror(rv));
+        csn_reason_set(reason, code,
+                       "the token refuses the PIN in %s: %s; it is not tried again, lest the token "
+                       "lock: mend the "
+                       "file, then start this program anew",
+                       token->pin_file, p11_kit_strerror(rv));
     }
     return code;
 }
@@ -229,8 +246,9 @@ static int login(struct csn_p11_session *session, struct csn_reason *reason)
     if (rv != CKR_OK) {
         code = csn_p11_fail(session, rv, "C_GetSessionInfo", reason);
     } else if (info.state != CKS_RO_USER_FUNCTIONS && info.state != CKS_RW_USER_FUNCTIONS) {
-        code = token->is_pin_refused ? csn_reason_set(reason, CSN_EPERMISSION, "the token refused the PIN before")
-                                     : login_with_pin(session, reason);
+        code = token->is_pin_refused
+                   ? csn_reason_set(reason, CSN_EPERMISSION, "the token refused the PIN before")
+                   : login_with_pin(session, reason);
     }
     pthread_mutex_unlock(&token->login);
     return code;
@@ -253,7 +271,8 @@ int csn_p11_ready(struct csn_p11_session *session, struct csn_reason *reason)
         return CSN_OK;
     }
     struct csn_p11_token *token = session->token;
-    CK_RV rv = token->api->C_OpenSession(token->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session->handle);
+    CK_RV rv = token->api->C_OpenSession(token->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
+                                         NULL, &session->handle);
     if (rv != CKR_OK) {
         return csn_p11_fail(session, rv, "C_OpenSession", reason);
     }
@@ -296,14 +315,20 @@ static const char *class_text(CK_OBJECT_CLASS class)
 
 static void key_text(const struct csn_hsm_key *key, char *ret_text, size_t size)
 {
-    int used = snprintf(ret_text, size, "%s%s", key->label != NULL ? "label " : "", key->label != NULL ? key->label : "");
+    int used = snprintf(ret_text, size, "%s%s", key->label != NULL ? "label " : "",
+                        key->label != NULL ? key->label : "");
     for (size_t i = 0; i < key->id.size && (size_t)used + 8 < size; i++) {
-        used += snprintf(ret_text + used, size - (size_t)used, "%s%02x", i > 0 ? "" : used > 0 ? " id " : "id ", key->id.data[i]);
+        used += snprintf(ret_text + used, size - (size_t)used, "%s%02x",
+                         i > 0      ? ""
+                         : used > 0 ? " id "
+                                    : "id ",
+                         key->id.data[i]);
     }
 }
 
-int csn_p11_find(struct csn_p11_session *session, CK_OBJECT_CLASS class, const struct csn_hsm_key *key,
-                 CK_OBJECT_HANDLE *ret_object, struct csn_reason *reason)
+int csn_p11_find(struct csn_p11_session *session, CK_OBJECT_CLASS class,
+                 const struct csn_hsm_key *key, CK_OBJECT_HANDLE *ret_object,
+                 struct csn_reason *reason)
 {
     CK_FUNCTION_LIST_PTR api = session->token->api;
     CK_BBOOL yes = CK_TRUE;
@@ -313,7 +338,8 @@ int csn_p11_find(struct csn_p11_session *session, CK_OBJECT_CLASS class, const s
     char text[256];
     key_text(key, text, sizeof(text));
     if (key->label != NULL) {
-        wanted[count++] = (CK_ATTRIBUTE){CKA_LABEL, (void *)(uintptr_t)key->label, strlen(key->label)};
+        wanted[count++] =
+            (CK_ATTRIBUTE){CKA_LABEL, (void *)(uintptr_t)key->label, strlen(key->label)};
     }
     if (key->id.size > 0) {
         wanted[count++] = (CK_ATTRIBUTE){CKA_ID, (void *)(uintptr_t)key->id.data, key->id.size};
@@ -328,10 +354,12 @@ int csn_p11_find(struct csn_p11_session *session, CK_OBJECT_CLASS class, const s
         return csn_p11_fail(session, rv, "C_FindObjects", reason);
     }
     if (found == 0) {
-        return csn_reason_set(reason, CSN_ENOTFOUND, "the token has no %s with %s", class_text(class), text);
+        return csn_reason_set(reason, CSN_ENOTFOUND, "the token has no %s with %s",
+                              class_text(class), text);
     }
     if (found > 1) {
-        return csn_reason_set(reason, CSN_EREFUSED, "the token has several %ss with %s: name the key by its id as well",
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "the token has several %ss with %s: name the key by its id as well",
                               class_text(class), text);
     }
     *ret_object = objects[0];
@@ -345,11 +373,13 @@ static bool handle_is(const struct csn_p11_handle *handle, const struct csn_hsm_
 }
 
 /* Some modules sign whatever they are given with whatever key: so the type is kept and compared. */
-static int read_type(struct csn_p11_session *session, CK_OBJECT_HANDLE object, CK_KEY_TYPE *ret_type, struct csn_reason *reason)
+static int read_type(struct csn_p11_session *session, CK_OBJECT_HANDLE object,
+                     CK_KEY_TYPE *ret_type, struct csn_reason *reason)
 {
     CK_ATTRIBUTE attribute = {CKA_KEY_TYPE, ret_type, sizeof(*ret_type)};
     CK_RV rv = session->token->api->C_GetAttributeValue(session->handle, object, &attribute, 1);
-    return rv == CKR_OK ? CSN_OK : csn_p11_fail(session, rv, "C_GetAttributeValue (CKA_KEY_TYPE)", reason);
+    return rv == CKR_OK ? CSN_OK
+                        : csn_p11_fail(session, rv, "C_GetAttributeValue (CKA_KEY_TYPE)", reason);
 }
 
 static int private_key(struct csn_p11_session *session, const struct csn_hsm_key *key,
@@ -372,7 +402,8 @@ static int private_key(struct csn_p11_session *session, const struct csn_hsm_key
     }
     if (session->handle_count == CSN_P11_HANDLES_MAX) {
         session->handle_count--;
-        memmove(session->handles, session->handles + 1, session->handle_count * sizeof(session->handles[0]));
+        memmove(session->handles, session->handles + 1,
+                session->handle_count * sizeof(session->handles[0]));
     }
     struct csn_p11_handle *handle = &session->handles[session->handle_count++];
     *handle = (struct csn_p11_handle){.id_size = key->id.size, .object = object, .type = type};
@@ -402,35 +433,41 @@ const struct csn_p11_curve *csn_p11_curve(uint8_t algorithm)
     return NULL;
 }
 
-/* Tokens name Ed25519 by its object identifier or, as PKCS#11 3.0 also allows, by the PrintableString "edwards25519". */
+/* Tokens name Ed25519 by its object identifier or, as PKCS#11 3.0 also allows, by the
+ * PrintableString "edwards25519". */
 static const struct csn_p11_curve *curve_of(struct csn_bytes params)
 {
-    static const char edwards[] = "\x13\x0c" "edwards25519";
+    static const char edwards[] = "\x13\x0c"
+                                  "edwards25519";
     for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++) {
         if (csn_bytes_equal(params, csn_bytes(curves[i].oid, curves[i].oid_size))) {
             return &curves[i];
         }
     }
-    return csn_bytes_equal(params, csn_bytes(edwards, sizeof(edwards) - 1)) ? csn_p11_curve(CSN_HSM_ED25519) : NULL;
+    return csn_bytes_equal(params, csn_bytes(edwards, sizeof(edwards) - 1))
+               ? csn_p11_curve(CSN_HSM_ED25519)
+               : NULL;
 }
 
-static int read_attribute(struct csn_p11_session *session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, struct csn_buf *buf,
-                          struct csn_reason *reason)
+static int read_attribute(struct csn_p11_session *session, CK_OBJECT_HANDLE object,
+                          CK_ATTRIBUTE_TYPE type, struct csn_buf *buf, struct csn_reason *reason)
 {
     CK_ATTRIBUTE attribute = {type, csn_buf_reserve(buf, ATTRIBUTE_MAX), ATTRIBUTE_MAX};
     CK_RV rv = session->token->api->C_GetAttributeValue(session->handle, object, &attribute, 1);
     if (rv != CKR_OK || attribute.ulValueLen > ATTRIBUTE_MAX) {
-        return csn_p11_fail(session, rv != CKR_OK ? rv : CKR_GENERAL_ERROR, "C_GetAttributeValue", reason);
+        return csn_p11_fail(session, rv != CKR_OK ? rv : CKR_GENERAL_ERROR, "C_GetAttributeValue",
+                            reason);
     }
     buf->size += attribute.ulValueLen;
     return CSN_OK;
 }
 
-/* CKA_EC_POINT is an OCTET STRING around the point; some modules give the point alone. An EC point begins with 04, uncompressed;
- * DNSSEC drops that octet (RFC 6605 4). */
+/* CKA_EC_POINT is an OCTET STRING around the point; some modules give the point alone. An EC point
+ * begins with 04, uncompressed; DNSSEC drops that octet (RFC 6605 4). */
 static int put_point(const struct csn_p11_curve *curve, struct csn_bytes point, struct csn_buf *buf)
 {
-    if (point.size == (size_t)curve->point_size + 2 && point.data[0] == 0x04 && point.data[1] == curve->point_size) {
+    if (point.size == (size_t)curve->point_size + 2 && point.data[0] == 0x04 &&
+        point.data[1] == curve->point_size) {
         point = csn_bytes(point.data + 2, point.size - 2);
     }
     if (point.size != curve->point_size) {
@@ -447,8 +484,8 @@ static int put_point(const struct csn_p11_curve *curve, struct csn_bytes point, 
     return CSN_OK;
 }
 
-static int read_curve_key(struct csn_p11_session *session, CK_OBJECT_HANDLE object, struct csn_buf *buf, uint8_t *ret_algorithm,
-                          struct csn_reason *reason)
+static int read_curve_key(struct csn_p11_session *session, CK_OBJECT_HANDLE object,
+                          struct csn_buf *buf, uint8_t *ret_algorithm, struct csn_reason *reason)
 {
     struct csn_buf params = {0}, point = {0};
     const struct csn_p11_curve *curve = NULL;
@@ -459,8 +496,10 @@ static int read_curve_key(struct csn_p11_session *session, CK_OBJECT_HANDLE obje
     if (code == CSN_OK) {
         curve = curve_of(csn_buf_view(&params));
         if (curve == NULL || put_point(curve, csn_buf_view(&point), buf) != CSN_OK) {
-            code = csn_reason_set(reason, CSN_EREFUSED, "the public key is on no curve that DNSSEC knows here (P-256, P-384, "
-                                  "Ed25519)");
+            code = csn_reason_set(
+                reason, CSN_EREFUSED,
+                "the public key is on no curve that DNSSEC knows here (P-256, P-384, "
+                "Ed25519)");
         } else {
             *ret_algorithm = curve->algorithm;
         }
@@ -470,8 +509,8 @@ static int read_curve_key(struct csn_p11_session *session, CK_OBJECT_HANDLE obje
     return code;
 }
 
-static int read_rsa_key(struct csn_p11_session *session, CK_OBJECT_HANDLE object, struct csn_buf *buf, uint8_t *ret_algorithm,
-                        struct csn_reason *reason)
+static int read_rsa_key(struct csn_p11_session *session, CK_OBJECT_HANDLE object,
+                        struct csn_buf *buf, uint8_t *ret_algorithm, struct csn_reason *reason)
 {
     struct csn_buf exponent = {0}, modulus = {0};
     int code = read_attribute(session, object, CKA_PUBLIC_EXPONENT, &exponent, reason);
@@ -487,8 +526,8 @@ static int read_rsa_key(struct csn_p11_session *session, CK_OBJECT_HANDLE object
     return code;
 }
 
-int csn_p11_read_public(struct csn_p11_session *session, CK_OBJECT_HANDLE object, struct csn_buf *buf, uint8_t *ret_algorithm,
-                        struct csn_reason *reason)
+int csn_p11_read_public(struct csn_p11_session *session, CK_OBJECT_HANDLE object,
+                        struct csn_buf *buf, uint8_t *ret_algorithm, struct csn_reason *reason)
 {
     CK_KEY_TYPE type = 0;
     int code = read_type(session, object, &type, reason);
@@ -502,12 +541,14 @@ int csn_p11_read_public(struct csn_p11_session *session, CK_OBJECT_HANDLE object
     case CKK_EC_EDWARDS:
         return read_curve_key(session, object, buf, ret_algorithm, reason);
     default:
-        return csn_reason_set(reason, CSN_EREFUSED, "the key has type 0x%lx; DNSSEC here takes RSA, EC and Ed25519", type);
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "the key has type 0x%lx; DNSSEC here takes RSA, EC and Ed25519",
+                              type);
     }
 }
 
-static int try_public(struct csn_p11_session *session, const struct csn_hsm_key *key, struct csn_buf *buf,
-                      uint8_t *ret_algorithm, struct csn_reason *reason)
+static int try_public(struct csn_p11_session *session, const struct csn_hsm_key *key,
+                      struct csn_buf *buf, uint8_t *ret_algorithm, struct csn_reason *reason)
 {
     CK_OBJECT_HANDLE object;
     int code = csn_p11_ready(session, reason);
@@ -520,8 +561,8 @@ static int try_public(struct csn_p11_session *session, const struct csn_hsm_key 
     return code == CSN_OK ? csn_p11_read_public(session, object, buf, ret_algorithm, reason) : code;
 }
 
-static int backend_public(void *arg, const struct csn_hsm_key *key, struct csn_buf *buf, uint8_t *ret_algorithm,
-                          struct csn_reason *reason)
+static int backend_public(void *arg, const struct csn_hsm_key *key, struct csn_buf *buf,
+                          uint8_t *ret_algorithm, struct csn_reason *reason)
 {
     unsigned tries = 0;
     int code;
@@ -558,8 +599,9 @@ static bool type_fits(CK_KEY_TYPE type, uint8_t algorithm)
     }
 }
 
-int csn_p11_sign(struct csn_p11_session *session, CK_OBJECT_HANDLE object, uint8_t algorithm, struct csn_bytes input,
-                 struct csn_backend_signature *ret_signature, struct csn_reason *reason)
+int csn_p11_sign(struct csn_p11_session *session, CK_OBJECT_HANDLE object, uint8_t algorithm,
+                 struct csn_bytes input, struct csn_backend_signature *ret_signature,
+                 struct csn_reason *reason)
 {
     CK_FUNCTION_LIST_PTR api = session->token->api;
     CK_MECHANISM mechanism = {.mechanism = mechanism_of(algorithm)};
@@ -568,19 +610,23 @@ int csn_p11_sign(struct csn_p11_session *session, CK_OBJECT_HANDLE object, uint8
     if (rv != CKR_OK) {
         return csn_p11_fail(session, rv, "C_SignInit", reason);
     }
-    rv = api->C_Sign(session->handle, (CK_BYTE_PTR)(uintptr_t)input.data, input.size, ret_signature->octets, &size);
+    rv = api->C_Sign(session->handle, (CK_BYTE_PTR)(uintptr_t)input.data, input.size,
+                     ret_signature->octets, &size);
     if (rv != CKR_OK) {
         return csn_p11_fail(session, rv, "C_Sign", reason);
     }
     if (!csn_hsm_signature_fits(algorithm, size)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "a signature of %lu octets is none of algorithm %u: is the key of another?", size,
-                              algorithm);
+        return csn_reason_set(
+            reason, CSN_EREFUSED,
+            "a signature of %lu octets is none of algorithm %u: is the key of another?", size,
+            algorithm);
     }
     ret_signature->size = size;
     return CSN_OK;
 }
 
-static int try_sign(struct csn_p11_session *session, const struct csn_hsm_key *key, uint8_t algorithm, struct csn_bytes input,
+static int try_sign(struct csn_p11_session *session, const struct csn_hsm_key *key,
+                    uint8_t algorithm, struct csn_bytes input,
                     struct csn_backend_signature *ret_signature, struct csn_reason *reason)
 {
     const struct csn_p11_handle *handle;
@@ -592,13 +638,15 @@ static int try_sign(struct csn_p11_session *session, const struct csn_hsm_key *k
         return code;
     }
     if (!type_fits(handle->type, algorithm)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "the key %s is not one of algorithm %u", handle->label, algorithm);
+        return csn_reason_set(reason, CSN_EREFUSED, "the key %s is not one of algorithm %u",
+                              handle->label, algorithm);
     }
     return csn_p11_sign(session, handle->object, algorithm, input, ret_signature, reason);
 }
 
-static int backend_sign(void *arg, const struct csn_hsm_key *key, uint8_t algorithm, struct csn_bytes input,
-                        struct csn_backend_signature *ret_signature, struct csn_reason *reason)
+static int backend_sign(void *arg, const struct csn_hsm_key *key, uint8_t algorithm,
+                        struct csn_bytes input, struct csn_backend_signature *ret_signature,
+                        struct csn_reason *reason)
 {
     unsigned tries = 0;
     int code;

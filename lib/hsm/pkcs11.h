@@ -1,5 +1,5 @@
-/* pkcs11.h: inside the PKCS#11 back end: the token, its sessions, and finding objects. pkcs11.c signs; pkcs11_make.c makes and
- * moves keys. consign-hsm only. */
+/* pkcs11.h: inside the PKCS#11 back end: the token, its sessions, and finding objects. pkcs11.c
+ * signs; pkcs11_make.c makes and moves keys. consign-hsm only. */
 #ifndef CSN_HSM_PKCS11_H
 #define CSN_HSM_PKCS11_H
 
@@ -9,7 +9,8 @@
 
 #include "hsm/backend.h"
 
-#define CSN_P11_HANDLES_MAX 32 /* found keys a session remembers; the oldest is forgotten, and found again when needed */
+#define CSN_P11_HANDLES_MAX                                                                        \
+    32 /* found keys a session remembers; the oldest is forgotten, and found again when needed */
 
 struct csn_p11_token {
     CK_FUNCTION_LIST_PTR api; /* borrows from the module, which stays loaded */
@@ -37,25 +38,30 @@ struct csn_p11_session {
 };
 
 /* The code for a refused call, with a reason that names call and cause. Writes session->last. */
-int csn_p11_fail(struct csn_p11_session *session, CK_RV rv, const char *what, struct csn_reason *reason);
+int csn_p11_fail(struct csn_p11_session *session, CK_RV rv, const char *what,
+                 struct csn_reason *reason);
 
 /* Opens the session and logs in where that is due. */
 int csn_p11_ready(struct csn_p11_session *session, struct csn_reason *reason);
 
-/* True, once, when the session or its handles were lost: they are dropped and the caller does it all again. */
+/* True, once, when the session or its handles were lost: they are dropped and the caller does it
+ * all again. */
 bool csn_p11_again(struct csn_p11_session *session, int code, unsigned *tries);
 
-/* The one token object of this class that the key names; CSN_ENOTFOUND, or CSN_EREFUSED when several match. */
-int csn_p11_find(struct csn_p11_session *session, CK_OBJECT_CLASS class, const struct csn_hsm_key *key,
-                 CK_OBJECT_HANDLE *ret_object, struct csn_reason *reason);
+/* The one token object of this class that the key names; CSN_ENOTFOUND, or CSN_EREFUSED when
+ * several match. */
+int csn_p11_find(struct csn_p11_session *session, CK_OBJECT_CLASS class,
+                 const struct csn_hsm_key *key, CK_OBJECT_HANDLE *ret_object,
+                 struct csn_reason *reason);
 
 /* Public-key field of a DNSKEY from a public-key object, appended to `buf`. */
-int csn_p11_read_public(struct csn_p11_session *session, CK_OBJECT_HANDLE object, struct csn_buf *buf,
-                        uint8_t *ret_algorithm, struct csn_reason *reason);
+int csn_p11_read_public(struct csn_p11_session *session, CK_OBJECT_HANDLE object,
+                        struct csn_buf *buf, uint8_t *ret_algorithm, struct csn_reason *reason);
 
 /* One C_SignInit and C_Sign. */
-int csn_p11_sign(struct csn_p11_session *session, CK_OBJECT_HANDLE object, uint8_t algorithm, struct csn_bytes input,
-                 struct csn_backend_signature *ret_signature, struct csn_reason *reason);
+int csn_p11_sign(struct csn_p11_session *session, CK_OBJECT_HANDLE object, uint8_t algorithm,
+                 struct csn_bytes input, struct csn_backend_signature *ret_signature,
+                 struct csn_reason *reason);
 
 /* The curves we know: 13, 14, 15. NULL for others. */
 struct csn_p11_curve {
@@ -66,13 +72,15 @@ struct csn_p11_curve {
 };
 const struct csn_p11_curve *csn_p11_curve(uint8_t algorithm);
 
-int csn_p11_generate(void *session, const struct csn_hsm_key *key, enum csn_hsm_kind kind, bool is_exportable,
-                     struct csn_reason *reason);
-int csn_p11_mechanisms(void *session, uint32_t ret_mechanisms[2], size_t *ret_count, struct csn_reason *reason);
-int csn_p11_wrap(void *session, struct csn_bytes public_key, uint32_t mechanism, const struct csn_hsm_key *keys, size_t count,
-                 struct csn_arena *arena, struct csn_hsm_wrapped *ret_wrapped, struct csn_reason *reason);
-int csn_p11_unwrap(void *session, const struct csn_hsm_key *transport, const struct csn_hsm_wrapped *wrapped,
-                   struct csn_reason *reason);
+int csn_p11_generate(void *session, const struct csn_hsm_key *key, enum csn_hsm_kind kind,
+                     bool is_exportable, struct csn_reason *reason);
+int csn_p11_mechanisms(void *session, uint32_t ret_mechanisms[2], size_t *ret_count,
+                       struct csn_reason *reason);
+int csn_p11_wrap(void *session, struct csn_bytes public_key, uint32_t mechanism,
+                 const struct csn_hsm_key *keys, size_t count, struct csn_arena *arena,
+                 struct csn_hsm_wrapped *ret_wrapped, struct csn_reason *reason);
+int csn_p11_unwrap(void *session, const struct csn_hsm_key *transport,
+                   const struct csn_hsm_wrapped *wrapped, struct csn_reason *reason);
 int csn_p11_seal(void *session, const struct csn_hsm_key *key, struct csn_reason *reason);
 
 #endif

@@ -7,7 +7,8 @@
 #define WRAPPED_MAX 8192
 
 /* A template under construction; values are borrowed until the call. */
-struct template {
+struct template
+{
     CK_ATTRIBUTE attributes[16];
     CK_ULONG count;
 };
@@ -44,8 +45,10 @@ static void destroy(struct csn_p11_session *session, CK_OBJECT_HANDLE object)
 
 /* --- generation */
 
-/* Neither label nor id may be taken: two keys under one name is how sites come to sign with different ones. */
-static int check_unused(struct csn_p11_session *session, const struct csn_hsm_key *key, struct csn_reason *reason)
+/* Neither label nor id may be taken: two keys under one name is how sites come to sign with
+ * different ones. */
+static int check_unused(struct csn_p11_session *session, const struct csn_hsm_key *key,
+                        struct csn_reason *reason)
 {
     const struct csn_hsm_key names[] = {{.label = key->label}, {.id = key->id}};
     const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
@@ -56,8 +59,9 @@ static int check_unused(struct csn_p11_session *session, const struct csn_hsm_ke
         }
         int code = csn_p11_find(session, classes[i / 2], &names[i % 2], &object, reason);
         if (code == CSN_OK || code == CSN_EREFUSED) {
-            return csn_reason_set(reason, CSN_EEXISTS, "the token has a key with this %s already (%s)", i % 2 ? "id" : "label",
-                                  key->label);
+            return csn_reason_set(reason, CSN_EEXISTS,
+                                  "the token has a key with this %s already (%s)",
+                                  i % 2 ? "id" : "label", key->label);
         }
         if (code != CSN_ENOTFOUND) {
             return code;
@@ -82,7 +86,8 @@ static const struct recipe recipes[] = {
     [CSN_HSM_KIND_TRANSPORT] = {CKM_RSA_PKCS_KEY_PAIR_GEN, 0, 3072, true},
 };
 
-static void fill_public(const struct recipe *recipe, const struct csn_hsm_key *key, struct template *ret_template)
+static void fill_public(const struct recipe *recipe, const struct csn_hsm_key *key,
+                        struct template *ret_template)
 {
     static const uint8_t exponent[] = {1, 0, 1};
     *ret_template = (struct template){0};
@@ -99,8 +104,8 @@ static void fill_public(const struct recipe *recipe, const struct csn_hsm_key *k
     }
 }
 
-static void fill_private(const struct recipe *recipe, const struct csn_hsm_key *key, bool is_exportable,
-                         struct template *ret_template)
+static void fill_private(const struct recipe *recipe, const struct csn_hsm_key *key,
+                         bool is_exportable, struct template *ret_template)
 {
     *ret_template = (struct template){0};
     put_name(ret_template, key);
@@ -112,8 +117,8 @@ static void fill_private(const struct recipe *recipe, const struct csn_hsm_key *
     put_flag(ret_template, CKA_UNWRAP, recipe->is_transport);
 }
 
-static int try_generate(struct csn_p11_session *session, const struct csn_hsm_key *key, const struct recipe *recipe,
-                        bool is_exportable, struct csn_reason *reason)
+static int try_generate(struct csn_p11_session *session, const struct csn_hsm_key *key,
+                        const struct recipe *recipe, bool is_exportable, struct csn_reason *reason)
 {
     int code = csn_p11_ready(session, reason);
     if (code == CSN_OK) {
@@ -127,14 +132,14 @@ static int try_generate(struct csn_p11_session *session, const struct csn_hsm_ke
     CK_OBJECT_HANDLE public_key, private_key;
     fill_public(recipe, key, &public_template);
     fill_private(recipe, key, is_exportable, &private_template);
-    CK_RV rv = session->token->api->C_GenerateKeyPair(session->handle, &mechanism, public_template.attributes,
-                                                      public_template.count, private_template.attributes,
-                                                      private_template.count, &public_key, &private_key);
+    CK_RV rv = session->token->api->C_GenerateKeyPair(
+        session->handle, &mechanism, public_template.attributes, public_template.count,
+        private_template.attributes, private_template.count, &public_key, &private_key);
     return rv == CKR_OK ? CSN_OK : csn_p11_fail(session, rv, "C_GenerateKeyPair", reason);
 }
 
-int csn_p11_generate(void *arg, const struct csn_hsm_key *key, enum csn_hsm_kind kind, bool is_exportable,
-                     struct csn_reason *reason)
+int csn_p11_generate(void *arg, const struct csn_hsm_key *key, enum csn_hsm_kind kind,
+                     bool is_exportable, struct csn_reason *reason)
 {
     unsigned tries = 0;
     int code;
@@ -146,39 +151,45 @@ int csn_p11_generate(void *arg, const struct csn_hsm_key *key, enum csn_hsm_kind
 
 /* --- wrapping */
 
-int csn_p11_mechanisms(void *arg, uint32_t ret_mechanisms[2], size_t *ret_count, struct csn_reason *reason)
+int csn_p11_mechanisms(void *arg, uint32_t ret_mechanisms[2], size_t *ret_count,
+                       struct csn_reason *reason)
 {
     static const uint32_t known[] = {CSN_HSM_WRAP_KWP, CSN_HSM_WRAP_PAD};
     struct csn_p11_session *session = arg;
     CK_MECHANISM_INFO info;
     size_t count = 0;
     for (size_t i = 0; i < 2; i++) {
-        if (session->token->api->C_GetMechanismInfo(session->token->slot, known[i], &info) == CKR_OK &&
+        if (session->token->api->C_GetMechanismInfo(session->token->slot, known[i], &info) ==
+                CKR_OK &&
             (info.flags & CKF_WRAP) != 0 && (info.flags & CKF_UNWRAP) != 0) {
             ret_mechanisms[count++] = known[i];
         }
     }
     *ret_count = count;
     return count > 0 ? CSN_OK
-                     : csn_reason_set(reason, CSN_EREFUSED, "the token wraps by neither AES_KEY_WRAP_KWP nor AES_KEY_WRAP_PAD: move "
-                                      "its keys with the vendor's own tools");
+                     : csn_reason_set(
+                           reason, CSN_EREFUSED,
+                           "the token wraps by neither AES_KEY_WRAP_KWP nor AES_KEY_WRAP_PAD: move "
+                           "its keys with the vendor's own tools");
 }
 
 static CK_MECHANISM oaep_mechanism(void)
 {
-    static CK_RSA_PKCS_OAEP_PARAMS params = {.hashAlg = CKM_SHA_1, .mgf = CKG_MGF1_SHA1, .source = CKZ_DATA_SPECIFIED};
+    static CK_RSA_PKCS_OAEP_PARAMS params = {
+        .hashAlg = CKM_SHA_1, .mgf = CKG_MGF1_SHA1, .source = CKZ_DATA_SPECIFIED};
     return (CK_MECHANISM){CKM_RSA_PKCS_OAEP, &params, sizeof(params)};
 }
 
 /* The receiver's public key as an object of this session. */
-static int import_receiver(struct csn_p11_session *session, struct csn_bytes public_key, CK_OBJECT_HANDLE *ret_object,
-                           struct csn_reason *reason)
+static int import_receiver(struct csn_p11_session *session, struct csn_bytes public_key,
+                           CK_OBJECT_HANDLE *ret_object, struct csn_reason *reason)
 {
     CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
     CK_KEY_TYPE type = CKK_RSA;
     struct csn_bytes exponent, modulus;
     if (csn_hsm_rsa_parse(public_key, &exponent, &modulus) != CSN_OK || modulus.size < 256) {
-        return csn_reason_set(reason, CSN_EFORMAT, "the receiver's transport key is no RSA key of 2048 bits or more");
+        return csn_reason_set(reason, CSN_EFORMAT,
+                              "the receiver's transport key is no RSA key of 2048 bits or more");
     }
     struct template template = {0};
     put(&template, CKA_CLASS, &class, sizeof(class));
@@ -188,11 +199,14 @@ static int import_receiver(struct csn_p11_session *session, struct csn_bytes pub
     put_flag(&template, CKA_WRAP, true);
     put(&template, CKA_MODULUS, modulus.data, modulus.size);
     put(&template, CKA_PUBLIC_EXPONENT, exponent.data, exponent.size);
-    CK_RV rv = session->token->api->C_CreateObject(session->handle, template.attributes, template.count, ret_object);
-    return rv == CKR_OK ? CSN_OK : csn_p11_fail(session, rv, "C_CreateObject (transport key)", reason);
+    CK_RV rv = session->token->api->C_CreateObject(session->handle, template.attributes,
+                                                   template.count, ret_object);
+    return rv == CKR_OK ? CSN_OK
+                        : csn_p11_fail(session, rv, "C_CreateObject (transport key)", reason);
 }
 
-static int generate_aes(struct csn_p11_session *session, CK_OBJECT_HANDLE *ret_object, struct csn_reason *reason)
+static int generate_aes(struct csn_p11_session *session, CK_OBJECT_HANDLE *ret_object,
+                        struct csn_reason *reason)
 {
     CK_ULONG size = AES_SIZE;
     CK_MECHANISM mechanism = {.mechanism = CKM_AES_KEY_GEN};
@@ -203,17 +217,21 @@ static int generate_aes(struct csn_p11_session *session, CK_OBJECT_HANDLE *ret_o
     put_flag(&template, CKA_SENSITIVE, true);
     put_flag(&template, CKA_EXTRACTABLE, true); /* or it could not be wrapped for the receiver */
     put_flag(&template, CKA_WRAP, true);
-    CK_RV rv = session->token->api->C_GenerateKey(session->handle, &mechanism, template.attributes, template.count, ret_object);
+    CK_RV rv = session->token->api->C_GenerateKey(session->handle, &mechanism, template.attributes,
+                                                  template.count, ret_object);
     return rv == CKR_OK ? CSN_OK : csn_p11_fail(session, rv, "C_GenerateKey (AES)", reason);
 }
 
-static int wrap_object(struct csn_p11_session *session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE under, CK_OBJECT_HANDLE object,
-                       const char *name, struct csn_arena *arena, struct csn_bytes *ret_wrapped, struct csn_reason *reason)
+static int wrap_object(struct csn_p11_session *session, CK_MECHANISM *mechanism,
+                       CK_OBJECT_HANDLE under, CK_OBJECT_HANDLE object, const char *name,
+                       struct csn_arena *arena, struct csn_bytes *ret_wrapped,
+                       struct csn_reason *reason)
 {
     char what[CSN_HSM_LABEL_MAX + 16];
     uint8_t wrapped[WRAPPED_MAX];
     CK_ULONG size = sizeof(wrapped);
-    CK_RV rv = session->token->api->C_WrapKey(session->handle, mechanism, under, object, wrapped, &size);
+    CK_RV rv =
+        session->token->api->C_WrapKey(session->handle, mechanism, under, object, wrapped, &size);
     if (rv != CKR_OK) {
         snprintf(what, sizeof(what), "C_WrapKey of %s", name);
         return csn_p11_fail(session, rv, what, reason);
@@ -223,21 +241,23 @@ static int wrap_object(struct csn_p11_session *session, CK_MECHANISM *mechanism,
 }
 
 /* The id travels with the key, so that all sites have it under the same one. */
-static int read_id(struct csn_p11_session *session, CK_OBJECT_HANDLE object, struct csn_arena *arena, struct csn_bytes *ret_id,
-                   struct csn_reason *reason)
+static int read_id(struct csn_p11_session *session, CK_OBJECT_HANDLE object,
+                   struct csn_arena *arena, struct csn_bytes *ret_id, struct csn_reason *reason)
 {
     uint8_t id[CSN_HSM_ID_MAX];
     CK_ATTRIBUTE attribute = {CKA_ID, id, sizeof(id)};
     CK_RV rv = session->token->api->C_GetAttributeValue(session->handle, object, &attribute, 1);
     if (rv != CKR_OK || attribute.ulValueLen > sizeof(id)) {
-        return csn_p11_fail(session, rv != CKR_OK ? rv : CKR_GENERAL_ERROR, "C_GetAttributeValue (CKA_ID)", reason);
+        return csn_p11_fail(session, rv != CKR_OK ? rv : CKR_GENERAL_ERROR,
+                            "C_GetAttributeValue (CKA_ID)", reason);
     }
     *ret_id = csn_bytes(csn_arena_copy(arena, id, attribute.ulValueLen), attribute.ulValueLen);
     return CSN_OK;
 }
 
-static int wrap_key(struct csn_p11_session *session, const struct csn_hsm_key *key, uint32_t mechanism_number,
-                    CK_OBJECT_HANDLE aes, struct csn_arena *arena, struct csn_hsm_wrapped_key *ret_key, struct csn_reason *reason)
+static int wrap_key(struct csn_p11_session *session, const struct csn_hsm_key *key,
+                    uint32_t mechanism_number, CK_OBJECT_HANDLE aes, struct csn_arena *arena,
+                    struct csn_hsm_wrapped_key *ret_key, struct csn_reason *reason)
 {
     CK_MECHANISM mechanism = {.mechanism = mechanism_number};
     CK_OBJECT_HANDLE private_key, public_key;
@@ -253,7 +273,8 @@ static int wrap_key(struct csn_p11_session *session, const struct csn_hsm_key *k
         code = read_id(session, private_key, arena, &ret_key->id, reason);
     }
     if (code == CSN_OK) {
-        code = wrap_object(session, &mechanism, aes, private_key, key->label, arena, &ret_key->wrapped, reason);
+        code = wrap_object(session, &mechanism, aes, private_key, key->label, arena,
+                           &ret_key->wrapped, reason);
     }
     if (code == CSN_OK) {
         ret_key->public_key = csn_bytes(csn_arena_copy(arena, buf.data, buf.size), buf.size);
@@ -263,8 +284,9 @@ static int wrap_key(struct csn_p11_session *session, const struct csn_hsm_key *k
     return code;
 }
 
-static int try_wrap(struct csn_p11_session *session, struct csn_bytes public_key, uint32_t mechanism,
-                    const struct csn_hsm_key *keys, size_t count, struct csn_arena *arena, struct csn_hsm_wrapped *ret_wrapped,
+static int try_wrap(struct csn_p11_session *session, struct csn_bytes public_key,
+                    uint32_t mechanism, const struct csn_hsm_key *keys, size_t count,
+                    struct csn_arena *arena, struct csn_hsm_wrapped *ret_wrapped,
                     struct csn_reason *reason)
 {
     CK_MECHANISM oaep = oaep_mechanism();
@@ -277,7 +299,8 @@ static int try_wrap(struct csn_p11_session *session, struct csn_bytes public_key
         code = generate_aes(session, &aes, reason);
     }
     if (code == CSN_OK) {
-        code = wrap_object(session, &oaep, receiver, aes, "the AES key", arena, &ret_wrapped->aes_key, reason);
+        code = wrap_object(session, &oaep, receiver, aes, "the AES key", arena,
+                           &ret_wrapped->aes_key, reason);
     }
     for (size_t i = 0; code == CSN_OK && i < count; i++) {
         code = wrap_key(session, &keys[i], mechanism, aes, arena, &ret_wrapped->keys[i], reason);
@@ -289,8 +312,9 @@ static int try_wrap(struct csn_p11_session *session, struct csn_bytes public_key
     return code;
 }
 
-int csn_p11_wrap(void *arg, struct csn_bytes public_key, uint32_t mechanism, const struct csn_hsm_key *keys, size_t count,
-                 struct csn_arena *arena, struct csn_hsm_wrapped *ret_wrapped, struct csn_reason *reason)
+int csn_p11_wrap(void *arg, struct csn_bytes public_key, uint32_t mechanism,
+                 const struct csn_hsm_key *keys, size_t count, struct csn_arena *arena,
+                 struct csn_hsm_wrapped *ret_wrapped, struct csn_reason *reason)
 {
     unsigned tries = 0;
     int code;
@@ -302,8 +326,9 @@ int csn_p11_wrap(void *arg, struct csn_bytes public_key, uint32_t mechanism, con
 
 /* --- unwrapping */
 
-static int unwrap_aes(struct csn_p11_session *session, const struct csn_hsm_key *transport, struct csn_bytes wrapped,
-                      CK_OBJECT_HANDLE *ret_object, struct csn_reason *reason)
+static int unwrap_aes(struct csn_p11_session *session, const struct csn_hsm_key *transport,
+                      struct csn_bytes wrapped, CK_OBJECT_HANDLE *ret_object,
+                      struct csn_reason *reason)
 {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_KEY_TYPE type = CKK_AES;
@@ -321,10 +346,12 @@ static int unwrap_aes(struct csn_p11_session *session, const struct csn_hsm_key 
     put_flag(&template, CKA_SENSITIVE, true);
     put_flag(&template, CKA_EXTRACTABLE, false);
     put_flag(&template, CKA_UNWRAP, true);
-    CK_RV rv = session->token->api->C_UnwrapKey(session->handle, &oaep, rsa, (CK_BYTE_PTR)(uintptr_t)wrapped.data, wrapped.size,
+    CK_RV rv = session->token->api->C_UnwrapKey(session->handle, &oaep, rsa,
+                                                (CK_BYTE_PTR)(uintptr_t)wrapped.data, wrapped.size,
                                                 template.attributes, template.count, ret_object);
     if (rv != CKR_OK) {
-        return csn_p11_fail(session, rv, "C_UnwrapKey (AES; is the file for this transport key?)", reason);
+        return csn_p11_fail(session, rv, "C_UnwrapKey (AES; is the file for this transport key?)",
+                            reason);
     }
     return CSN_OK;
 }
@@ -335,8 +362,9 @@ static CK_KEY_TYPE type_of(uint8_t algorithm)
     return curve == NULL ? CKK_RSA : algorithm == CSN_HSM_ED25519 ? CKK_EC_EDWARDS : CKK_EC;
 }
 
-static int unwrap_private(struct csn_p11_session *session, const struct csn_hsm_wrapped_key *key, uint32_t mechanism_number,
-                          CK_OBJECT_HANDLE aes, CK_OBJECT_HANDLE *ret_object, struct csn_reason *reason)
+static int unwrap_private(struct csn_p11_session *session, const struct csn_hsm_wrapped_key *key,
+                          uint32_t mechanism_number, CK_OBJECT_HANDLE aes,
+                          CK_OBJECT_HANDLE *ret_object, struct csn_reason *reason)
 {
     CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
     CK_KEY_TYPE type = type_of(key->algorithm);
@@ -349,14 +377,15 @@ static int unwrap_private(struct csn_p11_session *session, const struct csn_hsm_
     put_flag(&template, CKA_SENSITIVE, true);
     put_flag(&template, CKA_EXTRACTABLE, false);
     put_flag(&template, CKA_SIGN, true);
-    CK_RV rv = session->token->api->C_UnwrapKey(session->handle, &mechanism, aes, (CK_BYTE_PTR)(uintptr_t)key->wrapped.data,
-                                                key->wrapped.size, template.attributes, template.count, ret_object);
+    CK_RV rv = session->token->api->C_UnwrapKey(
+        session->handle, &mechanism, aes, (CK_BYTE_PTR)(uintptr_t)key->wrapped.data,
+        key->wrapped.size, template.attributes, template.count, ret_object);
     return rv == CKR_OK ? CSN_OK : csn_p11_fail(session, rv, "C_UnwrapKey", reason);
 }
 
 /* A signature of the new private key must verify with the public key that came beside it. */
-static int check_pair(struct csn_p11_session *session, CK_OBJECT_HANDLE private_key, const struct csn_hsm_wrapped_key *key,
-                      struct csn_reason *reason)
+static int check_pair(struct csn_p11_session *session, CK_OBJECT_HANDLE private_key,
+                      const struct csn_hsm_wrapped_key *key, struct csn_reason *reason)
 {
     struct csn_hasher *hasher = csn_hasher_new();
     struct csn_buf input = {0}, dnskey = {0};
@@ -366,12 +395,14 @@ static int check_pair(struct csn_p11_session *session, CK_OBJECT_HANDLE private_
     csn_buf_put_bytes(&dnskey, key->public_key);
     int code = csn_hsm_digest(hasher, key->algorithm, csn_hsm_canary_data(), &input);
     if (code == CSN_OK) {
-        code = csn_p11_sign(session, private_key, key->algorithm, csn_buf_view(&input), &signature, reason);
+        code = csn_p11_sign(session, private_key, key->algorithm, csn_buf_view(&input), &signature,
+                            reason);
     }
     if (code == CSN_OK && csn_hsm_verify(csn_buf_view(&dnskey), csn_hsm_canary_data(),
                                          csn_bytes(signature.octets, signature.size)) != CSN_OK) {
-        code = csn_reason_set(reason, CSN_ESIGNATURE, "the unwrapped key %s is not the private half of the public key beside it",
-                              key->label);
+        code = csn_reason_set(
+            reason, CSN_ESIGNATURE,
+            "the unwrapped key %s is not the private half of the public key beside it", key->label);
     }
     csn_buf_fini(&input);
     csn_buf_fini(&dnskey);
@@ -380,7 +411,8 @@ static int check_pair(struct csn_p11_session *session, CK_OBJECT_HANDLE private_
 }
 
 /* DER OCTET STRING around the point, 04 in front of an EC one. */
-static size_t fill_point(const struct csn_p11_curve *curve, struct csn_bytes public_key, uint8_t ret_point[100])
+static size_t fill_point(const struct csn_p11_curve *curve, struct csn_bytes public_key,
+                         uint8_t ret_point[100])
 {
     size_t size = 0;
     ret_point[size++] = 0x04;
@@ -392,8 +424,8 @@ static size_t fill_point(const struct csn_p11_curve *curve, struct csn_bytes pub
     return size + public_key.size;
 }
 
-static int create_public(struct csn_p11_session *session, const struct csn_hsm_wrapped_key *key, CK_OBJECT_HANDLE *ret_object,
-                         struct csn_reason *reason)
+static int create_public(struct csn_p11_session *session, const struct csn_hsm_wrapped_key *key,
+                         CK_OBJECT_HANDLE *ret_object, struct csn_reason *reason)
 {
     CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
     CK_KEY_TYPE type = type_of(key->algorithm);
@@ -414,7 +446,8 @@ static int create_public(struct csn_p11_session *session, const struct csn_hsm_w
         put(&template, CKA_PUBLIC_EXPONENT, exponent.data, exponent.size);
         put(&template, CKA_MODULUS, modulus.data, modulus.size);
     }
-    CK_RV rv = session->token->api->C_CreateObject(session->handle, template.attributes, template.count, ret_object);
+    CK_RV rv = session->token->api->C_CreateObject(session->handle, template.attributes,
+                                                   template.count, ret_object);
     return rv == CKR_OK ? CSN_OK : csn_p11_fail(session, rv, "C_CreateObject (public key)", reason);
 }
 
@@ -422,10 +455,12 @@ struct made {
     CK_OBJECT_HANDLE private_key, public_key;
 };
 
-static int unwrap_key(struct csn_p11_session *session, const struct csn_hsm_wrapped_key *key, uint32_t mechanism,
-                      CK_OBJECT_HANDLE aes, struct made *ret_made, struct csn_reason *reason)
+static int unwrap_key(struct csn_p11_session *session, const struct csn_hsm_wrapped_key *key,
+                      uint32_t mechanism, CK_OBJECT_HANDLE aes, struct made *ret_made,
+                      struct csn_reason *reason)
 {
-    int code = check_unused(session, &(struct csn_hsm_key){.label = key->label, .id = key->id}, reason);
+    int code =
+        check_unused(session, &(struct csn_hsm_key){.label = key->label, .id = key->id}, reason);
     if (code == CSN_OK) {
         code = unwrap_private(session, key, mechanism, aes, &ret_made->private_key, reason);
     }
@@ -438,8 +473,8 @@ static int unwrap_key(struct csn_p11_session *session, const struct csn_hsm_wrap
     return code;
 }
 
-static int try_unwrap(struct csn_p11_session *session, const struct csn_hsm_key *transport, const struct csn_hsm_wrapped *wrapped,
-                      struct csn_reason *reason)
+static int try_unwrap(struct csn_p11_session *session, const struct csn_hsm_key *transport,
+                      const struct csn_hsm_wrapped *wrapped, struct csn_reason *reason)
 {
     struct made made[CSN_HSM_WRAP_MAX] = {0};
     CK_OBJECT_HANDLE aes = CK_INVALID_HANDLE;
@@ -458,8 +493,8 @@ static int try_unwrap(struct csn_p11_session *session, const struct csn_hsm_key 
     return code;
 }
 
-int csn_p11_unwrap(void *arg, const struct csn_hsm_key *transport, const struct csn_hsm_wrapped *wrapped,
-                   struct csn_reason *reason)
+int csn_p11_unwrap(void *arg, const struct csn_hsm_key *transport,
+                   const struct csn_hsm_wrapped *wrapped, struct csn_reason *reason)
 {
     unsigned tries = 0;
     int code;
@@ -471,7 +506,8 @@ int csn_p11_unwrap(void *arg, const struct csn_hsm_key *transport, const struct 
 
 /* --- sealing */
 
-static int try_seal(struct csn_p11_session *session, const struct csn_hsm_key *key, struct csn_reason *reason)
+static int try_seal(struct csn_p11_session *session, const struct csn_hsm_key *key,
+                    struct csn_reason *reason)
 {
     CK_OBJECT_HANDLE object;
     CK_BBOOL is_extractable = CK_TRUE;

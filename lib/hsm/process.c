@@ -46,8 +46,8 @@ static void on_exit_status(uv_process_t *child, int64_t status, int sent_signal)
     struct csn_hsm_process *process = child->data;
     char why[96];
     process->is_reaped = true;
-    snprintf(why, sizeof(why), "consign-hsm ended with %s %d", sent_signal != 0 ? "signal" : "status",
-             sent_signal != 0 ? sent_signal : (int)status);
+    snprintf(why, sizeof(why), "consign-hsm ended with %s %d",
+             sent_signal != 0 ? "signal" : "status", sent_signal != 0 ? sent_signal : (int)status);
     uv_close((uv_handle_t *)child, on_close);
     end(process, why);
 }
@@ -122,8 +122,8 @@ static char **environment_of(const struct csn_hsm_settings *settings)
     return all;
 }
 
-/* libuv writes without MSG_NOSIGNAL: a worker that dies before it has read would take its client with it. A handler that the
- * program set for itself stays. */
+/* libuv writes without MSG_NOSIGNAL: a worker that dies before it has read would take its client
+ * with it. A handler that the program set for itself stays. */
 static void ignore_sigpipe(void)
 {
     struct sigaction now;
@@ -133,14 +133,16 @@ static void ignore_sigpipe(void)
     }
 }
 
-static int spawn(struct csn_hsm_process *process, uv_loop_t *loop, const struct csn_hsm_settings *settings)
+static int spawn(struct csn_hsm_process *process, uv_loop_t *loop,
+                 const struct csn_hsm_settings *settings)
 {
     char *args[] = {(char *)(uintptr_t)settings->worker, NULL};
     uv_stdio_container_t stdio[4] = {
         {.flags = UV_IGNORE},
         {.flags = UV_IGNORE},
         {.flags = UV_INHERIT_FD, .data.fd = 2},
-        {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&process->pipe},
+        {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE | UV_WRITABLE_PIPE,
+         .data.stream = (uv_stream_t *)&process->pipe},
     };
     char **environment = environment_of(settings);
     uv_process_options_t options = {
@@ -157,8 +159,10 @@ static int spawn(struct csn_hsm_process *process, uv_loop_t *loop, const struct 
     return bad;
 }
 
-struct csn_hsm_process *csn_hsm_process_new(uv_loop_t *loop, const struct csn_hsm_settings *settings,
-                                      const struct csn_hsm_process_handler *handler, struct csn_reason *reason)
+struct csn_hsm_process *csn_hsm_process_new(uv_loop_t *loop,
+                                            const struct csn_hsm_settings *settings,
+                                            const struct csn_hsm_process_handler *handler,
+                                            struct csn_reason *reason)
 {
     struct csn_hsm_process *process = csn_calloc(1, sizeof(*process));
     ignore_sigpipe();
@@ -178,7 +182,8 @@ struct csn_hsm_process *csn_hsm_process_new(uv_loop_t *loop, const struct csn_hs
         uv_close((uv_handle_t *)&process->child, on_close);
         uv_close((uv_handle_t *)&process->pipe, on_close);
     }
-    csn_reason_set(reason, CSN_EHSM, "%s cannot be started: %s", settings->worker, uv_strerror(bad));
+    csn_reason_set(reason, CSN_EHSM, "%s cannot be started: %s", settings->worker,
+                   uv_strerror(bad));
     return NULL;
 }
 

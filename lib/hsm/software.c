@@ -31,7 +31,8 @@ struct session {
     size_t count;
 };
 
-static int store_open(const struct csn_backend_settings *settings, void **ret_store, struct csn_reason *reason)
+static int store_open(const struct csn_backend_settings *settings, void **ret_store,
+                      struct csn_reason *reason)
 {
     (void)reason;
     struct store *store = csn_calloc(1, sizeof(*store));
@@ -49,11 +50,12 @@ static int session_open(void *store, void **ret_session, struct csn_reason *reas
     return CSN_OK;
 }
 
-static int path_of(const struct session *session, const struct csn_hsm_key *key, char ret_path[PATH_MAX],
-                   struct csn_reason *reason)
+static int path_of(const struct session *session, const struct csn_hsm_key *key,
+                   char ret_path[PATH_MAX], struct csn_reason *reason)
 {
     if (key->label == NULL || !csn_hsm_label_is_good(key->label)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "software keys are files named by their label: A-Z a-z 0-9 . _ -");
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "software keys are files named by their label: A-Z a-z 0-9 . _ -");
     }
     if (snprintf(ret_path, PATH_MAX, "%s/%s.pem", session->store->folder, key->label) >= PATH_MAX) {
         return csn_reason_set(reason, CSN_ELIMIT, "%s: path too long", session->store->folder);
@@ -61,20 +63,24 @@ static int path_of(const struct session *session, const struct csn_hsm_key *key,
     return CSN_OK;
 }
 
-static int load(const struct session *session, const struct csn_hsm_key *key, EVP_PKEY **ret_pkey, struct csn_reason *reason)
+static int load(const struct session *session, const struct csn_hsm_key *key, EVP_PKEY **ret_pkey,
+                struct csn_reason *reason)
 {
     char path[PATH_MAX];
     struct csn_buf pem = {0};
     int code = path_of(session, key, path, reason);
     if (code == CSN_OK) {
         code = csn_fs_read_secret(path, PEM_MAX, &pem, reason);
-        code = code == CSN_EPERMISSION ? CSN_EREFUSED : code; /* CSN_EPERMISSION speaks of the PIN */
+        code =
+            code == CSN_EPERMISSION ? CSN_EREFUSED : code; /* CSN_EPERMISSION speaks of the PIN */
     }
     if (code == CSN_OK) {
         BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
         *ret_pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
         BIO_free(bio);
-        code = *ret_pkey != NULL ? CSN_OK : csn_reason_set(reason, CSN_EREFUSED, "%s: no PEM private key", path);
+        code = *ret_pkey != NULL
+                   ? CSN_OK
+                   : csn_reason_set(reason, CSN_EREFUSED, "%s: no PEM private key", path);
     }
     if (pem.data != NULL) {
         csn_wipe(pem.data, pem.size_max);
@@ -93,10 +99,13 @@ static int prepare(struct loaded *loaded)
         return CSN_ECRYPTO;
     }
     bool is_rsa = EVP_PKEY_get_id(loaded->pkey) == EVP_PKEY_RSA;
-    return !is_rsa || EVP_PKEY_CTX_set_rsa_padding(loaded->context, RSA_PKCS1_PADDING) == 1 ? CSN_OK : CSN_ECRYPTO;
+    return !is_rsa || EVP_PKEY_CTX_set_rsa_padding(loaded->context, RSA_PKCS1_PADDING) == 1
+               ? CSN_OK
+               : CSN_ECRYPTO;
 }
 
-static int find(struct session *session, const struct csn_hsm_key *key, struct loaded **ret_loaded, struct csn_reason *reason)
+static int find(struct session *session, const struct csn_hsm_key *key, struct loaded **ret_loaded,
+                struct csn_reason *reason)
 {
     for (size_t i = 0; key->label != NULL && i < session->count; i++) {
         if (strcmp(session->keys[i].label, key->label) == 0) {
@@ -128,9 +137,10 @@ static int put_rsa_public(EVP_PKEY *pkey, struct csn_buf *buf)
     uint8_t exponent[512], modulus[512];
     BIGNUM *e = NULL, *n = NULL;
     int code = CSN_ECRYPTO;
-    if (EVP_PKEY_get_bn_param(pkey, "e", &e) == 1 && EVP_PKEY_get_bn_param(pkey, "n", &n) == 1 && BN_num_bytes(n) <= 512) {
-        csn_hsm_rsa_public(csn_bytes(exponent, (size_t)BN_bn2bin(e, exponent)), csn_bytes(modulus, (size_t)BN_bn2bin(n, modulus)),
-                           buf);
+    if (EVP_PKEY_get_bn_param(pkey, "e", &e) == 1 && EVP_PKEY_get_bn_param(pkey, "n", &n) == 1 &&
+        BN_num_bytes(n) <= 512) {
+        csn_hsm_rsa_public(csn_bytes(exponent, (size_t)BN_bn2bin(e, exponent)),
+                           csn_bytes(modulus, (size_t)BN_bn2bin(n, modulus)), buf);
         code = CSN_OK;
     }
     BN_free(e);
@@ -154,28 +164,33 @@ static int put_public(EVP_PKEY *pkey, struct csn_buf *buf, uint8_t *ret_algorith
         csn_buf_put(buf, point, size);
         return CSN_OK;
     default:
-        if (EVP_PKEY_get_octet_string_param(pkey, "pub", point, sizeof(point), &size) != 1 || (size != 65 && size != 97)) {
+        if (EVP_PKEY_get_octet_string_param(pkey, "pub", point, sizeof(point), &size) != 1 ||
+            (size != 65 && size != 97)) {
             return CSN_EREFUSED;
         }
         *ret_algorithm = size == 65 ? CSN_HSM_ECDSA_P256 : CSN_HSM_ECDSA_P384;
-        csn_buf_put(buf, point + 1, size - 1); /* without the 04 of an uncompressed point (RFC 6605 4) */
+        csn_buf_put(buf, point + 1,
+                    size - 1); /* without the 04 of an uncompressed point (RFC 6605 4) */
         return CSN_OK;
     }
 }
 
-static int software_public(void *arg, const struct csn_hsm_key *key, struct csn_buf *buf, uint8_t *ret_algorithm,
-                           struct csn_reason *reason)
+static int software_public(void *arg, const struct csn_hsm_key *key, struct csn_buf *buf,
+                           uint8_t *ret_algorithm, struct csn_reason *reason)
 {
     struct loaded *loaded;
     int code = find(arg, key, &loaded, reason);
     if (code == CSN_OK) {
         code = put_public(loaded->pkey, buf, ret_algorithm);
     }
-    return code == CSN_ECRYPTO ? csn_reason_set(reason, code, "%s: public key not readable", key->label) : code;
+    return code == CSN_ECRYPTO
+               ? csn_reason_set(reason, code, "%s: public key not readable", key->label)
+               : code;
 }
 
 /* DER to r|s (RFC 6605 4). */
-static int raw_ecdsa(const uint8_t *der, size_t size, size_t half, struct csn_backend_signature *ret_signature)
+static int raw_ecdsa(const uint8_t *der, size_t size, size_t half,
+                     struct csn_backend_signature *ret_signature)
 {
     ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &der, (long)size);
     if (pair == NULL) {
@@ -189,7 +204,8 @@ static int raw_ecdsa(const uint8_t *der, size_t size, size_t half, struct csn_ba
     return good ? CSN_OK : CSN_ECRYPTO;
 }
 
-static int sign_ed25519(EVP_PKEY *pkey, struct csn_bytes input, struct csn_backend_signature *ret_signature)
+static int sign_ed25519(EVP_PKEY *pkey, struct csn_bytes input,
+                        struct csn_backend_signature *ret_signature)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     size_t size = sizeof(ret_signature->octets);
@@ -225,14 +241,16 @@ static bool key_fits(EVP_PKEY *pkey, uint8_t algorithm)
     case EVP_PKEY_ED25519:
         return algorithm == CSN_HSM_ED25519;
     case EVP_PKEY_EC:
-        return algorithm == (EVP_PKEY_get_bits(pkey) == 256 ? CSN_HSM_ECDSA_P256 : CSN_HSM_ECDSA_P384);
+        return algorithm ==
+               (EVP_PKEY_get_bits(pkey) == 256 ? CSN_HSM_ECDSA_P256 : CSN_HSM_ECDSA_P384);
     default:
         return false;
     }
 }
 
-static int software_sign(void *arg, const struct csn_hsm_key *key, uint8_t algorithm, struct csn_bytes input,
-                         struct csn_backend_signature *ret_signature, struct csn_reason *reason)
+static int software_sign(void *arg, const struct csn_hsm_key *key, uint8_t algorithm,
+                         struct csn_bytes input, struct csn_backend_signature *ret_signature,
+                         struct csn_reason *reason)
 {
     struct loaded *loaded;
     int code = find(arg, key, &loaded, reason);
@@ -240,11 +258,14 @@ static int software_sign(void *arg, const struct csn_hsm_key *key, uint8_t algor
         return code;
     }
     if (!key_fits(loaded->pkey, algorithm)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "%s: not a key of algorithm %u", key->label, algorithm);
+        return csn_reason_set(reason, CSN_EREFUSED, "%s: not a key of algorithm %u", key->label,
+                              algorithm);
     }
     code = loaded->context == NULL ? sign_ed25519(loaded->pkey, input, ret_signature)
                                    : sign_with_context(loaded, algorithm, input, ret_signature);
-    return code == CSN_OK ? code : csn_reason_set(reason, CSN_EHSM, "%s: OpenSSL does not sign", key->label);
+    return code == CSN_OK
+               ? code
+               : csn_reason_set(reason, CSN_EHSM, "%s: OpenSSL does not sign", key->label);
 }
 
 static EVP_PKEY *make(enum csn_hsm_kind kind)
@@ -265,8 +286,8 @@ static EVP_PKEY *make(enum csn_hsm_kind kind)
     }
 }
 
-static int software_generate(void *arg, const struct csn_hsm_key *key, enum csn_hsm_kind kind, bool is_exportable,
-                             struct csn_reason *reason)
+static int software_generate(void *arg, const struct csn_hsm_key *key, enum csn_hsm_kind kind,
+                             bool is_exportable, struct csn_reason *reason)
 {
     (void)is_exportable;
     char path[PATH_MAX];
@@ -282,11 +303,13 @@ static int software_generate(void *arg, const struct csn_hsm_key *key, enum csn_
     }
     EVP_PKEY *pkey = make(kind);
     if (pkey == NULL) {
-        return csn_reason_set(reason, CSN_EREFUSED, "the software back end does not make this kind of key");
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "the software back end does not make this kind of key");
     }
     BIO *bio = BIO_new(BIO_s_secmem());
     char *pem = NULL;
-    code = PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL) == 1 ? CSN_OK : CSN_ECRYPTO;
+    code = PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL) == 1 ? CSN_OK
+                                                                                    : CSN_ECRYPTO;
     long size = BIO_get_mem_data(bio, &pem);
     if (code == CSN_OK) {
         code = csn_fs_write(path, csn_bytes(pem, (size_t)size), 0600, reason);

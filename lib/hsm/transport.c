@@ -128,19 +128,25 @@ static int parser_init(struct parser *parser, struct csn_bytes text, struct csn_
     uint8_t said[CSN_SHA256_SIZE];
     char hex[2 * CSN_SHA256_SIZE + 1] = {0};
     *parser = (struct parser){.arena = arena, .reason = reason};
-    if (text.size > CSN_TRANSPORT_FILE_MAX || text.size < last || memchr(text.data, 0, text.size) != NULL) {
+    if (text.size > CSN_TRANSPORT_FILE_MAX || text.size < last ||
+        memchr(text.data, 0, text.size) != NULL) {
         return csn_reason_set(reason, CSN_EFORMAT, "not a transport file");
     }
     size_t size = text.size - last;
     const char *line = (const char *)text.data + size;
     memcpy(hex, line + sizeof(name) - 1, 2 * CSN_SHA256_SIZE);
-    if (memcmp(line, name, sizeof(name) - 1) != 0 || csn_hex_decode(hex, said, sizeof(said)) != CSN_OK ||
-        line[last - 1] != '\n' || (size > 0 && line[-1] != '\n')) {
-        return csn_reason_set(reason, CSN_EFORMAT, "the last line is not `sha256:` with 64 hex digits: is the file whole?");
+    if (memcmp(line, name, sizeof(name) - 1) != 0 ||
+        csn_hex_decode(hex, said, sizeof(said)) != CSN_OK || line[last - 1] != '\n' ||
+        (size > 0 && line[-1] != '\n')) {
+        return csn_reason_set(
+            reason, CSN_EFORMAT,
+            "the last line is not `sha256:` with 64 hex digits: is the file whole?");
     }
     csn_sha256(csn_bytes(text.data, size), ret_digest);
     if (memcmp(ret_digest, said, sizeof(said)) != 0) {
-        return csn_reason_set(reason, CSN_EMISMATCH, "the file is not the one its last line speaks of: it was changed or damaged");
+        return csn_reason_set(
+            reason, CSN_EMISMATCH,
+            "the file is not the one its last line speaks of: it was changed or damaged");
     }
     parser->text = parser->at = csn_arena_alloc(arena, size + 1, 1);
     memcpy(parser->text, text.data, size);
@@ -159,7 +165,8 @@ static int take(struct parser *parser, const char *name, size_t count)
 {
     parser->line++;
     if (!next_is(parser, name)) {
-        csn_reason_set(parser->reason, CSN_EFORMAT, "line %u: `%s:` must stand here", parser->line, name);
+        csn_reason_set(parser->reason, CSN_EFORMAT, "line %u: `%s:` must stand here", parser->line,
+                       name);
         return CSN_EFORMAT;
     }
     char *at = parser->at + strlen(name) + 2;
@@ -177,7 +184,8 @@ static int take(struct parser *parser, const char *name, size_t count)
     return CSN_OK;
 }
 
-static int word_octets(struct parser *parser, size_t word, size_t size_max, struct csn_bytes *ret_octets)
+static int word_octets(struct parser *parser, size_t word, size_t size_max,
+                       struct csn_bytes *ret_octets)
 {
     const char *text = parser->words[word];
     size_t digits = strlen(text);
@@ -186,14 +194,16 @@ static int word_octets(struct parser *parser, size_t word, size_t size_max, stru
         return CSN_OK;
     }
     uint8_t *octets = csn_arena_alloc(parser->arena, digits / 2 + 1, 1);
-    if (digits % 2 != 0 || digits / 2 > size_max || csn_hex_decode(text, octets, digits / 2) != CSN_OK) {
+    if (digits % 2 != 0 || digits / 2 > size_max ||
+        csn_hex_decode(text, octets, digits / 2) != CSN_OK) {
         return fail(parser, "not hex, or too long");
     }
     *ret_octets = csn_bytes(octets, digits / 2);
     return CSN_OK;
 }
 
-static int take_octets(struct parser *parser, const char *name, size_t size_max, struct csn_bytes *ret_octets)
+static int take_octets(struct parser *parser, const char *name, size_t size_max,
+                       struct csn_bytes *ret_octets)
 {
     int code = take(parser, name, 1);
     return code == CSN_OK ? word_octets(parser, 0, size_max, ret_octets) : code;
@@ -211,10 +221,13 @@ static int word_label(struct parser *parser, size_t word, char ret_label[CSN_HSM
 static int take_version(struct parser *parser, const char *name)
 {
     int code = take(parser, name, 1);
-    return code == CSN_OK && strcmp(parser->words[0], "1") != 0 ? fail(parser, "version 1 is the one known here") : code;
+    return code == CSN_OK && strcmp(parser->words[0], "1") != 0
+               ? fail(parser, "version 1 is the one known here")
+               : code;
 }
 
-static int take_transport(struct parser *parser, char ret_label[CSN_HSM_LABEL_MAX + 1], struct csn_bytes *ret_id)
+static int take_transport(struct parser *parser, char ret_label[CSN_HSM_LABEL_MAX + 1],
+                          struct csn_bytes *ret_id)
 {
     int code = take(parser, "transport-label", 1);
     if (code == CSN_OK) {
@@ -241,11 +254,14 @@ static int take_mechanism(struct parser *parser, uint32_t *ret_mechanism)
 
 static int check_end(const struct parser *parser)
 {
-    return *parser->at == '\0' ? CSN_OK
-                               : csn_reason_set(parser->reason, CSN_EFORMAT, "line %u: no more lines belong here", parser->line + 1);
+    return *parser->at == '\0'
+               ? CSN_OK
+               : csn_reason_set(parser->reason, CSN_EFORMAT, "line %u: no more lines belong here",
+                                parser->line + 1);
 }
 
-int csn_transport_request_decode(struct csn_bytes text, struct csn_arena *arena, struct csn_transport_request *ret_request,
+int csn_transport_request_decode(struct csn_bytes text, struct csn_arena *arena,
+                                 struct csn_transport_request *ret_request,
                                  struct csn_reason *reason)
 {
     struct csn_transport_request request = {0};
@@ -268,7 +284,8 @@ int csn_transport_request_decode(struct csn_bytes text, struct csn_arena *arena,
         if (code == CSN_OK) {
             code = take_mechanism(&parser, &request.mechanisms[request.mechanism_count++]);
         }
-    } while (code == CSN_OK && next_is(&parser, "mechanism") && request.mechanism_count < CSN_TRANSPORT_MECHANISMS_MAX);
+    } while (code == CSN_OK && next_is(&parser, "mechanism") &&
+             request.mechanism_count < CSN_TRANSPORT_MECHANISMS_MAX);
     if (code == CSN_OK) {
         code = check_end(&parser);
     }
@@ -313,10 +330,11 @@ static int take_keys(struct parser *parser, struct csn_hsm_wrapped *wrapped)
     return code;
 }
 
-int csn_transport_keys_decode(struct csn_bytes text, struct csn_arena *arena, struct csn_transport_keys *ret_keys,
-                              struct csn_reason *reason)
+int csn_transport_keys_decode(struct csn_bytes text, struct csn_arena *arena,
+                              struct csn_transport_keys *ret_keys, struct csn_reason *reason)
 {
-    struct csn_transport_keys *keys = csn_arena_alloc(arena, sizeof(*keys), _Alignof(struct csn_transport_keys));
+    struct csn_transport_keys *keys =
+        csn_arena_alloc(arena, sizeof(*keys), _Alignof(struct csn_transport_keys));
     struct parser parser;
     struct csn_bytes request = {0};
     memset(keys, 0, sizeof(*keys));

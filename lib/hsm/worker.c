@@ -14,7 +14,8 @@
 /* Decoding a message of many empty fields takes some sixteen octets for each of its own two. */
 #define DECODED_MAX (16u * CSN_HSM_MESSAGE_MAX)
 
-/* A request on its way: `taken` items are with threads, `done` are finished. Only Sign has more than one item. */
+/* A request on its way: `taken` items are with threads, `done` are finished. Only Sign has more
+ * than one item. */
 struct job {
     struct job *next;
     struct csn_bounded memory;
@@ -117,27 +118,31 @@ static int key_of(const Csn__Hsm__Key *key, struct csn_hsm_key *ret_key, struct 
         ret_key->id = csn_bytes(key->id.data, key->id.len);
     }
     bool has_label = key->label != NULL && key->label[0] != '\0';
-    if ((!has_label && ret_key->id.size == 0) || (key->label != NULL && strlen(key->label) > CSN_HSM_LABEL_MAX) ||
+    if ((!has_label && ret_key->id.size == 0) ||
+        (key->label != NULL && strlen(key->label) > CSN_HSM_LABEL_MAX) ||
         ret_key->id.size > CSN_HSM_ID_MAX) {
-        return csn_reason_set(reason, CSN_EREFUSED, "a key is named by a label of 1 to %d or an id of 1 to %d octets",
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "a key is named by a label of 1 to %d or an id of 1 to %d octets",
                               CSN_HSM_LABEL_MAX, CSN_HSM_ID_MAX);
     }
     return CSN_OK;
 }
 
 /* For keys that are to be made here. */
-static int new_key_of(const Csn__Hsm__Key *key, struct csn_hsm_key *ret_key, struct csn_reason *reason)
+static int new_key_of(const Csn__Hsm__Key *key, struct csn_hsm_key *ret_key,
+                      struct csn_reason *reason)
 {
     int code = key_of(key, ret_key, reason);
     if (code == CSN_OK && (key->label == NULL || !csn_hsm_label_is_good(key->label))) {
-        return csn_reason_set(reason, CSN_EREFUSED, "a key's label is 1 to %d of A-Z a-z 0-9 . _ - with no dot in front",
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "a key's label is 1 to %d of A-Z a-z 0-9 . _ - with no dot in front",
                               CSN_HSM_LABEL_MAX);
     }
     return code;
 }
 
-static int answer_public(struct helper *helper, const struct csn_hsm_key *key, Csn__Hsm__Answer *answer, struct csn_buf *buf,
-                         struct csn_reason *reason)
+static int answer_public(struct helper *helper, const struct csn_hsm_key *key,
+                         Csn__Hsm__Answer *answer, struct csn_buf *buf, struct csn_reason *reason)
 {
     uint8_t algorithm = 0;
     int code = helper->worker->backend->public_key(helper->session, key, buf, &algorithm, reason);
@@ -147,16 +152,16 @@ static int answer_public(struct helper *helper, const struct csn_hsm_key *key, C
     return code;
 }
 
-static int do_public(struct helper *helper, const Csn__Hsm__PublicKey *request, Csn__Hsm__Answer *answer, struct csn_buf *buf,
-                     struct csn_reason *reason)
+static int do_public(struct helper *helper, const Csn__Hsm__PublicKey *request,
+                     Csn__Hsm__Answer *answer, struct csn_buf *buf, struct csn_reason *reason)
 {
     struct csn_hsm_key key;
     int code = key_of(request->key, &key, reason);
     return code == CSN_OK ? answer_public(helper, &key, answer, buf, reason) : code;
 }
 
-static int do_generate(struct helper *helper, const Csn__Hsm__Generate *request, Csn__Hsm__Answer *answer, struct csn_buf *buf,
-                       struct csn_reason *reason)
+static int do_generate(struct helper *helper, const Csn__Hsm__Generate *request,
+                       Csn__Hsm__Answer *answer, struct csn_buf *buf, struct csn_reason *reason)
 {
     struct csn_hsm_key key;
     int code = new_key_of(request->key, &key, reason);
@@ -164,8 +169,9 @@ static int do_generate(struct helper *helper, const Csn__Hsm__Generate *request,
         code = csn_reason_set(reason, CSN_EREFUSED, "unknown kind of key");
     }
     if (code == CSN_OK) {
-        code = helper->worker->backend->generate(helper->session, &key, (enum csn_hsm_kind)request->kind, request->is_exportable,
-                                                 reason);
+        code = helper->worker->backend->generate(helper->session, &key,
+                                                 (enum csn_hsm_kind)request->kind,
+                                                 request->is_exportable, reason);
     }
     return code == CSN_OK ? answer_public(helper, &key, answer, buf, reason) : code;
 }
@@ -182,20 +188,23 @@ struct transport { /* what an answer to Wrap borrows from */
 
 static int no_transport(struct csn_reason *reason)
 {
-    return csn_reason_set(reason, CSN_EREFUSED, "software keys are files: there is nothing to wrap");
+    return csn_reason_set(reason, CSN_EREFUSED,
+                          "software keys are files: there is nothing to wrap");
 }
 
-static int do_mechanisms(struct helper *helper, struct transport *transport, Csn__Hsm__Answer *answer, struct csn_reason *reason)
+static int do_mechanisms(struct helper *helper, struct transport *transport,
+                         Csn__Hsm__Answer *answer, struct csn_reason *reason)
 {
     if (helper->worker->backend->mechanisms == NULL) {
         return no_transport(reason);
     }
     answer->mechanisms = transport->mechanisms;
-    return helper->worker->backend->mechanisms(helper->session, transport->mechanisms, &answer->n_mechanisms, reason);
+    return helper->worker->backend->mechanisms(helper->session, transport->mechanisms,
+                                               &answer->n_mechanisms, reason);
 }
 
-static int choose_mechanism(struct helper *helper, const Csn__Hsm__Wrap *request, uint32_t *ret_mechanism,
-                            struct csn_reason *reason)
+static int choose_mechanism(struct helper *helper, const Csn__Hsm__Wrap *request,
+                            uint32_t *ret_mechanism, struct csn_reason *reason)
 {
     uint32_t ours[2];
     size_t count = 0;
@@ -208,8 +217,10 @@ static int choose_mechanism(struct helper *helper, const Csn__Hsm__Wrap *request
             }
         }
     }
-    return code != CSN_OK ? code
-                          : csn_reason_set(reason, CSN_EREFUSED, "the two tokens have no mechanism in common that wraps a key");
+    return code != CSN_OK
+               ? code
+               : csn_reason_set(reason, CSN_EREFUSED,
+                                "the two tokens have no mechanism in common that wraps a key");
 }
 
 static ProtobufCBinaryData binary(struct csn_bytes bytes)
@@ -237,8 +248,8 @@ static void put_wrapped(struct transport *transport, Csn__Hsm__Answer *answer)
     answer->wrapped = &transport->message;
 }
 
-static int do_wrap(struct helper *helper, const Csn__Hsm__Wrap *request, struct transport *transport, Csn__Hsm__Answer *answer,
-                   struct csn_reason *reason)
+static int do_wrap(struct helper *helper, const Csn__Hsm__Wrap *request,
+                   struct transport *transport, Csn__Hsm__Answer *answer, struct csn_reason *reason)
 {
     struct csn_hsm_key keys[CSN_HSM_WRAP_MAX];
     uint32_t mechanism = 0;
@@ -246,15 +257,17 @@ static int do_wrap(struct helper *helper, const Csn__Hsm__Wrap *request, struct 
         return no_transport(reason);
     }
     if (request->n_keys == 0 || request->n_keys > CSN_HSM_WRAP_MAX) {
-        return csn_reason_set(reason, CSN_EREFUSED, "1 to %d keys travel together", CSN_HSM_WRAP_MAX);
+        return csn_reason_set(reason, CSN_EREFUSED, "1 to %d keys travel together",
+                              CSN_HSM_WRAP_MAX);
     }
     int code = choose_mechanism(helper, request, &mechanism, reason);
     for (size_t i = 0; code == CSN_OK && i < request->n_keys; i++) {
         code = new_key_of(request->keys[i], &keys[i], reason);
     }
     if (code == CSN_OK) {
-        code = helper->worker->backend->wrap(helper->session, csn_bytes(request->public_key.data, request->public_key.len),
-                                             mechanism, keys, request->n_keys, &transport->arena, &transport->wrapped, reason);
+        code = helper->worker->backend->wrap(
+            helper->session, csn_bytes(request->public_key.data, request->public_key.len),
+            mechanism, keys, request->n_keys, &transport->arena, &transport->wrapped, reason);
     }
     if (code == CSN_OK) {
         put_wrapped(transport, answer);
@@ -262,13 +275,15 @@ static int do_wrap(struct helper *helper, const Csn__Hsm__Wrap *request, struct 
     return code;
 }
 
-static int wrapped_key_of(const Csn__Hsm__WrappedKey *from, struct csn_hsm_wrapped_key *ret_key, struct csn_reason *reason)
+static int wrapped_key_of(const Csn__Hsm__WrappedKey *from, struct csn_hsm_wrapped_key *ret_key,
+                          struct csn_reason *reason)
 {
     bool good = csn_hsm_label_is_good(from->label) && from->id.len <= CSN_HSM_ID_MAX &&
                 (from->algorithm == CSN_HSM_RSASHA256 || from->algorithm == CSN_HSM_ECDSA_P256 ||
                  from->algorithm == CSN_HSM_ECDSA_P384 || from->algorithm == CSN_HSM_ED25519);
     if (!good) {
-        return csn_reason_set(reason, CSN_EFORMAT, "a transported key's label, id or algorithm is not in order");
+        return csn_reason_set(reason, CSN_EFORMAT,
+                              "a transported key's label, id or algorithm is not in order");
     }
     snprintf(ret_key->label, sizeof(ret_key->label), "%s", from->label);
     ret_key->id = csn_bytes(from->id.data, from->id.len);
@@ -278,7 +293,8 @@ static int wrapped_key_of(const Csn__Hsm__WrappedKey *from, struct csn_hsm_wrapp
     return CSN_OK;
 }
 
-static int do_unwrap(struct helper *helper, const Csn__Hsm__Unwrap *request, struct transport *transport, struct csn_reason *reason)
+static int do_unwrap(struct helper *helper, const Csn__Hsm__Unwrap *request,
+                     struct transport *transport, struct csn_reason *reason)
 {
     struct csn_hsm_key key;
     struct csn_hsm_wrapped *wrapped = &transport->wrapped;
@@ -288,7 +304,8 @@ static int do_unwrap(struct helper *helper, const Csn__Hsm__Unwrap *request, str
     }
     if (from->n_keys == 0 || from->n_keys > CSN_HSM_WRAP_MAX ||
         (from->mechanism != CSN_HSM_WRAP_KWP && from->mechanism != CSN_HSM_WRAP_PAD)) {
-        return csn_reason_set(reason, CSN_EFORMAT, "number of keys or mechanism of the transport not in order");
+        return csn_reason_set(reason, CSN_EFORMAT,
+                              "number of keys or mechanism of the transport not in order");
     }
     wrapped->mechanism = from->mechanism;
     wrapped->aes_key = csn_bytes(from->aes_key.data, from->aes_key.len);
@@ -297,7 +314,8 @@ static int do_unwrap(struct helper *helper, const Csn__Hsm__Unwrap *request, str
         code = wrapped_key_of(from->keys[i], &wrapped->keys[i], reason);
         wrapped->count = i + 1;
     }
-    return code == CSN_OK ? helper->worker->backend->unwrap(helper->session, &key, wrapped, reason) : code;
+    return code == CSN_OK ? helper->worker->backend->unwrap(helper->session, &key, wrapped, reason)
+                          : code;
 }
 
 static int do_seal(struct helper *helper, const Csn__Hsm__Seal *request, struct csn_reason *reason)
@@ -310,7 +328,8 @@ static int do_seal(struct helper *helper, const Csn__Hsm__Seal *request, struct 
     return code == CSN_OK ? helper->worker->backend->seal(helper->session, &key, reason) : code;
 }
 
-/* --- configuration: done by the first helper, so that the reader still sees the client leave while a module hangs */
+/* --- configuration: done by the first helper, so that the reader still sees the client leave while
+ * a module hangs */
 
 static void start_helper(struct worker *worker, struct helper *helper)
 {
@@ -342,15 +361,18 @@ static int open_sessions(struct helper *first, size_t count, struct csn_reason *
     return code;
 }
 
-static int do_configure(struct helper *helper, const Csn__Hsm__Configure *request, struct csn_reason *reason)
+static int do_configure(struct helper *helper, const Csn__Hsm__Configure *request,
+                        struct csn_reason *reason)
 {
     struct worker *worker = helper->worker;
     if (request->sessions < 1 || request->sessions > CSN_HSM_SESSIONS_MAX) {
         return csn_reason_set(reason, CSN_EREFUSED, "sessions: 1 to %d", CSN_HSM_SESSIONS_MAX);
     }
-    worker->settings = (struct csn_backend_settings){
-        .module = csn_strdup(request->module), .token = csn_strdup(request->token), .pin_file = csn_strdup(request->pin_file)};
-    worker->backend = strncmp(request->token, "software:", 9) == 0 ? &csn_backend_software : &csn_backend_pkcs11;
+    worker->settings = (struct csn_backend_settings){.module = csn_strdup(request->module),
+                                                     .token = csn_strdup(request->token),
+                                                     .pin_file = csn_strdup(request->pin_file)};
+    worker->backend =
+        strncmp(request->token, "software:", 9) == 0 ? &csn_backend_software : &csn_backend_pkcs11;
     return open_sessions(helper, request->sessions, reason);
 }
 
@@ -401,17 +423,18 @@ static void do_single(struct helper *helper, struct job *job)
     free(transport);
 }
 
-static int sign_item(struct helper *helper, const Csn__Hsm__Sign *sign, size_t item, struct csn_backend_signature *ret_signature,
-                     struct csn_reason *reason)
+static int sign_item(struct helper *helper, const Csn__Hsm__Sign *sign, size_t item,
+                     struct csn_backend_signature *ret_signature, struct csn_reason *reason)
 {
     struct csn_hsm_key key;
     int code = key_of(sign->key, &key, reason);
     if (code == CSN_OK && sign->algorithm > UINT8_MAX) {
         code = csn_reason_set(reason, CSN_EREFUSED, "no such algorithm");
     }
-    return code == CSN_OK ? helper->worker->backend->sign(helper->session, &key, (uint8_t)sign->algorithm,
-                                                          csn_bytes(sign->inputs[item].data, sign->inputs[item].len),
-                                                          ret_signature, reason)
+    return code == CSN_OK ? helper->worker->backend->sign(
+                                helper->session, &key, (uint8_t)sign->algorithm,
+                                csn_bytes(sign->inputs[item].data, sign->inputs[item].len),
+                                ret_signature, reason)
                           : code;
 }
 
@@ -436,7 +459,8 @@ struct task {
     struct csn_reason reason;
 };
 
-/* Waits for an item; a job whose items are all taken leaves the queue. The items of a job that failed are not tried. */
+/* Waits for an item; a job whose items are all taken leaves the queue. The items of a job that
+ * failed are not tried. */
 static void take(struct worker *worker, struct task *ret_task)
 {
     pthread_mutex_lock(&worker->lock);
@@ -477,7 +501,8 @@ static void *helper_main(void *arg)
         if (job->signatures == NULL) {
             do_single(helper, job);
         } else if (task.code == CSN_OK) {
-            task.code = sign_item(helper, job->request->sign, task.item, &job->signatures[task.item], &task.reason);
+            task.code = sign_item(helper, job->request->sign, task.item,
+                                  &job->signatures[task.item], &task.reason);
         }
         if (!give_back(helper->worker, &task)) {
             continue;

@@ -1,14 +1,12 @@
-/* p11wrap.c: a PKCS#11 module that hands everything to another one (P11WRAP_MODULE) and misbehaves on demand, so that tests see
- * what broken HSMs do to a site without a switch in our own programs.
+/* p11wrap.c: a PKCS#11 module that hands everything to another one (P11WRAP_MODULE) and misbehaves
+ * on demand, so that tests see what broken HSMs do to a site without a switch in our own programs.
  *
- * The fault is the text of the file P11WRAP_CONTROL, read again at each signature, or else P11WRAP_FAULT:
- *   wrong-signature   flips a bit of each signature
- *   hang              never returns from C_Sign
- *   slow:N            at most N signatures a second, all sessions together
- *   die               ends the process by SIGKILL
- *   session-lost      closes the session under its user once a process: CKR_SESSION_HANDLE_INVALID
- *   device-error      CKR_DEVICE_ERROR each time
- * P11WRAP_TRACE: a file that gets one line for each C_Login. */
+ * The fault is the text of the file P11WRAP_CONTROL, read again at each signature, or else
+ * P11WRAP_FAULT: wrong-signature   flips a bit of each signature hang              never returns
+ * from C_Sign slow:N            at most N signatures a second, all sessions together die ends the
+ * process by SIGKILL session-lost      closes the session under its user once a process:
+ * CKR_SESSION_HANDLE_INVALID device-error      CKR_DEVICE_ERROR each time P11WRAP_TRACE: a file
+ * that gets one line for each C_Login. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <p11-kit/pkcs11.h>
@@ -45,14 +43,15 @@ static void read_fault(char ret_fault[FAULT_MAX])
 
 static void keep_pace(long a_second)
 {
-    struct timespec wait = {.tv_sec = a_second <= 1, .tv_nsec = a_second > 1 ? 1000000000L / a_second : 0};
+    struct timespec wait = {.tv_sec = a_second <= 1,
+                            .tv_nsec = a_second > 1 ? 1000000000L / a_second : 0};
     pthread_mutex_lock(&pace);
     nanosleep(&wait, NULL);
     pthread_mutex_unlock(&pace);
 }
 
-static CK_RV wrap_sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG size, CK_BYTE_PTR signature,
-                       CK_ULONG_PTR signature_size)
+static CK_RV wrap_sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG size,
+                       CK_BYTE_PTR signature, CK_ULONG_PTR signature_size)
 {
     char fault[FAULT_MAX];
     read_fault(fault);
@@ -79,7 +78,8 @@ static CK_RV wrap_sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG siz
     return rv;
 }
 
-static CK_RV wrap_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG size)
+static CK_RV wrap_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin,
+                        CK_ULONG size)
 {
     const char *path = getenv("P11WRAP_TRACE");
     int fd = path != NULL ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
@@ -95,7 +95,8 @@ static CK_RV wrap_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHA
 static void load(void)
 {
     const char *path = getenv("P11WRAP_MODULE");
-    void *module = dlopen(path != NULL ? path : "/usr/lib/softhsm/libsofthsm2.so", RTLD_NOW | RTLD_LOCAL);
+    void *module =
+        dlopen(path != NULL ? path : "/usr/lib/softhsm/libsofthsm2.so", RTLD_NOW | RTLD_LOCAL);
     CK_C_GetFunctionList get = NULL;
     if (module != NULL) {
         *(void **)&get = dlsym(module, "C_GetFunctionList");

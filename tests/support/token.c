@@ -18,19 +18,23 @@
 
 static void run(const struct token_box *box, const char *const *args)
 {
-    char *const environment[] = {(char *)(uintptr_t)box->environment, (char[]){"PATH=/usr/bin:/bin"}, NULL};
+    char *const environment[] = {(char *)(uintptr_t)box->environment,
+                                 (char[]){"PATH=/usr/bin:/bin"}, NULL};
     posix_spawn_file_actions_t actions;
     pid_t child;
     int status = -1;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    assert_int_equal(posix_spawnp(&child, args[0], &actions, NULL, (char *const *)(uintptr_t)args, environment), 0);
+    assert_int_equal(
+        posix_spawnp(&child, args[0], &actions, NULL, (char *const *)(uintptr_t)args, environment),
+        0);
     posix_spawn_file_actions_destroy(&actions);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
 }
 
-void token_write(const struct token_box *box, const char *name, const char *text, unsigned mode, char ret_path[PATH_MAX])
+void token_write(const struct token_box *box, const char *name, const char *text, unsigned mode,
+                 char ret_path[PATH_MAX])
 {
     char beside[PATH_MAX + 8];
     snprintf(ret_path, PATH_MAX, "%s/%s", box->folder, name);
@@ -50,10 +54,12 @@ void token_box_init(struct token_box *box)
     assert_non_null(mkdtemp(box->folder));
     snprintf(path, sizeof(path), "%s/tokens", box->folder);
     assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(text, sizeof(text), "directories.tokendir = %.80s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n",
+    snprintf(text, sizeof(text),
+             "directories.tokendir = %.80s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n",
              box->folder);
     token_write(box, "softhsm2.conf", text, 0600, path);
-    snprintf(box->environment, sizeof(box->environment), "SOFTHSM2_CONF=%.80s/softhsm2.conf", box->folder);
+    snprintf(box->environment, sizeof(box->environment), "SOFTHSM2_CONF=%.80s/softhsm2.conf",
+             box->folder);
     token_write(box, "pin", TOKEN_PIN "\n", 0600, box->pin_file);
 }
 
@@ -70,12 +76,13 @@ void token_box_fini(struct token_box *box)
 
 void token_make(const struct token_box *box, const char *label)
 {
-    run(box, (const char *const[]){"softhsm2-util", "--init-token", "--free", "--label", label, "--pin", TOKEN_PIN, "--so-pin",
-                                   "314159", NULL});
+    run(box, (const char *const[]){"softhsm2-util", "--init-token", "--free", "--label", label,
+                                   "--pin", TOKEN_PIN, "--so-pin", "314159", NULL});
 }
 
-void token_import(const struct token_box *box, const char *label, const char *pem, const char *key_label, const char *key_id)
+void token_import(const struct token_box *box, const char *label, const char *pem,
+                  const char *key_label, const char *key_id)
 {
-    run(box, (const char *const[]){"softhsm2-util", "--import", pem, "--token", label, "--label", key_label, "--id", key_id, "--pin",
-                                   TOKEN_PIN, NULL});
+    run(box, (const char *const[]){"softhsm2-util", "--import", pem, "--token", label, "--label",
+                                   key_label, "--id", key_id, "--pin", TOKEN_PIN, NULL});
 }

@@ -18,8 +18,10 @@ void token_box_init(struct token_box *box);
 void token_box_fini(struct token_box *box);
 void token_make(const struct token_box *box, const char *label);
 /* Imports a PEM key beside whatever is there. */
-void token_import(const struct token_box *box, const char *label, const char *pem, const char *key_label, const char *key_id);
+void token_import(const struct token_box *box, const char *label, const char *pem,
+                  const char *key_label, const char *key_id);
 /* `folder`/`name` with this text and mode; the path is written to `ret_path`. */
-void token_write(const struct token_box *box, const char *name, const char *text, unsigned mode, char ret_path[PATH_MAX]);
+void token_write(const struct token_box *box, const char *name, const char *text, unsigned mode,
+                 char ret_path[PATH_MAX]);
 
 #endif

@@ -1,5 +1,6 @@
-/* Goal: two people with two tokens and consign-ceremony get a key from one to the other, and every slip is refused with its reason
- * and exit status. Method: the real program against SoftHSM2 tokens in a private folder. */
+/* Goal: two people with two tokens and consign-ceremony get a key from one to the other, and every
+ * slip is refused with its reason and exit status. Method: the real program against SoftHSM2 tokens
+ * in a private folder. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <spawn.h>
@@ -32,13 +33,15 @@ static const char *read_text(struct table *table, const char *path)
     return (const char *)table->text.data;
 }
 
-/* Runs consign-ceremony with the words, cut at spaces, and the token's options when `token` is given; the exit status. */
+/* Runs consign-ceremony with the words, cut at spaces, and the token's options when `token` is
+ * given; the exit status. */
 static int run(struct table *table, const char *token, const char *words)
 {
     char copy[2 * PATH_MAX], uri[64], *save = NULL;
-    char *more[] = {(char[]){"--module"}, (char[]){TOKEN_MODULE}, (char[]){"--token"}, uri, (char[]){"--pin-file"},
-                    table->box.pin_file};
-    char *args[WORDS_MAX] = {(char[]){CONSIGN_CEREMONY}, (char[]){"--worker"}, (char[]){CONSIGN_HSM}};
+    char *more[] = {(char[]){"--module"},   (char[]){TOKEN_MODULE}, (char[]){"--token"}, uri,
+                    (char[]){"--pin-file"}, table->box.pin_file};
+    char *args[WORDS_MAX] = {(char[]){CONSIGN_CEREMONY}, (char[]){"--worker"},
+                             (char[]){CONSIGN_HSM}};
     size_t count = 3;
     snprintf(copy, sizeof(copy), "%s", words);
     for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
@@ -90,26 +93,32 @@ static void test_keys_move_from_table_to_table(void **state)
     assert_int_equal(run(table, "zrh", "key generate --label ksk --algorithm 13 --role ksk"), 0);
     snprintf(dnskey, sizeof(dnskey), "%s", read_text(table, table->out));
     assert_memory_equal(dnskey, "257 3 13 ", 9);
-    assert_int_equal(run(table, "zrh", "key generate --label zsk --algorithm 13 --role zsk --id 0102"), 0);
+    assert_int_equal(
+        run(table, "zrh", "key generate --label zsk --algorithm 13 --role zsk --id 0102"), 0);
     assert_memory_equal(read_text(table, table->out), "256 3 13 ", 9);
     assert_non_null(strstr(read_text(table, table->notes), "zsk, id 0102"));
 
-    snprintf(words, sizeof(words), "transport request %s --transport-label sjc-2026", table->request);
+    snprintf(words, sizeof(words), "transport request %s --transport-label sjc-2026",
+             table->request);
     assert_int_equal(run(table, "sjc", words), 0);
     assert_non_null(strstr(read_text(table, table->notes), "sha256 "));
     assert_int_equal(run(table, "sjc", words), 1); /* the file is there already */
 
-    snprintf(words, sizeof(words), "transport export %s --request %s --label ksk --label zsk --seal", table->keys, table->request);
+    snprintf(words, sizeof(words),
+             "transport export %s --request %s --label ksk --label zsk --seal", table->keys,
+             table->request);
     assert_int_equal(run(table, "zrh", words), 0);
     snprintf(words, sizeof(words), "transport import %s", table->keys);
     assert_int_equal(run(table, "sjc", words), 0);
-    assert_non_null(strstr(read_text(table, table->notes), "ok, its signature verifies with the original public key: ksk"));
+    assert_non_null(strstr(read_text(table, table->notes),
+                           "ok, its signature verifies with the original public key: ksk"));
     assert_int_equal(run(table, "sjc", "key show --label ksk --algorithm 13 --role ksk"), 0);
     assert_string_equal(read_text(table, table->out), dnskey);
 
     assert_int_equal(run(table, "sjc", words), 1);
     assert_non_null(strstr(read_text(table, table->notes), "already (ksk)"));
-    snprintf(words, sizeof(words), "transport export %s-2 --request %s --label ksk", table->keys, table->request);
+    snprintf(words, sizeof(words), "transport export %s-2 --request %s --label ksk", table->keys,
+             table->request);
     assert_int_equal(run(table, "zrh", words), 1); /* sealed */
     assert_non_null(strstr(read_text(table, table->notes), "C_WrapKey of ksk"));
 }
@@ -119,9 +128,11 @@ static void test_file_for_another_token_is_refused(void **state)
     struct table *table = *state;
     char words[3 * PATH_MAX];
     assert_int_equal(run(table, "zrh", "key generate --label other --algorithm 13 --role zsk"), 0);
-    snprintf(words, sizeof(words), "transport request %s-3 --transport-label sjc-3", table->request);
+    snprintf(words, sizeof(words), "transport request %s-3 --transport-label sjc-3",
+             table->request);
     assert_int_equal(run(table, "sjc", words), 0);
-    snprintf(words, sizeof(words), "transport export %s-3 --request %s-3 --label other", table->keys, table->request);
+    snprintf(words, sizeof(words), "transport export %s-3 --request %s-3 --label other",
+             table->keys, table->request);
     assert_int_equal(run(table, "zrh", words), 0);
     snprintf(words, sizeof(words), "transport import %s-3", table->keys);
     assert_int_equal(run(table, "zrh", words), 1);
@@ -132,10 +143,13 @@ static void test_sealed_from_the_start_never_leaves(void **state)
 {
     struct table *table = *state;
     char words[3 * PATH_MAX];
-    assert_int_equal(run(table, "zrh", "key generate --label home --algorithm 13 --role zsk --sealed"), 0);
-    snprintf(words, sizeof(words), "transport request %s-4 --transport-label sjc-4", table->request);
+    assert_int_equal(
+        run(table, "zrh", "key generate --label home --algorithm 13 --role zsk --sealed"), 0);
+    snprintf(words, sizeof(words), "transport request %s-4 --transport-label sjc-4",
+             table->request);
     assert_int_equal(run(table, "sjc", words), 0);
-    snprintf(words, sizeof(words), "transport export %s-4 --request %s-4 --label home", table->keys, table->request);
+    snprintf(words, sizeof(words), "transport export %s-4 --request %s-4 --label home", table->keys,
+             table->request);
     assert_int_equal(run(table, "zrh", words), 1);
     assert_int_equal(access(strchr(words, '/'), F_OK), -1);
 }

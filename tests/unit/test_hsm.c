@@ -1,6 +1,6 @@
-/* Goal: the client answers every call once and rightly, whatever the HSM does. Method: the real consign-hsm against real SoftHSM2
- * tokens in a private folder, some of them behind a module that misbehaves on demand, and against software keys; signatures are
- * verified with OpenSSL. */
+/* Goal: the client answers every call once and rightly, whatever the HSM does. Method: the real
+ * consign-hsm against real SoftHSM2 tokens in a private folder, some of them behind a module that
+ * misbehaves on demand, and against software keys; signatures are verified with OpenSSL. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -52,7 +52,8 @@ static void answered(struct bench *bench, int code, const struct csn_reason *rea
     bench->reason = *reason;
 }
 
-static void on_public(void *arg, int code, struct csn_bytes public_key, uint8_t algorithm, const struct csn_reason *reason)
+static void on_public(void *arg, int code, struct csn_bytes public_key, uint8_t algorithm,
+                      const struct csn_reason *reason)
 {
     struct bench *bench = arg;
     answered(bench, code, reason);
@@ -61,7 +62,8 @@ static void on_public(void *arg, int code, struct csn_bytes public_key, uint8_t 
     csn_buf_put_bytes(&bench->public_key, public_key);
 }
 
-static void on_sign(void *arg, int code, const struct csn_bytes *signatures, size_t count, const struct csn_reason *reason)
+static void on_sign(void *arg, int code, const struct csn_bytes *signatures, size_t count,
+                    const struct csn_reason *reason)
 {
     struct bench *bench = arg;
     answered(bench, code, reason);
@@ -78,7 +80,8 @@ static void on_done(void *arg, int code, const struct csn_reason *reason)
     answered(arg, code, reason);
 }
 
-static void on_mechanisms(void *arg, int code, const uint32_t *mechanisms, size_t count, const struct csn_reason *reason)
+static void on_mechanisms(void *arg, int code, const uint32_t *mechanisms, size_t count,
+                          const struct csn_reason *reason)
 {
     struct bench *bench = arg;
     answered(bench, code, reason);
@@ -93,7 +96,8 @@ static struct csn_bytes kept(struct bench *bench, size_t slot, struct csn_bytes 
     return csn_buf_view(&bench->copies[slot]);
 }
 
-static void on_wrap(void *arg, int code, const struct csn_hsm_wrapped *wrapped, const struct csn_reason *reason)
+static void on_wrap(void *arg, int code, const struct csn_hsm_wrapped *wrapped,
+                    const struct csn_reason *reason)
 {
     struct bench *bench = arg;
     answered(bench, code, reason);
@@ -158,7 +162,8 @@ static void start_sign(struct bench *bench, const char *label, uint8_t algorithm
     for (size_t i = 0; i < count; i++) {
         char text[32];
         int size = snprintf(text, sizeof(text), "input %zu", i);
-        assert_int_equal(csn_hsm_digest(hasher, algorithm, csn_bytes(text, (size_t)size), &bufs[i]), CSN_OK);
+        assert_int_equal(csn_hsm_digest(hasher, algorithm, csn_bytes(text, (size_t)size), &bufs[i]),
+                         CSN_OK);
         inputs[i] = csn_buf_view(&bufs[i]);
     }
     csn_hsm_sign(bench->hsm, &key, algorithm, inputs, count, on_sign, bench);
@@ -188,7 +193,8 @@ static void check_signatures(struct bench *bench, uint8_t algorithm, size_t coun
         int size = snprintf(text, sizeof(text), "input %zu", i);
         struct csn_bytes signature = csn_read_bytes(&reader, csn_read_u16(&reader));
         assert_int_equal(csn_hsm_verify(dnskey, csn_bytes(text, (size_t)size), signature), CSN_OK);
-        assert_int_equal(csn_hsm_verify(dnskey, csn_bytes(text, (size_t)size - 1), signature), CSN_ESIGNATURE);
+        assert_int_equal(csn_hsm_verify(dnskey, csn_bytes(text, (size_t)size - 1), signature),
+                         CSN_ESIGNATURE);
     }
     assert_true(csn_reader_done(&reader));
     csn_buf_fini(&buf);
@@ -201,7 +207,8 @@ static struct csn_hsm_status status_of(const struct bench *bench)
     return status;
 }
 
-/* Asks for the public key until the worker is there again; each refusal in between must say that it is down. */
+/* Asks for the public key until the worker is there again; each refusal in between must say that it
+ * is down. */
 static void wait_until_up(struct bench *bench, const char *label)
 {
     for (int code = public_key(bench, label); code != CSN_OK; code = public_key(bench, label)) {
@@ -223,17 +230,19 @@ static struct bench *bench_new(void)
     token_box_init(&bench->box);
     fault(bench, "");
     snprintf(bench->trace, sizeof(bench->trace), "%s/trace", bench->box.folder);
-    snprintf(bench->control_environment, sizeof(bench->control_environment), "P11WRAP_CONTROL=%s", bench->control);
-    snprintf(bench->trace_environment, sizeof(bench->trace_environment), "P11WRAP_TRACE=%s", bench->trace);
+    snprintf(bench->control_environment, sizeof(bench->control_environment), "P11WRAP_CONTROL=%s",
+             bench->control);
+    snprintf(bench->trace_environment, sizeof(bench->trace_environment), "P11WRAP_TRACE=%s",
+             bench->trace);
     uv_loop_init(&bench->loop);
     return bench;
 }
 
-static void open_with(struct bench *bench, const char *module, const char *token, const char *pin_file, unsigned sessions,
-                      unsigned deadline_ms)
+static void open_with(struct bench *bench, const char *module, const char *token,
+                      const char *pin_file, unsigned sessions, unsigned deadline_ms)
 {
-    const char *const environment[] = {bench->box.environment, "P11WRAP_MODULE=" TOKEN_MODULE, bench->control_environment,
-                                       bench->trace_environment, NULL};
+    const char *const environment[] = {bench->box.environment, "P11WRAP_MODULE=" TOKEN_MODULE,
+                                       bench->control_environment, bench->trace_environment, NULL};
     struct csn_hsm_settings settings = {
         .worker = CONSIGN_HSM,
         .module = module,
@@ -248,7 +257,8 @@ static void open_with(struct bench *bench, const char *module, const char *token
     bench->hsm = csn_hsm_new(&bench->loop, &settings);
 }
 
-static void open_token(struct bench *bench, const char *label, unsigned sessions, unsigned deadline_ms)
+static void open_token(struct bench *bench, const char *label, unsigned sessions,
+                       unsigned deadline_ms)
 {
     char token[64];
     snprintf(token, sizeof(token), "pkcs11:token=%s", label);
@@ -300,8 +310,10 @@ static const struct {
     uint8_t algorithm, found;
     size_t public_size, signature_size;
 } kinds[] = {
-    {CSN_HSM_KIND_P256, "p256", 13, 13, 64, 64},        {CSN_HSM_KIND_P384, "p384", 14, 14, 96, 96},
-    {CSN_HSM_KIND_ED25519, "ed25519", 15, 15, 32, 64},  {CSN_HSM_KIND_RSA2048, "rsa2048", 8, 8, 260, 256},
+    {CSN_HSM_KIND_P256, "p256", 13, 13, 64, 64},
+    {CSN_HSM_KIND_P384, "p384", 14, 14, 96, 96},
+    {CSN_HSM_KIND_ED25519, "ed25519", 15, 15, 32, 64},
+    {CSN_HSM_KIND_RSA2048, "rsa2048", 8, 8, 260, 256},
     {CSN_HSM_KIND_RSA3072, "rsa3072", 10, 8, 388, 384},
 };
 
@@ -316,7 +328,8 @@ static void check_all_kinds(struct bench *bench)
         assert_true(csn_bytes_equal(csn_buf_view(&generated), csn_buf_view(&bench->public_key)));
         assert_int_equal(bench->algorithm, kinds[i].found);
         assert_int_equal(bench->public_key.size, kinds[i].public_size);
-        assert_true(csn_hsm_public_matches(csn_buf_view(&generated), dnskey_of(bench, kinds[i].algorithm, &buf)));
+        assert_true(csn_hsm_public_matches(csn_buf_view(&generated),
+                                           dnskey_of(bench, kinds[i].algorithm, &buf)));
         assert_int_equal(sign(bench, kinds[i].label, kinds[i].algorithm, 5), CSN_OK);
         assert_int_equal(bench->signatures.size, 5 * (2 + kinds[i].signature_size));
         check_signatures(bench, kinds[i].algorithm, 5);
@@ -514,8 +527,11 @@ static void test_program_that_is_missing_is_said(void **state)
 {
     (void)state;
     struct bench *bench = bench_new();
-    struct csn_hsm_settings settings = {
-        .worker = "/nowhere/consign-hsm", .token = "pkcs11:token=zrh", .sessions = 1, .deadline_ms = DEADLINE_MS, .log = &quiet};
+    struct csn_hsm_settings settings = {.worker = "/nowhere/consign-hsm",
+                                        .token = "pkcs11:token=zrh",
+                                        .sessions = 1,
+                                        .deadline_ms = DEADLINE_MS,
+                                        .log = &quiet};
     bench->hsm = csn_hsm_new(&bench->loop, &settings);
     assert_int_equal(public_key(bench, "zsk"), CSN_EHSM);
     assert_non_null(strstr(bench->reason.text, "/nowhere/consign-hsm"));
@@ -683,7 +699,8 @@ static void test_worker_leaves_on_malformed_requests(void **state)
 
 /* --- transport */
 
-static int wrap_for(struct bench *bench, struct csn_bytes receiver, const char *const *labels, size_t count)
+static int wrap_for(struct bench *bench, struct csn_bytes receiver, const char *const *labels,
+                    size_t count)
 {
     static const uint32_t mechanisms[] = {CSN_HSM_WRAP_KWP, CSN_HSM_WRAP_PAD};
     struct csn_hsm_key keys[CSN_HSM_WRAP_MAX];
@@ -747,7 +764,8 @@ static void test_keys_travel_between_two_tokens(void **state)
     assert_true(csn_bytes_equal(csn_buf_view(&ksk), csn_buf_view(&bench->public_key)));
     assert_int_equal(sign(bench, "ksk", 13, 3), CSN_OK);
     check_signatures(bench, 13, 3);
-    assert_int_equal(wrap_for(bench, csn_buf_view(&receiver), labels, 3), CSN_EREFUSED); /* not extractable here */
+    assert_int_equal(wrap_for(bench, csn_buf_view(&receiver), labels, 3),
+                     CSN_EREFUSED); /* not extractable here */
     assert_int_equal(unwrap(bench, &wrapped), CSN_EEXISTS);
     csn_buf_fini(&receiver);
     csn_buf_fini(&ksk);
@@ -776,7 +794,8 @@ static void test_key_under_the_wrong_name_does_not_come_in(void **state)
     swap_wrapped(&wrapped);
     wrapped.keys[1].wrapped = csn_bytes("damaged", 7);
     assert_int_equal(unwrap(bench, &wrapped), CSN_EFORMAT);
-    assert_int_equal(sign(bench, "ksk-2", 13, 1), CSN_ENOTFOUND); /* the first of them came in and went again */
+    assert_int_equal(sign(bench, "ksk-2", 13, 1),
+                     CSN_ENOTFOUND); /* the first of them came in and went again */
     csn_buf_fini(&receiver);
     bench_free(bench);
 }

@@ -1,5 +1,6 @@
-/* Goal: a transport file is read as it was written, and nothing else is. Method: round trips; each cut and each changed octet is
- * refused; with the digest mended, what is not exactly the form is refused with its line. */
+/* Goal: a transport file is read as it was written, and nothing else is. Method: round trips; each
+ * cut and each changed octet is refused; with the digest mended, what is not exactly the form is
+ * refused with its line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +33,8 @@ static int set_up(void **state)
     return 0;
 }
 
-static void make_request(struct csn_buf *ret_text, struct csn_transport_request *ret_request, struct csn_buf *rsa)
+static void make_request(struct csn_buf *ret_text, struct csn_transport_request *ret_request,
+                         struct csn_buf *rsa)
 {
     *ret_request = (struct csn_transport_request){
         .label = "sjc-transport",
@@ -50,11 +52,15 @@ static void make_keys(struct csn_buf *ret_text, struct csn_transport_keys *ret_k
         .label = "sjc-transport",
         .wrapped = {.mechanism = CSN_HSM_WRAP_PAD, .aes_key = csn_bytes(octets, 256), .count = 2},
     };
-    ret_keys->wrapped.keys[0] = (struct csn_hsm_wrapped_key){
-        .label = "ksk", .id = csn_bytes("\7", 1), .algorithm = 13, .public_key = csn_bytes(octets, 64),
-        .wrapped = csn_bytes(octets, 150)};
-    ret_keys->wrapped.keys[1] = (struct csn_hsm_wrapped_key){
-        .label = "zsk", .algorithm = 15, .public_key = csn_bytes(octets, 32), .wrapped = csn_bytes(octets + 3, 80)};
+    ret_keys->wrapped.keys[0] = (struct csn_hsm_wrapped_key){.label = "ksk",
+                                                             .id = csn_bytes("\7", 1),
+                                                             .algorithm = 13,
+                                                             .public_key = csn_bytes(octets, 64),
+                                                             .wrapped = csn_bytes(octets, 150)};
+    ret_keys->wrapped.keys[1] = (struct csn_hsm_wrapped_key){.label = "zsk",
+                                                             .algorithm = 15,
+                                                             .public_key = csn_bytes(octets, 32),
+                                                             .wrapped = csn_bytes(octets + 3, 80)};
     csn_transport_keys_encode(ret_keys, ret_text);
 }
 
@@ -84,7 +90,8 @@ static void test_request_comes_back_as_written(void **state)
     struct csn_transport_request from, to;
     struct csn_reason reason;
     make_request(&text, &from, &rsa);
-    assert_int_equal(csn_transport_request_decode(csn_buf_view(&text), &arena, &to, &reason), CSN_OK);
+    assert_int_equal(csn_transport_request_decode(csn_buf_view(&text), &arena, &to, &reason),
+                     CSN_OK);
     assert_string_equal(to.label, from.label);
     assert_true(csn_bytes_equal(to.id, from.id));
     assert_true(csn_bytes_equal(to.public_key, from.public_key));
@@ -168,7 +175,8 @@ static void test_other_forms_are_refused_with_their_line(void **state)
         {"consign-transport-request: 1\ntransport-label: .hidden\n", "line 2: not a label"},
         {"consign-transport-request: 1\ntransport-label: a\ntransport-id: 0\n", "line 3: not hex"},
         {"consign-transport-request: 1\ntransport-label: a\ntransport-id: xy\n", "line 3: not hex"},
-        {"consign-transport-request: 1\ntransport-label: a\ntransport-id: -\npublic-key: 0304\n", "line 4: not an RSA"},
+        {"consign-transport-request: 1\ntransport-label: a\ntransport-id: -\npublic-key: 0304\n",
+         "line 4: not an RSA"},
         {"consign-transport-request: 1\n\ntransport-label: a\n", "line 2"},
     };
     struct csn_buf text = {0};
@@ -202,7 +210,8 @@ static void test_good_file_with_more_or_other_lines_is_refused(void **state)
     csn_buf_fini(&text);
 }
 
-/* Whatever octet is changed under a mended digest, the decoder answers and stays within the text. */
+/* Whatever octet is changed under a mended digest, the decoder answers and stays within the text.
+ */
 static void test_changed_octets_under_a_good_digest_do_no_harm(void **state)
 {
     (void)state;
