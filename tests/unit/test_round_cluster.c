@@ -1,0 +1,546 @@
+/* Goal: three nodes and a leader release, and go on releasing after each fault of the rules' list. Method: the world of
+ * round_world.h; every scenario states what was certified, by whom it is served, and what was said on the way. */
+#include "round_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct world *make_world(void)
+{
+    struct world *world = csn_alloc(sizeof(*world));
+    world_init(world);
+    return world;
+}
+
+static void drop_world(struct world *world)
+{
+    world_fini(world);
+    free(world);
+}
+
+/* Three sites up, a leader, one release. */
+static struct world *make_released(void)
+{
+    struct world *world = make_world();
+    world_start_all(world);
+    world_give_all(world, 1);
+    assert_true(world_run_until(world, 1, 20000));
+    return world;
+}
+
+static void test_three_sites_release(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    assert_int_equal(world->certified_count, 1);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        assert_memory_equal(&world->sites[i].serving.full_root, &world->certified[0].full_root, CSN_DIGEST_SIZE);
+        assert_int_equal(world->sites[i].serve_count, 1);
+    }
+    assert_int_equal(world->proposal.author_count, 3);
+    assert_true(world->now_ms < 105000); /* election, and well under a second of work */
+    drop_world(world);
+}
+
+static void test_no_work_due_means_no_new_serial(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    world_run(world, 3000 * 1000);
+    assert_int_equal(world->proposals, 1);
+    assert_true(world_run_until(world, 2, 1000 * 1000)); /* the refresh interval is an hour */
+    assert_int_equal(world->proposals, 2);
+    drop_world(world);
+}
+
+static void test_new_input_is_released_when_a_quorum_confirms_it(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    struct csn_input_id id = world_input(2, 'a');
+    world_give_input(world, 0, &id);
+    world_run(world, 10000);
+    assert_int_equal(world->certified_count, 1);
+    world_give_input(world, 1, &id); /* the third fetches it from a peer */
+    assert_true(world_run_until(world, 2, 10000));
+    assert_int_equal(world->proposal.input.serial, 2);
+    assert_true(csn_serial_is_after(world->certified_serials[1], world->certified_serials[0]));
+    drop_world(world);
+}
+
+static void test_two_of_three_release(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    world_start_site(world, 0);
+    world_start_site(world, 1);
+    world_start_leader(world);
+    struct csn_input_id id = world_input(1, 'a');
+    world_give_input(world, 0, &id);
+    world_give_input(world, 1, &id);
+    assert_true(world_run_until(world, 1, 20000));
+    assert_int_equal(world->proposal.author_count, 2);
+    drop_world(world);
+}
+
+static void test_one_of_three_waits(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    world_start_site(world, 0);
+    world_start_leader(world);
+    struct csn_input_id id = world_input(1, 'a');
+    world_give_input(world, 0, &id);
+    world_run(world, 60000);
+    assert_int_equal(world->certified_count, 0);
+    world_start_site(world, 1);
+    world_give_input(world, 1, &id);
+    assert_true(world_run_until(world, 1, 20000));
+    drop_world(world);
+}
+
+static void test_late_joiner_adopts_by_certificate(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    world_start_site(world, 0);
+    world_start_site(world, 1);
+    world_start_leader(world);
+    struct csn_input_id id = world_input(1, 'a');
+    world_give_input(world, 0, &id);
+    world_give_input(world, 1, &id);
+    assert_true(world_run_until(world, 1, 20000));
+    world_start_site(world, 2);
+    assert_true(world_run_until(world, 1, 10000));
+    assert_memory_equal(&world->sites[2].serving, &world->sites[0].serving, sizeof(world->sites[0].serving));
+    world_give_all(world, 2);
+    assert_true(world_run_until(world, 2, 10000));
+    assert_int_equal(world->proposal.author_count, 3);
+    drop_world(world);
+}
+
+static void test_diverged_site_serves_the_certified_version(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    struct csn_node_zone_status status;
+    world->sites[2].flavour = 'K'; /* .de 2026: another key under the same tag */
+    world_start_all(world);
+    world_give_all(world, 1);
+    assert_true(world_run_until(world, 1, 30000));
+    world_node_zone(world, 2, &status);
+    assert_int_equal(status.row.diverged, CSN_CLASS_BIT_K);
+    assert_memory_equal(&world->sites[2].serving, &world->sites[0].serving, sizeof(world->sites[0].serving));
+    world_give_all(world, 2);
+    assert_true(world_run_until(world, 2, 10000));
+    assert_int_equal(world->proposal.author_count, 2); /* it authors nothing */
+    assert_int_equal(world->proposal.authors[1], 2);
+
+    /* Still diverged after a restart; until its own content agrees in a later round. */
+    world_stop_site(world, 2);
+    world_start_site(world, 2);
+    world_run(world, 3000);
+    world_node_zone(world, 2, &status);
+    assert_int_equal(status.row.diverged, CSN_CLASS_BIT_K);
+    world->sites[2].flavour = 0;
+    world_give_all(world, 3);
+    assert_true(world_run_until(world, 3, 10000));
+    world_run(world, 3000);
+    world_node_zone(world, 2, &status);
+    assert_int_equal(status.row.diverged, 0);
+    world_give_all(world, 4);
+    assert_true(world_run_until(world, 4, 10000));
+    assert_int_equal(world->proposal.author_count, 3);
+    drop_world(world);
+}
+
+static void test_site_with_a_changed_record_is_diverged_in_d(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    struct csn_node_zone_status status;
+    struct csn_input_id good = world_input(2, 'a'), bad = world_input(2, 'b');
+    world_give_input(world, 0, &good);
+    world_give_input(world, 1, &good);
+    world_give_input(world, 2, &bad);
+    assert_true(world_run_until(world, 2, 20000));
+    world_run(world, 2000);
+    world_node_zone(world, 2, &status);
+    assert_int_equal(status.row.diverged, CSN_CLASS_BIT_D);
+    assert_int_equal(world->sites[2].serving_serial, world->sites[0].serving_serial);
+    /* A refresh of the certified input is not blocked by the conflict, and does not end the divergence. */
+    world_stop_site(world, 1);
+    assert_true(world_run_until(world, 3, 4000 * 1000));
+    world_node_zone(world, 2, &status);
+    assert_int_equal(status.row.diverged, CSN_CLASS_BIT_D);
+    world_start_site(world, 1);
+    world_give_all(world, 3);
+    assert_true(world_run_until(world, 4, 20000));
+    world_run(world, 2000);
+    world_node_zone(world, 2, &status);
+    assert_int_equal(status.row.diverged, 0);
+    drop_world(world);
+}
+
+static void test_contents_that_all_differ_are_not_repeated(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    world->sites[1].flavour = 'N';
+    world->sites[2].flavour = 'R';
+    world_start_all(world);
+    world_give_all(world, 1);
+    world_run(world, 600 * 1000);
+    assert_int_equal(world->certified_count, 0);
+    assert_in_range(world->proposals, 4, 14); /* 1, 2, 4 .. 600 s apart */
+    world->sites[1].flavour = 0;
+    world_give_all(world, 2); /* something new: at once */
+    assert_true(world_run_until(world, 1, 70000));
+    drop_world(world);
+}
+
+static void test_restart_with_a_hold_sends_it_again(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    world->is_deaf_to[CSN_STATEMENT_HELD] = true;
+    world_give_all(world, 2);
+    world_run(world, 3000);
+    assert_int_equal(world->certified_count, 1);
+    world_stop_leader(world);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        world_stop_site(world, i);
+    }
+    unsigned accepted = world->traces[CSN_TRACE_ACCEPTED];
+    world->is_deaf_to[CSN_STATEMENT_HELD] = false;
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        world_start_site(world, i); /* without a leader: the nodes assemble the certificate */
+    }
+    assert_true(world_run_until(world, 2, 5000));
+    assert_int_equal(world->traces[CSN_TRACE_ACCEPTED], accepted);
+    drop_world(world);
+}
+
+static void test_new_leader_proposes_a_lone_hold_again(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    struct csn_node_zone_status status;
+    world->is_deaf_to[CSN_STATEMENT_HELD] = true;
+    world->sites[1].is_stage_failing = world->sites[2].is_stage_failing = true;
+    world_give_all(world, 2);
+    world_run(world, 900); /* site 1 holds alone */
+    world_stop_leader(world);
+    world_node_zone(world, 0, &status);
+    assert_int_equal(status.row.hold_count, 1);
+    struct csn_release hold = status.row.holds[0].version;
+    world->is_deaf_to[CSN_STATEMENT_HELD] = false;
+    world->sites[1].is_stage_failing = world->sites[2].is_stage_failing = false;
+    world_run(world, 10000);
+    world_start_leader(world);
+    assert_true(world_run_until(world, 2, 20000));
+    assert_true(world->traces[CSN_TRACE_REPROPOSED] >= 1);
+    assert_memory_equal(&world->certified[1].full_root, &hold.full_root, CSN_DIGEST_SIZE);
+    drop_world(world);
+}
+
+/* A round that only site 1 ever voted for; the site then goes away, with its vote. */
+static void make_lone_vote(struct world *world, uint32_t input)
+{
+    struct csn_node_zone_status status;
+    world->is_deaf_to[CSN_STATEMENT_HELD] = true;
+    world->sites[1].is_stage_failing = world->sites[2].is_stage_failing = true;
+    world_give_all(world, input);
+    world_run(world, 900);
+    world_node_zone(world, 0, &status);
+    assert_true(status.row.hold_count > 0);
+    world_stop_site(world, 0);
+    world->is_deaf_to[CSN_STATEMENT_HELD] = false;
+    world->sites[1].is_stage_failing = world->sites[2].is_stage_failing = false;
+}
+
+static void test_lone_vote_of_an_absent_site_does_not_wedge(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    make_lone_vote(world, 2);
+    assert_true(world_run_until(world, 2, 60000)); /* the two others go on */
+    world_start_site(world, 0);
+    world_give_all(world, 3);
+    assert_true(world_run_until(world, 3, 60000));
+    assert_int_equal(world->sites[0].serving_serial, world->certified_serials[2]);
+    drop_world(world);
+}
+
+static void test_many_lone_votes_do_not_wedge(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    /* Every vote is lost, and every leader forgets: all sites gather holds. */
+    world->is_deaf_to[CSN_STATEMENT_HELD] = true;
+    for (uint32_t i = 0; i < 10; i++) {
+        world_give_all(world, 2 + i);
+        world_stop_leader(world);
+        world_start_leader(world);
+        world_run(world, 20 * 1000);
+    }
+    struct csn_node_zone_status status;
+    world_node_zone(world, 0, &status);
+    assert_int_equal(status.row.hold_count, CSN_ROW_HOLDS_MAX);
+    assert_true(world->traces[CSN_TRACE_HOLDS_MANY] > 0);
+    world->is_deaf_to[CSN_STATEMENT_HELD] = false;
+    assert_true(world_run_until(world, 2, 300 * 1000));
+    world_give_all(world, 20);
+    assert_true(world_run_until(world, world->certified_count + 1, 300 * 1000));
+    world_node_zone(world, 0, &status);
+    assert_int_equal(status.row.hold_count, 0);
+    drop_world(world);
+}
+
+static void test_new_leader_learns_the_parent_from_refusals(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    world_stop_leader(world);
+    world_start_leader(world);
+    world_give_all(world, 2);
+    assert_true(world_run_until(world, 2, 20000));
+    assert_memory_equal(&world->proposal.parent.full_root, &world->certified[0].full_root, CSN_DIGEST_SIZE);
+    drop_world(world);
+}
+
+static void test_author_that_fails_to_sign_is_left_out(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    world->sites[1].is_sign_failing = true;
+    world_start_all(world);
+    world_give_all(world, 1);
+    assert_true(world_run_until(world, 1, 20000));
+    assert_int_equal(world->proposals, 2);
+    assert_int_equal(world->proposal.author_count, 2);
+    assert_int_equal(world->proposal.authors[0], 1);
+    assert_int_equal(world->proposal.authors[1], 3);
+    drop_world(world);
+}
+
+static void test_author_that_never_answers_is_left_out(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    world->sites[1].is_sign_silent = true;
+    world_start_all(world);
+    world_give_all(world, 1);
+    assert_true(world_run_until(world, 1, 200 * 1000)); /* one deadline */
+    assert_int_equal(world->proposals, 2);
+    assert_int_equal(world->proposal.author_count, 2);
+    drop_world(world);
+}
+
+static void test_author_that_dies_is_left_out_without_a_deadline(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    world->sites[1].is_sign_silent = true;
+    world_give_all(world, 2);
+    world_run(world, 500);
+    world_stop_site(world, 1);
+    assert_true(world_run_until(world, 2, 15000));
+    assert_int_equal(world->proposal.author_count, 2);
+    drop_world(world);
+}
+
+static void test_site_with_a_bad_hsm_verifies_and_votes(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    world->sites[1].hsm = CSN_HSM_BAD;
+    world_start_all(world);
+    world_give_all(world, 1);
+    world_run(world, 5000);
+    assert_int_equal(world->proposal.author_count, 2);
+    world_stop_site(world, 2); /* now its vote is needed */
+    world_give_all(world, 2);
+    assert_true(world_run_until(world, 2, 20000));
+    assert_int_equal(world->proposal.author_count, 1);
+    drop_world(world);
+}
+
+static void test_site_that_was_cut_off_catches_up(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    world->sites[2].is_cut_off = true;
+    for (uint32_t i = 0; i < 5; i++) {
+        world_give_all(world, 2 + i);
+        assert_true(world_run_until(world, 2 + i, 30000));
+    }
+    world->sites[2].is_cut_off = false;
+    assert_true(world_run_until(world, 6, 20000));
+    assert_int_equal(world->sites[2].serving_serial, world->certified_serials[5]);
+    drop_world(world);
+}
+
+static void test_leader_with_a_wrong_clock_does_no_harm_and_a_node_with_one_is_outvoted(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    world->sites[2].clock_ahead_s = 86400;
+    world_start_all(world);
+    world_give_all(world, 1);
+    assert_true(world_run_until(world, 1, 60000));
+    assert_true(world->proposal.time_s < WORLD_START_S + 3600);
+    drop_world(world);
+}
+
+static void test_documents_at_one_site_only_do_not_wedge(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    struct csn_round_zone zone = world->zone;
+    zone.policy.number = 2;
+    memset(&zone.policy.digest, 0x24, sizeof(zone.policy.digest));
+    world_set_documents(world, 0, &zone);
+    world_give_all(world, 2);
+    assert_true(world_run_until(world, 2, 20000));
+    assert_int_equal(world->proposal.policy.number, 1);
+    world_set_documents(world, 1, &zone); /* two: newer documents are work that is due */
+    world_set_documents(world, 2, &zone);
+    assert_true(world_run_until(world, 3, 20000));
+    assert_int_equal(world->proposal.policy.number, 2);
+    drop_world(world);
+}
+
+static void test_restored_store_halts(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    struct world_map old = {0};
+    struct csn_node_status status;
+    world_stop_site(world, 0);
+    struct world_map *records = &world->sites[0].disk.records;
+    for (size_t i = 0; i < records->count; i++) {
+        struct world_blob copy = {0};
+        csn_buf_put_bytes(&copy.key, csn_buf_view(&records->items[i].key));
+        csn_buf_put_bytes(&copy.value, csn_buf_view(&records->items[i].value));
+        old.items = csn_realloc(old.items, old.count + 1, sizeof(*old.items));
+        old.items[old.count++] = copy;
+    }
+    world_start_site(world, 0);
+    world_give_all(world, 2);
+    assert_true(world_run_until(world, 2, 20000));
+    world_stop_site(world, 0);
+    /* The store comes back from a backup, and the second copy with it is gone: no vote any more, but adoption goes on. */
+    struct world_map current = world->sites[0].disk.records;
+    world->sites[0].disk.records = old;
+    struct world_map seconds = world->sites[0].disk.seconds;
+    world->sites[0].disk.seconds = (struct world_map){0};
+    world_start_site(world, 0);
+    csn_node_get_status(world->sites[0].node, world_now(world, 0), &status);
+    assert_int_equal(status.halt, CSN_HALT_AMNESIA);
+    assert_true(world_run_until(world, 2, 20000));
+    /* With the second copy in place the floor rises to it: it may go on. */
+    world_stop_site(world, 0);
+    world->sites[0].disk.seconds = seconds;
+    world_start_site(world, 0);
+    csn_node_get_status(world->sites[0].node, world_now(world, 0), &status);
+    assert_int_equal(status.halt, CSN_HALT_NONE);
+    world_give_all(world, 3);
+    assert_true(world_run_until(world, 3, 20000));
+    for (size_t i = 0; i < current.count; i++) {
+        csn_buf_fini(&current.items[i].key);
+        csn_buf_fini(&current.items[i].value);
+    }
+    free(current.items);
+    drop_world(world);
+}
+
+static void test_damaged_record_halts_and_goes_on_serving(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    struct csn_node_status status;
+    struct world_map *records = &world->sites[0].disk.records;
+    world_stop_site(world, 0);
+    size_t damaged = 0;
+    for (size_t i = 0; i < records->count; i++) {
+        if (records->items[i].key.data[1] == 'F') {
+            records->items[i].value.data[20] ^= 1;
+            damaged++;
+        }
+    }
+    assert_int_equal(damaged, 1);
+    unsigned sent = world->sent[CSN_STATEMENT_HELD];
+    world_start_site(world, 0);
+    csn_node_get_status(world->sites[0].node, world_now(world, 0), &status);
+    assert_int_equal(status.halt, CSN_HALT_DAMAGED);
+    assert_int_equal(world->sites[0].serving_serial, world->certified_serials[0]);
+    assert_int_equal(world->sent[CSN_STATEMENT_HELD], sent);
+    drop_world(world);
+}
+
+static void test_release_is_kept_and_older_versions_go(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    for (uint32_t i = 0; i < 12; i++) {
+        world_give_all(world, 2 + i);
+        assert_true(world_run_until(world, 2 + i, 20000));
+    }
+    world_run(world, 3000);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        assert_int_equal(world->sites[i].disk.versions.count, CSN_VERSIONS_KEPT);
+    }
+    drop_world(world);
+}
+
+static void test_refresh_goes_on_with_a_site_away(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    world_start_site(world, 0);
+    world_start_site(world, 1);
+    world_start_leader(world);
+    struct csn_input_id id = world_input(1, 'a');
+    world_give_input(world, 0, &id);
+    world_give_input(world, 1, &id);
+    assert_true(world_run_until(world, 8, 8 * 3700ULL * 1000));
+    assert_int_equal(world->proposals, 8);
+    drop_world(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_three_sites_release),
+        cmocka_unit_test(test_no_work_due_means_no_new_serial),
+        cmocka_unit_test(test_new_input_is_released_when_a_quorum_confirms_it),
+        cmocka_unit_test(test_two_of_three_release),
+        cmocka_unit_test(test_one_of_three_waits),
+        cmocka_unit_test(test_late_joiner_adopts_by_certificate),
+        cmocka_unit_test(test_diverged_site_serves_the_certified_version),
+        cmocka_unit_test(test_site_with_a_changed_record_is_diverged_in_d),
+        cmocka_unit_test(test_contents_that_all_differ_are_not_repeated),
+        cmocka_unit_test(test_restart_with_a_hold_sends_it_again),
+        cmocka_unit_test(test_new_leader_proposes_a_lone_hold_again),
+        cmocka_unit_test(test_lone_vote_of_an_absent_site_does_not_wedge),
+        cmocka_unit_test(test_many_lone_votes_do_not_wedge),
+        cmocka_unit_test(test_new_leader_learns_the_parent_from_refusals),
+        cmocka_unit_test(test_author_that_fails_to_sign_is_left_out),
+        cmocka_unit_test(test_author_that_never_answers_is_left_out),
+        cmocka_unit_test(test_author_that_dies_is_left_out_without_a_deadline),
+        cmocka_unit_test(test_site_with_a_bad_hsm_verifies_and_votes),
+        cmocka_unit_test(test_site_that_was_cut_off_catches_up),
+        cmocka_unit_test(test_leader_with_a_wrong_clock_does_no_harm_and_a_node_with_one_is_outvoted),
+        cmocka_unit_test(test_documents_at_one_site_only_do_not_wedge),
+        cmocka_unit_test(test_restored_store_halts),
+        cmocka_unit_test(test_damaged_record_halts_and_goes_on_serving),
+        cmocka_unit_test(test_release_is_kept_and_older_versions_go),
+        cmocka_unit_test(test_refresh_goes_on_with_a_site_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
