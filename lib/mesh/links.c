@@ -69,8 +69,13 @@ void csn_links_heard(struct csn_links *links, struct csn_link *link, uint64_t no
     peer->heard_ms = now_ms;
 }
 
-const struct csn_link *csn_links_silent(const struct csn_links *links, uint64_t now_ms)
+const struct csn_link *csn_links_silent(struct csn_links *links, uint64_t now_ms)
 {
+    bool has_stalled = now_ms > links->asked_ms + CSN_LINKS_STALL_MS;
+    links->asked_ms = now_ms;
+    for (size_t i = 0; has_stalled && i < links->link_count; i++) {
+        links->links[i].heard_ms = now_ms;
+    }
     for (size_t i = 0; i < links->link_count; i++) {
         if (now_ms >= links->links[i].heard_ms + CSN_MESH_SILENT_MS) {
             return &links->links[i];

@@ -7,6 +7,7 @@
 #define CSN_LINKS_MAX 64 /* four a member; above it a new link is closed at once */
 #define CSN_LINKS_PEERS_MAX (2 * CSN_MEMBERS_MAX)
 #define CSN_LINKS_NOBODY SIZE_MAX
+#define CSN_LINKS_STALL_MS 1000
 
 struct csn_link {
     uint32_t id;
@@ -26,6 +27,7 @@ struct csn_links {
     struct csn_links_peer peers[CSN_LINKS_PEERS_MAX];
     struct csn_link links[CSN_LINKS_MAX];
     size_t link_count;
+    uint64_t asked_ms; /* for silent links */
 };
 
 void csn_links_init(struct csn_links *links, const struct csn_cluster *cluster);
@@ -41,7 +43,8 @@ size_t csn_links_remove(struct csn_links *links, uint32_t id);
 bool csn_links_bind(struct csn_links *links, struct csn_link *link, size_t peer);
 /* A word came from the peer the link is bound to. */
 void csn_links_heard(struct csn_links *links, struct csn_link *link, uint64_t now_ms);
-/* A link that is silent for too long, or NULL. */
-const struct csn_link *csn_links_silent(const struct csn_links *links, uint64_t now_ms);
+/* A link that is silent for too long, or NULL. To be asked at least every CSN_LINKS_STALL_MS: a longer gap means that this
+ * process itself stood still and could hear nobody, so that every link gets its time again. */
+const struct csn_link *csn_links_silent(struct csn_links *links, uint64_t now_ms);
 
 #endif

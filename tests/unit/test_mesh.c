@@ -829,6 +829,9 @@ static void test_links_know_who_is_there(void **state)
     assert_null(csn_links_add(links, 999, 100));
     assert_true(csn_links_bind(links, csn_links_find(links, 1), zrh));
     assert_false(csn_links_bind(links, csn_links_find(links, 2), zrh));
+    for (uint64_t now_ms = 100; now_ms < 100 + CSN_MESH_SILENT_MS; now_ms += CSN_LINKS_STALL_MS) {
+        assert_null(csn_links_silent(links, now_ms));
+    }
     assert_null(csn_links_silent(links, 100 + CSN_MESH_SILENT_MS - 1));
     for (uint32_t id = 3; id <= CSN_LINKS_MAX; id++) {
         assert_non_null(csn_links_silent(links, 100 + CSN_MESH_SILENT_MS));
@@ -836,6 +839,8 @@ static void test_links_know_who_is_there(void **state)
     }
     csn_links_heard(links, csn_links_find(links, 2), 500);
     assert_int_equal(csn_links_silent(links, 100 + CSN_MESH_SILENT_MS)->id, 1);
+    /* After standing still itself, the process may not blame others. */
+    assert_null(csn_links_silent(links, 1000000));
     assert_true(csn_links_remove(links, 1) == CSN_LINKS_NOBODY);
     assert_true(csn_links_remove(links, 2) == zrh);
     assert_true(csn_links_remove(links, 2) == CSN_LINKS_NOBODY);
