@@ -33,13 +33,13 @@ int csn_input_store(struct csn_store *store, const struct csn_input *input)
     code = add_all(writer, input->zone);
     if (code != CSN_OK) {
         csn_table_abandon(writer);
-        return code;
+    } else {
+        struct csn_buf meta = {0};
+        put_meta(input, &meta);
+        code = csn_table_complete(writer, csn_buf_view(&meta));
+        csn_buf_fini(&meta);
     }
-    struct csn_buf meta = {0};
-    put_meta(input, &meta);
-    code = csn_table_complete(writer, csn_buf_view(&meta));
-    csn_buf_fini(&meta);
-    return code;
+    return code == CSN_EEXISTS ? CSN_OK : code; /* the same input from the file and from a peer at one time */
 }
 
 int csn_input_meta_decode(struct csn_bytes octets, struct csn_input_meta *ret_meta)

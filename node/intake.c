@@ -82,7 +82,9 @@ static int accept_input(struct reading *reading, struct csn_input *input)
     }
     if (code == CSN_OK) {
         code = csn_input_store(reading->intake->settings.store, input);
-        reading->is_store_failure = code != CSN_OK;
+        /* A fetch of the same input writes it at this moment: look again. */
+        reading->is_moving = code == CSN_ECLOSED || code == CSN_EBUSY;
+        reading->is_store_failure = code != CSN_OK && !reading->is_moving;
         csn_reason_set(&reading->reason, code, "store: the input with serial %u cannot be kept: %s", (unsigned)input->serial,
                        csn_error_text(code));
     }

@@ -50,7 +50,7 @@ int csn_version_write(struct csn_store *store, const struct csn_content *content
     csn_version_meta_encode(&numbers, &meta);
     code = csn_table_complete(writer, csn_buf_view(&meta));
     csn_buf_fini(&meta);
-    return code;
+    return code == CSN_EEXISTS ? CSN_OK : code; /* fetched while it was staged */
 }
 
 static int read_entries(struct csn_version_view *view)
