@@ -57,7 +57,7 @@ static void execute(struct csn_coordinator *coordinator, const struct csn_effect
         csn_log(&coordinator->log, CSN_DEBUG, "round.dropped", "%s", csn_count_text(effect->count));
         break;
     default:
-        INSIST(!"a leader has no such effect");
+        INSIST(effect->kind == CSN_EFFECT_SEND); /* a leader has no other effects */
     }
 }
 
