@@ -1,5 +1,6 @@
-/* source.h: where the transfer server gets zones from. The node implements it over its store; the server knows nothing of
- * stores, rounds or certificates, and answers nothing but what a source says may be answered. Loop thread. */
+/* source.h: where the transfer server gets zones from. The node implements it over its store; the
+ * server knows nothing of stores, rounds or certificates, and answers nothing but what a source
+ * says may be answered. Loop thread. */
 #ifndef CSN_XFR_SOURCE_H
 #define CSN_XFR_SOURCE_H
 
@@ -9,13 +10,15 @@
 
 enum csn_xfr_state {
     CSN_XFR_UNKNOWN, /* no zone of this server: REFUSED */
-    CSN_XFR_HELD,    /* configured, nothing to answer with now: SERVFAIL, never anything that could be taken for "no such name" */
+    CSN_XFR_HELD, /* configured, nothing to answer with now: SERVFAIL, never anything that could be
+                     taken for "no such name" */
     CSN_XFR_READY
 };
 
 struct csn_xfr_zone {
     enum csn_xfr_state state;
-    uint32_t left_s;             /* READY: seconds until the first signature of the release expires; for EDNS EXPIRE */
+    uint32_t left_s; /* READY: seconds until the first signature of the release expires; for EDNS
+                        EXPIRE */
     char text[CSN_XFR_TEXT_MAX]; /* HELD: why, for the asking operator */
 };
 
@@ -23,10 +26,11 @@ struct csn_xfr_source {
     void *arg; /* borrows */
     /* What may be said of `zone` (lower-case wire form) now. */
     void (*find)(void *arg, const uint8_t *zone, struct csn_xfr_zone *ret_zone);
-    /* A reader of the newest release, before its first entry, or what failed. It sees one state for as long as it is open. */
+    /* A reader of the newest release, before its first entry, or what failed. It sees one state for
+     * as long as it is open. */
     int (*open)(void *arg, const uint8_t *zone, void **ret_reader);
-    /* Entries in canonical order, apex first; they live until close. CSN_ENOTFOUND at the end; anything else ends the transfer
-     * so that the other side does not take it. */
+    /* Entries in canonical order, apex first; they live until close. CSN_ENOTFOUND at the end;
+     * anything else ends the transfer so that the other side does not take it. */
     int (*next)(void *reader, struct csn_entry *ret_entry);
     void (*close)(void *take_reader);
 };
