@@ -1,5 +1,6 @@
-/* Path 2: an own walk over the wire, with libknot's names and RDATA layouts; libdnssec (GnuTLS) verifies octets, makes bitmaps
- * and DS. Shares no code with path 1, with lib/dns, or with what made the zone. */
+/* Path 2: an own walk over the wire, with libknot's names and RDATA layouts; libdnssec (GnuTLS)
+ * verifies octets, makes bitmaps and DS. Shares no code with path 1, with lib/dns, or with what
+ * made the zone. */
 #include "sign/verify.h"
 
 #include <stdarg.h>
@@ -68,10 +69,10 @@ struct group {
 
 /* What the walk over the owners keeps between two. */
 struct walk {
-    const uint8_t *cut;              /* borrows; the last cut, or NULL */
-    const uint8_t *dname;            /* borrows; the last authoritative DNAME's owner, or NULL */
-    const struct csn_rrset *nsec;    /* borrows; the last NSEC, or NULL */
-    const uint8_t *next;             /* borrows; the name in it */
+    const uint8_t *cut;           /* borrows; the last cut, or NULL */
+    const uint8_t *dname;         /* borrows; the last authoritative DNAME's owner, or NULL */
+    const struct csn_rrset *nsec; /* borrows; the last NSEC, or NULL */
+    const uint8_t *next;          /* borrows; the name in it */
     uint32_t nsec_ttl;
 };
 
@@ -127,14 +128,16 @@ static int load_key(struct check *check, struct csn_bytes rdata, bool is_publish
     dnssec_binary_t octets = {.size = rdata.size, .data = (uint8_t *)rdata.data};
     if (rdata.size < 5 || (csn_get_u16(rdata.data) & DNSKEY_ZONE) == 0 || rdata.data[2] != 3 ||
         dnssec_key_new(&key->key) != DNSSEC_EOK) {
-        return csn_reason_set(check->reason, CSN_ESIGNATURE, "a DNSKEY of the key set is no zone key");
+        return csn_reason_set(check->reason, CSN_ESIGNATURE,
+                              "a DNSKEY of the key set is no zone key");
     }
     check->key_count++;
     if (dnssec_key_set_rdata(key->key, &octets) != DNSSEC_EOK ||
         dnssec_key_set_dname(key->key, check->job->apex) != DNSSEC_EOK ||
         dnssec_sign_new(&key->context, key->key) != DNSSEC_EOK) {
         return csn_reason_set(check->reason, CSN_ESIGNATURE,
-                              "libdnssec cannot use the key set's DNSKEY of algorithm %u", rdata.data[3]);
+                              "libdnssec cannot use the key set's DNSKEY of algorithm %u",
+                              rdata.data[3]);
     }
     key->tag = dnssec_key_get_keytag(key->key);
     key->algorithm = dnssec_key_get_algorithm(key->key);
@@ -142,14 +145,16 @@ static int load_key(struct check *check, struct csn_bytes rdata, bool is_publish
     key->is_revoked = (csn_get_u16(rdata.data) & DNSKEY_REVOKE) != 0;
     for (const struct key *other = check->keys; other < key; other++) {
         if (other->tag == key->tag && other->algorithm == key->algorithm) {
-            return csn_reason_set(check->reason, CSN_ESIGNATURE, "two DNSKEYs of algorithm %u share the tag %u",
-                                  key->algorithm, key->tag);
+            return csn_reason_set(check->reason, CSN_ESIGNATURE,
+                                  "two DNSKEYs of algorithm %u share the tag %u", key->algorithm,
+                                  key->tag);
         }
     }
     return CSN_OK;
 }
 
-/* The zone's algorithms: those of published keys that a validator may use (a revoked key is for RFC 5011 alone). */
+/* The zone's algorithms: those of published keys that a validator may use (a revoked key is for RFC
+ * 5011 alone). */
 static void note_algorithm(struct check *check, const struct key *key)
 {
     if (!key->is_published || key->is_revoked ||
@@ -204,7 +209,8 @@ static bool has_upper_case(const uint8_t *octets, size_t size)
     return false;
 }
 
-/* The size of one block of RDATA (libknot's descriptors), or negative: malformed, or a name RFC 4034 6.2 wants in lower case. */
+/* The size of one block of RDATA (libknot's descriptors), or negative: malformed, or a name RFC
+ * 4034 6.2 wants in lower case. */
 static int block_size(int block, const uint8_t *at, const uint8_t *end, bool is_lower)
 {
     int size;
@@ -289,38 +295,45 @@ static bool read_rrsig(struct csn_bytes rdata, struct rrsig *ret_rrsig)
     return ret_rrsig->signature.size > 0;
 }
 
-/* Seconds from T to a time on the wire, placed by RFC 1982; a difference of 2^31 has no order and is far in the past, which
- * check_times refuses for both ends. */
+/* Seconds from T to a time on the wire, placed by RFC 1982; a difference of 2^31 has no order and
+ * is far in the past, which check_times refuses for both ends. */
 static int64_t seconds_after(uint32_t wire, uint64_t time_s)
 {
     return (int32_t)(wire - (uint32_t)time_s);
 }
 
-static int check_times(const struct check *check, const struct csn_rrset *rrset, const struct rrsig *rrsig)
+static int check_times(const struct check *check, const struct csn_rrset *rrset,
+                       const struct rrsig *rrsig)
 {
     int64_t inception = seconds_after(rrsig->inception, check->job->time_s);
     int64_t expiration = seconds_after(rrsig->expiration, check->job->time_s);
     if (inception > 0 || inception == INT32_MIN) {
-        return refuse(check, rrset, "RRSIG is not yet valid: inception is %lld s after T", (long long)inception);
+        return refuse(check, rrset, "RRSIG is not yet valid: inception is %lld s after T",
+                      (long long)inception);
     }
     if (expiration < 0 || (uint64_t)expiration < check->job->left_min_s) {
-        return refuse(check, rrset, "RRSIG expires too early: %lld s after T, at least %llu s are due",
+        return refuse(check, rrset,
+                      "RRSIG expires too early: %lld s after T, at least %llu s are due",
                       (long long)expiration, (unsigned long long)check->job->left_min_s);
     }
     return CSN_OK;
 }
 
-static int check_fields(const struct check *check, const struct csn_rrset *rrset, const struct rrsig *rrsig)
+static int check_fields(const struct check *check, const struct csn_rrset *rrset,
+                        const struct rrsig *rrsig)
 {
-    size_t labels = knot_dname_labels(rrset->owner, NULL) - (knot_dname_is_wildcard(rrset->owner) ? 1 : 0);
+    size_t labels =
+        knot_dname_labels(rrset->owner, NULL) - (knot_dname_is_wildcard(rrset->owner) ? 1 : 0);
     if (rrsig->covered != rrset->type) {
         return refuse(check, rrset, "RRSIG covers type %u", rrsig->covered);
     }
     if (rrsig->labels != labels) {
-        return refuse(check, rrset, "RRSIG has the labels field %u, not %zu", rrsig->labels, labels);
+        return refuse(check, rrset, "RRSIG has the labels field %u, not %zu", rrsig->labels,
+                      labels);
     }
     if (rrsig->ttl != rrset->ttl) {
-        return refuse(check, rrset, "RRSIG has the original TTL %u, not %u", rrsig->ttl, rrset->ttl);
+        return refuse(check, rrset, "RRSIG has the original TTL %u, not %u", rrsig->ttl,
+                      rrset->ttl);
     }
     if (!knot_dname_is_equal(rrsig->signer, check->job->apex)) {
         return refuse(check, rrset, "RRSIG's signer is not the zone");
@@ -329,7 +342,8 @@ static int check_fields(const struct check *check, const struct csn_rrset *rrset
 }
 
 /* RFC 4034 3.1.8.1. The records are in canonical form: check_records saw to it. */
-static void put_covered(struct csn_buf *buf, const struct csn_rrset *rrset, const struct rrsig *rrsig)
+static void put_covered(struct csn_buf *buf, const struct csn_rrset *rrset,
+                        const struct rrsig *rrsig)
 {
     size_t owner_size = knot_dname_size(rrset->owner);
     struct csn_reader reader = csn_reader(rrset->rdatas);
@@ -346,23 +360,26 @@ static void put_covered(struct csn_buf *buf, const struct csn_rrset *rrset, cons
     }
 }
 
-/* Nettle does not read the last octet of an Ed448 signature, which is zero in every one (RFC 8032 5.2.5): bytes that OpenSSL
- * refuses would pass. */
+/* Nettle does not read the last octet of an Ed448 signature, which is zero in every one (RFC
+ * 8032 5.2.5): bytes that OpenSSL refuses would pass. */
 static bool is_well_formed(const struct rrsig *rrsig)
 {
     const struct csn_bytes *octets = &rrsig->signature;
     return rrsig->algorithm != DNSSEC_KEY_ALGORITHM_ED448 || octets->data[octets->size - 1] == 0;
 }
 
-static int check_octets(struct check *check, const struct csn_rrset *rrset, const struct rrsig *rrsig, const struct key *key)
+static int check_octets(struct check *check, const struct csn_rrset *rrset,
+                        const struct rrsig *rrsig, const struct key *key)
 {
     put_covered(&check->covered, rrset, rrsig);
     dnssec_binary_t octets = {.size = check->covered.size, .data = check->covered.data};
-    dnssec_binary_t signature = {.size = rrsig->signature.size, .data = (uint8_t *)rrsig->signature.data};
+    dnssec_binary_t signature = {.size = rrsig->signature.size,
+                                 .data = (uint8_t *)rrsig->signature.data};
     if (!is_well_formed(rrsig) || dnssec_sign_init(key->context) != DNSSEC_EOK ||
         dnssec_sign_add(key->context, &octets) != DNSSEC_EOK ||
         dnssec_sign_verify(key->context, false, &signature) != DNSSEC_EOK) {
-        return refuse(check, rrset, "RRSIG by key %u of algorithm %u does not verify", key->tag, key->algorithm);
+        return refuse(check, rrset, "RRSIG by key %u of algorithm %u does not verify", key->tag,
+                      key->algorithm);
     }
     return CSN_OK;
 }
@@ -370,11 +387,13 @@ static int check_octets(struct check *check, const struct csn_rrset *rrset, cons
 /* What the key-signing keys sign, all of them and revoked ones too (signing.md 3, roles). */
 static bool is_key_data(const struct check *check, const struct csn_rrset *rrset)
 {
-    return (rrset->type == KNOT_RRTYPE_DNSKEY || rrset->type == KNOT_RRTYPE_CDS || rrset->type == KNOT_RRTYPE_CDNSKEY) &&
+    return (rrset->type == KNOT_RRTYPE_DNSKEY || rrset->type == KNOT_RRTYPE_CDS ||
+            rrset->type == KNOT_RRTYPE_CDNSKEY) &&
            knot_dname_is_equal(rrset->owner, check->job->apex);
 }
 
-static int check_signature(struct check *check, const struct csn_rrset *rrset, struct csn_bytes rdata, bool is_carried)
+static int check_signature(struct check *check, const struct csn_rrset *rrset,
+                           struct csn_bytes rdata, bool is_carried)
 {
     struct rrsig rrsig;
     if (!read_rrsig(rdata, &rrsig)) {
@@ -386,7 +405,8 @@ static int check_signature(struct check *check, const struct csn_rrset *rrset, s
     }
     struct key *key = find_key(check, &rrsig);
     if (key == NULL) {
-        return refuse(check, rrset, "RRSIG by tag %u, algorithm %u, which is no key of the zone", rrsig.tag, rrsig.algorithm);
+        return refuse(check, rrset, "RRSIG by tag %u, algorithm %u, which is no key of the zone",
+                      rrsig.tag, rrsig.algorithm);
     }
     if (key->is_revoked && !is_key_data(check, rrset)) {
         return refuse(check, rrset, "RRSIG by the revoked key %u", key->tag);
@@ -414,16 +434,19 @@ static int check_algorithms(const struct check *check, const struct csn_rrset *r
     bool is_single = !is_key_data(check, rrset);
     for (size_t i = 0; i < check->key_count; i++) {
         if (is_single && count_signed(check, check->keys[i].algorithm) > 1) {
-            return refuse(check, rrset, "more than one RRSIG of algorithm %u", check->keys[i].algorithm);
+            return refuse(check, rrset, "more than one RRSIG of algorithm %u",
+                          check->keys[i].algorithm);
         }
     }
     for (size_t i = 0; i < check->algorithm_count; i++) {
         bool has = false;
         for (const struct key *key = check->keys; key < check->keys + check->key_count; key++) {
-            has = has || (key->has_signed && key->is_published && !key->is_revoked && key->algorithm == check->algorithms[i]);
+            has = has || (key->has_signed && key->is_published && !key->is_revoked &&
+                          key->algorithm == check->algorithms[i]);
         }
         if (!has) {
-            return refuse(check, rrset, "no RRSIG of algorithm %u by a published key", check->algorithms[i]);
+            return refuse(check, rrset, "no RRSIG of algorithm %u by a published key",
+                          check->algorithms[i]);
         }
     }
     return CSN_OK;
@@ -436,7 +459,8 @@ static bool is_ds_met(const struct check *check, struct csn_bytes ds)
     for (size_t i = 0; i < check->key_count && !is_met; i++) {
         const struct key *key = &check->keys[i];
         dnssec_binary_t made = {0};
-        if (key->has_signed && key->is_published && !key->is_revoked && key->algorithm == ds.data[2] &&
+        if (key->has_signed && key->is_published && !key->is_revoked &&
+            key->algorithm == ds.data[2] &&
             dnssec_key_create_ds(key->key, (dnssec_key_digest_t)ds.data[3], &made) == DNSSEC_EOK) {
             is_met = csn_bytes_equal(ds, csn_bytes(made.data, made.size));
         }
@@ -455,10 +479,12 @@ static int check_ds(const struct check *check, const struct csn_rrset *dnskey)
             return refuse(check, dnskey, "a DS is too short");
         }
         for (size_t j = 0; j < job->ds_count && !is_met; j++) {
-            is_met = job->ds[j].size >= 5 && job->ds[j].data[2] == job->ds[i].data[2] && is_ds_met(check, job->ds[j]);
+            is_met = job->ds[j].size >= 5 && job->ds[j].data[2] == job->ds[i].data[2] &&
+                     is_ds_met(check, job->ds[j]);
         }
         if (!is_met) {
-            return refuse(check, dnskey, "not signed by a key that a DS of algorithm %u names", job->ds[i].data[2]);
+            return refuse(check, dnskey, "not signed by a key that a DS of algorithm %u names",
+                          job->ds[i].data[2]);
         }
     }
     return CSN_OK;
@@ -473,8 +499,9 @@ static int check_entry(struct check *check, const struct csn_entry *entry, bool 
         return rc;
     }
     rc = check_records(check, &entry->rrsigs);
-    if (rc == CSN_OK && (entry->rrsigs.type != KNOT_RRTYPE_RRSIG || entry->rrsigs.ttl != rrset->ttl ||
-                         !knot_dname_is_equal(entry->rrsigs.owner, rrset->owner))) {
+    if (rc == CSN_OK &&
+        (entry->rrsigs.type != KNOT_RRTYPE_RRSIG || entry->rrsigs.ttl != rrset->ttl ||
+         !knot_dname_is_equal(entry->rrsigs.owner, rrset->owner))) {
         return refuse(check, rrset, "RRSIGs have another owner or TTL");
     }
     for (size_t i = 0; i < check->key_count; i++) {
@@ -533,7 +560,8 @@ static int take_group(const struct check *check, size_t first, struct group *ret
             return rc;
         }
         count++;
-    } while (first + count < check->job->count && knot_dname_is_equal(entries[count].rrset.owner, entries->rrset.owner));
+    } while (first + count < check->job->count &&
+             knot_dname_is_equal(entries[count].rrset.owner, entries->rrset.owner));
     *ret_group = (struct group){.entries = entries, .count = count};
     return CSN_OK;
 }
@@ -586,7 +614,9 @@ static int check_type(const struct check *check, const struct csn_rrset *rrset)
     case KNOT_RRTYPE_RRSIG:
         return refuse(check, rrset, "RRSIG that covers no RRset of the zone");
     default:
-        return knot_rrtype_is_metatype(rrset->type) ? refuse(check, rrset, "not a type of zone data") : CSN_OK;
+        return knot_rrtype_is_metatype(rrset->type)
+                   ? refuse(check, rrset, "not a type of zone data")
+                   : CSN_OK;
     }
 }
 
@@ -604,20 +634,23 @@ static int check_signed(const struct check *check, const struct group *group)
             return refuse(check, &entry->rrset, "RRSIG is missing");
         }
         if (!is_due && (entry->rrsigs.count != 0 || entry->rrsigs.rdatas.size != 0)) {
-            return refuse(check, &entry->rrset, "RRSIG over %s", group->place == CUT ? "data of a cut" : "data below a cut");
+            return refuse(check, &entry->rrset, "RRSIG over %s",
+                          group->place == CUT ? "data of a cut" : "data below a cut");
         }
     }
     return CSN_OK;
 }
 
 /* RFC 4035 2.3: at a cut NS, DS, RRSIG, NSEC; elsewhere all that is there. */
-static int check_bitmap(struct check *check, const struct group *group, const struct csn_rrset *nsec, struct csn_bytes bitmap)
+static int check_bitmap(struct check *check, const struct group *group,
+                        const struct csn_rrset *nsec, struct csn_bytes bitmap)
 {
     dnssec_nsec_bitmap_clear(check->bitmap);
     dnssec_nsec_bitmap_add(check->bitmap, KNOT_RRTYPE_RRSIG);
     for (size_t i = 0; i < group->count; i++) {
         uint16_t type = group->entries[i].rrset.type;
-        if (group->place == AUTHORITATIVE || type == KNOT_RRTYPE_NS || is_to_be_signed(group, type)) {
+        if (group->place == AUTHORITATIVE || type == KNOT_RRTYPE_NS ||
+            is_to_be_signed(group, type)) {
             dnssec_nsec_bitmap_add(check->bitmap, type);
         }
     }
@@ -630,7 +663,8 @@ static int check_bitmap(struct check *check, const struct group *group, const st
     return CSN_OK;
 }
 
-static int check_next(const struct check *check, const struct walk *walk, const struct csn_rrset *here, const uint8_t *owner)
+static int check_next(const struct check *check, const struct walk *walk,
+                      const struct csn_rrset *here, const uint8_t *owner)
 {
     if (walk->nsec == NULL || knot_dname_is_equal(walk->next, owner)) {
         return CSN_OK;
@@ -660,13 +694,15 @@ static int check_nsec(struct check *check, struct walk *walk, const struct group
     if (nsec->ttl != walk->nsec_ttl) { /* RFC 9077 */
         return refuse(check, nsec, "TTL is %u, not %u", nsec->ttl, walk->nsec_ttl);
     }
-    int size = rdata.size > 0 ? knot_dname_wire_check(rdata.data, rdata.data + rdata.size, NULL) : -1;
+    int size =
+        rdata.size > 0 ? knot_dname_wire_check(rdata.data, rdata.data + rdata.size, NULL) : -1;
     if (size <= 0) {
         return refuse(check, nsec, "next name is malformed");
     }
     walk->nsec = nsec;
     walk->next = rdata.data;
-    return check_bitmap(check, group, nsec, csn_bytes(rdata.data + size, rdata.size - (size_t)size));
+    return check_bitmap(check, group, nsec,
+                        csn_bytes(rdata.data + size, rdata.size - (size_t)size));
 }
 
 static bool has_record(const struct csn_rrset *rrset, struct csn_bytes wanted)
@@ -684,7 +720,8 @@ static bool has_record(const struct csn_rrset *rrset, struct csn_bytes wanted)
 static int check_dnskeys(const struct check *check, const struct csn_rrset *dnskey)
 {
     if (dnskey->count != check->job->dnskey_count) {
-        return refuse(check, dnskey, "%u keys, %zu in the key set", dnskey->count, check->job->dnskey_count);
+        return refuse(check, dnskey, "%u keys, %zu in the key set", dnskey->count,
+                      check->job->dnskey_count);
     }
     for (size_t i = 0; i < check->job->dnskey_count; i++) {
         if (!has_record(dnskey, check->job->dnskeys[i])) {

@@ -1,8 +1,9 @@
-/* Path 1: ldns alone: its names, records, canonical form, bitmaps, DS and signatures (OpenSSL). Times are ours, in 64 bits:
- * ldns 1.8.3 calls a validity that spans 2038-01-19 bad.
+/* Path 1: ldns alone: its names, records, canonical form, bitmaps, DS and signatures (OpenSSL).
+ * Times are ours, in 64 bits: ldns 1.8.3 calls a validity that spans 2038-01-19 bad.
  *
- * ldns_verify_rrsig_keylist_notime does per signature what is done here once per key or per RRset: it clones the RRset and makes
- * the OpenSSL key anew, half as long again as the verification itself. So its parts are called one by one. */
+ * ldns_verify_rrsig_keylist_notime does per signature what is done here once per key or per RRset:
+ * it clones the RRset and makes the OpenSSL key anew, half as long again as the verification
+ * itself. So its parts are called one by one. */
 #include "sign/verify.h"
 
 #include <stdarg.h>
@@ -37,7 +38,7 @@ struct check {
     ldns_rdf apex;                    /* borrows its octets */
     struct key keys[KEYS_MAX];
     size_t key_count;
-    bool is_due[256]; /* by algorithm: must sign every signed RRset */
+    bool is_due[256];       /* by algorithm: must sign every signed RRset */
     ldns_buffer *record;    /* owns; one record in wire form */
     ldns_buffer *canonical; /* owns; the same by ldns */
     ldns_buffer *records;   /* owns; the RRset as signed */
@@ -50,20 +51,21 @@ struct check {
 /* Where the walk stands. Entries [first, last) are one owner's. */
 struct walk {
     size_t first, last;
-    ldns_rdf owner;     /* borrows its octets */
+    ldns_rdf owner; /* borrows its octets */
     bool is_apex;
     bool is_cut;
     bool is_below_cut;
-    ldns_rdf cut;       /* the last cut; no data: none */
-    ldns_rdf dname;     /* the last authoritative DNAME; no data: none */
-    ldns_rr *nsec;      /* owns; the last NSEC */
+    ldns_rdf cut;   /* the last cut; no data: none */
+    ldns_rdf dname; /* the last authoritative DNAME; no data: none */
+    ldns_rr *nsec;  /* owns; the last NSEC */
     uint32_t nsec_ttl;
 };
 
-static int refuse(const struct check *check, const ldns_rdf *owner, unsigned type, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+static int refuse(const struct check *check, const ldns_rdf *owner, unsigned type,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-static int refuse(const struct check *check, const ldns_rdf *owner, unsigned type, const char *format, ...)
+static int refuse(const struct check *check, const ldns_rdf *owner, unsigned type,
+                  const char *format, ...)
 {
     char cause[256];
     va_list arguments;
@@ -72,8 +74,9 @@ static int refuse(const struct check *check, const ldns_rdf *owner, unsigned typ
     va_end(arguments);
     char *owner_text = ldns_rdf2str(owner);
     char *type_text = ldns_rr_type2str((ldns_rr_type)type);
-    csn_reason_set(check->reason, CSN_ESIGNATURE, "%s %s: %s", owner_text != NULL ? owner_text : "?",
-                   type_text != NULL ? type_text : "?", cause);
+    csn_reason_set(check->reason, CSN_ESIGNATURE, "%s %s: %s",
+                   owner_text != NULL ? owner_text : "?", type_text != NULL ? type_text : "?",
+                   cause);
     free(owner_text);
     free(type_text);
     return CSN_ESIGNATURE;
@@ -110,7 +113,8 @@ static bool is_below(const ldns_rdf *name, const ldns_rdf *ancestor)
     return ldns_rdf_data(ancestor) != NULL && ldns_dname_is_subdomain(name, ancestor);
 }
 
-/* The record at `*at` of packed RDATA; false at the end or when the packing is wrong, with `*at` left before the end. */
+/* The record at `*at` of packed RDATA; false at the end or when the packing is wrong, with `*at`
+ * left before the end. */
 static bool next_record(const struct csn_rrset *rrset, size_t *at, struct csn_bytes *ret_rdata)
 {
     size_t left = rrset->rdatas.size - *at;
@@ -126,9 +130,10 @@ static bool next_record(const struct csn_rrset *rrset, size_t *at, struct csn_by
     return true;
 }
 
-/* One record as an ldns_rr, its wire form left in check->record. NULL: ldns cannot read all of it, or would write it otherwise,
- * which is: it is not in canonical form. */
-static ldns_rr *make_rr(const struct check *check, const ldns_rdf *owner, unsigned type, uint32_t ttl, struct csn_bytes rdata)
+/* One record as an ldns_rr, its wire form left in check->record. NULL: ldns cannot read all of it,
+ * or would write it otherwise, which is: it is not in canonical form. */
+static ldns_rr *make_rr(const struct check *check, const ldns_rdf *owner, unsigned type,
+                        uint32_t ttl, struct csn_bytes rdata)
 {
     ldns_buffer *wire = check->record;
     size_t at = 0;
@@ -145,11 +150,13 @@ static ldns_rr *make_rr(const struct check *check, const ldns_rdf *owner, unsign
     ldns_buffer_write_u16(wire, (uint16_t)rdata.size);
     ldns_buffer_write(wire, rdata.data, rdata.size);
     size_t size = ldns_buffer_position(wire);
-    if (ldns_wire2rr(&rr, ldns_buffer_begin(wire), size, &at, LDNS_SECTION_ANSWER) != LDNS_STATUS_OK) {
+    if (ldns_wire2rr(&rr, ldns_buffer_begin(wire), size, &at, LDNS_SECTION_ANSWER) !=
+        LDNS_STATUS_OK) {
         return NULL;
     }
     if (ldns_rr_rd_count(rr) < ldns_rr_descriptor_minimum(ldns_rr_descript((uint16_t)type)) ||
-        ldns_rr2buffer_wire_canonical(check->canonical, rr, LDNS_SECTION_ANSWER) != LDNS_STATUS_OK ||
+        ldns_rr2buffer_wire_canonical(check->canonical, rr, LDNS_SECTION_ANSWER) !=
+            LDNS_STATUS_OK ||
         ldns_buffer_position(check->canonical) != size ||
         memcmp(ldns_buffer_begin(check->canonical), ldns_buffer_begin(wire), size) != 0) {
         ldns_rr_free(rr);
@@ -188,15 +195,16 @@ static EVP_PKEY *convert_key(const ldns_rr *rr, uint8_t algorithm)
 
 static bool is_rsa(uint8_t algorithm)
 {
-    return algorithm == LDNS_RSASHA1 || algorithm == LDNS_RSASHA1_NSEC3 || algorithm == LDNS_RSASHA256 ||
-           algorithm == LDNS_RSASHA512;
+    return algorithm == LDNS_RSASHA1 || algorithm == LDNS_RSASHA1_NSEC3 ||
+           algorithm == LDNS_RSASHA256 || algorithm == LDNS_RSASHA512;
 }
 
 static int load_key(struct check *check, struct csn_bytes rdata, bool is_published)
 {
     ldns_rr *rr = make_rr(check, &check->apex, LDNS_RR_TYPE_DNSKEY, 0, rdata);
     if (rr == NULL) {
-        return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY, "a key of the key set is malformed");
+        return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY,
+                      "a key of the key set is malformed");
     }
     struct key *key = &check->keys[check->key_count++];
     uint16_t flags = ldns_rdf2native_int16(ldns_rr_dnskey_flags(rr));
@@ -208,17 +216,19 @@ static int load_key(struct check *check, struct csn_bytes rdata, bool is_publish
         return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY, "key %u is no zone key", key->tag);
     }
     if (key->public == NULL && !is_rsa(key->algorithm)) {
-        return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY, "ldns cannot use key %u of algorithm %u", key->tag,
-                      key->algorithm);
+        return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY,
+                      "ldns cannot use key %u of algorithm %u", key->tag, key->algorithm);
     }
     for (size_t i = 0; i + 1 < check->key_count; i++) {
         if (check->keys[i].tag == key->tag && check->keys[i].algorithm == key->algorithm) {
-            return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY, "two keys of algorithm %u share the tag %u", key->algorithm,
-                          key->tag);
+            return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY,
+                          "two keys of algorithm %u share the tag %u", key->algorithm, key->tag);
         }
     }
-    /* A revoked key is for RFC 5011 alone: validators do not use it, so it brings no algorithm into the zone. */
-    check->is_due[key->algorithm] = check->is_due[key->algorithm] || (is_published && !key->is_revoked);
+    /* A revoked key is for RFC 5011 alone: validators do not use it, so it brings no algorithm into
+     * the zone. */
+    check->is_due[key->algorithm] =
+        check->is_due[key->algorithm] || (is_published && !key->is_revoked);
     return CSN_OK;
 }
 
@@ -230,7 +240,9 @@ static int load_keys(struct check *check)
     }
     for (size_t i = 0; i < job->dnskey_count + job->unpublished_count; i++) {
         bool is_published = i < job->dnskey_count;
-        int rc = load_key(check, is_published ? job->dnskeys[i] : job->unpublished[i - job->dnskey_count], is_published);
+        int rc = load_key(check,
+                          is_published ? job->dnskeys[i] : job->unpublished[i - job->dnskey_count],
+                          is_published);
         if (rc != CSN_OK) {
             return rc;
         }
@@ -253,10 +265,11 @@ static const struct key *find_key(const struct check *check, unsigned tag, unsig
 
 /* --- signatures. What stays the same for all signatures of one RRset: */
 struct subject {
-    const struct csn_rrset *rrset;    /* borrows */
-    ldns_rdf owner;                   /* borrows its octets */
+    const struct csn_rrset *rrset; /* borrows */
+    ldns_rdf owner;                /* borrows its octets */
     bool is_carried;
-    bool is_key_data;                 /* signed by key-signing keys, all of them and revoked ones too (signing.md 3) */
+    bool is_key_data; /* signed by key-signing keys, all of them and revoked ones too (signing.md 3)
+                       */
     const struct key *signers[KEYS_MAX]; /* borrows */
     size_t signer_count;
 };
@@ -265,41 +278,47 @@ struct subject {
 static int64_t seconds_after(const ldns_rdf *time, uint64_t time_s)
 {
     uint32_t difference = ldns_rdf2native_int32(time) - (uint32_t)(time_s & UINT32_MAX);
-    return difference < UINT32_C(0x80000000) ? (int64_t)difference : (int64_t)difference - INT64_C(0x100000000);
+    return difference < UINT32_C(0x80000000) ? (int64_t)difference
+                                             : (int64_t)difference - INT64_C(0x100000000);
 }
 
-static int check_times(const struct check *check, const struct subject *subject, const ldns_rr *rrsig)
+static int check_times(const struct check *check, const struct subject *subject,
+                       const ldns_rr *rrsig)
 {
     int64_t inception = seconds_after(ldns_rr_rrsig_inception(rrsig), check->job->time_s);
     int64_t expiration = seconds_after(ldns_rr_rrsig_expiration(rrsig), check->job->time_s);
     /* A difference of 2^31 has no order (RFC 1982 3.2). */
     if (inception > 0 || inception == -INT64_C(0x80000000)) {
-        return refuse(check, &subject->owner, subject->rrset->type, "RRSIG is not yet valid: inception is %lld s after T",
-                      (long long)inception);
+        return refuse(check, &subject->owner, subject->rrset->type,
+                      "RRSIG is not yet valid: inception is %lld s after T", (long long)inception);
     }
     if (expiration < 0 || (uint64_t)expiration < check->job->left_min_s) {
         return refuse(check, &subject->owner, subject->rrset->type,
-                      "RRSIG expires too early: %lld s after T, at least %llu s are due", (long long)expiration,
-                      (unsigned long long)check->job->left_min_s);
+                      "RRSIG expires too early: %lld s after T, at least %llu s are due",
+                      (long long)expiration, (unsigned long long)check->job->left_min_s);
     }
     return CSN_OK;
 }
 
-static int check_fields(const struct check *check, const struct subject *subject, const ldns_rr *rrsig)
+static int check_fields(const struct check *check, const struct subject *subject,
+                        const ldns_rr *rrsig)
 {
     const struct csn_rrset *rrset = subject->rrset;
     unsigned covered = (unsigned)ldns_rdf2rr_type(ldns_rr_rrsig_typecovered(rrsig));
     unsigned labels = ldns_rdf2native_int8(ldns_rr_rrsig_labels(rrsig));
-    unsigned labels_due = ldns_dname_label_count(&subject->owner) - (ldns_dname_is_wildcard(&subject->owner) ? 1u : 0u);
+    unsigned labels_due = ldns_dname_label_count(&subject->owner) -
+                          (ldns_dname_is_wildcard(&subject->owner) ? 1u : 0u);
     uint32_t ttl = ldns_rdf2native_int32(ldns_rr_rrsig_origttl(rrsig));
     if (covered != rrset->type) {
         return refuse(check, &subject->owner, rrset->type, "RRSIG covers type %u", covered);
     }
     if (labels != labels_due) {
-        return refuse(check, &subject->owner, rrset->type, "RRSIG has the labels field %u, not %u", labels, labels_due);
+        return refuse(check, &subject->owner, rrset->type, "RRSIG has the labels field %u, not %u",
+                      labels, labels_due);
     }
     if (ttl != rrset->ttl) {
-        return refuse(check, &subject->owner, rrset->type, "RRSIG has the original TTL %u, not %u", ttl, rrset->ttl);
+        return refuse(check, &subject->owner, rrset->type, "RRSIG has the original TTL %u, not %u",
+                      ttl, rrset->ttl);
     }
     if (ldns_dname_compare(ldns_rr_rrsig_signame(rrsig), &check->apex) != 0) {
         return refuse(check, &subject->owner, rrset->type, "RRSIG's signer is not the zone");
@@ -313,9 +332,11 @@ static bool put_signature(ldns_buffer *buffer, const ldns_rdf *octets, uint8_t a
     ldns_buffer_clear(buffer);
     switch (algorithm) {
     case LDNS_ECDSAP256SHA256:
-        return ldns_rdf_size(octets) == 64 && ldns_convert_ecdsa_rrsig_rdf2asn1(buffer, octets) == LDNS_STATUS_OK;
+        return ldns_rdf_size(octets) == 64 &&
+               ldns_convert_ecdsa_rrsig_rdf2asn1(buffer, octets) == LDNS_STATUS_OK;
     case LDNS_ECDSAP384SHA384:
-        return ldns_rdf_size(octets) == 96 && ldns_convert_ecdsa_rrsig_rdf2asn1(buffer, octets) == LDNS_STATUS_OK;
+        return ldns_rdf_size(octets) == 96 &&
+               ldns_convert_ecdsa_rrsig_rdf2asn1(buffer, octets) == LDNS_STATUS_OK;
     default:
         return ldns_rdf2buffer_wire(buffer, octets) == LDNS_STATUS_OK;
     }
@@ -333,23 +354,27 @@ static ldns_status verify(const struct check *check, const struct key *key)
         return ldns_verify_rrsig_evp(check->signature, check->covered, key->public, NULL);
     default: {
         const ldns_rdf *octets = ldns_rr_dnskey_key(key->rr);
-        return ldns_verify_rrsig_buffers_raw(ldns_buffer_begin(check->signature), ldns_buffer_position(check->signature),
-                                             check->covered, ldns_rdf_data(octets), ldns_rdf_size(octets), key->algorithm);
+        return ldns_verify_rrsig_buffers_raw(
+            ldns_buffer_begin(check->signature), ldns_buffer_position(check->signature),
+            check->covered, ldns_rdf_data(octets), ldns_rdf_size(octets), key->algorithm);
     }
     }
 }
 
 /* RFC 4034 3.1.8.1: RRSIG fields, then the RRset. */
-static int check_octets(const struct check *check, const struct subject *subject, const ldns_rr *rrsig, const struct key *key)
+static int check_octets(const struct check *check, const struct subject *subject,
+                        const ldns_rr *rrsig, const struct key *key)
 {
     ldns_buffer_clear(check->covered);
-    if (ldns_rrsig2buffer_wire(check->covered, rrsig) != LDNS_STATUS_OK || !append(check->covered, check->records) ||
+    if (ldns_rrsig2buffer_wire(check->covered, rrsig) != LDNS_STATUS_OK ||
+        !append(check->covered, check->records) ||
         !put_signature(check->signature, ldns_rr_rrsig_sig(rrsig), key->algorithm)) {
-        return refuse(check, &subject->owner, subject->rrset->type, "RRSIG by key %u is malformed", key->tag);
+        return refuse(check, &subject->owner, subject->rrset->type, "RRSIG by key %u is malformed",
+                      key->tag);
     }
     if (verify(check, key) != LDNS_STATUS_OK) {
-        return refuse(check, &subject->owner, subject->rrset->type, "RRSIG by key %u of algorithm %u does not verify", key->tag,
-                      key->algorithm);
+        return refuse(check, &subject->owner, subject->rrset->type,
+                      "RRSIG by key %u of algorithm %u does not verify", key->tag, key->algorithm);
     }
     return CSN_OK;
 }
@@ -368,14 +393,17 @@ static int check_rrsig(const struct check *check, struct subject *subject, const
                       "RRSIG by tag %u, algorithm %u, which is no key of the zone", tag, algorithm);
     }
     if (key->is_revoked && !subject->is_key_data) {
-        return refuse(check, &subject->owner, subject->rrset->type, "RRSIG by the revoked key %u", tag);
+        return refuse(check, &subject->owner, subject->rrset->type, "RRSIG by the revoked key %u",
+                      tag);
     }
     for (size_t i = 0; i < subject->signer_count; i++) {
         if (subject->signers[i] == key) {
-            return refuse(check, &subject->owner, subject->rrset->type, "two RRSIGs by key %u", tag);
+            return refuse(check, &subject->owner, subject->rrset->type, "two RRSIGs by key %u",
+                          tag);
         }
         if (subject->signers[i]->algorithm == algorithm && !subject->is_key_data) {
-            return refuse(check, &subject->owner, subject->rrset->type, "more than one RRSIG of algorithm %u", algorithm);
+            return refuse(check, &subject->owner, subject->rrset->type,
+                          "more than one RRSIG of algorithm %u", algorithm);
         }
     }
     subject->signers[subject->signer_count++] = key;
@@ -392,7 +420,8 @@ static int check_algorithms(const struct check *check, const struct subject *sub
             has = key->algorithm == algorithm && key->is_published && !key->is_revoked;
         }
         if (!has) {
-            return refuse(check, &subject->owner, subject->rrset->type, "no RRSIG of algorithm %u by a published key", algorithm);
+            return refuse(check, &subject->owner, subject->rrset->type,
+                          "no RRSIG of algorithm %u by a published key", algorithm);
         }
     }
     return CSN_OK;
@@ -416,11 +445,13 @@ static bool is_ds_of(const struct check *check, struct csn_bytes ds, const struc
 }
 
 /* True when a DS of this algorithm names a key that has signed the DNSKEY RRset. */
-static bool is_algorithm_anchored(const struct check *check, const struct subject *dnskey, uint8_t algorithm)
+static bool is_algorithm_anchored(const struct check *check, const struct subject *dnskey,
+                                  uint8_t algorithm)
 {
     for (size_t i = 0; i < check->job->ds_count; i++) {
         struct csn_bytes ds = check->job->ds[i];
-        for (size_t j = 0; j < dnskey->signer_count && ds.size > 4 && ds.data[2] == algorithm; j++) {
+        for (size_t j = 0; j < dnskey->signer_count && ds.size > 4 && ds.data[2] == algorithm;
+             j++) {
             const struct key *key = dnskey->signers[j];
             if (key->is_published && !key->is_revoked && is_ds_of(check, ds, key)) {
                 return true;
@@ -439,8 +470,8 @@ static int check_ds(const struct check *check, const struct subject *dnskey)
             return refuse(check, &check->apex, LDNS_RR_TYPE_DS, "a DS is too short");
         }
         if (!is_algorithm_anchored(check, dnskey, ds.data[2])) {
-            return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY, "not signed by a key that a DS of algorithm %u names",
-                          ds.data[2]);
+            return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY,
+                          "not signed by a key that a DS of algorithm %u names", ds.data[2]);
         }
     }
     return CSN_OK;
@@ -458,12 +489,14 @@ static int read_records(const struct check *check, const struct subject *subject
     ldns_buffer_clear(check->records);
     for (; next_record(rrset, &at, &rdata); count++) {
         if (count > 0 && csn_bytes_compare(last, rdata) >= 0) {
-            return refuse(check, &subject->owner, rrset->type, "records are not in canonical order");
+            return refuse(check, &subject->owner, rrset->type,
+                          "records are not in canonical order");
         }
         ldns_rr *rr = make_rr(check, &subject->owner, rrset->type, rrset->ttl, rdata);
         if (rr == NULL || !append(check->records, check->record)) {
             ldns_rr_free(rr);
-            return refuse(check, &subject->owner, rrset->type, "RDATA is malformed or not in lower case");
+            return refuse(check, &subject->owner, rrset->type,
+                          "RDATA is malformed or not in lower case");
         }
         ldns_rr_free(rr);
         last = rdata;
@@ -474,7 +507,8 @@ static int read_records(const struct check *check, const struct subject *subject
     return CSN_OK;
 }
 
-static int check_rrsigs(const struct check *check, struct subject *subject, const struct csn_rrset *rrsigs)
+static int check_rrsigs(const struct check *check, struct subject *subject,
+                        const struct csn_rrset *rrsigs)
 {
     struct csn_bytes rdata;
     unsigned count = 0;
@@ -490,14 +524,17 @@ static int check_rrsigs(const struct check *check, struct subject *subject, cons
         ldns_rr_free(rr);
     }
     if (rc == CSN_OK && (at != rrsigs->rdatas.size || count != rrsigs->count)) {
-        return refuse(check, &subject->owner, subject->rrset->type, "RRSIGs are not packed as counted");
+        return refuse(check, &subject->owner, subject->rrset->type,
+                      "RRSIGs are not packed as counted");
     }
     return rc;
 }
 
-static bool is_key_data(const struct check *check, const struct csn_rrset *rrset, const ldns_rdf *owner)
+static bool is_key_data(const struct check *check, const struct csn_rrset *rrset,
+                        const ldns_rdf *owner)
 {
-    return (rrset->type == LDNS_RR_TYPE_DNSKEY || rrset->type == LDNS_RR_TYPE_CDS || rrset->type == LDNS_RR_TYPE_CDNSKEY) &&
+    return (rrset->type == LDNS_RR_TYPE_DNSKEY || rrset->type == LDNS_RR_TYPE_CDS ||
+            rrset->type == LDNS_RR_TYPE_CDNSKEY) &&
            ldns_dname_compare(owner, &check->apex) == 0;
 }
 
@@ -529,7 +566,8 @@ static int check_entry(const struct check *check, size_t index)
 
 /* --- the zone */
 
-static const struct csn_rrset *find(const struct check *check, const struct walk *walk, unsigned type)
+static const struct csn_rrset *find(const struct check *check, const struct walk *walk,
+                                    unsigned type)
 {
     for (size_t i = walk->first; i < walk->last; i++) {
         if (check->job->entries[i].rrset.type == type) {
@@ -540,7 +578,8 @@ static const struct csn_rrset *find(const struct check *check, const struct walk
 }
 
 /* The only record of `rrset` as ldns reads it, or NULL. */
-static ldns_rr *single_rr(const struct check *check, const struct walk *walk, const struct csn_rrset *rrset)
+static ldns_rr *single_rr(const struct check *check, const struct walk *walk,
+                          const struct csn_rrset *rrset)
 {
     struct csn_bytes rdata;
     size_t at = 0;
@@ -558,22 +597,27 @@ static int next_owner(const struct check *check, struct walk *walk)
     walk->first = walk->last++;
     walk->owner = borrow_name(entries[walk->first].rrset.owner);
     if (!is_lower(&walk->owner)) {
-        return refuse(check, &walk->owner, entries[walk->first].rrset.type, "owner is not in lower case");
+        return refuse(check, &walk->owner, entries[walk->first].rrset.type,
+                      "owner is not in lower case");
     }
     walk->is_apex = ldns_dname_compare(&walk->owner, &check->apex) == 0;
     if (!walk->is_apex && !ldns_dname_is_subdomain(&walk->owner, &check->apex)) {
-        return refuse(check, &walk->owner, entries[walk->first].rrset.type, "owner is outside the zone");
+        return refuse(check, &walk->owner, entries[walk->first].rrset.type,
+                      "owner is outside the zone");
     }
     if (walk->first > 0 && ldns_dname_compare(&last, &walk->owner) >= 0) {
-        return refuse(check, &walk->owner, entries[walk->first].rrset.type, "not in canonical order");
+        return refuse(check, &walk->owner, entries[walk->first].rrset.type,
+                      "not in canonical order");
     }
     for (; walk->last < check->job->count; walk->last++) {
         ldns_rdf name = borrow_name(entries[walk->last].rrset.owner);
         if (ldns_dname_compare(&name, &walk->owner) != 0) {
             break;
         }
-        if (!is_lower(&name) || entries[walk->last].rrset.type <= entries[walk->last - 1].rrset.type) {
-            return refuse(check, &walk->owner, entries[walk->last].rrset.type, "not in canonical order");
+        if (!is_lower(&name) ||
+            entries[walk->last].rrset.type <= entries[walk->last - 1].rrset.type) {
+            return refuse(check, &walk->owner, entries[walk->last].rrset.type,
+                          "not in canonical order");
         }
     }
     return CSN_OK;
@@ -583,10 +627,12 @@ static int next_owner(const struct check *check, struct walk *walk)
 static int place_owner(const struct check *check, struct walk *walk)
 {
     if (is_below(&walk->owner, &walk->dname)) { /* RFC 6672 2.4 */
-        return refuse(check, &walk->owner, check->job->entries[walk->first].rrset.type, "below a DNAME");
+        return refuse(check, &walk->owner, check->job->entries[walk->first].rrset.type,
+                      "below a DNAME");
     }
     walk->is_below_cut = is_below(&walk->owner, &walk->cut);
-    walk->is_cut = !walk->is_below_cut && !walk->is_apex && find(check, walk, LDNS_RR_TYPE_NS) != NULL;
+    walk->is_cut =
+        !walk->is_below_cut && !walk->is_apex && find(check, walk, LDNS_RR_TYPE_NS) != NULL;
     if (walk->is_cut) {
         walk->cut = walk->owner;
     } else if (!walk->is_below_cut && find(check, walk, LDNS_RR_TYPE_DNAME) != NULL) {
@@ -603,7 +649,8 @@ static bool is_authoritative(const struct walk *walk, unsigned type)
     return !walk->is_below_cut;
 }
 
-/* Types that have no place in the zone, or not here. 0, 41 and 128 to 255 are meta-types (RFC 6895 3.1). */
+/* Types that have no place in the zone, or not here. 0, 41 and 128 to 255 are meta-types (RFC
+ * 6895 3.1). */
 static int check_type(const struct check *check, const struct walk *walk, unsigned type)
 {
     if (type == LDNS_RR_TYPE_NSEC3 || type == LDNS_RR_TYPE_NSEC3PARAM) {
@@ -632,7 +679,8 @@ static int check_types(const struct check *check, const struct walk *walk)
         if (rc == CSN_OK && is_authoritative(walk, type) && !is_signed) {
             rc = refuse(check, &walk->owner, type, "RRSIG is missing");
         } else if (rc == CSN_OK && !is_authoritative(walk, type) && is_signed) {
-            rc = refuse(check, &walk->owner, type, "RRSIG over %s", walk->is_cut ? "data of a cut" : "data below a cut");
+            rc = refuse(check, &walk->owner, type, "RRSIG over %s",
+                        walk->is_cut ? "data of a cut" : "data below a cut");
         }
     }
     return rc;
@@ -640,7 +688,8 @@ static int check_types(const struct check *check, const struct walk *walk)
 
 /* --- the chain */
 
-/* The bitmap that the owner should have, by ldns; NULL without memory. The caller frees it. RFC 4035 2.3. */
+/* The bitmap that the owner should have, by ldns; NULL without memory. The caller frees it. RFC
+ * 4035 2.3. */
 static ldns_rdf *make_bitmap(struct check *check, const struct walk *walk)
 {
     size_t count = 0, count_max = walk->last - walk->first + 1;
@@ -664,7 +713,9 @@ static int check_bitmap(struct check *check, const struct walk *walk, const ldns
     const ldns_rdf *bitmap = ldns_nsec_get_bitmap(nsec);
     bool is_equal = due != NULL && bitmap != NULL && ldns_rdf_compare(due, bitmap) == 0;
     ldns_rdf_deep_free(due);
-    return is_equal ? CSN_OK : refuse(check, &walk->owner, LDNS_RR_TYPE_NSEC, "type bitmap is not that of the owner");
+    return is_equal ? CSN_OK
+                    : refuse(check, &walk->owner, LDNS_RR_TYPE_NSEC,
+                             "type bitmap is not that of the owner");
 }
 
 /* The last NSEC names `next`. */
@@ -678,8 +729,8 @@ static int check_link(const struct check *check, const struct walk *walk, const 
         return CSN_OK;
     }
     char *text = ldns_rdf2str(next);
-    int rc = refuse(check, ldns_rr_owner(walk->nsec), LDNS_RR_TYPE_NSEC, "the chain is broken: the next name should be %s",
-                    text != NULL ? text : "?");
+    int rc = refuse(check, ldns_rr_owner(walk->nsec), LDNS_RR_TYPE_NSEC,
+                    "the chain is broken: the next name should be %s", text != NULL ? text : "?");
     free(text);
     return rc;
 }
@@ -688,17 +739,20 @@ static int check_nsec(struct check *check, struct walk *walk)
 {
     const struct csn_rrset *rrset = find(check, walk, LDNS_RR_TYPE_NSEC);
     if (walk->is_below_cut) {
-        return rrset == NULL ? CSN_OK : refuse(check, &walk->owner, LDNS_RR_TYPE_NSEC, "NSEC below a cut");
+        return rrset == NULL ? CSN_OK
+                             : refuse(check, &walk->owner, LDNS_RR_TYPE_NSEC, "NSEC below a cut");
     }
     if (rrset == NULL) {
-        return refuse(check, &walk->owner, check->job->entries[walk->first].rrset.type, "the owner has no NSEC");
+        return refuse(check, &walk->owner, check->job->entries[walk->first].rrset.type,
+                      "the owner has no NSEC");
     }
     int rc = check_link(check, walk, &walk->owner);
     if (rc != CSN_OK) {
         return rc;
     }
     if (rrset->ttl != walk->nsec_ttl) { /* RFC 9077 */
-        return refuse(check, &walk->owner, LDNS_RR_TYPE_NSEC, "TTL is %u, not %u", rrset->ttl, walk->nsec_ttl);
+        return refuse(check, &walk->owner, LDNS_RR_TYPE_NSEC, "TTL is %u, not %u", rrset->ttl,
+                      walk->nsec_ttl);
     }
     ldns_rr_free(walk->nsec);
     walk->nsec = single_rr(check, walk, rrset);
@@ -727,12 +781,13 @@ static int check_dnskeys(const struct check *check, const struct csn_rrset *rrse
     size_t at = 0, count = 0;
     for (; next_record(rrset, &at, &rdata); count++) {
         if (!is_in_key_set(check, rdata)) {
-            return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY, "a key that is not in the key set");
+            return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY,
+                          "a key that is not in the key set");
         }
     }
     if (count != check->job->dnskey_count) {
-        return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY, "%zu keys, %zu in the key set", count,
-                      check->job->dnskey_count);
+        return refuse(check, &check->apex, LDNS_RR_TYPE_DNSKEY, "%zu keys, %zu in the key set",
+                      count, check->job->dnskey_count);
     }
     return CSN_OK;
 }
@@ -741,7 +796,8 @@ static int check_apex(const struct check *check, struct walk *walk)
 {
     const struct csn_rrset *soa = find(check, walk, LDNS_RR_TYPE_SOA);
     const struct csn_rrset *dnskey = find(check, walk, LDNS_RR_TYPE_DNSKEY);
-    if (!walk->is_apex || soa == NULL || dnskey == NULL || find(check, walk, LDNS_RR_TYPE_NS) == NULL) {
+    if (!walk->is_apex || soa == NULL || dnskey == NULL ||
+        find(check, walk, LDNS_RR_TYPE_NS) == NULL) {
         return refuse(check, &check->apex, LDNS_RR_TYPE_SOA, "the apex lacks SOA, NS or DNSKEY");
     }
     ldns_rr *rr = single_rr(check, walk, soa);

@@ -1,6 +1,7 @@
-/* Goal: each of the two verifiers, alone, accepts a right zone and refuses every mutant, for the reason it was mutated.
- * Method: a small zone with every kind of owner is chained and signed here (OpenSSL), with a hook before the chain, before the
- * signatures, in the fields of one signature and after all. The golden vectors are accepted as they are. */
+/* Goal: each of the two verifiers, alone, accepts a right zone and refuses every mutant, for the
+ * reason it was mutated. Method: a small zone with every kind of owner is chained and signed here
+ * (OpenSSL), with a hook before the chain, before the signatures, in the fields of one signature
+ * and after all. The golden vectors are accepted as they are. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,12 +90,13 @@ static void parse_name(const char *text, uint8_t *ret_name)
     assert_non_null(knot_dname_from_str(ret_name, text, KNOT_DNAME_MAXLEN));
 }
 
-static struct record *add(struct zone *zone, const uint8_t *owner, uint16_t type, uint32_t ttl, enum kind kind,
-                          const void *rdata, size_t size)
+static struct record *add(struct zone *zone, const uint8_t *owner, uint16_t type, uint32_t ttl,
+                          enum kind kind, const void *rdata, size_t size)
 {
     assert_true(zone->count < RECORDS_MAX);
     struct record *record = &zone->records[zone->count++];
-    *record = (struct record){.type = type, .ttl = ttl, .kind = kind, .size = size, .rdata = csn_alloc(size + 1)};
+    *record = (struct record){
+        .type = type, .ttl = ttl, .kind = kind, .size = size, .rdata = csn_alloc(size + 1)};
     memcpy(record->owner, owner, knot_dname_size(owner));
     memcpy(record->rdata, rdata, size);
     if (type == KNOT_RRTYPE_RRSIG) {
@@ -111,16 +113,18 @@ struct reading {
 static void take_record(zs_scanner_t *scanner)
 {
     struct reading *reading = scanner->process.data;
-    add(reading->zone, scanner->r_owner, scanner->r_type, scanner->r_ttl, reading->kind, scanner->r_data,
-        scanner->r_data_length);
+    add(reading->zone, scanner->r_owner, scanner->r_type, scanner->r_ttl, reading->kind,
+        scanner->r_data, scanner->r_data_length);
 }
 
 static void fail_record(zs_scanner_t *scanner)
 {
-    fail_msg("line %llu: %s", (unsigned long long)scanner->line_counter, zs_strerror(scanner->error.code));
+    fail_msg("line %llu: %s", (unsigned long long)scanner->line_counter,
+             zs_strerror(scanner->error.code));
 }
 
-static void read_text(struct zone *zone, enum kind kind, const char *origin, const char *text, size_t size)
+static void read_text(struct zone *zone, enum kind kind, const char *origin, const char *text,
+                      size_t size)
 {
     static zs_scanner_t scanner;
     struct reading reading = {.zone = zone, .kind = kind};
@@ -141,7 +145,9 @@ static int compare_records(const void *left, const void *right)
     if (order == 0) {
         order = (a->covered != 0) - (b->covered != 0);
     }
-    return order != 0 ? order : csn_bytes_compare(csn_bytes(a->rdata, a->size), csn_bytes(b->rdata, b->size));
+    return order != 0
+               ? order
+               : csn_bytes_compare(csn_bytes(a->rdata, a->size), csn_bytes(b->rdata, b->size));
 }
 
 static void sort_records(struct zone *zone)
@@ -155,7 +161,8 @@ static struct record *find(struct zone *zone, const char *owner, uint16_t type, 
     parse_name(owner, name);
     for (size_t i = 0; i < zone->count; i++) {
         struct record *record = &zone->records[i];
-        if (record->type == type && record->covered == covered && knot_dname_is_equal(record->owner, name)) {
+        if (record->type == type && record->covered == covered &&
+            knot_dname_is_equal(record->owner, name)) {
             return record;
         }
     }
@@ -246,9 +253,12 @@ static struct key *add_key(struct zone *zone, uint16_t flags, uint8_t algorithm)
     return key;
 }
 
-static size_t sign_octets(const struct key *key, const struct csn_buf *octets, uint8_t *ret_signature)
+static size_t sign_octets(const struct key *key, const struct csn_buf *octets,
+                          uint8_t *ret_signature)
 {
-    const EVP_MD *digest = key->algorithm >= 15 ? NULL : key->algorithm == 14 ? EVP_sha384() : EVP_sha256();
+    const EVP_MD *digest = key->algorithm >= 15   ? NULL
+                           : key->algorithm == 14 ? EVP_sha384()
+                                                  : EVP_sha256();
     uint8_t raw[600];
     size_t size = sizeof raw;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -289,7 +299,8 @@ static void put_bitmap(struct csn_buf *buf, const bool has[512])
     }
 }
 
-static void add_nsec(struct zone *zone, const uint8_t *owner, const uint8_t *next, const bool has[512])
+static void add_nsec(struct zone *zone, const uint8_t *owner, const uint8_t *next,
+                     const bool has[512])
 {
     struct csn_buf rdata = {0};
     csn_buf_put(&rdata, next, knot_dname_size(next));
@@ -335,11 +346,13 @@ static void put_fields(struct csn_buf *buf, const struct fields *fields)
     csn_buf_put(buf, signer, knot_dname_size(signer));
 }
 
-static void sign_rrset(struct zone *zone, const struct record *first, size_t count, const struct key *key)
+static void sign_rrset(struct zone *zone, const struct record *first, size_t count,
+                       const struct key *key)
 {
     struct fields fields = {.covered = first->type,
                             .algorithm = key->algorithm,
-                            .labels = (uint8_t)(knot_dname_labels(first->owner, NULL) - (size_t)knot_dname_is_wildcard(first->owner)),
+                            .labels = (uint8_t)(knot_dname_labels(first->owner, NULL) -
+                                                (size_t)knot_dname_is_wildcard(first->owner)),
                             .ttl = first->ttl,
                             .expiration = (uint32_t)(zone->time_s - 3600 + VALID),
                             .inception = (uint32_t)(zone->time_s - 3600 - 5400),
@@ -375,7 +388,8 @@ static size_t rrset_size(const struct zone *zone, size_t first, size_t end)
 {
     const struct record *record = &zone->records[first];
     size_t count = 1;
-    while (first + count < end && record[count].type == record->type && record[count].covered == record->covered &&
+    while (first + count < end && record[count].type == record->type &&
+           record[count].covered == record->covered &&
            knot_dname_is_equal(record[count].owner, record->owner)) {
         count++;
     }
@@ -421,13 +435,15 @@ static void make_entries(struct zone *zone)
     for (size_t i = 0, size; i < zone->count; i += size) {
         size = rrset_size(zone, i, zone->count);
         const struct record *first = &zone->records[i];
-        struct csn_entry *last = zone->entry_count > 0 ? &zone->entries[zone->entry_count - 1] : NULL;
+        struct csn_entry *last =
+            zone->entry_count > 0 ? &zone->entries[zone->entry_count - 1] : NULL;
         size_t slot = 2 * zone->entry_count;
         if (first->covered != 0 && last != NULL && last->rrset.type == first->covered &&
             knot_dname_is_equal(last->rrset.owner, first->owner)) {
             last->rrsigs = pack(&zone->packs[slot - 1], first, size);
         } else {
-            zone->entries[zone->entry_count++] = (struct csn_entry){.rrset = pack(&zone->packs[slot], first, size)};
+            zone->entries[zone->entry_count++] =
+                (struct csn_entry){.rrset = pack(&zone->packs[slot], first, size)};
         }
     }
 }
@@ -486,37 +502,40 @@ static void assert_refused(const struct csn_verify_job *job, const char *what, c
         struct csn_reason reason = {{0}};
         int rc = verifiers[i].verify(job, &reason);
         if (rc != CSN_ESIGNATURE || strstr(reason.text, cause) == NULL) {
-            fail_msg("%s: %s gives %d \"%s\", not \"%s\"", what, verifiers[i].name, rc, reason.text, cause);
+            fail_msg("%s: %s gives %d \"%s\", not \"%s\"", what, verifiers[i].name, rc, reason.text,
+                     cause);
         }
     }
 }
 
 /* --- the small zone */
 
-static const char signed_text[] = "example. 3600 SOA ns1.example. host.example. 1 3600 900 1209600 300\n"
-                                  "example. 3600 NS ns1.example.\n"
-                                  "example. 3600 NS ns.cut.example.\n"
-                                  "example. 3600 CDS 0 0 0 00\n"
-                                  "example. 3600 TYPE300 \\# 2 abcd\n"
-                                  "ns1.example. 3600 A 192.0.2.1\n"
-                                  "ns1.example. 3600 A 192.0.2.2\n"
-                                  "ns1.example. 3600 AAAA 2001:db8::1\n"
-                                  "a.b.ent.example. 60 TXT \"below two empty non-terminals\"\n"
-                                  "*.wild.example. 600 MX 10 ns1.example.\n"
-                                  "x.*.wild.example. 600 A 192.0.2.3\n"
-                                  "\\000\\001odd\\.name.example. 600 A 192.0.2.4\n"
-                                  "dn.example. 600 DNAME elsewhere.test.\n"
-                                  "cut.example. 600 DS 12345 13 2 "
-                                  "ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB\n";
+static const char signed_text[] =
+    "example. 3600 SOA ns1.example. host.example. 1 3600 900 1209600 300\n"
+    "example. 3600 NS ns1.example.\n"
+    "example. 3600 NS ns.cut.example.\n"
+    "example. 3600 CDS 0 0 0 00\n"
+    "example. 3600 TYPE300 \\# 2 abcd\n"
+    "ns1.example. 3600 A 192.0.2.1\n"
+    "ns1.example. 3600 A 192.0.2.2\n"
+    "ns1.example. 3600 AAAA 2001:db8::1\n"
+    "a.b.ent.example. 60 TXT \"below two empty non-terminals\"\n"
+    "*.wild.example. 600 MX 10 ns1.example.\n"
+    "x.*.wild.example. 600 A 192.0.2.3\n"
+    "\\000\\001odd\\.name.example. 600 A 192.0.2.4\n"
+    "dn.example. 600 DNAME elsewhere.test.\n"
+    "cut.example. 600 DS 12345 13 2 "
+    "ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB\n";
 static const char cut_text[] = "cut.example. 900 NS ns.cut.example.\n"
                                "insecure.example. 900 NS ns1.example.\n";
-static const char unsigned_text[] = "ns.cut.example. 900 A 192.0.2.9\n"
-                                    "cut.example. 900 A 192.0.2.10\n"
-                                    "cut.example. 900 TXT \"occluded\"\n"
-                                    "deep.below.cut.example. 900 TXT \"occluded\"\n"
-                                    "inner.cut.example. 900 NS ns.cut.example.\n"
-                                    "inner.cut.example. 900 DS 12345 13 2 "
-                                    "ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB\n";
+static const char unsigned_text[] =
+    "ns.cut.example. 900 A 192.0.2.9\n"
+    "cut.example. 900 A 192.0.2.10\n"
+    "cut.example. 900 TXT \"occluded\"\n"
+    "deep.below.cut.example. 900 TXT \"occluded\"\n"
+    "inner.cut.example. 900 NS ns.cut.example.\n"
+    "inner.cut.example. 900 DS 12345 13 2 "
+    "ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB\n";
 
 static struct zone *zone_new(uint64_t time_s)
 {
@@ -534,7 +553,8 @@ static void add_dnskeys(struct zone *zone)
     parse_name("example.", apex);
     for (size_t i = 0; i < zone->key_count; i++) {
         if (!zone->keys[i].is_hidden) {
-            add(zone, apex, KNOT_RRTYPE_DNSKEY, 3600, SIGNED, zone->keys[i].rdata, zone->keys[i].size);
+            add(zone, apex, KNOT_RRTYPE_DNSKEY, 3600, SIGNED, zone->keys[i].rdata,
+                zone->keys[i].size);
         }
     }
 }
@@ -661,7 +681,8 @@ static void cover_another_type(struct zone *zone)
 static void detach_rrsig(struct zone *zone)
 {
     const struct record *record = find(zone, "ns1.example.", KNOT_RRTYPE_RRSIG, KNOT_RRTYPE_A);
-    add(zone, record->owner, KNOT_RRTYPE_RRSIG, record->ttl, SIGNED, record->rdata, record->size)->covered = 0;
+    add(zone, record->owner, KNOT_RRTYPE_RRSIG, record->ttl, SIGNED, record->rdata, record->size)
+        ->covered = 0;
     sort_records(zone);
 }
 static void drop_record(struct zone *zone)
@@ -727,7 +748,8 @@ static void change_dnskey(struct zone *zone)
 static void second_soa(struct zone *zone)
 {
     struct record *soa = find(zone, "example.", KNOT_RRTYPE_SOA, 0);
-    struct record *copy = add(zone, soa->owner, KNOT_RRTYPE_SOA, 3600, SIGNED, soa->rdata, soa->size);
+    struct record *copy =
+        add(zone, soa->owner, KNOT_RRTYPE_SOA, 3600, SIGNED, soa->rdata, soa->size);
     copy->rdata[copy->size - 1] ^= 1;
 }
 static void add_text(struct zone *zone, const char *text)
@@ -844,7 +866,8 @@ static void nsec_below_cut(struct zone *zone)
 static void second_nsec(struct zone *zone)
 {
     struct record *nsec = nsec_of(zone, "dn.example.");
-    struct record *copy = add(zone, nsec->owner, KNOT_RRTYPE_NSEC, 300, SIGNED, nsec->rdata, nsec->size);
+    struct record *copy =
+        add(zone, nsec->owner, KNOT_RRTYPE_NSEC, 300, SIGNED, nsec->rdata, nsec->size);
     copy->rdata[copy->size - 1] ^= 0x08;
 }
 static void nsec_ttl(struct zone *zone)
@@ -915,7 +938,9 @@ static const struct mutant mutants[] = {
     {.name = "RRSIG over glue at a cut", .cause = "A: RRSIG over", .end = sign_glue_at_cut},
     {.name = "RRSIG over cut NS", .cause = "NS: RRSIG over", .end = sign_cut_ns},
     {.name = "RRSIG over occluded data", .cause = "TXT: RRSIG over", .end = sign_occluded},
-    {.name = "RRSIG over occluded data at a cut", .cause = "TXT: RRSIG over", .end = sign_occluded_at_cut},
+    {.name = "RRSIG over occluded data at a cut",
+     .cause = "TXT: RRSIG over",
+     .end = sign_occluded_at_cut},
     {.name = "RRSIG over an occluded DS", .cause = "DS: RRSIG over", .end = sign_occluded_ds},
     {.name = "one bitmap bit wrong", .cause = "bitmap", .denial = flip_bit},
     {.name = "glue in the bitmap of a cut", .cause = "bitmap", .denial = flip_bit_at_cut},
@@ -931,7 +956,9 @@ static const struct mutant mutants[] = {
     {.name = "TTL of an NSEC", .cause = "TTL is 301, not 300", .denial = nsec_ttl},
     {.name = "NSEC cut inside its next name", .cause = "dn.example. NSEC", .denial = cut_nsec},
     {.name = "signature bit flipped", .cause = "does not verify", .end = flip_signature},
-    {.name = "signature bit of an NSEC flipped", .cause = "does not verify", .end = flip_denial_signature},
+    {.name = "signature bit of an NSEC flipped",
+     .cause = "does not verify",
+     .end = flip_denial_signature},
     {.name = "data bit flipped", .cause = "does not verify", .end = flip_data},
     {.name = "empty signature", .cause = "RRSIG is malformed", .end = cut_signature},
     {.name = "short signature", .cause = "MX: RRSIG by key", .end = shorten_signature},
@@ -956,23 +983,38 @@ static const struct mutant mutants[] = {
     {.name = "data below a DNAME", .cause = "below a DNAME", .data = below_dname},
     {.name = "NSEC3PARAM", .cause = "NSEC3 is not verified", .data = nsec3param},
     {.name = "meta-type", .cause = "not a type of zone data", .data = meta_type},
-    {.name = "RRSIG over another type", .cause = "A: RRSIG covers type 28", .end = cover_another_type},
+    {.name = "RRSIG over another type",
+     .cause = "A: RRSIG covers type 28",
+     .end = cover_another_type},
     {.name = "RRSIG that stands alone", .cause = "RRSIG that covers no RRset", .end = detach_rrsig},
     {.name = "RDATA in upper case", .cause = "RDATA is malformed", .data = upper_rdata},
     {.name = "RDATA too short", .cause = "RDATA is malformed", .data = malformed_rdata},
-    {.name = "compression pointer in RDATA", .cause = "RDATA is malformed", .data = pointer_in_rdata},
-    {"wrong signer", "signer is not the zone", NULL, NULL, "ns1.example.", KNOT_RRTYPE_A, wrong_signer, NULL},
-    {"signer below the apex", "signer is not the zone", NULL, NULL, "*.wild.example.", KNOT_RRTYPE_MX, signer_below, NULL},
-    {"one label too many", "labels field", NULL, NULL, "*.wild.example.", KNOT_RRTYPE_MX, more_labels, NULL},
-    {"one label too few", "labels field", NULL, NULL, "a.b.ent.example.", KNOT_RRTYPE_TXT, fewer_labels, NULL},
-    {"wrong original TTL", "original TTL", NULL, NULL, "ns1.example.", KNOT_RRTYPE_A, wrong_ttl, NULL},
-    {"expires inside the margin", "expires too early", NULL, NULL, "ns1.example.", KNOT_RRTYPE_A, expired_at_margin, NULL},
+    {.name = "compression pointer in RDATA",
+     .cause = "RDATA is malformed",
+     .data = pointer_in_rdata},
+    {"wrong signer", "signer is not the zone", NULL, NULL, "ns1.example.", KNOT_RRTYPE_A,
+     wrong_signer, NULL},
+    {"signer below the apex", "signer is not the zone", NULL, NULL, "*.wild.example.",
+     KNOT_RRTYPE_MX, signer_below, NULL},
+    {"one label too many", "labels field", NULL, NULL, "*.wild.example.", KNOT_RRTYPE_MX,
+     more_labels, NULL},
+    {"one label too few", "labels field", NULL, NULL, "a.b.ent.example.", KNOT_RRTYPE_TXT,
+     fewer_labels, NULL},
+    {"wrong original TTL", "original TTL", NULL, NULL, "ns1.example.", KNOT_RRTYPE_A, wrong_ttl,
+     NULL},
+    {"expires inside the margin", "expires too early", NULL, NULL, "ns1.example.", KNOT_RRTYPE_A,
+     expired_at_margin, NULL},
     {"expired", "expires too early", NULL, NULL, "dn.example.", KNOT_RRTYPE_NSEC, expired, NULL},
-    {"expiration without order", "expires too early", NULL, NULL, "ns1.example.", KNOT_RRTYPE_A, no_order, NULL},
-    {"inception without order", "not yet valid", NULL, NULL, "ns1.example.", KNOT_RRTYPE_A, early_no_order, NULL},
-    {"inception after T", "not yet valid", NULL, NULL, "example.", KNOT_RRTYPE_DNSKEY, incepted_after, NULL},
-    {"tag of no key", "no key of the zone", NULL, NULL, "example.", KNOT_RRTYPE_SOA, wrong_tag, NULL},
-    {"algorithm of no key", "no key of the zone", NULL, NULL, "cut.example.", KNOT_RRTYPE_DS, wrong_algorithm, NULL},
+    {"expiration without order", "expires too early", NULL, NULL, "ns1.example.", KNOT_RRTYPE_A,
+     no_order, NULL},
+    {"inception without order", "not yet valid", NULL, NULL, "ns1.example.", KNOT_RRTYPE_A,
+     early_no_order, NULL},
+    {"inception after T", "not yet valid", NULL, NULL, "example.", KNOT_RRTYPE_DNSKEY,
+     incepted_after, NULL},
+    {"tag of no key", "no key of the zone", NULL, NULL, "example.", KNOT_RRTYPE_SOA, wrong_tag,
+     NULL},
+    {"algorithm of no key", "no key of the zone", NULL, NULL, "cut.example.", KNOT_RRTYPE_DS,
+     wrong_algorithm, NULL},
 };
 
 static void test_each_verifier_refuses_every_mutant(void **state)
@@ -990,7 +1032,8 @@ static void test_each_verifier_refuses_every_mutant(void **state)
 static void test_dates_are_compared_in_64_bits(void **state)
 {
     (void)state;
-    static const uint64_t times[] = {T, 2147483647u, 2147483648u, 4294967295u, 4294967296u + 60, 4294967296u + T};
+    static const uint64_t times[] = {T,           2147483647u,      2147483648u,
+                                     4294967295u, 4294967296u + 60, 4294967296u + T};
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
         struct setup setup;
         struct zone *zone = usual_zone(times[i], NULL);
@@ -1033,7 +1076,8 @@ static void test_all_algorithms_verify(void **state)
     }
 }
 
-/* A key pair of another site under the same label, the fault of .de 2026: same algorithm, other key. */
+/* A key pair of another site under the same label, the fault of .de 2026: same algorithm, other
+ * key. */
 static void test_signature_by_a_key_that_is_not_published_is_refused(void **state)
 {
     (void)state;
@@ -1064,7 +1108,8 @@ static void test_two_algorithms_each_sign_everything(void **state)
     assert_accepted(&setup.job, "two algorithms");
     drop(zone, find(zone, "dn.example.", KNOT_RRTYPE_RRSIG, KNOT_RRTYPE_DNAME));
     make_entries(zone);
-    assert_refused(&setup.job, "one of two algorithms", "dn.example. DNAME: no RRSIG of algorithm 13");
+    assert_refused(&setup.job, "one of two algorithms",
+                   "dn.example. DNAME: no RRSIG of algorithm 13");
     zone_free(zone);
 }
 
@@ -1084,7 +1129,8 @@ static void test_incoming_algorithm_signs_unpublished(void **state)
     make_entries(zone);
     assert_refused(&setup.job, "incoming algorithm", "does not verify");
     setup.job.unpublished_count = 0;
-    assert_refused(&setup.job, "incoming algorithm that the job does not name", "no key of the zone");
+    assert_refused(&setup.job, "incoming algorithm that the job does not name",
+                   "no key of the zone");
     zone_free(zone);
 }
 
@@ -1247,7 +1293,8 @@ static void test_ds_must_name_a_key_that_signs_the_dnskeys(void **state)
     setup.job.ds_count = 2;
     assert_accepted(&setup.job, "one of two DS");
     ds[0][20] ^= 1;
-    assert_refused(&setup.job, "DS of a key that does not sign, and one that fits none", "a DS of algorithm 13 names");
+    assert_refused(&setup.job, "DS of a key that does not sign, and one that fits none",
+                   "a DS of algorithm 13 names");
     make_ds(&zone->keys[0], 2, ds[0]);
     ds[1][2] = 8;
     assert_refused(&setup.job, "DS of an algorithm without a key", "a DS of algorithm 8 names");
@@ -1321,15 +1368,16 @@ static uint64_t plan_number(const char *folder, const char *name)
 static void read_vector_text(struct zone *zone, char *text)
 {
     char *rest = NULL;
-    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
         ldns_rr *rr = NULL;
         ldns_buffer *rdata = ldns_buffer_new(100);
         if (ldns_rr_new_frm_str(&rr, line, 0, NULL, NULL) != LDNS_STATUS_OK) {
             fail_msg("ldns cannot read %s", line);
         }
         assert_int_equal(ldns_rr_rdata2buffer_wire(rdata, rr), LDNS_STATUS_OK);
-        add(zone, ldns_rdf_data(ldns_rr_owner(rr)), (uint16_t)ldns_rr_get_type(rr), ldns_rr_ttl(rr), SIGNED,
-            ldns_buffer_begin(rdata), ldns_buffer_position(rdata));
+        add(zone, ldns_rdf_data(ldns_rr_owner(rr)), (uint16_t)ldns_rr_get_type(rr), ldns_rr_ttl(rr),
+            SIGNED, ldns_buffer_begin(rdata), ldns_buffer_position(rdata));
         ldns_buffer_free(rdata);
         ldns_rr_free(rr);
     }
@@ -1358,7 +1406,8 @@ static void take_dnskeys(const struct zone *zone, struct setup *setup)
 {
     for (size_t i = 0; i < zone->count; i++) {
         if (zone->records[i].type == KNOT_RRTYPE_DNSKEY) {
-            setup->dnskeys[setup->job.dnskey_count++] = csn_bytes(zone->records[i].rdata, zone->records[i].size);
+            setup->dnskeys[setup->job.dnskey_count++] =
+                csn_bytes(zone->records[i].rdata, zone->records[i].size);
         }
     }
 }
@@ -1366,17 +1415,19 @@ static void take_dnskeys(const struct zone *zone, struct setup *setup)
 static void test_golden_vectors_are_accepted(void **state)
 {
     (void)state;
-    static const char *const names[] = {"01-minimal",       "02-ent-nsec",    "05-delegations-nsec", "09-occluded-dname",
-                                        "12-ttl-duplicates", "14-types",       "15-roll-window",      "16-roll-emergency",
-                                        "17-roll-aborted",  "19-ksk-zsk-revoked", "20-policy-switch", "21-s-behind-t",
-                                        "22-2038-before",   "23-2038-after",  "24-2106-before",      "25-2106-after"};
+    static const char *const names[] = {
+        "01-minimal",        "02-ent-nsec",        "05-delegations-nsec", "09-occluded-dname",
+        "12-ttl-duplicates", "14-types",           "15-roll-window",      "16-roll-emergency",
+        "17-roll-aborted",   "19-ksk-zsk-revoked", "20-policy-switch",    "21-s-behind-t",
+        "22-2038-before",    "23-2038-after",      "24-2106-before",      "25-2106-after"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char folder[512];
         struct setup setup;
         snprintf(folder, sizeof folder, "%s/data/oracle/%s", CONSIGN_TESTS, names[i]);
         struct zone *zone = read_vector(folder);
         make_job(zone, &setup);
-        memcpy(setup.apex, zone->entries[0].rrset.owner, knot_dname_size(zone->entries[0].rrset.owner));
+        memcpy(setup.apex, zone->entries[0].rrset.owner,
+               knot_dname_size(zone->entries[0].rrset.owner));
         setup.job.left_min_s = plan_number(folder, "R") / 2;
         take_dnskeys(zone, &setup);
         assert_accepted(&setup.job, names[i]);
