@@ -82,7 +82,7 @@ ceremony() { # DIR SITE arguments…
     local folder=$1/$2 site=$2
     shift 2
     SOFTHSM2_CONF=$folder/softhsm2.conf "$bin/consign-ceremony" "$@" --module "$softhsm_module" --token "pkcs11:token=$site" \
-        --pin-file "$folder/pin"
+        --pin-file "$folder/pin" 2>> "${folder%/*}/ceremony.log" || { tail -n 5 "${folder%/*}/ceremony.log" >&2; return 1; }
 }
 
 # One KSK and one ZSK, made once in the first site's token and moved to the others as a ceremony does.
@@ -257,6 +257,17 @@ wait_released() { # DIR ORIGIN SITES SECONDS [AFTER-SERIAL]
         fi
         set -- "$1" "$2" "$3" "$4" "$5"
         sleep 0.3
+    done
+    return 1
+}
+
+# The picture at one site: how many sites it knows to have released this serial.
+wait_status() { # DIR ORIGIN SITES SECONDS
+    local end=$((SECONDS + $4)) serial
+    serial=$(served_serial "$1" zrh "$2")
+    while [ $SECONDS -lt "$end" ]; do
+        [ "$("$bin/consignctl" -s "$1/zrh/control.sock" -o json status | grep -c "\"$2\": $serial")" -ge "$3" ] && return 0
+        sleep 0.2
     done
     return 1
 }

@@ -33,9 +33,12 @@ done
 zone_file=${zone_file:-$root/deploy/zones/demo.zone}
 [ -r "$zone_file" ] || { echo "$zone_file: cannot be read" >&2; exit 2; }
 zone_file=$(realpath "$zone_file")
-need build run
-make_all "$build" -DBUILD_TESTING=OFF
-bin=$build/bin
+# Tests name a folder of programs that are built already.
+bin=${CONSIGN_BIN:-$build/bin}
+if [ -z "${CONSIGN_BIN:-}" ]; then
+    need build run
+    make_all "$build" -DBUILD_TESTING=OFF
+fi
 . "$root/deploy/cluster.sh"
 
 if [ -z "$dir" ]; then
@@ -82,6 +85,7 @@ wait_released "$dir" "$origin" 3 "${CONSIGN_DEMO_WAIT_S:-600}" || {
     echo "no release at all three sites" >&2
     exit 1
 }
+wait_status "$dir" "$origin" 3 10 || true
 "$bin/consignctl" -s "$dir/zrh/control.sock" status
 print_ds "$dir" "$origin" | sed 's/^/DS for the parent: /'
 
