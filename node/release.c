@@ -197,6 +197,14 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
 {
     struct csn_daemon *daemon = zone->daemon;
     const struct csn_body_held *held = &effect->release.certificate->held;
+    struct csn_reason reason;
+    /* I4, also for what came back from the store. */
+    int code = csn_certificate_check(effect->release.certificate, &daemon->config->cluster, csn_ed25519_verify, NULL, &reason);
+    if (code != CSN_OK) {
+        csn_log(&daemon->log, CSN_ERROR, "release.refused", "zone %s serial %" PRIu32 ": its certificate does not verify: %s",
+                zone->name, held->proposal.serial, reason.text);
+        return;
+    }
     zone->serving = (struct csn_serving){.is_ready = true, .full_root = held->full_root, .serial = held->proposal.serial,
                                          .expiry_s = held->earliest_expiry_s};
     remember_input(zone, &held->proposal.input.prepared);
