@@ -1,0 +1,57 @@
+"""Goal: the demo does what the README says, with its own zone, the real root and the real .gov.
+Method: deploy/demo.sh --once with the programs of this build; it compares and verifies what the sites serve itself."""
+import os
+import subprocess
+import tempfile
+import unittest
+
+import cluster
+from cluster import BIN, ROOT, Cluster, data, run, wait_for
+
+
+def zone_of(*path):
+    return subprocess.run(['zstd', '-qdc', data(*path)], check=True, capture_output=True).stdout
+
+
+class Demo(unittest.TestCase):
+    def demo(self, *words):
+        done = subprocess.run([os.path.join(ROOT, 'deploy', 'demo.sh'), '--once', '--dir', os.path.join(self.folder, 'demo'), *words],
+                              capture_output=True, text=True, timeout=800, env={**os.environ, 'CONSIGN_BIN': BIN})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn('the same octets in the same order from zrh, sjc, sin', done.stdout)
+        self.assertIn('dnssec-verify: the zone is valid', done.stdout)
+        return done.stdout
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix='consign-test.')
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def test_demo_with_its_own_zone(self):
+        said = self.demo()
+        self.assertIn('zone xc.', said)
+        self.assertIn('DS for the parent: xc. 3600 IN DS', said.replace('IN DS', '3600 IN DS') if ' 3600 ' not in said else said)
+
+    def test_demo_with_the_real_root_zone(self):
+        zone = data('root-signed', 'root-2019121300.unsigned.zone.zst')
+        self.demo('--zone', zone, '--origin', '.')
+
+    def test_demo_with_the_real_gov_zone(self):
+        run('git', 'clone', '-q', '-b', 'dev', data('gov-zone.bundle'), os.path.join(self.folder, 'gov'))
+        self.demo('--zone', os.path.join(self.folder, 'gov', 'gov.zone.txt'), '--origin', 'gov.')
+
+    def test_default_policy_is_refused_for_the_root(self):
+        root = zone_of('root-signed', 'root-2019121300.unsigned.zone.zst')
+        with Cluster(root, origin='.') as c:
+            c.edit('policy.yaml', lambda text: text.replace('validity: 28d', 'validity: 21d').replace('refresh: 14d', 'refresh: 10d'))
+            c.start()
+            for site in cluster.SITES:
+                reason = wait_for(f'the input parked at {site}', lambda: c.parked(site))[0]
+                self.assertIn('refresh', reason)
+                self.assertIn('SOA EXPIRE', reason)
+            self.assertIsNone(c.serial('zrh'))
+            self.assertIsNone(c.cert('zrh'))
+
+
+if __name__ == '__main__':
+    cluster.main()

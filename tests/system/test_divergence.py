@@ -1,0 +1,83 @@
+"""Goal: a site with other content never serves it: it is shown as diverged with the class, serves what a quorum certified, and
+rejoins when its input is right again.
+Method: one site gets an input with one changed record under the same serial; then all get the next serial."""
+import unittest
+
+import cluster
+from cluster import SITES, Cluster, small_zone, wait_for
+
+
+def served_markers(c, sites=SITES):
+    return {site: c.marker(site) for site in sites}
+
+
+class Divergence(unittest.TestCase):
+    def test_changed_record_at_one_site_is_never_served(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.write_zone(small_zone(1, 'other'), ['sin'])
+            c.start()
+            served = set()
+
+            def all_have_one():
+                markers = served_markers(c)
+                served.update(markers.values())
+                return set(markers.values()) == {'one'}
+            wait_for('the certified content at all sites', all_have_one)
+            self.assertEqual(served - {None}, {'one'})
+            c.assert_same_everywhere()
+            diverged = wait_for('sin shown as diverged by zrh', lambda: c.zone_status('zrh')['diverged'])
+            self.assertEqual([(row['site'], row['classes']) for row in diverged], [('sin', 'D')])
+            self.assertEqual(c.site_status('sin', 'sin')['state'], 'diverged')
+            for observer in SITES:
+                code, line = c.health(observer)
+                self.assertEqual(code, 2, line)
+            self.assertTrue(c.log_lines('sin', 'site.diverged'))
+            self.rejoin(c)
+
+    def rejoin(self, c):
+        c.write_zone(small_zone(2, 'two'))
+        c.wait_marker('two')
+        wait_for('sin has rejoined', lambda: not c.zone_status('zrh')['diverged'] and
+                 c.site_status('sin', 'sin')['state'] == 'ok')
+        wait_for('health 0', lambda: all(c.health(site)[0] == 0 for site in SITES))
+        c.assert_same_everywhere()
+
+    def test_changed_record_in_a_later_version_leaves_the_site_with_the_certified_one(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.start()
+            c.wait_marker('one')
+            c.write_zone(small_zone(2, 'other'), ['sin'])
+            wait_for('the other content taken', lambda: c.log_lines('sin', 'input serial 2:'))
+            c.write_zone(small_zone(2, 'two'), ['zrh', 'sjc'])
+            seen = set()
+
+            def current():
+                seen.add(c.marker('sin'))
+                return c.marker('zrh') == c.marker('sin') == 'two'
+            wait_for('the certified version at sin', current)
+            self.assertLessEqual(seen, {'one', 'two', None})
+            wait_for('sin is shown', lambda: c.site_status('zrh', 'sin')['state'] == 'diverged' or
+                     c.zone_status('zrh')['diverged'] or c.parked('sin'))
+            self.rejoin_with(c, 3)
+
+    def rejoin_with(self, c, serial):
+        c.write_zone(small_zone(serial, f'v{serial}'))
+        c.wait_marker(f'v{serial}')
+        wait_for('health 0', lambda: all(c.health(site)[0] == 0 for site in SITES))
+
+    def test_other_key_set_at_one_site_is_shown_as_class_k(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            with open(c.path('keyset.yaml')) as file:
+                text = file.read()
+            with open(c.path('sin', 'keyset.yaml'), 'w') as file:
+                file.write(text.replace('dnskey-ttl: 3600', 'dnskey-ttl: 7200'))
+            c.edit('sin', lambda text: text.replace('keys: ../keyset.yaml', 'keys: keyset.yaml'))
+            c.start()
+            c.wait_marker('one', ('zrh', 'sjc'))
+            c.wait_marker('one', ['sin'])
+            c.assert_same_everywhere()
+            wait_for('somebody says so', lambda: c.health('sin')[0] > 0)
+
+
+if __name__ == '__main__':
+    cluster.main()

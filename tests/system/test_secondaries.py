@@ -1,0 +1,190 @@
+"""Goal: real secondaries get each release by TSIG AXFR after NOTIFY, and a real resolver validates answers through them.
+Method: NSD and Knot with all three sites as primaries, Knot checking DNSSEC itself; an Unbound before each of them with the
+zone's DS as trust anchor. The zone's SOA REFRESH is two hours, so that only NOTIFY can bring a change in time."""
+import re
+import unittest
+
+import cluster
+from cluster import SITES, Cluster, find_tool, free_port, run, small_zone, wait_for
+
+NSD_CONF = '''server:
+  ip-address: 127.0.0.1@{port}
+  username: ""
+  database: ""
+  zonesdir: "{folder}"
+  zonelistfile: "{folder}/zone.list"
+  xfrdfile: "{folder}/xfrd.state"
+  xfrdir: "{folder}"
+  pidfile: ""
+  server-count: 1
+  verbosity: 2
+remote-control:
+  control-enable: no
+key:
+  name: demo-key
+  algorithm: hmac-sha256
+  secret: "{secret}"
+zone:
+  name: xc.
+  zonefile: xc.signed
+  allow-notify: 127.0.0.1 demo-key
+{masters}
+'''
+
+KNOT_CONF = '''server:
+  listen: 127.0.0.1@{port}
+  rundir: {folder}
+database:
+  storage: {folder}
+log:
+  - target: stderr
+    any: info
+key:
+  - id: demo-key
+    algorithm: hmac-sha256
+    secret: {secret}
+remote:
+{masters}
+acl:
+  - id: notify
+    address: 127.0.0.1
+    key: demo-key
+    action: notify
+zone:
+  - domain: xc.
+    storage: {folder}
+    master: [{names}]
+    acl: notify
+    dnssec-validation: on
+    zonefile-load: none
+    zonefile-sync: -1
+'''
+
+UNBOUND_CONF = '''server:
+  interface: 127.0.0.1@{port}
+  username: ""
+  chroot: ""
+  directory: "{folder}"
+  pidfile: ""
+  do-daemonize: no
+  use-syslog: no
+  verbosity: 1
+  num-threads: 1
+  do-not-query-localhost: no
+  module-config: "validator iterator"
+  trust-anchor: "{anchor}"
+  cache-max-ttl: 0
+  cache-max-negative-ttl: 0
+remote-control:
+  control-enable: no
+stub-zone:
+  name: xc.
+  stub-addr: 127.0.0.1@{upstream}
+'''
+
+
+def dig(port, *words):
+    """(rcode, flags, the whole answer)."""
+    said = run('dig', '@127.0.0.1', '-p', str(port), '+tries=1', '+time=5', '+dnssec', *words, check=False).stdout
+    status, flags = re.search(r'status: (\w+)', said), re.search(r'flags: ([a-z ]+);', said)
+    return (status and status[1]), (flags[1].split() if flags else []), said
+
+
+class Secondaries(unittest.TestCase):
+    def configure(self, c, name, template, **values):
+        folder = c.path(name)
+        cluster.os.mkdir(folder)
+        port = free_port()
+        with open(c.path(name, 'conf'), 'w') as file:
+            file.write(template.format(port=port, folder=folder, secret=self.secret(c), **values))
+        return port
+
+    def secret(self, c):
+        return cluster.base64.b64encode(c.key[1]).decode()
+
+    def start_nsd(self, c):
+        masters = '\n'.join(f'  request-xfr: AXFR 127.0.0.1@{c.ports[site, "xfr"]} demo-key' for site in SITES)
+        port = self.configure(c, 'nsd', NSD_CONF, masters=masters)
+        run(find_tool('nsd-checkconf'), c.path('nsd', 'conf'))
+        c.spawn(find_tool('nsd'), '-d', '-c', c.path('nsd', 'conf'), log=c.path('nsd', 'log'))
+        return port
+
+    def start_knot(self, c):
+        masters = '\n'.join(f'  - id: {site}\n    address: 127.0.0.1@{c.ports[site, "xfr"]}\n    key: demo-key' for site in SITES)
+        port = self.configure(c, 'knot', KNOT_CONF, masters=masters, names=', '.join(SITES))
+        run(find_tool('knotc'), '-c', c.path('knot', 'conf'), 'conf-check')
+        c.spawn(find_tool('knotd'), '-c', c.path('knot', 'conf'), log=c.path('knot', 'log'))
+        return port
+
+    def start_unbound(self, c, name, upstream, anchor):
+        port = self.configure(c, name, UNBOUND_CONF, upstream=upstream, anchor=anchor)
+        run(find_tool('unbound-checkconf'), c.path(name, 'conf'))
+        c.spawn(find_tool('unbound'), '-d', '-c', c.path(name, 'conf'), log=c.path(name, 'log'))
+        wait_for(f'{name} answers', lambda: dig(port, 'xc.', 'SOA')[0])
+        return port
+
+    def serial_at(self, port):
+        said = run('dig', '@127.0.0.1', '-p', str(port), '+short', '+tries=1', '+time=2', 'xc.', 'SOA', check=False).stdout.split()
+        return int(said[2]) if len(said) == 7 else None
+
+    def check_answers(self, port):
+        """What a validating resolver must say with AD: a positive answer, an alias, a referral's DS, and two kinds of denial."""
+        for words, rcode in ((('a.nic.xc', 'A'), 'NOERROR'), (('www.nic.xc', 'A'), 'NOERROR'), (('d000.xc', 'DS'), 'NOERROR'),
+                             (('nope.xc', 'A'), 'NXDOMAIN'), (('a.nic.xc', 'MX'), 'NOERROR'), (('d001.xc', 'DS'), 'NOERROR')):
+            got, flags, said = wait_for(f'{words} answered', lambda: (a := dig(port, *words))[0] == rcode and a)
+            self.assertEqual(got, rcode, said)
+            self.assertIn('ad', flags, said)
+
+    def test_secondaries_follow_each_release_and_answers_validate(self):
+        for tool in ('nsd', 'nsd-checkconf', 'knotd', 'unbound', 'unbound-checkconf', 'dig'):
+            find_tool(tool)
+        with Cluster(small_zone(1, 'one')) as c:
+            nsd, knot = self.start_nsd(c), self.start_knot(c)
+            targets = ', '.join(f'{{to: 127.0.0.1@{port}, key: demo-key}}' for port in (nsd, knot))
+            for site in SITES:
+                c.edit(site, lambda text: text.replace('log:\n', f'  notify: [{targets}]\nlog:\n'))
+            c.start()
+            c.wait_marker('one')
+            self.follow(c, nsd, knot)
+            anchor = c.ds()
+            for name, upstream in (('unbound-nsd', nsd), ('unbound-knot', knot)):
+                self.check_answers(self.start_unbound(c, name, upstream, anchor))
+            self.check_change(c, nsd, knot)
+            self.check_without_lead(c, nsd, knot)
+            self.check_wrong_anchor(c, nsd, anchor)
+
+    def follow(self, c, nsd, knot):
+        serial = c.wait_released()
+        for name, port in (('nsd', nsd), ('knot', knot)):
+            wait_for(f'{name} serves {serial}', lambda: self.serial_at(port) == serial)
+
+    def check_change(self, c, nsd, knot):
+        c.write_zone(small_zone(2, 'two'))
+        c.wait_marker('two')
+        self.follow(c, nsd, knot)
+        for port in (nsd, knot):
+            self.assertIn('"two"', dig(port, 'marker.xc', 'TXT')[2])
+        self.assertTrue(any(c.log_lines(site, 'AXFR') for site in SITES))
+        with open(c.path('knot', 'log')) as file:
+            self.assertIn('DNSSEC', file.read())
+
+    def check_without_lead(self, c, nsd, knot):
+        """The site that notified is stopped: another one takes over."""
+        lead = next(row['name'] for row in c.status('sin')['sites'] if row['leads'])
+        c.stop(lead)
+        rest = [site for site in SITES if site != lead]
+        c.write_zone(small_zone(3, 'three'))
+        c.wait_marker('three', rest)
+        serial = c.wait_released(rest)
+        for name, port in (('nsd', nsd), ('knot', knot)):
+            wait_for(f'{name} serves {serial} without {lead}', lambda: self.serial_at(port) == serial)
+
+    def check_wrong_anchor(self, c, upstream, anchor):
+        """That validation means something: with another DS the same answers are bogus."""
+        wrong = anchor[:-2] + ('00' if anchor[-2:] != '00' else '11')
+        port = self.start_unbound(c, 'unbound-wrong', upstream, wrong)
+        self.assertEqual(dig(port, 'a.nic.xc', 'A')[0], 'SERVFAIL')
+
+
+if __name__ == '__main__':
+    cluster.main()
