@@ -4,6 +4,8 @@
 
 #define DEADLINE_FACTOR_MAX 8
 #define AUTHOR_OUT_FIRST_MS 60000
+#define AUTHOR_OUT_MINOR_MS 5000
+#define REFUSALS_MS 1000 /* the other sites' refusals are waited for before an author's ends the round */
 #define AUTHOR_OUT_MAX_MS 600000
 
 const char *csn_round_end_text(enum csn_round_end end)
@@ -132,11 +134,19 @@ static unsigned accusers(const struct csn_leader *leader, const struct csn_leade
     return found;
 }
 
-static void leave_out(struct csn_leader *leader, struct csn_leader_zone *zone, unsigned member)
+/* The refusal that takes an author out says nothing of its HSM. */
+static bool is_minor(const struct csn_fact *fact)
+{
+    return fact != NULL && fact->is_refused && fact->test != CSN_TEST_SIGN;
+}
+
+static void leave_out(struct csn_leader *leader, struct csn_leader_zone *zone, unsigned member, bool is_accused)
 {
     struct csn_author_out *out = &zone->authors_out[member];
-    uint64_t pause_ms = 2 * out->pause_ms;
-    out->pause_ms = pause_ms == 0 ? AUTHOR_OUT_FIRST_MS : pause_ms < AUTHOR_OUT_MAX_MS ? pause_ms : AUTHOR_OUT_MAX_MS;
+    out->is_minor = !is_accused && is_minor(fact_of(leader, zone, member));
+    uint64_t first_ms = out->is_minor ? AUTHOR_OUT_MINOR_MS : AUTHOR_OUT_FIRST_MS;
+    uint64_t pause_ms = 2 * out->pause_ms > first_ms ? 2 * out->pause_ms : first_ms;
+    out->pause_ms = pause_ms < AUTHOR_OUT_MAX_MS ? pause_ms : AUTHOR_OUT_MAX_MS;
     out->until_ms = leader->now.mono_ms + out->pause_ms;
     out->boot = leader->peers.peers[member].report.boot;
     csn_leader_trace(leader, CSN_TRACE_AUTHOR_OUT, zone)->site = leader->cluster.members[member].number;
@@ -157,7 +167,7 @@ static void judge_authors(struct csn_leader *leader, struct csn_leader_zone *zon
         bool is_slow = end == CSN_ROUND_END_DEADLINE && is_any_offered && is_missing(leader, zone, member);
         bool is_accused = accusers(leader, zone, site) > leader->cluster.faults;
         if (has_failed(leader, zone, member) || is_slow || is_accused) {
-            leave_out(leader, zone, member);
+            leave_out(leader, zone, member, is_accused);
         }
     }
 }
@@ -256,6 +266,20 @@ static void end_trace(struct csn_leader *leader, struct csn_leader_zone *zone, e
     }
 }
 
+/* Those whose bytes were certified, and those that could vote again. */
+static void forgive_authors(const struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    for (unsigned i = 0; i < zone->proposal.author_count; i++) {
+        zone->authors_out[csn_member_index(&leader->cluster, zone->proposal.authors[i])] = (struct csn_author_out){0};
+    }
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = fact_of(leader, zone, i);
+        if (zone->authors_out[i].is_minor && fact != NULL && fact->has_held) {
+            zone->authors_out[i] = (struct csn_author_out){0};
+        }
+    }
+}
+
 static void succeed(struct csn_leader *leader, struct csn_leader_zone *zone)
 {
     end_trace(leader, zone, CSN_ROUND_END_CERTIFIED);
@@ -268,9 +292,7 @@ static void succeed(struct csn_leader *leader, struct csn_leader_zone *zone)
     zone->disagreed_pause_s = 0;
     leader->has_success = true;
     leader->success_ms = leader->now.mono_ms;
-    for (unsigned i = 0; i < zone->proposal.author_count; i++) {
-        zone->authors_out[csn_member_index(&leader->cluster, zone->proposal.authors[i])] = (struct csn_author_out){0};
-    }
+    forgive_authors(leader, zone);
 }
 
 void csn_round_abandon(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
@@ -319,10 +341,11 @@ static enum csn_round_end judge(const struct csn_leader *leader, const struct cs
     if (possible_agreement(leader, zone) < quorum) {
         return is_disagreed(leader, zone) ? CSN_ROUND_END_DISAGREED : CSN_ROUND_END_UNREACHABLE;
     }
-    if (has_failed_author(leader, zone)) {
-        return CSN_ROUND_END_AUTHOR;
+    if (possible_votes(leader, zone) < quorum) {
+        return CSN_ROUND_END_UNREACHABLE;
     }
-    return possible_votes(leader, zone) < quorum ? CSN_ROUND_END_UNREACHABLE : CSN_ROUND_END_CERTIFIED;
+    bool is_early = leader->now.mono_ms - zone->began_ms < REFUSALS_MS;
+    return !is_early && has_failed_author(leader, zone) ? CSN_ROUND_END_AUTHOR : CSN_ROUND_END_CERTIFIED;
 }
 
 void csn_round_advance(struct csn_leader *leader, struct csn_leader_zone *zone)

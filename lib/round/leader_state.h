@@ -16,7 +16,8 @@
 /* An author that failed is left out for a while that doubles. */
 struct csn_author_out {
     uint64_t until_ms, pause_ms;
-    uint32_t boot; /* of the site when it failed; a later one clears it */
+    uint32_t boot;  /* of the site when it failed; a later one clears it */
+    bool is_minor;  /* it refused P for a reason that says nothing of its HSM; its next vote clears it */
 };
 
 struct csn_leader_zone {

@@ -1,0 +1,419 @@
+/* Goal: a leader asks, leads, proposes and gives way as L1-L5 say. Method: a leader alone, fed with reports of three sites made by
+ * hand; what it sends is looked at. */
+#include "round/leader.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "round/node.h"
+#include "round_world.h"
+
+struct hand {
+    struct world world; /* cluster and zone only */
+    struct csn_leader *leader;
+    struct csn_effects effects; /* since the last look */
+    uint64_t now_ms;
+    uint64_t report_seq;
+    struct csn_row rows[WORLD_SITES];
+    struct csn_term promised[WORLD_SITES];
+    bool is_silent[WORLD_SITES];
+    int64_t clock_ahead_s[WORLD_SITES];
+};
+
+static struct csn_event event_of(const struct hand *hand, enum csn_event_kind kind)
+{
+    return (struct csn_event){.kind = kind, .now = {.wall_s = WORLD_START_S + hand->now_ms / 1000, .mono_ms = hand->now_ms}};
+}
+
+static void statement(struct hand *hand, enum csn_statement_kind kind, uint16_t signer, struct csn_bytes body)
+{
+    static const uint8_t signature[CSN_SIGNATURE_SIZE];
+    struct csn_event event = event_of(hand, CSN_EVENT_STATEMENT);
+    event.statement.kind = kind;
+    event.statement.signer = signer;
+    event.statement.incarnation = 1;
+    event.statement.body = body;
+    event.statement.signature = signature;
+    csn_leader_step(hand->leader, &event, &hand->effects);
+}
+
+static void report(struct hand *hand, unsigned site)
+{
+    struct csn_buf rows = {0}, octets = {0};
+    csn_row_encode(&hand->rows[site], &rows);
+    struct csn_body_report body = {.boot = 1,
+                                   .seq = ++hand->report_seq,
+                                   .clock_s = (uint64_t)((int64_t)(WORLD_START_S + hand->now_ms / 1000) +
+                                                         hand->clock_ahead_s[site]),
+                                   .promised = hand->promised[site],
+                                   .state = CSN_NODE_OK,
+                                   .hsm = CSN_HSM_GOOD,
+                                   .table_count = 1,
+                                   .row_count = 1,
+                                   .rows = csn_buf_view(&rows)};
+    csn_body_report_encode(&body, &octets);
+    statement(hand, CSN_STATEMENT_REPORT, (uint16_t)(site + 1), csn_buf_view(&octets));
+    csn_buf_fini(&rows);
+    csn_buf_fini(&octets);
+}
+
+/* Ticks, and a report of each site that is not silent, every 250 ms. */
+static void run(struct hand *hand, uint64_t span_ms)
+{
+    for (uint64_t end_ms = hand->now_ms + span_ms; hand->now_ms < end_ms; hand->now_ms += CSN_TICK_MS) {
+        struct csn_event tick = event_of(hand, CSN_EVENT_TICK);
+        csn_leader_step(hand->leader, &tick, &hand->effects);
+        for (unsigned i = 0; i < WORLD_SITES && hand->now_ms % 250 == 0; i++) {
+            if (!hand->is_silent[i]) {
+                report(hand, i);
+            }
+        }
+    }
+}
+
+/* The last LEAD or proposal since the effects were cleared; NULL: none. */
+static const struct csn_effect *last_sent(const struct hand *hand, enum csn_statement_kind kind)
+{
+    for (size_t i = hand->effects.count; i > 0; i--) {
+        const struct csn_effect *effect = &hand->effects.items[i - 1];
+        if (effect->kind == CSN_EFFECT_SEND && effect->send.kind == kind) {
+            return effect;
+        }
+    }
+    return NULL;
+}
+
+static struct csn_body_lead last_lead(const struct hand *hand)
+{
+    struct csn_body_lead body;
+    const struct csn_effect *sent = last_sent(hand, CSN_STATEMENT_LEAD);
+    assert_non_null(sent);
+    assert_int_equal(csn_body_lead_decode(sent->send.body, &body), CSN_OK);
+    return body;
+}
+
+static bool last_proposal(const struct hand *hand, struct csn_body_proposal *ret_body)
+{
+    const struct csn_effect *sent = last_sent(hand, CSN_STATEMENT_PROPOSAL);
+    if (sent != NULL) {
+        assert_int_equal(csn_body_proposal_decode(sent->send.body, ret_body), CSN_OK);
+    }
+    return sent != NULL;
+}
+
+static void promise_all(struct hand *hand)
+{
+    struct csn_body_lead lead = last_lead(hand);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->promised[i] = lead.term;
+    }
+}
+
+static struct hand *make_hand(void)
+{
+    struct hand *hand = csn_calloc(1, sizeof(*hand));
+    world_init(&hand->world);
+    hand->now_ms = 100000;
+    hand->leader = csn_leader_new(&hand->world.cluster, 1, &hand->world.zone, 1);
+    struct csn_event start = event_of(hand, CSN_EVENT_START);
+    csn_leader_step(hand->leader, &start, &hand->effects);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        struct csn_row *row = &hand->rows[i];
+        memcpy(row->zone, hand->world.zone.zone, CSN_NAME_MAX);
+        row->hsm = CSN_HSM_GOOD;
+        row->policy = hand->world.zone.policy;
+        row->keyset = hand->world.zone.keyset;
+        row->input_count = 1;
+        row->inputs[0] = world_input(1, 'a');
+    }
+    return hand;
+}
+
+/* In LEADING, effects cleared before its first proposal. */
+static struct hand *make_leading(void)
+{
+    struct hand *hand = make_hand();
+    struct csn_leader_status status;
+    run(hand, 500);
+    promise_all(hand);
+    csn_effects_clear(&hand->effects);
+    run(hand, 500);
+    csn_leader_get_status(hand->leader, event_of(hand, CSN_EVENT_TICK).now, &status);
+    assert_int_equal(status.state, CSN_LEADER_LEADING);
+    return hand;
+}
+
+static void drop_hand(struct hand *hand)
+{
+    csn_effects_fini(&hand->effects);
+    csn_leader_free(hand->leader);
+    world_fini(&hand->world);
+    free(hand);
+}
+
+static void test_leader_asks_only_after_a_quorum_of_reports(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    hand->is_silent[1] = hand->is_silent[2] = true;
+    hand->promised[0] = (struct csn_term){.counter = 41, .coordinator = 2};
+    hand->rows[1].floor.round.term = (struct csn_term){.counter = 50, .coordinator = 2};
+    run(hand, 3000);
+    assert_null(last_sent(hand, CSN_STATEMENT_LEAD));
+    hand->is_silent[1] = false;
+    run(hand, 500);
+    struct csn_body_lead lead = last_lead(hand);
+    assert_int_equal(lead.state, CSN_LEAD_ASKS);
+    assert_int_equal(lead.term.counter, 51); /* above what was promised and what was in a round */
+    drop_hand(hand);
+}
+
+static void test_leader_leads_after_a_quorum_of_promises(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    run(hand, 500);
+    hand->promised[0] = last_lead(hand).term;
+    run(hand, 2000);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_ASKS);
+    hand->promised[1] = last_lead(hand).term;
+    run(hand, 1000);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_LEADS);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(csn_term_compare(body.proposal.round.term, last_lead(hand).term), 0);
+    drop_hand(hand);
+}
+
+static void test_leader_gives_way_to_a_higher_term_and_asks_again(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_term old = last_lead(hand).term;
+    hand->promised[2] = (struct csn_term){.counter = old.counter + 7, .coordinator = 2};
+    run(hand, 500);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_ASKS);
+    assert_int_equal(last_lead(hand).term.counter, old.counter + 8);
+    drop_hand(hand);
+}
+
+static void test_leader_without_quorum_resigns_and_rests(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    hand->is_silent[1] = hand->is_silent[2] = true;
+    run(hand, CSN_SILENT_MS + CSN_NO_QUORUM_MS + 500);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_RESIGNED);
+    hand->is_silent[1] = false;
+    run(hand, 2000);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_ASKS);
+    drop_hand(hand);
+}
+
+static void test_fresh_proposal_is_built_from_the_floors(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    hand->rows[0].floor.has_serial = true;
+    hand->rows[0].floor.serial = 4000000000u - 1;
+    hand->world.zone.serial_rule = CSN_SERIAL_COUNTER;
+    csn_leader_free(hand->leader);
+    hand->leader = csn_leader_new(&hand->world.cluster, 1, &hand->world.zone, 1);
+    hand->rows[1].floor.time_s = WORLD_START_S + hand->now_ms / 1000 + 40;
+    hand->rows[1].floor.schedule_s = 77;
+    hand->clock_ahead_s[0] = -5;
+    hand->clock_ahead_s[2] = 20;
+    hand->rows[2].hsm = CSN_HSM_BAD;
+    run(hand, 500);
+    promise_all(hand);
+    run(hand, 1000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.serial, 4000000000u);
+    assert_int_equal(body.proposal.time_s, hand->rows[1].floor.time_s);
+    assert_int_equal(body.proposal.schedule_s, body.proposal.time_s);
+    assert_int_equal(body.proposal.author_count, 2);
+    drop_hand(hand);
+}
+
+static void test_site_with_a_far_serial_does_not_drag_the_others_along(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].floor.has_serial = true;
+        hand->rows[i].floor.serial = 1790000000;
+    }
+    hand->rows[0].floor.serial = 1790000000u + (UINT32_C(1) << 30) + 5; /* a lone vote for a far serial */
+    run(hand, 500);
+    promise_all(hand);
+    run(hand, 1000);
+    assert_true(last_proposal(hand, &body));
+    assert_true(body.proposal.serial < 1790000000u + (UINT32_C(1) << 29));
+    assert_int_equal(body.proposal.author_count, 2); /* the far one would refuse, so it authors nothing */
+    assert_int_equal(body.proposal.authors[0], 2);
+    drop_hand(hand);
+}
+
+static void test_policy_serial_that_is_too_far_is_not_taken(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    bool has_alarm = false;
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].floor.has_serial = true; /* admitted with a live serial; unixtime is far above it */
+        hand->rows[i].floor.serial = 2024;
+    }
+    run(hand, 500);
+    promise_all(hand);
+    run(hand, 1000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.serial, 2025);
+    for (size_t i = 0; i < hand->effects.count; i++) {
+        const struct csn_effect *effect = &hand->effects.items[i];
+        has_alarm = has_alarm || (effect->kind == CSN_EFFECT_TRACE && effect->trace.what == CSN_TRACE_SERIAL_JUMP);
+    }
+    assert_true(has_alarm);
+    drop_hand(hand);
+}
+
+static void test_input_that_one_site_confirms_is_not_proposed(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    hand->rows[1].inputs[0] = world_input(2, 'a');
+    hand->rows[2].inputs[0] = world_input(3, 'a');
+    run(hand, 500);
+    promise_all(hand);
+    run(hand, 2000);
+    assert_false(last_proposal(hand, &body));
+    hand->rows[0].inputs[0] = hand->rows[1].inputs[0];
+    run(hand, 1000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.input.serial, 2);
+    drop_hand(hand);
+}
+
+static void refuse(struct hand *hand, unsigned site, const struct csn_proposal *proposal, enum csn_test test)
+{
+    struct csn_body_refused body = {.rule = CSN_RULE_R2, .test = (uint8_t)test, .floor = hand->rows[site].floor};
+    struct csn_buf octets = {0};
+    csn_proposal_hash(proposal, &body.hash);
+    csn_body_refused_encode(&body, &octets);
+    statement(hand, CSN_STATEMENT_REFUSED, (uint16_t)(site + 1), csn_buf_view(&octets));
+    csn_buf_fini(&octets);
+}
+
+static void test_refusals_of_a_quorum_for_the_clock_end_the_term(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_body_proposal body;
+    assert_true(last_proposal(hand, &body));
+    for (unsigned i = 0; i < 2; i++) {
+        refuse(hand, i, &body.proposal, CSN_TEST_CLOCK);
+    }
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_RESIGNED);
+    drop_hand(hand);
+}
+
+static void test_failed_rounds_back_off_then_end_the_term(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_body_proposal body, next;
+    assert_true(last_proposal(hand, &body));
+    for (unsigned i = 0; i < CSN_FAILED_MAX; i++) {
+        assert_int_equal(last_lead(hand).state, CSN_LEAD_LEADS);
+        refuse(hand, 0, &body.proposal, CSN_TEST_SERIAL);
+        refuse(hand, 1, &body.proposal, CSN_TEST_SERIAL);
+        if (i + 1 < CSN_FAILED_MAX) {
+            run(hand, 900ULL << i);
+            assert_true(last_proposal(hand, &next));
+            assert_int_equal(next.seq, body.seq); /* pauses 1 s, then 2 s */
+            run(hand, (200ULL << i) + 100);
+            assert_true(last_proposal(hand, &next));
+            assert_true(next.seq > body.seq);
+            body = next;
+        }
+    }
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_RESIGNED);
+    drop_hand(hand);
+}
+
+static void test_refusals_for_policy_do_not_end_the_term(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_body_proposal body;
+    for (unsigned i = 0; i < 6; i++) {
+        assert_true(last_proposal(hand, &body));
+        refuse(hand, 0, &body.proposal, CSN_TEST_POLICY_HERE);
+        refuse(hand, 1, &body.proposal, CSN_TEST_POLICY_HERE);
+        run(hand, 61000);
+        assert_int_equal(last_lead(hand).state, CSN_LEAD_LEADS);
+    }
+    drop_hand(hand);
+}
+
+static void test_lead_moves_when_its_site_is_behind(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    run(hand, 1000);
+    assert_int_equal(last_lead(hand).site, 1);
+    hand->rows[0].diverged = CSN_CLASS_BIT_K;
+    run(hand, 2000);
+    assert_int_equal(last_lead(hand).site, 1); /* moves are damped */
+    run(hand, 3000);
+    assert_int_equal(last_lead(hand).site, 2);
+    hand->rows[0].diverged = 0;
+    run(hand, 10000);
+    assert_int_equal(last_lead(hand).site, 2); /* and not back without need */
+    drop_hand(hand);
+}
+
+/* One that lies (f = 1) cannot drive the term away, nor up to the end of its numbers. */
+static void test_term_of_one_liar_does_not_count(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    hand->world.cluster.faults = 1;
+    csn_leader_free(hand->leader);
+    hand->leader = csn_leader_new(&hand->world.cluster, 1, &hand->world.zone, 1);
+    hand->rows[0].floor.round.term.counter = UINT64_MAX;
+    hand->promised[0].counter = UINT64_MAX;
+    run(hand, 500);
+    assert_int_equal(last_lead(hand).term.counter, 1);
+    hand->promised[1] = hand->promised[2] = last_lead(hand).term;
+    run(hand, 1000);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_LEADS);
+    drop_hand(hand);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_leader_asks_only_after_a_quorum_of_reports),
+        cmocka_unit_test(test_leader_leads_after_a_quorum_of_promises),
+        cmocka_unit_test(test_leader_gives_way_to_a_higher_term_and_asks_again),
+        cmocka_unit_test(test_leader_without_quorum_resigns_and_rests),
+        cmocka_unit_test(test_fresh_proposal_is_built_from_the_floors),
+        cmocka_unit_test(test_site_with_a_far_serial_does_not_drag_the_others_along),
+        cmocka_unit_test(test_policy_serial_that_is_too_far_is_not_taken),
+        cmocka_unit_test(test_input_that_one_site_confirms_is_not_proposed),
+        cmocka_unit_test(test_refusals_of_a_quorum_for_the_clock_end_the_term),
+        cmocka_unit_test(test_failed_rounds_back_off_then_end_the_term),
+        cmocka_unit_test(test_refusals_for_policy_do_not_end_the_term),
+        cmocka_unit_test(test_lead_moves_when_its_site_is_behind),
+        cmocka_unit_test(test_term_of_one_liar_does_not_count),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
