@@ -1,0 +1,613 @@
+/* What a seed draws: the cluster, the zones, which faults and how often; then the work and the fault episodes of the run, the
+ * mending, and the wait for I7. */
+#include "sim/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/checker.h"
+
+#define SETTLE_US (900 * SIM_S)
+#define EPISODE_TRIES 6 /* to draw a kind that this seed has */
+
+/* --- options */
+
+static void plan_zone(struct sim_random *random, unsigned index, struct csn_round_zone *ret_zone)
+{
+    static const uint32_t serials[] = {1, 2026112100, UINT32_C(0xfffffff0), UINT32_C(0x7ffffff8), 1799999990};
+    struct csn_round_zone *zone = ret_zone;
+    *zone = (struct csn_round_zone){.serial_rule = (enum csn_serial_rule)sim_below(random, 3)};
+    zone->zone[0] = 2;
+    zone->zone[1] = 'z';
+    zone->zone[2] = (uint8_t)('0' + index);
+    zone->refresh_interval_s = (uint32_t)sim_between(random, 4, 30);
+    zone->round_deadline_ms = (uint32_t)sim_between(random, 2000, 6000);
+    zone->max_round_age_s = (uint32_t)sim_between(random, 30, 120);
+    zone->refresh_s = 864000;
+    zone->has_live_serial = sim_chance(random, 500000);
+    zone->live_serial = serials[sim_below(random, sizeof(serials) / sizeof(serials[0]))];
+    zone->policy = sim_policy_id(index, 1);
+    zone->keyset = sim_keyset_id(index, 1);
+}
+
+static void plan_base(struct sim_random *random, uint64_t seed, struct sim_options *ret_options)
+{
+    *ret_options = (struct sim_options){.seed = seed,
+                                        .sites = 3,
+                                        .coordinators = 1,
+                                        .zones = 1,
+                                        .quorum = 2,
+                                        .settle_us = SETTLE_US,
+                                        .latency_us = 90 * SIM_MS,
+                                        .compute_us = 100 * SIM_MS,
+                                        .sign_us = 200 * SIM_MS,
+                                        .stage_us = 100 * SIM_MS,
+                                        .disk_us = 10 * SIM_MS};
+    for (unsigned zone = 0; zone < SIM_ZONES_MAX; zone++) {
+        plan_zone(random, zone, &ret_options->zone[zone]);
+    }
+}
+
+void sim_plan_calm(uint64_t seed, struct sim_options *ret_options)
+{
+    struct sim_random random = {sim_mix64(seed)};
+    plan_base(&random, seed, ret_options);
+    for (unsigned zone = 0; zone < SIM_ZONES_MAX; zone++) {
+        ret_options->zone[zone].serial_rule = CSN_SERIAL_COUNTER;
+        ret_options->zone[zone].has_live_serial = false;
+        ret_options->zone[zone].refresh_interval_s = 3600;
+        ret_options->zone[zone].round_deadline_ms = 5000;
+        ret_options->zone[zone].max_round_age_s = 60;
+    }
+}
+
+/* How often a fault of one operation strikes, per million, at most. Episodes are on or off. */
+static const uint32_t chance_most[SIM_FAULT_COUNT] = {
+    [SIM_LOSS] = 300000,          [SIM_DUPLICATE] = 200000,     [SIM_REORDER] = 200000,       [SIM_GARBLE] = 20000,
+    [SIM_CRASH_INSIDE] = 3000,    [SIM_COMPUTE_FAILED] = 50000, [SIM_STAGE_FAILED] = 50000,   [SIM_ROT] = 100000,
+    [SIM_FETCH_FAILED] = 300000,  [SIM_INPUT_LATE] = 400000,    [SIM_INPUT_MISSING] = 200000, [SIM_INPUT_CONFLICT] = 100000,
+    [SIM_DOCUMENT_LATE] = 500000, [SIM_ROGUE] = 300000,
+};
+
+void sim_plan(uint64_t seed, struct sim_options *ret_options)
+{
+    struct sim_random random = {sim_mix64(seed)};
+    plan_base(&random, seed, ret_options);
+    ret_options->zones = sim_chance(&random, 700000) ? 1 : (unsigned)sim_between(&random, 2, SIM_ZONES_MAX);
+    ret_options->duration_us = sim_between(&random, 40, 120) * SIM_S;
+    ret_options->episode_us = sim_between(&random, 1, 10) * SIM_S;
+    ret_options->input_us = sim_between(&random, 3, 20) * SIM_S;
+    ret_options->document_us = sim_between(&random, 10, 60) * SIM_S;
+    ret_options->latency_us = sim_between(&random, 1, 150) * SIM_MS;
+    ret_options->compute_us = sim_between(&random, 1, 500) * SIM_MS;
+    ret_options->sign_us = sim_between(&random, 1, 800) * SIM_MS;
+    ret_options->stage_us = sim_between(&random, 1, 400) * SIM_MS;
+    ret_options->disk_us = sim_between(&random, 1, 60) * SIM_MS;
+    /* Few kinds at a time find more than all at once. */
+    for (unsigned fault = 0; fault < SIM_FAULT_COUNT; fault++) {
+        bool is_on = sim_chance(&random, 400000);
+        uint32_t most = chance_most[fault] > 0 ? chance_most[fault] : 1000000;
+        uint32_t least = chance_most[fault] > 0 ? most / 20 + 1 : most;
+        ret_options->chance[fault] = is_on ? (uint32_t)sim_between(&random, least, most) : 0;
+    }
+}
+
+/* --- inputs and documents */
+
+void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone, const struct csn_input_id *id)
+{
+    struct csn_event event = {.kind = CSN_EVENT_INPUT};
+    struct csn_input_id *newest = &actor->newest_input[zone];
+    if (newest->generation > 0 && csn_input_compare(id, newest) != 1) {
+        return;
+    }
+    *newest = *id;
+    sim_log(world, actor, "input %u of z%u arrives", id->serial, zone);
+    sim_disk_put_input(&actor->disk, zone, id, true);
+    event.input.zone = world->options.zone[zone].zone;
+    event.input.id = *id;
+    event.input.is_confirmed = true;
+    if (actor->is_up) {
+        sim_step(world, actor, &event);
+    }
+}
+
+struct arrival {
+    unsigned zone;
+    struct csn_input_id id;
+};
+
+static void arrive(struct sim_world *world, struct sim_task *task)
+{
+    const struct arrival *arrival = task->data;
+    sim_arrive(world, task->actor, arrival->zone, &arrival->id);
+}
+
+static void send_input(struct sim_world *world, struct sim_actor *actor, unsigned zone, const struct csn_input_id *id)
+{
+    struct arrival *arrival = csn_calloc(1, sizeof(*arrival));
+    uint64_t delay_us = sim_delay(world, SIM_S);
+    *arrival = (struct arrival){.zone = zone, .id = *id};
+    if (sim_draw(world, SIM_INPUT_LATE)) {
+        delay_us += sim_delay(world, 40 * SIM_S);
+    }
+    if (sim_draw(world, SIM_INPUT_CONFLICT)) {
+        arrival->id = sim_input_id(zone, id->generation, id->serial, actor->number);
+    }
+    sim_after(world, delay_us, arrive, actor, arrival);
+}
+
+void sim_issue_input(struct sim_world *world, unsigned zone, const struct csn_input_id *id)
+{
+    world->inputs[zone] = *id;
+    for (unsigned i = 0; i < world->options.sites; i++) {
+        if (!sim_draw(world, SIM_INPUT_MISSING)) {
+            send_input(world, &world->actors[i], zone, id);
+        }
+    }
+}
+
+static void issue_next(struct sim_world *world, unsigned zone)
+{
+    const struct csn_input_id *last = &world->inputs[zone];
+    uint32_t serial = last->serial + (uint32_t)sim_between(&world->random, 1, 5);
+    uint32_t generation = last->generation > 0 ? last->generation : 1;
+    struct csn_input_id id = sim_input_id(zone, generation, serial, 0);
+    sim_issue_input(world, zone, &id);
+}
+
+static void issue_inputs(struct sim_world *world, struct sim_task *task)
+{
+    unsigned zone = (unsigned)task->number;
+    if (!world->is_last_input) {
+        issue_next(world, zone);
+        sim_after(world, sim_delay(world, 2 * world->options.input_us), issue_inputs, NULL, NULL)->number = zone;
+    }
+}
+
+void sim_approve(struct sim_world *world, struct sim_actor *actor, unsigned zone)
+{
+    struct csn_event event = {.kind = CSN_EVENT_DOCUMENTS, .documents = &actor->configs[zone]};
+    actor->configs[zone].policy = sim_policy_id(zone, world->policy[zone]);
+    actor->configs[zone].keyset = sim_keyset_id(zone, world->keyset[zone]);
+    sim_log(world, actor, "documents %u and %u of z%u", world->policy[zone], world->keyset[zone], zone);
+    if (actor->is_up) {
+        sim_step(world, actor, &event);
+    }
+}
+
+static void approve(struct sim_world *world, struct sim_task *task)
+{
+    sim_approve(world, task->actor, (unsigned)task->number);
+}
+
+static void issue_documents(struct sim_world *world, struct sim_task *task)
+{
+    unsigned zone = (unsigned)task->number;
+    if (world->is_last_input) {
+        return;
+    }
+    bool is_policy = sim_chance(&world->random, 500000);
+    world->policy[zone] += is_policy;
+    world->keyset[zone] += !is_policy;
+    for (unsigned i = 0; i < world->actor_count; i++) {
+        uint64_t delay_us = sim_delay(world, SIM_S) + (sim_draw(world, SIM_DOCUMENT_LATE) ? sim_delay(world, 40 * SIM_S) : 0);
+        sim_after(world, delay_us, approve, &world->actors[i], NULL)->number = zone;
+    }
+    sim_after(world, sim_delay(world, 2 * world->options.document_us), issue_documents, NULL, NULL)->number = zone;
+}
+
+/* --- episodes */
+
+static struct sim_actor *any_site(struct sim_world *world)
+{
+    return &world->actors[sim_below(&world->random, world->options.sites)];
+}
+
+static struct sim_actor *any_actor(struct sim_world *world)
+{
+    return &world->actors[sim_below(&world->random, world->actor_count)];
+}
+
+static void hsm_good(struct sim_world *world, struct sim_task *task)
+{
+    sim_set_hsm(world, task->actor, SIM_HSM_GOOD);
+}
+static void clock_good(struct sim_world *world, struct sim_task *task)
+{
+    sim_set_clock(world, task->actor, 0);
+}
+static void disk_good(struct sim_world *world, struct sim_task *task)
+{
+    (void)world;
+    task->actor->disk_factor = 1;
+}
+static void converge(struct sim_world *world, struct sim_task *task)
+{
+    (void)world;
+    task->actor->diverged = 0;
+}
+
+static uint64_t episode_length(struct sim_world *world)
+{
+    return sim_delay(world, sim_chance(&world->random, 500000) ? 5 * SIM_S : 40 * SIM_S);
+}
+
+static void crash(struct sim_world *world, struct sim_actor *actor)
+{
+    if (actor->is_up) {
+        sim_crash(world, actor);
+        sim_restart_later(world, actor);
+    }
+}
+
+static void break_hsm(struct sim_world *world, enum sim_hsm_mode mode)
+{
+    struct sim_actor *actor = any_site(world);
+    sim_set_hsm(world, actor, mode);
+    sim_after(world, episode_length(world), hsm_good, actor, NULL);
+}
+
+/* One clock at a time is off by more than the rules forgive; T is the lower median, so the others go on. */
+static void clock_off(struct sim_world *world)
+{
+    struct sim_actor *actor = &world->actors[world->options.seed % world->actor_count];
+    int64_t offset_s = (int64_t)sim_between(&world->random, 100, 7200);
+    sim_set_clock(world, actor, sim_chance(&world->random, 500000) ? offset_s : -offset_s);
+    sim_after(world, episode_length(world), clock_good, actor, NULL);
+}
+
+static void clock_step(struct sim_world *world)
+{
+    struct sim_actor *actor = any_actor(world);
+    sim_set_clock(world, actor, (int64_t)sim_below(&world->random, 41) - 20);
+}
+
+static void slow_disk(struct sim_world *world)
+{
+    struct sim_actor *actor = any_site(world);
+    actor->disk_factor = (uint32_t)sim_between(&world->random, 5, 100);
+    sim_after(world, episode_length(world), disk_good, actor, NULL);
+}
+
+static void diverge(struct sim_world *world)
+{
+    struct sim_actor *actor = any_site(world);
+    sim_log(world, actor, "diverges");
+    actor->diverged = (unsigned)sim_between(&world->random, 1, 4) + 4 * actor->number;
+    sim_after(world, episode_length(world), converge, actor, NULL);
+}
+
+static void cut(struct sim_world *world)
+{
+    struct sim_actor *from = any_actor(world), *to = any_actor(world);
+    if (from != to) {
+        sim_cut(world, from, to, episode_length(world));
+    }
+}
+
+static void begin_episode(struct sim_world *world, enum sim_fault fault)
+{
+    switch (fault) {
+    case SIM_CUT:
+        cut(world);
+        break;
+    case SIM_ISOLATE:
+        sim_isolate(world, any_actor(world), episode_length(world));
+        break;
+    case SIM_CRASH_NODE:
+        crash(world, any_site(world));
+        break;
+    case SIM_CRASH_LEADER:
+        crash(world, &world->actors[world->options.sites + sim_below(&world->random, world->options.coordinators)]);
+        break;
+    case SIM_DISK_SLOW:
+        slow_disk(world);
+        break;
+    case SIM_CLOCK_STEP:
+        clock_step(world);
+        break;
+    case SIM_CLOCK_OFF:
+        clock_off(world);
+        break;
+    case SIM_HSM_SLOW:
+        break_hsm(world, SIM_HSM_IS_SLOW);
+        break;
+    case SIM_HSM_DEAD:
+        break_hsm(world, SIM_HSM_IS_DEAD);
+        break;
+    case SIM_HSM_WRONG:
+        break_hsm(world, SIM_HSM_IS_WRONG);
+        break;
+    case SIM_DIVERGED:
+        diverge(world);
+        break;
+    default:
+        break;
+    }
+}
+
+static void episodes(struct sim_world *world, struct sim_task *task)
+{
+    static const enum sim_fault kinds[] = {SIM_CUT,        SIM_ISOLATE,   SIM_CRASH_NODE, SIM_CRASH_LEADER,
+                                           SIM_DISK_SLOW,  SIM_CLOCK_STEP, SIM_CLOCK_OFF, SIM_HSM_SLOW,
+                                           SIM_HSM_DEAD,   SIM_HSM_WRONG, SIM_DIVERGED};
+    (void)task;
+    if (!world->is_faulty) {
+        return;
+    }
+    for (unsigned tries = 0; tries < EPISODE_TRIES; tries++) {
+        enum sim_fault fault = kinds[sim_below(&world->random, sizeof(kinds) / sizeof(kinds[0]))];
+        if (sim_draw(world, fault)) {
+            begin_episode(world, fault);
+            break;
+        }
+    }
+    sim_after(world, sim_delay(world, world->options.episode_us), episodes, NULL, NULL);
+}
+
+void sim_begin(struct sim_world *world)
+{
+    world->is_faulty = true;
+    for (unsigned i = 0; i < world->actor_count; i++) {
+        sim_start(world, &world->actors[i]);
+    }
+    for (unsigned zone = 0; zone < world->options.zones; zone++) {
+        if (world->options.input_us > 0) {
+            sim_after(world, sim_delay(world, SIM_S), issue_inputs, NULL, NULL)->number = zone;
+        }
+        if (world->options.document_us > 0) {
+            sim_after(world, sim_delay(world, world->options.document_us), issue_documents, NULL, NULL)->number = zone;
+        }
+    }
+    if (world->options.episode_us > 0) {
+        sim_after(world, 0, episodes, NULL, NULL);
+    }
+}
+
+void sim_mend(struct sim_world *world)
+{
+    sim_log(world, NULL, "faults stop");
+    world->is_faulty = false;
+    world->is_last_input = true;
+    sim_heal(world);
+    for (unsigned i = 0; i < world->actor_count && !world->has_failed; i++) {
+        struct sim_actor *actor = &world->actors[i];
+        actor->diverged = 0;
+        actor->disk_factor = 1;
+        sim_set_clock(world, actor, 0);
+        if (actor->is_node) {
+            sim_set_hsm(world, actor, SIM_HSM_GOOD);
+        }
+        sim_start(world, actor);
+        for (unsigned zone = 0; zone < world->options.zones; zone++) {
+            sim_approve(world, actor, zone);
+        }
+    }
+}
+
+/* --- I7 */
+
+struct goal {
+    bool has_certified;
+    uint8_t round[SIM_ROUND_SIZE]; /* the highest certified before */
+};
+
+static bool is_reached(const struct sim_world *world, const struct goal *goals)
+{
+    for (unsigned zone = 0; zone < world->options.zones; zone++) {
+        for (unsigned i = 0; i < world->options.sites; i++) {
+            const struct sim_served *served = sim_checker_served(world->checker, &world->actors[i], zone);
+            bool is_fresh = served->is_set && served->input_generation == world->inputs[zone].generation &&
+                            served->input_serial == world->inputs[zone].serial &&
+                            (!goals[zone].has_certified || memcmp(served->round, goals[zone].round, SIM_ROUND_SIZE) > 0);
+            if (!is_fresh) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void log_row(struct sim_world *world, const struct sim_actor *actor, unsigned index)
+{
+    struct csn_node_zone_status zone = {0};
+    csn_node_get_zone(actor->node, index, sim_now(world, actor), &zone);
+    const struct csn_row *row = &zone.row;
+    sim_log(world, actor,
+            "z%u: work %s, adopt %s, refusal %u; floor %llu.%u serial %u input %u T %llu policy %u key set %u; newest %llu.%u;"
+            " released %llu.%u; hsm %u diverged %u, %u inputs from %u, %u holds; clock %llu",
+            index, csn_work_text(zone.work), csn_adopt_text(zone.adopt), zone.refusal.is_set ? zone.refusal.test : 0,
+            (unsigned long long)row->floor.round.term.counter, row->floor.round.seq, row->floor.serial, row->floor.input.serial,
+            (unsigned long long)row->floor.time_s, row->floor.policy.number, row->floor.keyset.number,
+            (unsigned long long)row->newest.round.term.counter, row->newest.round.seq,
+            (unsigned long long)row->released.round.term.counter, row->released.round.seq, row->hsm, row->diverged,
+            row->input_count, row->input_count > 0 ? row->inputs[0].serial : 0, row->hold_count,
+            (unsigned long long)sim_now(world, actor).wall_s);
+}
+
+static void log_leader(struct sim_world *world, const struct sim_actor *actor, unsigned index)
+{
+    struct csn_leader_status status;
+    struct csn_leader_zone_status zone;
+    csn_leader_get_status(actor->leader, sim_now(world, actor), &status);
+    csn_leader_get_zone(actor->leader, index, &zone);
+    sim_log(world, actor, "z%u: %s term %llu, %u reporting, newest %llu.%u, last end %s", index, csn_leader_text(status.state),
+            (unsigned long long)status.term.counter, status.reporting, (unsigned long long)zone.newest.term.counter,
+            zone.newest.seq, zone.has_ended ? csn_round_end_text(zone.last_end) : "none");
+}
+
+static void report_stuck(struct sim_world *world)
+{
+    unsigned halted = 0;
+    for (unsigned i = 0; i < world->actor_count; i++) {
+        const struct sim_actor *actor = &world->actors[i];
+        struct csn_node_status status = {0};
+        for (unsigned zone = 0; zone < world->options.zones && actor->is_node; zone++) {
+            log_row(world, actor, zone);
+        }
+        for (unsigned zone = 0; zone < world->options.zones && !actor->is_node; zone++) {
+            log_leader(world, actor, zone);
+        }
+        if (actor->is_node) {
+            csn_node_get_status(actor->node, sim_now(world, actor), &status);
+            halted += status.halt != CSN_HALT_NONE;
+        }
+    }
+    sim_fail(world, "I7: no fresh serial at all sites within %llu s; %u sites are halted",
+             (unsigned long long)(world->options.settle_us / SIM_S), halted);
+}
+
+bool sim_settle(struct sim_world *world)
+{
+    struct goal goals[SIM_ZONES_MAX] = {{0}};
+    uint64_t began_us = world->now_us, until_us = world->now_us + world->options.settle_us;
+    for (unsigned zone = 0; zone < world->options.zones; zone++) {
+        struct sim_served newest;
+        goals[zone].has_certified = sim_checker_newest(world->checker, zone, &newest);
+        if (goals[zone].has_certified) {
+            memcpy(goals[zone].round, newest.round, SIM_ROUND_SIZE);
+        }
+        issue_next(world, zone);
+    }
+    while (!is_reached(world, goals) && world->now_us < until_us && !world->has_failed) {
+        sim_run_until(world, world->now_us + SIM_S / 10);
+    }
+    if (!world->has_failed && !is_reached(world, goals)) {
+        report_stuck(world);
+    }
+    world->stats.settle_us_max = world->now_us - began_us;
+    return !world->has_failed;
+}
+
+bool sim_run(struct sim_world *world)
+{
+    sim_begin(world);
+    sim_run_until(world, world->options.duration_us);
+    if (!world->has_failed) {
+        sim_mend(world);
+    }
+    bool is_good = !world->has_failed && sim_settle(world);
+    world->stats.virtual_us = world->now_us;
+    return is_good;
+}
+
+/* --- a rogue coordinator */
+
+static void spoil_serial(struct sim_random *random, struct csn_proposal *proposal)
+{
+    static const uint32_t steps[] = {UINT32_MAX, UINT32_MAX - 2, 1, 3, 100, UINT32_C(1) << 30, UINT32_C(0x80000000), 1 << 20};
+    proposal->serial += steps[sim_below(random, sizeof(steps) / sizeof(steps[0]))];
+}
+
+static void spoil_time(struct sim_random *random, struct csn_proposal *proposal)
+{
+    static const int32_t steps[] = {-1, 1, -10, 20, 50, 70, 500, -200, -5000};
+    int32_t step = steps[sim_below(random, sizeof(steps) / sizeof(steps[0]))];
+    proposal->time_s += (uint64_t)(int64_t)step;
+    proposal->schedule_s = proposal->schedule_s > proposal->time_s ? proposal->time_s : proposal->schedule_s;
+}
+
+static void spoil_authors(struct sim_random *random, struct csn_proposal *proposal)
+{
+    if (proposal->author_count > 1 && sim_chance(random, 600000)) {
+        unsigned gone = (unsigned)sim_below(random, proposal->author_count);
+        proposal->author_count--;
+        memmove(proposal->authors + gone, proposal->authors + gone + 1,
+                (proposal->author_count - gone) * sizeof(proposal->authors[0]));
+    } else if (sim_chance(random, 300000)) {
+        proposal->authors[proposal->author_count - 1] = 99; /* no member */
+    }
+}
+
+static void spoil_input(struct sim_world *world, struct csn_proposal *proposal)
+{
+    unsigned zone = sim_zone_index(world, proposal->zone);
+    uint32_t serial = proposal->input.serial + (uint32_t)sim_below(&world->random, 9) - 6;
+    unsigned variant = (unsigned)sim_below(&world->random, 2) * (unsigned)sim_between(&world->random, 1, world->options.sites);
+    proposal->input = sim_input_id(zone, proposal->input.generation, serial, variant);
+}
+
+static void spoil_document(struct sim_random *random, struct csn_version_id *version, unsigned zone, bool is_policy)
+{
+    uint32_t number = version->number + (uint32_t)sim_below(random, 4) - 2;
+    *version = is_policy ? sim_policy_id(zone, number) : sim_keyset_id(zone, number);
+    version->digest.octets[0] ^= sim_chance(random, 200000); /* another document under the number */
+}
+
+/* An older round, or the same one with another content. */
+static void spoil_round(struct sim_random *random, struct csn_proposal *proposal)
+{
+    uint32_t back = (uint32_t)sim_below(random, 3);
+    proposal->round.seq = proposal->round.seq > back ? proposal->round.seq - back : proposal->round.seq;
+    proposal->schedule_s = sim_chance(random, 500000) ? proposal->time_s + 1 : proposal->schedule_s;
+}
+
+static void spoil_rest(struct sim_random *random, struct csn_proposal *proposal)
+{
+    switch (sim_below(random, 5)) {
+    case 0:
+        proposal->epoch++;
+        break;
+    case 1:
+        proposal->semantics++;
+        break;
+    case 2:
+        proposal->parent = (struct csn_release){0};
+        break;
+    case 3:
+        proposal->parent.full_root.octets[5] ^= 1;
+        break;
+    default:
+        proposal->schedule_s -= proposal->schedule_s > 20 ? sim_below(random, 20) : 0;
+        break;
+    }
+}
+
+static void spoil(struct sim_world *world, struct csn_proposal *proposal)
+{
+    struct sim_random *random = &world->random;
+    unsigned zone = sim_zone_index(world, proposal->zone);
+    switch (sim_below(random, 8)) {
+    case 0:
+        spoil_serial(random, proposal);
+        break;
+    case 1:
+        spoil_time(random, proposal);
+        break;
+    case 2:
+        spoil_authors(random, proposal);
+        break;
+    case 3:
+        spoil_input(world, proposal);
+        break;
+    case 4:
+        spoil_document(random, &proposal->policy, zone, true);
+        break;
+    case 5:
+        spoil_document(random, &proposal->keyset, zone, false);
+        break;
+    case 6:
+        spoil_round(random, proposal);
+        break;
+    default:
+        spoil_rest(random, proposal);
+        break;
+    }
+}
+
+bool sim_rogue(struct sim_world *world, const struct sim_actor *from, struct csn_bytes body, struct csn_buf *ret_body)
+{
+    struct csn_body_proposal decoded;
+    (void)from;
+    if (!sim_draw(world, SIM_ROGUE) || csn_body_proposal_decode(body, &decoded) != CSN_OK) {
+        return false;
+    }
+    decoded.seq += sim_chance(&world->random, 500000); /* before its own next one */
+    spoil(world, &decoded.proposal);
+    if (sim_chance(&world->random, 300000)) {
+        spoil(world, &decoded.proposal);
+    }
+    csn_body_proposal_encode(&decoded, ret_body);
+    return true;
+}

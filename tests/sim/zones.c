@@ -1,0 +1,332 @@
+/* Symbolic zones: a content root is a hash of what a content depends on, a share is a random number that is drawn once for each
+ * (H(P), author), a version is the list of its shares. And HSMs: slow, dead, signing wrongly. */
+#include "sim/world.h"
+
+#include <string.h>
+
+#include "sim/checker.h"
+
+#define RECORDS 50
+#define SIGNATURES_OF_SHARE 20
+
+struct csn_input_id sim_input_id(unsigned zone, uint32_t generation, uint32_t serial, unsigned variant)
+{
+    uint64_t place = (uint64_t)generation << 32 | serial;
+    return (struct csn_input_id){
+        .generation = generation,
+        .serial = serial,
+        .received = sim_symbol("received", zone, place, variant),
+        .prepared = sim_symbol("prepared", zone, place, variant),
+        .removed_hash = sim_symbol("removed", zone, place, variant),
+    };
+}
+
+struct csn_version_id sim_policy_id(unsigned zone, uint32_t number)
+{
+    return (struct csn_version_id){.number = number, .digest = sim_symbol("policy", zone, number, 0)};
+}
+
+struct csn_version_id sim_keyset_id(unsigned zone, uint32_t number)
+{
+    return (struct csn_version_id){.number = number, .digest = sim_symbol("keyset", zone, number, 0)};
+}
+
+/* --- completions */
+
+static void tell_completion(struct sim_world *world, struct sim_task *task)
+{
+    sim_step(world, task->actor, task->data);
+}
+
+void sim_complete(struct sim_world *world, struct sim_actor *actor, uint64_t delay_us, const struct csn_event *event)
+{
+    struct csn_event *copy = csn_alloc(sizeof(*copy));
+    *copy = *event;
+    sim_after_alive(world, delay_us, tell_completion, actor, copy);
+}
+
+/* What a job needs of its effect. */
+struct job {
+    uint64_t corr;
+    unsigned zone;
+    struct csn_digest hash;
+    struct csn_proposal proposal;
+    struct csn_digest full_root;
+    struct csn_share_offer offers[CSN_MEMBERS_MAX];
+};
+
+static struct job *job_new(const struct sim_world *world, const struct csn_effect *effect)
+{
+    struct job *job = csn_calloc(1, sizeof(*job));
+    job->corr = effect->corr;
+    job->zone = sim_zone_index(world, effect->zone);
+    job->hash = effect->work.hash;
+    job->proposal = *effect->work.proposal;
+    job->full_root = effect->work.full_root;
+    for (unsigned i = 0; effect->work.offers != NULL && i < job->proposal.author_count; i++) {
+        job->offers[i] = effect->work.offers[i];
+    }
+    return job;
+}
+
+/* Durable now, the event a little later: a crash fits between. */
+static void finish(struct sim_world *world, struct sim_actor *actor, const struct csn_event *event)
+{
+    sim_complete(world, actor, sim_delay(world, 2 * SIM_MS), event);
+}
+
+/* --- content */
+
+static struct csn_digest class_root(const char *letter, const struct csn_proposal *proposal, unsigned diverged)
+{
+    struct sim_mixer mixer = sim_mixer(letter);
+    sim_mix(&mixer, proposal->zone, csn_name_size(proposal->zone));
+    sim_mix_digest(&mixer, &proposal->input.prepared);
+    sim_mix_u64(&mixer, proposal->time_s);
+    sim_mix_u64(&mixer, proposal->schedule_s);
+    sim_mix_u64(&mixer, proposal->serial);
+    sim_mix_digest(&mixer, &proposal->policy.digest);
+    sim_mix_digest(&mixer, &proposal->keyset.digest);
+    sim_mix_u64(&mixer, diverged);
+    return sim_mixed(&mixer);
+}
+
+static struct csn_roots roots_of(const struct csn_proposal *proposal, unsigned diverged)
+{
+    return (struct csn_roots){
+        .d = class_root("D", proposal, diverged % 4 == 1 ? diverged : 0),
+        .k = class_root("K", proposal, diverged % 4 == 2 ? diverged : 0),
+        .n = class_root("N", proposal, diverged % 4 == 3 ? diverged : 0),
+        .r = class_root("R", proposal, diverged > 0 && diverged % 4 == 0 ? diverged : 0),
+    };
+}
+
+static struct csn_digest content_of(const struct csn_proposal *proposal, const struct csn_roots *roots)
+{
+    struct sim_mixer mixer = sim_mixer("content");
+    sim_mix(&mixer, proposal->zone, csn_name_size(proposal->zone));
+    sim_mix_u64(&mixer, proposal->serial);
+    sim_mix_u64(&mixer, proposal->time_s);
+    sim_mix_digest(&mixer, &roots->d);
+    sim_mix_digest(&mixer, &roots->k);
+    sim_mix_digest(&mixer, &roots->n);
+    sim_mix_digest(&mixer, &roots->r);
+    return sim_mixed(&mixer);
+}
+
+static void computed(struct sim_world *world, struct sim_task *task)
+{
+    const struct job *job = task->data;
+    struct sim_actor *actor = task->actor;
+    struct csn_event event = {.kind = CSN_EVENT_COMPUTED, .corr = job->corr};
+    struct sim_computed *result = &actor->computed[job->zone];
+    if (sim_draw(world, SIM_COMPUTE_FAILED)) {
+        event.code = CSN_EREFUSED;
+    } else {
+        result->hash = job->hash;
+        result->roots = event.computed = roots_of(&job->proposal, actor->diverged);
+    }
+    finish(world, actor, &event);
+}
+
+void sim_compute(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
+{
+    struct job *job = job_new(world, effect);
+    if (sim_disk_input(&actor->disk, job->zone, &job->proposal.input.prepared) == NULL) {
+        sim_fail(world, "site %u computes with an input that is not in its store", actor->number);
+    }
+    sim_after_alive(world, sim_delay(world, world->options.compute_us), computed, actor, job);
+}
+
+/* --- HSMs */
+
+enum csn_hsm_state sim_hsm_state(const struct sim_actor *actor)
+{
+    return actor->hsm_seen == SIM_HSM_IS_DEAD || actor->hsm_seen == SIM_HSM_IS_WRONG ? CSN_HSM_BAD : CSN_HSM_GOOD;
+}
+
+static void canary(struct sim_world *world, struct sim_task *task)
+{
+    struct sim_actor *actor = task->actor;
+    actor->hsm_seen = actor->hsm;
+    for (unsigned zone = 0; zone < world->options.zones && actor->is_up; zone++) {
+        struct csn_event event = {.kind = CSN_EVENT_HSM};
+        event.hsm.zone = world->options.zone[zone].zone;
+        event.hsm.state = sim_hsm_state(actor);
+        sim_step(world, actor, &event);
+    }
+}
+
+void sim_set_hsm(struct sim_world *world, struct sim_actor *actor, enum sim_hsm_mode mode)
+{
+    sim_log(world, actor, "HSM mode %d", (int)mode);
+    actor->hsm = mode;
+    sim_after(world, sim_delay(world, 10 * SIM_S), canary, actor, NULL);
+}
+
+static void is_signed(struct sim_world *world, struct sim_task *task)
+{
+    const struct job *job = task->data;
+    struct sim_actor *actor = task->actor;
+    struct csn_event event = {.kind = CSN_EVENT_SIGNED, .corr = job->corr};
+    const struct sim_share *old = sim_disk_share(&actor->disk, &job->hash, actor->number);
+    struct sim_share share = {.hash = job->hash, .author = actor->number, .is_good = actor->hsm != SIM_HSM_IS_WRONG};
+    if (old == NULL && actor->hsm == SIM_HSM_IS_DEAD) {
+        event.code = CSN_EHSM;
+    } else {
+        share.b = sim_symbol("share", sim_next(&world->random), actor->number, 0); /* signing twice gives other bytes */
+        event.share.b = old != NULL ? old->b : share.b;
+        event.share.count = SIGNATURES_OF_SHARE;
+        sim_disk_put_share(&actor->disk, &share);
+    }
+    finish(world, actor, &event);
+}
+
+void sim_sign_share(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
+{
+    uint64_t most_us = world->options.sign_us;
+    if (effect->work.proposal->authors[effect->work.author] != actor->number) {
+        sim_fail(world, "site %u signs as author %u", actor->number, effect->work.author);
+    }
+    if (actor->hsm == SIM_HSM_IS_SLOW || actor->hsm == SIM_HSM_IS_DEAD) {
+        most_us = 2 * SIM_MS * effect->work.proposal->author_count * world->options.zone[0].round_deadline_ms;
+    }
+    sim_after_alive(world, sim_delay(world, most_us), is_signed, actor, job_new(world, effect));
+}
+
+void sim_prove(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
+{
+    (void)effect;
+    if (actor->hsm != actor->hsm_seen) {
+        sim_after(world, sim_delay(world, world->options.sign_us), canary, actor, NULL);
+    }
+}
+
+/* --- versions */
+
+static struct csn_digest b_of(const struct sim_version *version)
+{
+    struct sim_mixer mixer = sim_mixer("B");
+    sim_mix_digest(&mixer, &version->parent);
+    for (unsigned i = 0; i < version->share_count; i++) {
+        sim_mix_digest(&mixer, &version->shares[i]);
+    }
+    sim_mix_u64(&mixer, version->is_rotten);
+    return sim_mixed(&mixer);
+}
+
+struct csn_digest sim_version_root(const struct sim_version *version)
+{
+    struct csn_digest b = b_of(version);
+    struct sim_mixer mixer = sim_mixer("full");
+    sim_mix_digest(&mixer, &version->content);
+    sim_mix_digest(&mixer, &b);
+    sim_mix_u64(&mixer, version->earliest_expiry_s);
+    return sim_mixed(&mixer);
+}
+
+/* Own and fetched shares put together; CSN_OK, or why not and whose fault it is. */
+static int combine(const struct sim_actor *actor, const struct job *job, struct sim_version *version, uint16_t *ret_bad_site)
+{
+    *ret_bad_site = 0;
+    version->share_count = job->proposal.author_count;
+    for (unsigned i = 0; i < version->share_count; i++) {
+        uint16_t author = job->proposal.authors[i];
+        const struct sim_share *share = sim_disk_share(&actor->disk, &job->hash, author);
+        if (share == NULL) {
+            return CSN_ENOTFOUND;
+        }
+        version->has_bad_share = version->has_bad_share || !share->is_good;
+        bool is_offered = !job->offers[i].has_root || csn_digest_equal(&job->offers[i].b, &share->b);
+        if (!is_offered || !share->is_good) {
+            *ret_bad_site = author;
+            return is_offered ? CSN_ESIGNATURE : CSN_EMISMATCH;
+        }
+        version->shares[i] = share->b;
+    }
+    return CSN_OK;
+}
+
+static int stage(const struct sim_world *world, const struct sim_actor *actor, const struct job *job, struct sim_version *version,
+                 uint16_t *ret_bad_site)
+{
+    const struct csn_proposal *proposal = &job->proposal;
+    bool has_parent = csn_round_is_none(proposal->parent.round) ||
+                      sim_disk_version(&actor->disk, job->zone, &proposal->parent.full_root) != NULL;
+    *version = (struct sim_version){.zone = job->zone, .parent = proposal->parent.full_root};
+    version->content = content_of(proposal, &actor->computed[job->zone].roots);
+    version->earliest_expiry_s = proposal->time_s + world->options.zone[job->zone].refresh_s / 2;
+    int code = combine(actor, job, version, ret_bad_site);
+    version->full_root = sim_version_root(version);
+    bool is_wanted = csn_digest_is_zero(&job->full_root) || csn_digest_equal(&job->full_root, &version->full_root);
+    return !has_parent ? CSN_ENOTFOUND : code == CSN_OK && !is_wanted ? CSN_EMISMATCH : code;
+}
+
+static void staged(struct sim_world *world, struct sim_task *task)
+{
+    const struct job *job = task->data;
+    struct sim_actor *actor = task->actor;
+    struct sim_version version;
+    struct csn_event event = {.kind = CSN_EVENT_STAGED, .corr = job->corr};
+    event.code = sim_draw(world, SIM_STAGE_FAILED) ? CSN_EIO : stage(world, actor, job, &version, &event.staged.bad_site);
+    if (event.code == CSN_OK) {
+        sim_disk_put_version(&actor->disk, &version);
+        event.staged.b = b_of(&version);
+        event.staged.full_root = version.full_root;
+        event.staged.records = RECORDS;
+        event.staged.signatures = (uint64_t)SIGNATURES_OF_SHARE * version.share_count;
+        event.staged.earliest_expiry_s = version.earliest_expiry_s;
+    }
+    finish(world, actor, &event);
+}
+
+void sim_stage(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
+{
+    struct job *job = job_new(world, effect);
+    sim_after_alive(world, sim_delay(world, world->options.stage_us), staged, actor, job);
+}
+
+struct release {
+    uint64_t corr;
+    unsigned zone;
+    struct csn_digest full_root;
+};
+
+static void released(struct sim_world *world, struct sim_task *task)
+{
+    const struct release *release = task->data;
+    struct csn_event event = {.kind = CSN_EVENT_RELEASED, .corr = release->corr};
+    const struct sim_version *version = sim_disk_version(&task->actor->disk, release->zone, &release->full_root);
+    struct csn_digest root = {{0}};
+    if (version != NULL) {
+        root = sim_version_root(version);
+    }
+    event.code = csn_digest_equal(&root, &release->full_root) ? CSN_OK : CSN_EDAMAGED;
+    finish(world, task->actor, &event);
+}
+
+/* Whether another site has it whole, so that one rotten copy is no loss. */
+static bool is_elsewhere(const struct sim_world *world, const struct sim_actor *actor, const struct sim_version *version)
+{
+    bool is_found = false;
+    for (unsigned i = 0; i < world->options.sites; i++) {
+        const struct sim_version *other = sim_disk_version(&world->actors[i].disk, version->zone, &version->full_root);
+        is_found = is_found || (i != actor->index && other != NULL && !other->is_rotten);
+    }
+    return is_found;
+}
+
+void sim_release(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
+{
+    struct release *release = csn_calloc(1, sizeof(*release));
+    *release = (struct release){.corr = effect->corr,
+                                .zone = sim_zone_index(world, effect->zone),
+                                .full_root = effect->release.certificate->held.full_root};
+    struct sim_version *version = sim_disk_version(&actor->disk, release->zone, &release->full_root);
+    if (version == NULL) {
+        sim_fail(world, "site %u releases a version that is not in its store", actor->number);
+    } else if (is_elsewhere(world, actor, version) && sim_draw(world, SIM_ROT)) {
+        version->is_rotten = true;
+    }
+    sim_after_alive(world, sim_delay(world, world->options.stage_us / 4 + 8), released, actor, release);
+}
