@@ -15,15 +15,30 @@ static struct csn_now now_of(void)
                             .mono_ms = (uint64_t)mono.tv_sec * 1000 + (uint64_t)mono.tv_nsec / 1000000};
 }
 
+static enum csn_level level_of(uint8_t what)
+{
+    switch (what) {
+    case CSN_TRACE_PROPOSED:
+    case CSN_TRACE_REPROPOSED:
+    case CSN_TRACE_LEADER:
+        return CSN_INFO;
+    case CSN_TRACE_ABANDONED:
+    case CSN_TRACE_AUTHOR_OUT:
+    case CSN_TRACE_NO_AUTHORS:
+    case CSN_TRACE_NO_AGREEABLE_SET:
+    case CSN_TRACE_SERIAL_JUMP: /* L3: else an alarm */
+        return CSN_WARNING;
+    default:
+        return CSN_DEBUG;
+    }
+}
+
 static void trace(struct csn_coordinator *coordinator, const struct csn_effect *effect)
 {
     char zone[CSN_NAME_TEXT_MAX];
     csn_name_text(effect->zone, zone);
-    enum csn_level level = effect->trace.what == CSN_TRACE_PROPOSED || effect->trace.what == CSN_TRACE_LEADER   ? CSN_INFO
-                           : effect->trace.what == CSN_TRACE_ABANDONED || effect->trace.what == CSN_TRACE_AUTHOR_OUT ? CSN_WARNING
-                                                                                                                     : CSN_DEBUG;
     const char *end = effect->trace.what == CSN_TRACE_ABANDONED ? csn_round_end_text((enum csn_round_end)effect->trace.number) : "";
-    csn_log(&coordinator->log, level, "trace",
+    csn_log(&coordinator->log, level_of(effect->trace.what), "trace",
             "%s zone %s round %" PRIu64 ".%u.%" PRIu32 " site %u from %u to %u number %" PRIu64 " %s",
             csn_trace_text(effect->trace.what), zone, effect->trace.round.term.counter, effect->trace.round.term.coordinator,
             effect->trace.round.seq, effect->trace.site, effect->trace.from, effect->trace.to, effect->trace.number, end);

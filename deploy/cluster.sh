@@ -128,7 +128,7 @@ make_documents() { # DIR ORIGIN
     {
         echo "name: demo"
         echo "version: 1"
-        # The root's SOA EXPIRE and DS TTLs need a longer refresh than the defaults (docs/PROTOCOL.md).
+        # The root's SOA EXPIRE and DS TTLs need a longer refresh than the defaults (docs/SIGNING.md).
         if [ "$2" = . ]; then
             echo "validity: 28d"
             echo "refresh: 14d"

@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bounded.h"
 #include "bulk.pb-c.h"
 #include "job.h"
 #include "work.h"
 #include "zone/rows.h"
 
+#define REQUEST_MEMORY_MAX ((size_t)16 * 1024) /* of a request taken apart; a larger one is refused */
 #define CERTIFICATES_MAX 64 /* in one reply; the rest is asked for again */
 
 /* A request being answered in a worker thread. */
@@ -189,7 +191,9 @@ static bool is_well_formed(const Consign__BulkRequest *request)
 
 void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct csn_mesh_asked *asked)
 {
-    Consign__BulkRequest *decoded = consign__bulk_request__unpack(NULL, request.size, request.data);
+    struct csn_bounded bounded;
+    csn_bounded_init(&bounded, REQUEST_MEMORY_MAX);
+    Consign__BulkRequest *decoded = consign__bulk_request__unpack(&bounded.allocator, request.size, request.data);
     if (decoded == NULL || !is_well_formed(decoded) || csn_daemon_zone(daemon, decoded->zone.data) == NULL) {
         if (decoded != NULL) {
             consign__bulk_request__free_unpacked(decoded, NULL);

@@ -125,6 +125,7 @@ struct doomed {
     enum csn_table_kind kind;
     uint8_t zone[CSN_NAME_MAX];
     struct csn_digest name;
+    int code;
 };
 
 static void delete_work(void *arg, unsigned part, unsigned parts)
@@ -132,7 +133,16 @@ static void delete_work(void *arg, unsigned part, unsigned parts)
     (void)part;
     (void)parts;
     struct doomed *doomed = arg;
-    csn_table_delete(doomed->daemon->store, doomed->kind, doomed->zone, &doomed->name);
+    doomed->code = csn_table_delete(doomed->daemon->store, doomed->kind, doomed->zone, &doomed->name);
+}
+
+static void delete_done(void *arg)
+{
+    struct doomed *doomed = arg;
+    if (doomed->code == CSN_EIO || doomed->code == CSN_EFULL) {
+        csn_daemon_die(doomed->daemon, doomed->code, "an old version cannot be deleted");
+    }
+    free(doomed);
 }
 
 static void delete_table(struct csn_daemon *daemon, enum csn_table_kind kind, const struct csn_effect *effect,
@@ -143,7 +153,7 @@ static void delete_table(struct csn_daemon *daemon, enum csn_table_kind kind, co
     doomed->kind = kind;
     memcpy(doomed->zone, effect->zone, sizeof(doomed->zone));
     doomed->name = *name;
-    csn_job_run(daemon->loop, 1, delete_work, free, doomed);
+    csn_job_run(daemon->loop, 1, delete_work, delete_done, doomed);
 }
 
 static void execute_zone(struct csn_zone_shell *zone, const struct csn_effect *effect)
@@ -325,6 +335,7 @@ static void on_tick(uv_timer_t *timer)
     struct csn_event event = {.kind = CSN_EVENT_TICK};
     csn_daemon_event(timer->data, &event);
     csn_transfer_tick(timer->data);
+    csn_status_tick(timer->data);
 }
 
 /* A kill at any point is safe, so that stopping needs no ceremony: the worker goes with its socket. */

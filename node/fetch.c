@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bounded.h"
 #include "bulk.pb-c.h"
 #include "inputs.h"
 #include "job.h"
@@ -11,6 +12,7 @@
 #include "zone/rows.h"
 
 #define PIECE_DEADLINE_MS 15000
+#define REPLY_MEMORY_MAX ((size_t)4 * 1024 * 1024) /* of a reply taken apart */
 #define OCTETS_MAX ((size_t)8 << 30) /* of one object; a peer that sends more is given up */
 
 struct fetch {
@@ -281,7 +283,9 @@ static void on_reply(void *arg, int code, struct csn_bytes reply)
         next_site(fetch, code);
         return;
     }
-    fetch->reply = consign__bulk_reply__unpack(NULL, reply.size, reply.data);
+    struct csn_bounded bounded;
+    csn_bounded_init(&bounded, REPLY_MEMORY_MAX);
+    fetch->reply = consign__bulk_reply__unpack(&bounded.allocator, reply.size, reply.data);
     bool is_good = fetch->reply != NULL && is_answer_to(fetch, fetch->reply);
     if (!is_good || fetch->reply->status != CONSIGN__BULK_STATUS__BULK_OK) {
         if (fetch->reply != NULL) {

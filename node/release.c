@@ -17,7 +17,8 @@ struct check {
     struct csn_certificate certificate;
     struct csn_version_view view;
     struct csn_bytes dnskeys[CSN_KEYS_MAX]; /* borrow from the view */
-    size_t dnskey_count;
+    struct csn_bytes unpublished[CSN_KEYS_MAX]; /* borrow from the key set */
+    size_t dnskey_count, unpublished_count;
     struct csn_outcome outcome;
 };
 
@@ -60,6 +61,7 @@ static void check_roots(void *arg, unsigned part, unsigned parts)
     }
     if (code == CSN_OK) {
         collect_keys(check);
+        check->unpublished_count = csn_keyset_rdatas(&check->zone->config->keyset, false, check->unpublished);
     }
     csn_outcome_add(&check->outcome, code, &reason);
 }
@@ -73,6 +75,8 @@ static void verify_part(void *arg, unsigned part, unsigned parts)
                                  .count = check->view.count,
                                  .dnskeys = check->dnskeys,
                                  .dnskey_count = check->dnskey_count,
+                                 .unpublished = check->unpublished,
+                                 .unpublished_count = check->unpublished_count,
                                  .time_s = check->certificate.held.proposal.time_s,
                                  .part = part / 2,
                                  .parts = parts / 2};

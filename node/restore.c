@@ -116,6 +116,8 @@ static void make_core(struct csn_daemon *daemon)
         zones[i].round_deadline_ms = config->policy.round_deadline_ms;
         zones[i].max_round_age_s = config->policy.max_round_age_s;
         zones[i].refresh_s = csn_policy_refresh_at(&config->policy, now_s);
+        zones[i].has_live_serial = config->live_serial <= UINT32_MAX;
+        zones[i].live_serial = (uint32_t)config->live_serial;
         zones[i].policy = config->policy.version;
         zones[i].keyset = config->keyset.version;
     }

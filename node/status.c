@@ -175,14 +175,20 @@ static void fill_released(const struct csn_node_zone_status *core, struct csn_st
     zone->first_expiry_s = held->earliest_expiry_s;
 }
 
+static bool is_heard(const struct csn_daemon *daemon, struct csn_now now, uint16_t site)
+{
+    struct csn_peer_status peer;
+    return csn_node_get_peer(daemon->core, site, &peer) && now.mono_ms - peer.heard_ms <= SILENT_MS;
+}
+
 /* How many sites say that they hold or serve what this node serves: the certificate has q of them, more may have followed. */
-static uint8_t count_holders(const struct csn_daemon *daemon, const struct csn_node_zone_status *core)
+static uint8_t count_holders(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_zone_status *core)
 {
     const struct csn_cluster *cluster = &daemon->config->cluster;
     uint8_t count = 1;
     for (uint8_t i = 0; i < cluster->member_count; i++) {
         const struct csn_row *row = csn_node_peer_row(daemon->core, cluster->members[i].number, core->zone);
-        if (row != NULL && &cluster->members[i] != daemon->config->member &&
+        if (row != NULL && &cluster->members[i] != daemon->config->member && is_heard(daemon, now, cluster->members[i].number) &&
             csn_digest_equal(&row->released.full_root, &core->released->held.full_root)) {
             count++;
         }
@@ -190,31 +196,47 @@ static uint8_t count_holders(const struct csn_daemon *daemon, const struct csn_n
     return count;
 }
 
-static void add_diverged(const struct csn_daemon *daemon, struct csn_status *status, struct csn_status_zone *zone,
-                         const struct csn_member *member, const struct csn_row *row)
+static const struct csn_row *row_of(const struct csn_daemon *daemon, const struct csn_node_zone_status *core, uint8_t member)
+{
+    const struct csn_member *site = &daemon->config->cluster.members[member];
+    return site == daemon->config->member ? &core->row : csn_node_peer_row(daemon->core, site->number, core->zone);
+}
+
+void csn_status_tick(struct csn_daemon *daemon)
+{
+    struct csn_now now = csn_daemon_now(daemon);
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        struct csn_node_zone_status core;
+        csn_node_get_zone(daemon->core, i, now, &core);
+        for (uint8_t j = 0; j < daemon->config->cluster.member_count; j++) {
+            const struct csn_row *row = row_of(daemon, &core, j);
+            uint64_t *since_s = &daemon->zones[i].diverged_since_s[j];
+            *since_s = row == NULL || row->diverged == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
+        }
+    }
+}
+
+static void add_diverged(struct csn_status *status, struct csn_status_zone *zone,
+                         const struct csn_member *member, const struct csn_row *row, uint64_t since_s)
 {
     char classes[5];
     if (row == NULL || row->diverged == 0) {
         return;
     }
-    (void)daemon;
     csn_classes_text(row->diverged, classes);
     struct csn_status_diverged diverged = {.site = csn_status_text(status, "%s", member->name),
                                            .classes = csn_status_text(status, "%s", classes),
-                                           .serial = row->released_serial};
+                                           .serial = row->released_serial,
+                                           .since_s = since_s};
     csn_status_add_diverged(status, zone, &diverged);
 }
 
-static void fill_diverged(const struct csn_daemon *daemon, const struct csn_node_zone_status *core, struct csn_status *status,
-                          struct csn_status_zone *zone)
+static void fill_diverged(const struct csn_daemon *daemon, const struct csn_zone_shell *shell,
+                          const struct csn_node_zone_status *core, struct csn_status *status, struct csn_status_zone *zone)
 {
     const struct csn_cluster *cluster = &daemon->config->cluster;
     for (uint8_t i = 0; i < cluster->member_count; i++) {
-        const struct csn_member *member = &cluster->members[i];
-        const struct csn_row *row = member == daemon->config->member
-                                        ? &core->row
-                                        : csn_node_peer_row(daemon->core, member->number, core->zone);
-        add_diverged(daemon, status, zone, member, row);
+        add_diverged(status, zone, &cluster->members[i], row_of(daemon, core, i), shell->diverged_since_s[i]);
     }
 }
 
@@ -263,12 +285,12 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     zone->expiry_critical_s = refresh_s / 4; /* the fence */
     if (core.released != NULL) {
         fill_released(&core, zone);
-        uint8_t holders = count_holders(daemon, &core);
+        uint8_t holders = count_holders(daemon, now, &core);
         zone->votes = holders > zone->votes ? holders : zone->votes;
     }
     fill_pending(daemon, &core, status, zone);
     fill_parked(shell, status, zone);
-    fill_diverged(daemon, &core, status, zone);
+    fill_diverged(daemon, shell, &core, status, zone);
 }
 
 static const char *leader_name(const struct csn_cluster *cluster, uint16_t number, struct csn_status *status)

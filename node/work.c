@@ -39,8 +39,8 @@ struct op {
     struct csn_digest b, full_root;
     struct csn_version_view view;
     struct csn_zone_roots roots;
-    struct csn_bytes dnskeys[CSN_KEYS_MAX];
-    size_t dnskey_count;
+    struct csn_bytes published[CSN_KEYS_MAX], unpublished[CSN_KEYS_MAX]; /* DNSKEY RDATA; borrow from the key set */
+    size_t published_count, unpublished_count;
     uint16_t bad_site;
 };
 
@@ -517,8 +517,10 @@ static void verify_part(void *arg, unsigned part, unsigned parts)
                                  .entries = op->view.entries,
                                  .count = op->view.count,
                                  .is_carried = op->view.is_carried,
-                                 .dnskeys = op->dnskeys,
-                                 .dnskey_count = op->dnskey_count,
+                                 .dnskeys = op->published,
+                                 .dnskey_count = op->published_count,
+                                 .unpublished = op->unpublished,
+                                 .unpublished_count = op->unpublished_count,
                                  .ds = config->ds,
                                  .ds_count = config->ds_count,
                                  .time_s = work->proposal.time_s,
@@ -587,11 +589,7 @@ void csn_work_stage(struct csn_zone_shell *zone, const struct csn_effect *effect
     struct op *op = op_new(work, effect);
     memcpy(op->offers, effect->work.offers, work->proposal.author_count * sizeof(op->offers[0]));
     op->expected = effect->work.full_root;
-    const struct csn_keyset *keyset = &zone->config->keyset;
-    for (size_t i = 0; i < keyset->key_count; i++) {
-        if (keyset->keys[i].is_published) {
-            op->dnskeys[op->dnskey_count++] = keyset->keys[i].dnskey;
-        }
-    }
+    op->published_count = csn_keyset_rdatas(&zone->config->keyset, true, op->published);
+    op->unpublished_count = csn_keyset_rdatas(&zone->config->keyset, false, op->unpublished);
     csn_job_run(zone->daemon->loop, 1, gather, after_gather, op);
 }

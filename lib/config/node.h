@@ -52,6 +52,7 @@ struct csn_token_key {
 struct csn_zone_config {
     uint8_t zone[CSN_NAME_MAX];
     const char *input; /* zone file; need not be there yet, its folder must */
+    uint64_t live_serial; /* served before Consign: the first serial comes after it; above UINT32_MAX: none */
     const char *policy_path, *keyset_path;
     struct csn_document policy_document, keyset_document; /* own */
     struct csn_policy policy;                             /* owns */

@@ -188,3 +188,14 @@ void csn_keyset_dnskey(const struct csn_keyset *keyset, struct csn_buf *buf, str
                                     .type = CSN_TYPE_DNSKEY,
                                     .count = count};
 }
+
+size_t csn_keyset_rdatas(const struct csn_keyset *keyset, bool is_published, struct csn_bytes ret_rdatas[CSN_KEYS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < keyset->key_count; i++) {
+        if (keyset->keys[i].is_published == is_published) {
+            ret_rdatas[count++] = keyset->keys[i].dnskey;
+        }
+    }
+    return count;
+}

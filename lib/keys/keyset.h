@@ -54,6 +54,9 @@ uint16_t csn_key_tag(struct csn_bytes dnskey);
  * zone that nothing signs: CSN_EREFUSED with a reason. */
 int csn_keyset_check(const struct csn_keyset *keyset, struct csn_reason *reason);
 
+/* DNSKEY RDATA of the keys that are published, or of the others; borrowed. Returns how many. */
+size_t csn_keyset_rdatas(const struct csn_keyset *keyset, bool is_published, struct csn_bytes ret_rdatas[CSN_KEYS_MAX]);
+
 /* The apex DNSKEY RRset of the published keys, packed into `buf` (ret borrows it). */
 void csn_keyset_dnskey(const struct csn_keyset *keyset, struct csn_buf *buf, struct csn_rrset *ret_rrset);
 
