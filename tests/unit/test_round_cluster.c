@@ -139,6 +139,7 @@ static void test_diverged_site_serves_the_certified_version(void **state)
     assert_true(world_run_until(world, 2, 10000));
     assert_int_equal(world->proposal.author_count, 2); /* it authors nothing */
     assert_int_equal(world->proposal.authors[1], 2);
+    assert_int_equal(world->proposals, 3); /* first with it, then without */
 
     /* Still diverged after a restart; until its own content agrees in a later round. */
     world_stop_site(world, 2);
@@ -415,47 +416,69 @@ static void test_documents_at_one_site_only_do_not_wedge(void **state)
     drop_world(world);
 }
 
+static struct world_map copy_map(const struct world_map *from)
+{
+    struct world_map map = {.items = csn_calloc(from->count, sizeof(struct world_blob)), .count = from->count};
+    for (size_t i = 0; i < from->count; i++) {
+        csn_buf_put_bytes(&map.items[i].key, csn_buf_view(&from->items[i].key));
+        csn_buf_put_bytes(&map.items[i].value, csn_buf_view(&from->items[i].value));
+    }
+    return map;
+}
+
+static void free_map(struct world_map *map)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        csn_buf_fini(&map->items[i].key);
+        csn_buf_fini(&map->items[i].value);
+    }
+    free(map->items);
+}
+
+static void expect_halt(struct world *world, const struct world_map *records, const struct world_map *seconds,
+                        enum csn_halt halt)
+{
+    struct csn_node_status status;
+    struct world_disk *disk = &world->sites[0].disk;
+    free_map(&disk->records);
+    free_map(&disk->seconds);
+    disk->records = copy_map(records);
+    disk->seconds = copy_map(seconds);
+    world_start_site(world, 0);
+    csn_node_get_status(world->sites[0].node, world_now(world, 0), &status);
+    assert_int_equal(status.halt, halt);
+}
+
+/* A store from a backup, with its second copy missing, old or current. */
 static void test_restored_store_halts(void **state)
 {
     (void)state;
     struct world *world = make_released();
-    struct world_map old = {0};
-    struct csn_node_status status;
+    const struct world_map none = {0};
     world_stop_site(world, 0);
-    struct world_map *records = &world->sites[0].disk.records;
-    for (size_t i = 0; i < records->count; i++) {
-        struct world_blob copy = {0};
-        csn_buf_put_bytes(&copy.key, csn_buf_view(&records->items[i].key));
-        csn_buf_put_bytes(&copy.value, csn_buf_view(&records->items[i].value));
-        old.items = csn_realloc(old.items, old.count + 1, sizeof(*old.items));
-        old.items[old.count++] = copy;
-    }
+    struct world_map old = copy_map(&world->sites[0].disk.records);
+    struct world_map old_seconds = copy_map(&world->sites[0].disk.seconds);
     world_start_site(world, 0);
     world_give_all(world, 2);
     assert_true(world_run_until(world, 2, 20000));
     world_stop_site(world, 0);
-    /* The store comes back from a backup, and the second copy with it is gone: no vote any more, but adoption goes on. */
-    struct world_map current = world->sites[0].disk.records;
-    world->sites[0].disk.records = old;
-    struct world_map seconds = world->sites[0].disk.seconds;
-    world->sites[0].disk.seconds = (struct world_map){0};
-    world_start_site(world, 0);
-    csn_node_get_status(world->sites[0].node, world_now(world, 0), &status);
-    assert_int_equal(status.halt, CSN_HALT_AMNESIA);
-    assert_true(world_run_until(world, 2, 20000));
-    /* With the second copy in place the floor rises to it: it may go on. */
+    struct world_map current = copy_map(&world->sites[0].disk.records);
+    struct world_map seconds = copy_map(&world->sites[0].disk.seconds);
+
+    expect_halt(world, &current, &none, CSN_HALT_AMNESIA);
     world_stop_site(world, 0);
-    world->sites[0].disk.seconds = seconds;
-    world_start_site(world, 0);
-    csn_node_get_status(world->sites[0].node, world_now(world, 0), &status);
-    assert_int_equal(status.halt, CSN_HALT_NONE);
+    expect_halt(world, &current, &old_seconds, CSN_HALT_AMNESIA);
+    world_stop_site(world, 0);
+    expect_halt(world, &old, &none, CSN_HALT_AMNESIA);
+    assert_true(world_run_until(world, 2, 20000)); /* no vote any more, but it adopts */
+    world_stop_site(world, 0);
+    expect_halt(world, &old, &seconds, CSN_HALT_NONE); /* the floor rises to the copy: it may go on */
     world_give_all(world, 3);
     assert_true(world_run_until(world, 3, 20000));
-    for (size_t i = 0; i < current.count; i++) {
-        csn_buf_fini(&current.items[i].key);
-        csn_buf_fini(&current.items[i].value);
-    }
-    free(current.items);
+    free_map(&old);
+    free_map(&old_seconds);
+    free_map(&current);
+    free_map(&seconds);
     drop_world(world);
 }
 

@@ -437,6 +437,75 @@ static void test_node_assembles_a_certificate_from_equal_votes_only(void **state
     drop_hand(hand);
 }
 
+/* A certificate above an own lone vote does not take its serial back (a model found that it must not). */
+static void test_certificate_does_not_lower_the_floor_below_an_own_vote(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_node_zone_status status;
+    struct csn_proposal lone = proposal_of(hand, 1), later = proposal_of(hand, 2);
+    lone.serial = 500;
+    persisted(hand, work_to_vote(hand, &lone, 1), CSN_OK);
+    struct csn_body_held held = held_of(&later, 0x77);
+    certificate(hand, &held);
+    csn_node_get_zone(hand->node, 0, event_of(hand, CSN_EVENT_TICK).now, &status);
+    assert_int_equal(status.row.floor.round.seq, 2);
+    assert_int_equal(status.row.floor.serial, 500);
+    drop_hand(hand);
+}
+
+/* R3: COMPUTED of q sites before any HSM work. */
+static void test_hsm_is_not_used_before_a_quorum_agrees(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal proposal = proposal_of(hand, 1);
+    struct csn_digest hash;
+    struct csn_roots roots = some_roots(9), other = some_roots(8);
+    proposal.authors[0] = 1;
+    csn_proposal_hash(&proposal, &hash);
+    propose(hand, &proposal, 5, 1);
+    struct csn_event computed = event_of(hand, CSN_EVENT_COMPUTED);
+    computed.corr = find(hand, CSN_EFFECT_COMPUTE)->corr;
+    computed.computed = roots;
+    step(hand, &computed);
+    assert_null(find(hand, CSN_EFFECT_SIGN));
+    say_computed(hand, 2, &hash, &other);
+    assert_null(find(hand, CSN_EFFECT_SIGN));
+    say_computed(hand, 3, &hash, &roots);
+    const struct csn_effect *sign = find(hand, CSN_EFFECT_SIGN);
+    assert_non_null(sign);
+    struct csn_event is_signed = event_of(hand, CSN_EVENT_SIGNED);
+    is_signed.corr = sign->corr;
+    step(hand, &is_signed);
+    assert_non_null(find_sent(hand, CSN_STATEMENT_OFFER));
+    assert_non_null(find(hand, CSN_EFFECT_STAGE));
+    drop_hand(hand);
+}
+
+/* Eight lone votes must not wedge a zone, nor may they grow fast. */
+static void test_with_many_holds_one_fresh_proposal_a_minute_is_accepted(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_refused refused;
+    uint32_t seq = 1;
+    for (; seq <= CSN_HOLDS_MANY + 1; seq++) {
+        struct csn_proposal proposal = proposal_of(hand, seq);
+        persisted(hand, work_to_vote(hand, &proposal, seq), CSN_OK);
+    }
+    struct csn_proposal proposal = proposal_of(hand, seq);
+    propose(hand, &proposal, 5, seq);
+    const struct csn_effect *sent = find_sent(hand, CSN_STATEMENT_REFUSED);
+    assert_non_null(sent);
+    assert_int_equal(csn_body_refused_decode(sent->send.body, &refused), CSN_OK);
+    assert_int_equal(refused.test, CSN_TEST_HOLDS);
+    hand->now_ms += 60000;
+    proposal = proposal_of(hand, seq + 1);
+    persisted(hand, work_to_vote(hand, &proposal, seq + 1), CSN_OK);
+    drop_hand(hand);
+}
+
 static void test_own_vote_that_the_store_does_not_know_halts(void **state)
 {
     (void)state;
@@ -514,6 +583,9 @@ int main(void)
         cmocka_unit_test(test_old_parent_is_refused_and_answered_with_the_certificate),
         cmocka_unit_test(test_certificate_is_adopted_step_by_step),
         cmocka_unit_test(test_node_assembles_a_certificate_from_equal_votes_only),
+        cmocka_unit_test(test_certificate_does_not_lower_the_floor_below_an_own_vote),
+        cmocka_unit_test(test_hsm_is_not_used_before_a_quorum_agrees),
+        cmocka_unit_test(test_with_many_holds_one_fresh_proposal_a_minute_is_accepted),
         cmocka_unit_test(test_own_vote_that_the_store_does_not_know_halts),
         cmocka_unit_test(test_promise_waits_for_silence),
         cmocka_unit_test(test_strangers_and_malformed_are_counted),
