@@ -136,21 +136,30 @@ static uint32_t choose_serial(struct csn_leader *leader, const struct csn_leader
     return is_jump ? last + 1 : serial;
 }
 
-static bool may_author(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member, bool is_strict)
+/* Whom L3 asks for. Better one that failed lately than none; and better one that diverged, for else sites that all diverged would
+ * never have a round to agree in again: it signs only what q sites computed alike, itself included. */
+enum choice { CHOICE_GOOD, CHOICE_FAILED, CHOICE_DIVERGED, CHOICE_COUNT };
+
+/* How far down the choice of authors had to go. Even the last is safe: an author signs only what a quorum computed (R3), so a
+ * wrong choice costs a round; no choice would leave a zone whose sites all differed once without authors for ever. */
+enum author_tier { AUTHORS_GOOD, AUTHORS_DIVERGED_TOO, AUTHORS_FAILED_TOO, AUTHOR_TIERS };
+
+static bool may_author(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member,
+                       enum author_tier tier)
 {
     const struct csn_row *row = csn_leader_ready(leader, zone, member);
     const struct csn_author_out *out = &zone->authors_out[member];
     bool is_out = out->until_ms > leader->now.mono_ms && out->boot == leader->peers.peers[member].report.boot;
     return row != NULL && leader->cluster.members[member].role == CSN_MEMBER_SIGNER && row->hsm == CSN_HSM_GOOD &&
-           row->diverged == 0 && !(is_strict && is_out);
+           (row->diverged == 0 || tier >= AUTHORS_DIVERGED_TOO) && (!is_out || tier >= AUTHORS_FAILED_TOO);
 }
 
-static void choose_authors(const struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set, bool is_strict,
-                           struct csn_proposal *proposal)
+static void choose_authors(const struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set,
+                           enum author_tier tier, struct csn_proposal *proposal)
 {
     proposal->author_count = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
-        if (in_set(set, i) && may_author(leader, zone, i, is_strict)) {
+        if (in_set(set, i) && may_author(leader, zone, i, tier)) {
             proposal->authors[proposal->author_count++] = leader->cluster.members[i].number;
         }
     }
@@ -185,10 +194,7 @@ static void compose(struct csn_leader *leader, const struct csn_leader_zone *zon
     if (zone->has_newest) {
         proposal->parent = csn_certificate_release(&zone->newest);
     }
-    choose_authors(leader, zone, set, true, proposal);
-    if (proposal->author_count == 0) {
-        choose_authors(leader, zone, set, false, proposal); /* better one that failed than none */
-    }
+    choose_authors(leader, zone, set, proposal);
 }
 
 /* Whether a site would let P through, as far as its last report tells. */
@@ -202,8 +208,14 @@ static bool would_pass(const struct csn_leader *leader, const struct csn_leader_
     bool is_young = proposal->time_s + csn_leader_config(leader, zone)->max_round_age_s >= clock_s;
     bool has_policy = row->policy.number > proposal->policy.number || csn_version_equal(&row->policy, &proposal->policy);
     bool has_keyset = row->keyset.number > proposal->keyset.number || csn_version_equal(&row->keyset, &proposal->keyset);
-    bool is_parent = csn_round_compare(row->newest.round, proposal->parent.round) <= 0;
-    return is_young && has_policy && has_keyset && is_parent && csn_vote_test(&tested, CSN_ASK_LEADER, &want, &is) == 0;
+    return is_young && has_policy && has_keyset && csn_vote_test(&tested, CSN_ASK_LEADER, &want, &is) == 0;
+}
+
+/* A leader that missed the newest certificate proposes on the old parent all the same: the refusal brings what it lacks (L4). */
+static bool is_parent_newest(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member,
+                             const struct csn_proposal *proposal)
+{
+    return csn_round_compare(csn_leader_ready(leader, zone, member)->newest.round, proposal->parent.round) <= 0;
 }
 
 static bool would_all_pass(const struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set,
@@ -334,7 +346,8 @@ static unsigned supporters(const struct csn_leader *leader, const struct csn_lea
         bool is_ready = csn_leader_ready(leader, zone, i) != NULL;
         bool is_holder = is_ready && fact != NULL && fact->has_held;
         *ret_holders += is_holder;
-        found += is_holder || (is_ready && would_pass(leader, zone, i, &vote->held.proposal));
+        found += is_holder || (is_ready && is_parent_newest(leader, zone, i, &vote->held.proposal) &&
+                               would_pass(leader, zone, i, &vote->held.proposal));
     }
     return found;
 }
