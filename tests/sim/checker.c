@@ -564,13 +564,10 @@ void sim_checker_delete_version(struct sim_checker *checker, const struct sim_ac
     }
     for (size_t i = 0; i < votes->count; i++) {
         struct vote *vote = &votes->items[i];
-        bool is_kept = vote->is_committed || vote->is_sent;
-        if (!is_kept || !is_same(vote->held.full_root, full_root->octets) ||
-            !is_above_served(checker, actor->index, zone, &vote->held)) {
-            continue;
-        }
-        vote->is_excused = vote->is_excused || is_rotten;
-        if (!vote->is_excused) {
+        bool is_its = is_same(vote->held.full_root, full_root->octets);
+        bool is_kept = (vote->is_committed || vote->is_sent) && is_above_served(checker, actor->index, zone, &vote->held);
+        vote->is_excused = vote->is_excused || (is_its && is_rotten);
+        if (is_its && is_kept && !vote->is_excused) {
             sim_fail(checker->world, "I3: site %u deletes the bytes of its vote in round %llu.%u", actor->number,
                      counter_of(vote->held.round), seq_of(vote->held.round));
         }
