@@ -268,6 +268,22 @@ static void fill_pending(const struct csn_daemon *daemon, const struct csn_node_
                                         daemon->config->cluster.quorum);
 }
 
+/* A site that refuses what the others certify goes on serving by adoption; its operator must hear of it. */
+static void blame_refusal(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, struct csn_status *status)
+{
+    struct csn_digest certified;
+    if (core->released == NULL || !core->refusal.is_set) {
+        return;
+    }
+    csn_proposal_hash(&core->released->held.proposal, &certified);
+    const char *test = csn_test_text(core->refusal.test);
+    if (csn_digest_equal(&certified, &core->refusal.hash) && core->refusal.test != CSN_TEST_DIVERGED && test != NULL) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                         "%s: zone %s: this site refused the round that the others certified; not so (rule R%u): %s",
+                         shell->daemon->config->site, shell->name, core->refusal.rule, test);
+    }
+}
+
 static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_t index, struct csn_status *status)
 {
     const struct csn_zone_shell *shell = &daemon->zones[index];
@@ -288,6 +304,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
         uint8_t holders = count_holders(daemon, now, &core);
         zone->votes = holders > zone->votes ? holders : zone->votes;
     }
+    blame_refusal(&core, shell, status);
     fill_pending(daemon, &core, status, zone);
     fill_parked(shell, status, zone);
     fill_diverged(daemon, shell, &core, status, zone);
