@@ -136,10 +136,6 @@ static uint32_t choose_serial(struct csn_leader *leader, const struct csn_leader
     return is_jump ? last + 1 : serial;
 }
 
-/* Whom L3 asks for. Better one that failed lately than none; and better one that diverged, for else sites that all diverged would
- * never have a round to agree in again: it signs only what q sites computed alike, itself included. */
-enum choice { CHOICE_GOOD, CHOICE_FAILED, CHOICE_DIVERGED, CHOICE_COUNT };
-
 /* How far down the choice of authors had to go. Even the last is safe: an author signs only what a quorum computed (R3), so a
  * wrong choice costs a round; no choice would leave a zone whose sites all differed once without authors for ever. */
 enum author_tier { AUTHORS_GOOD, AUTHORS_DIVERGED_TOO, AUTHORS_FAILED_TOO, AUTHOR_TIERS };
@@ -194,7 +190,9 @@ static void compose(struct csn_leader *leader, const struct csn_leader_zone *zon
     if (zone->has_newest) {
         proposal->parent = csn_certificate_release(&zone->newest);
     }
-    choose_authors(leader, zone, set, proposal);
+    for (int tier = AUTHORS_GOOD; tier < AUTHOR_TIERS && proposal->author_count == 0; tier++) {
+        choose_authors(leader, zone, set, (enum author_tier)tier, proposal);
+    }
 }
 
 /* Whether a site would let P through, as far as its last report tells. */
