@@ -254,8 +254,11 @@ void csn_node_proposal(struct csn_node *node, const struct csn_body_proposal *bo
         return;
     }
     struct csn_node_zone *zone = &node->zones[index];
+    struct csn_round sending = {.term = body->term, .seq = body->seq};
     const struct csn_hold *hold = csn_zone_hold(zone, body->proposal.round);
-    if (csn_term_compare(body->term, node->promised) != 0) {
+    if (csn_round_compare(body->proposal.round, sending) > 0) {
+        csn_node_count(node, CSN_COUNT_MALFORMED); /* a round from the future would leave no round after it */
+    } else if (csn_term_compare(body->term, node->promised) != 0) {
         csn_node_count(node, CSN_COUNT_NOT_PROMISED);
     } else if (hold != NULL && csn_round_compare(body->proposal.round, csn_zone_newest(zone).round) > 0) {
         zone->holds_repeat_ms = 0; /* R2: answered with its HELD, nothing more is tested */

@@ -251,6 +251,17 @@ static bool is_news(const struct csn_node_zone *zone, struct csn_round round)
            !(is_full && csn_round_compare(round, zone->certificates[0].certificate.held.proposal.round) < 0);
 }
 
+static bool has_own_vote(const struct csn_node *node, const struct csn_certificate *certificate)
+{
+    const struct csn_member *self = &node->cluster.members[node->member];
+    for (uint8_t i = 0; i < certificate->vote_count; i++) {
+        if (certificate->votes[i].site == self->number && certificate->votes[i].incarnation == self->incarnation) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void csn_node_certificate(struct csn_node *node, const struct csn_certificate *certificate, struct csn_bytes octets)
 {
     const struct csn_proposal *proposal = &certificate->held.proposal;
@@ -262,6 +273,9 @@ void csn_node_certificate(struct csn_node *node, const struct csn_certificate *c
     struct csn_node_zone *zone = &node->zones[index];
     if (!is_news(zone, proposal->round)) {
         return;
+    }
+    if (has_own_vote(node, certificate)) {
+        csn_node_judge_own(node, zone, &certificate->held);
     }
     adopt(node, zone, certificate, octets);
     csn_tally_prune(&zone->tally, csn_zone_newest(zone).round);

@@ -196,9 +196,8 @@ void csn_node_voted(struct csn_node *node, struct csn_node_zone *zone, const str
     }
 }
 
-/* Amnesia: a HELD of this site above what its store knows was made by a store that is gone. One at or below the floor may be of
- * a hold whose record has been cleared after a release. */
-static void judge_own(struct csn_node *node, struct csn_node_zone *zone, const struct csn_body_held *held)
+/* One at or below the floor may be of a hold whose record has been cleared after a release. */
+void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone, const struct csn_body_held *held)
 {
     const struct csn_hold *hold = csn_zone_hold(zone, held->proposal.round);
     bool is_known = hold != NULL && is_same_body(&hold->held, held);
@@ -237,7 +236,7 @@ void csn_node_seen_held(struct csn_node *node, unsigned member, const struct csn
     csn_proposal_hash(&held->proposal, &hash);
     csn_facts_held(&node->facts, member, &hash, held);
     if (member == node->member) {
-        judge_own(node, zone, held);
+        csn_node_judge_own(node, zone, held);
     }
     if (csn_round_compare(held->proposal.round, csn_zone_newest(zone).round) > 0) {
         const struct csn_tally_vote *kept = csn_tally_add(&zone->tally, member, held, vote);
