@@ -32,6 +32,12 @@ struct csn_serving {
     uint64_t expiry_s; /* first signature to expire, Unix */
 };
 
+/* When every signature of the zone was verified last, and under which documents. */
+struct csn_whole {
+    uint64_t at_s; /* Unix; 0: never in this process */
+    struct csn_version_id policy, keyset;
+};
+
 /* The edge of one zone. */
 struct csn_zone_shell {
     struct csn_daemon *daemon;            /* borrows */
@@ -44,6 +50,7 @@ struct csn_zone_shell {
     struct csn_input *inputs[CSN_INPUTS_CACHED]; /* own references; newest first, may be NULL */
     struct csn_digest verified;  /* full root of the version this process staged and verified last */
     struct csn_serving serving;
+    struct csn_whole whole;
     uint64_t diverged_since_s[CSN_MEMBERS_MAX]; /* Unix, by place in the cluster document; 0: not diverged */
 };
 

@@ -341,7 +341,7 @@ static void ask(struct fetch *fetch)
     }
     csn_buf_fini(&request);
     fetch->code = fetch->code == CSN_OK ? CSN_ENOTFOUND : fetch->code;
-    csn_job_later(fetch->zone->daemon->loop, end, fetch);
+    csn_job_later(fetch->zone->daemon->loop, 0, end, fetch);
 }
 
 void csn_fetch(struct csn_zone_shell *zone, const struct csn_effect *effect)

@@ -83,14 +83,14 @@ static void on_later(uv_timer_t *timer)
     fn(arg);
 }
 
-void csn_job_later(uv_loop_t *loop, csn_job_done_fn *fn, void *arg)
+void csn_job_later(uv_loop_t *loop, uint64_t delay_ms, csn_job_done_fn *fn, void *arg)
 {
     struct later *later = csn_calloc(1, sizeof(*later));
     later->fn = fn;
     later->arg = arg;
     later->timer.data = later;
     uv_timer_init(loop, &later->timer);
-    uv_timer_start(&later->timer, on_later, 0, 0);
+    uv_timer_start(&later->timer, on_later, delay_ms, 0);
 }
 
 void csn_outcome_init(struct csn_outcome *outcome)

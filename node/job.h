@@ -13,8 +13,8 @@ typedef void csn_job_done_fn(void *arg);                                /* in th
 /* `arg` must live until `done` was called; there is no cancelling: a job whose result nobody wants is let run out. */
 void csn_job_run(uv_loop_t *loop, unsigned parts, csn_job_part_fn *work, csn_job_done_fn *done, void *arg);
 
-/* `fn` from the loop, soon, never from inside this call. */
-void csn_job_later(uv_loop_t *loop, csn_job_done_fn *fn, void *arg);
+/* `fn` from the loop after `delay_ms`, never from inside this call. */
+void csn_job_later(uv_loop_t *loop, uint64_t delay_ms, csn_job_done_fn *fn, void *arg);
 
 /* What the parts of a job came to: the first failure, whichever part had it. */
 struct csn_outcome {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "hsm/input.h"
 #include "job.h"
@@ -99,18 +100,39 @@ static void on_public(void *arg, int code, struct csn_bytes public_key, uint8_t 
     csn_hsm_canary(keyring->hsm, &object, key->dnskey, on_canary, keyring);
 }
 
-/* Keys that some event names must be in the token. */
+static bool is_in_token(const struct csn_keyring *keyring, uint16_t key)
+{
+    for (size_t i = 0; i < keyring->zone->token_key_count; i++) {
+        if (keyring->zone->token_keys[i].key == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first event of a list that still counts for some RRset: those before one that has switched everywhere do not. A KSK
+ * signs from its own last event on, so all of that role count while they are published. */
+static size_t first_that_counts(const struct csn_key_list *list, uint64_t now_s)
+{
+    size_t first = 0;
+    for (size_t i = 0; list->role == CSN_ROLE_ZSK && i < list->count; i++) {
+        first = list->events[i].at_s + list->events[i].window_s <= now_s ? i : first;
+    }
+    return first;
+}
+
+/* Keys that sign now or will, and that the configuration does not place in the token. */
 static const struct csn_key *first_missing(const struct csn_keyring *keyring)
 {
     const struct csn_keyset *keyset = &keyring->zone->keyset;
+    uint64_t now_s = (uint64_t)time(NULL);
     for (size_t i = 0; i < keyset->list_count; i++) {
-        for (size_t j = 0; j < keyset->lists[i].count; j++) {
-            uint16_t key = keyset->lists[i].events[j].key;
-            bool is_here = key == CSN_KEY_NONE;
-            for (size_t k = 0; k < keyring->zone->token_key_count; k++) {
-                is_here |= keyring->zone->token_keys[k].key == key;
-            }
-            if (!is_here) {
+        const struct csn_key_list *list = &keyset->lists[i];
+        for (size_t j = first_that_counts(list, now_s); j < list->count; j++) {
+            uint16_t key = list->events[j].key;
+            bool is_silent = key == CSN_KEY_NONE || keyset->keys[key].is_retired ||
+                             (list->role == CSN_ROLE_KSK && !keyset->keys[key].is_published);
+            if (!is_silent && !is_in_token(keyring, key)) {
                 return &keyset->keys[key];
             }
         }

@@ -119,7 +119,7 @@ void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *eff
     csn_outcome_init(&check->outcome);
     if (csn_digest_equal(&zone->verified, &check->certificate.held.full_root)) {
         /* Staged here: read back, its roots recomputed and verified by both paths a moment ago. */
-        csn_job_later(zone->daemon->loop, end_check, check);
+        csn_job_later(zone->daemon->loop, 0, end_check, check);
         return;
     }
     csn_job_run(zone->daemon->loop, 1, check_roots, after_roots, check);

@@ -11,6 +11,9 @@
 #include "sign/content.h"
 #include "version.h"
 
+#define SIGN_RETRY_MS 50  /* while the share of a dropped round is still being made */
+#define WHOLE_S 86400     /* every signature of the zone is verified again at least so often (signing.md 5) */
+
 /* A proposal at work. One operation at a time; a newer proposal gets a work of its own, and this one runs out unheard. */
 struct csn_work {
     int refs;
@@ -36,6 +39,7 @@ struct op {
     /* STAGE */
     struct csn_share_offer offers[CSN_MEMBERS_MAX];
     struct csn_digest expected;
+    bool is_whole; /* carried signatures are verified again too */
     struct csn_digest b, full_root;
     struct csn_version_view view;
     struct csn_zone_roots roots;
@@ -368,7 +372,7 @@ static void start_sign(void *arg)
     struct csn_zone_shell *zone = op->work->zone;
     if (zone->signing != NULL) {
         /* The share of a dropped round is still being made, perhaps for this very H(P). */
-        csn_job_later(zone->daemon->loop, start_sign, op);
+        csn_job_later(zone->daemon->loop, SIGN_RETRY_MS, start_sign, op);
         return;
     }
     zone->signing = op->work;
@@ -485,7 +489,7 @@ static int read_back(struct op *op)
     if (code == CSN_OK) {
         code = csn_version_check(&op->view, p->zone, &op->full_root, &op->roots, &reason);
     }
-    if (code == CSN_OK && has_parent(p)) {
+    if (code == CSN_OK && has_parent(p) && !op->is_whole) {
         code = csn_version_mark_carried(&op->view, store, p->zone, &p->parent.full_root);
     }
     csn_outcome_add(&op->outcome, code, &reason);
@@ -555,6 +559,11 @@ static void end_stage(void *arg)
         event.staged.signatures = op->roots.signatures;
         event.staged.earliest_expiry_s = op->roots.earliest_expiry_s;
         work->zone->verified = op->full_root;
+        if (op->is_whole) {
+            work->zone->whole = (struct csn_whole){.at_s = csn_daemon_now(daemon_of(op)).wall_s,
+                                                   .policy = work->proposal.policy,
+                                                   .keyset = work->proposal.keyset};
+        }
         csn_log(&daemon_of(op)->log, CSN_INFO, "round.verified",
                 "zone %s serial %" PRIu32 ": %" PRIu64 " records, %" PRIu64 " signatures, both verifiers accept", work->zone->name,
                 work->proposal.serial, op->roots.records, op->roots.signatures);
@@ -582,6 +591,14 @@ static void after_gather(void *arg)
     csn_job_run(daemon_of(op)->loop, 2 * daemon_of(op)->parts, verify_part, after_verify, op);
 }
 
+/* At the first round of this process, on a change of policy or keys, and daily. */
+static bool is_whole_due(const struct csn_zone_shell *zone, const struct csn_proposal *proposal)
+{
+    const struct csn_whole *last = &zone->whole;
+    return last->at_s == 0 || csn_daemon_now(zone->daemon).wall_s >= last->at_s + WHOLE_S ||
+           !csn_version_equal(&last->policy, &proposal->policy) || !csn_version_equal(&last->keyset, &proposal->keyset);
+}
+
 void csn_work_stage(struct csn_zone_shell *zone, const struct csn_effect *effect)
 {
     struct csn_work *work = work_of(zone, effect);
@@ -589,6 +606,7 @@ void csn_work_stage(struct csn_zone_shell *zone, const struct csn_effect *effect
     struct op *op = op_new(work, effect);
     memcpy(op->offers, effect->work.offers, work->proposal.author_count * sizeof(op->offers[0]));
     op->expected = effect->work.full_root;
+    op->is_whole = is_whole_due(zone, &work->proposal);
     op->published_count = csn_keyset_rdatas(&zone->config->keyset, true, op->published);
     op->unpublished_count = csn_keyset_rdatas(&zone->config->keyset, false, op->unpublished);
     csn_job_run(zone->daemon->loop, 1, gather, after_gather, op);
