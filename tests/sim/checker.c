@@ -12,7 +12,7 @@ struct vote {
     struct layout_held held;
     struct csn_digest body;
     bool is_spent;     /* the second copy is durable: no other vote in this round */
-    bool is_committed; /* so is the hold: its bytes stay */
+    bool is_committed; /* so is the hold, or was until a release: its bytes stay until then */
     bool is_sent;
     bool is_excused; /* its bytes rotted */
 };
@@ -267,6 +267,21 @@ static struct vote *find_vote(struct votes *votes, const struct layout_held *hel
     return NULL;
 }
 
+static bool begins_with(const struct csn_buf *value, struct csn_bytes octets)
+{
+    return value->size >= octets.size && memcmp(value->data, octets.data, octets.size) == 0;
+}
+
+static bool is_recorded(const struct sim_records *records, struct csn_bytes body)
+{
+    for (size_t i = 0; i < records->count; i++) {
+        if (begins_with(&records->items[i].value, body)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct vote *vote_of_copy(struct sim_checker *checker, const struct sim_actor *actor, struct csn_bytes second)
 {
     struct layout_held held;
@@ -289,24 +304,9 @@ void sim_checker_second_written(struct sim_checker *checker, const struct sim_ac
 void sim_checker_committed(struct sim_checker *checker, const struct sim_actor *actor, struct csn_bytes second)
 {
     struct vote *vote = vote_of_copy(checker, actor, second);
-    if (vote != NULL) {
+    if (vote != NULL && is_recorded(&actor->disk.records, csn_bytes(second.data, vote->held.size))) {
         vote->is_committed = true;
     }
-}
-
-static bool begins_with(const struct csn_buf *value, struct csn_bytes octets)
-{
-    return value->size >= octets.size && memcmp(value->data, octets.data, octets.size) == 0;
-}
-
-static bool is_recorded(const struct sim_records *records, struct csn_bytes body)
-{
-    for (size_t i = 0; i < records->count; i++) {
-        if (begins_with(&records->items[i].value, body)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* The second copy of the zone's last vote is not older than this one. */
@@ -432,7 +432,7 @@ void sim_checker_held(struct sim_checker *checker, const struct sim_actor *actor
     struct csn_digest hash = hash_of(body);
     struct vote *vote = find_vote(&checker->votes[actor->index][zone], &held, &hash);
     const struct sim_version *version = version_of(checker, actor->index, zone, &held);
-    if (vote == NULL || !is_recorded(&actor->disk.records, body)) {
+    if (vote == NULL || !vote->is_committed) {
         sim_fail(checker->world, "R4: site %u sends HELD in round %llu.%u before its hold is durable", actor->number,
                  counter_of(held.round), seq_of(held.round));
         return;

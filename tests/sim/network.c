@@ -71,9 +71,6 @@ static void deliver(struct sim_world *world, struct sim_task *task)
 {
     const struct message *message = task->data;
     struct csn_event event = {.kind = CSN_EVENT_STATEMENT};
-    if (!task->actor->is_up) {
-        return;
-    }
     world->stats.messages++;
     if (message->is_certificate) {
         deliver_certificate(world, task->actor, message);
@@ -117,6 +114,12 @@ void sim_heal(struct sim_world *world)
     }
 }
 
+/* What is on its way dies with the connection when the receiver does. */
+static void send(struct sim_world *world, uint64_t delay_us, struct sim_actor *to, struct message *take_message)
+{
+    sim_after(world, delay_us, deliver, to, take_message)->life = to->is_up ? to->life : to->life + 1;
+}
+
 static void transmit(struct sim_world *world, const struct sim_actor *from, struct sim_actor *to, const struct message *message)
 {
     const struct sim_link *link = &world->links[from->index][to->index];
@@ -133,9 +136,9 @@ static void transmit(struct sim_world *world, const struct sim_actor *from, stru
     }
     if (sim_draw(world, SIM_DUPLICATE)) {
         uint64_t late_us = sim_chance(&world->random, 500000) ? SIM_S / 10 : LATE_MOST_US;
-        sim_after(world, delay_us + sim_below(&world->random, late_us), deliver, to, message_copy(copy));
+        send(world, delay_us + sim_below(&world->random, late_us), to, message_copy(copy));
     }
-    sim_after(world, delay_us, deliver, to, copy);
+    send(world, delay_us, to, copy);
 }
 
 static void broadcast(struct sim_world *world, struct sim_actor *from, const struct message *message)
