@@ -265,9 +265,9 @@ const struct csn_hold *csn_zone_hold(const struct csn_node_zone *zone, struct cs
 void csn_node_send_held(struct csn_node *node, const struct csn_hold *hold);
 /* Holds above the newest certificate, again. */
 void csn_holds_repeat(struct csn_node *node, struct csn_node_zone *zone);
-/* A HELD was seen: tallied, certified with q, and judged if it is this site's own. */
 /* Amnesia: a HELD of this site, alone or in a certificate, that its store does not know was made by a store that is gone. */
 void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone, const struct csn_body_held *held);
+/* A HELD was seen: tallied, certified with q, and judged if it is this site's own. */
 void csn_node_seen_held(struct csn_node *node, unsigned member, const struct csn_body_held *held,
                         const struct csn_certificate_vote *vote);
 size_t csn_zone_holds_kept(const struct csn_node_zone *zone);

@@ -186,10 +186,13 @@ void csn_node_vote(struct csn_node *node, struct csn_node_zone *zone, const stru
 void csn_node_voted(struct csn_node *node, struct csn_node_zone *zone, const struct csn_persist *persist)
 {
     const struct csn_hold *hold = csn_zone_hold(zone, persist->round);
+    if (hold == NULL) {
+        return; /* the disk was so slow that a later release has cleared it: nobody waits for this vote any more */
+    }
     csn_node_send(node, CSN_STATEMENT_HELD, csn_buf_view(&persist->held));
     struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_HELD, zone);
     trace->round = persist->round;
-    trace->digest = hold != NULL ? hold->held.full_root : trace->digest;
+    trace->digest = hold->held.full_root;
     if (zone->work.state == CSN_WORK_VOTING && csn_round_compare(zone->work.proposal.round, persist->round) == 0) {
         csn_work_move(node, zone, CSN_WORK_HELD);
         zone->holds_repeat_ms = node->now.mono_ms;
