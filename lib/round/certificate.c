@@ -66,59 +66,74 @@ bool csn_ed25519_verify(void *arg, const uint8_t key[CSN_ED25519_SIZE], struct c
     (void)arg;
     EVP_PKEY *public = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, CSN_ED25519_SIZE);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool is_good = public != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, public) == 1 &&
-                   EVP_DigestVerify(context, signature, CSN_SIGNATURE_SIZE, message.data, message.size) == 1;
+    bool is_good =
+        public != NULL && context != NULL &&
+        EVP_DigestVerifyInit(context, NULL, NULL, NULL, public) == 1 &&
+        EVP_DigestVerify(context, signature, CSN_SIGNATURE_SIZE, message.data, message.size) == 1;
     EVP_MD_CTX_free(context);
     EVP_PKEY_free(public);
     return is_good;
 }
 
-static int check_vote(const struct csn_certificate_vote *vote, struct csn_bytes body, const struct csn_cluster *cluster,
-                      csn_verify_fn *verify, void *arg, struct csn_reason *reason)
+static int check_vote(const struct csn_certificate_vote *vote, struct csn_bytes body,
+                      const struct csn_cluster *cluster, csn_verify_fn *verify, void *arg,
+                      struct csn_reason *reason)
 {
     const struct csn_member *member = csn_cluster_member(cluster, vote->site);
     if (member == NULL) {
-        return csn_reason_set(reason, CSN_EREFUSED, "site %u is no member of the cluster", vote->site);
+        return csn_reason_set(reason, CSN_EREFUSED, "site %u is no member of the cluster",
+                              vote->site);
     }
     if (member->incarnation != vote->incarnation) {
-        return csn_reason_set(reason, CSN_EREFUSED, "vote of %s (site %u) is of incarnation %u, the cluster document has %u",
-                              member->name, vote->site, vote->incarnation, member->incarnation);
+        return csn_reason_set(
+            reason, CSN_EREFUSED,
+            "vote of %s (site %u) is of incarnation %u, the cluster document has %u", member->name,
+            vote->site, vote->incarnation, member->incarnation);
     }
     struct csn_buf message = {0};
     csn_statement_signed(CSN_STATEMENT_HELD, vote->site, vote->incarnation, body, &message);
     bool is_good = verify(arg, member->key, csn_buf_view(&message), vote->signature);
     csn_buf_fini(&message);
     if (!is_good) {
-        return csn_reason_set(reason, CSN_ESIGNATURE, "signature of %s (site %u) does not verify", member->name, vote->site);
+        return csn_reason_set(reason, CSN_ESIGNATURE, "signature of %s (site %u) does not verify",
+                              member->name, vote->site);
     }
     return CSN_OK;
 }
 
-static int check_cluster(const struct csn_certificate *certificate, const struct csn_cluster *cluster,
-                         struct csn_reason *reason)
+static int check_cluster(const struct csn_certificate *certificate,
+                         const struct csn_cluster *cluster, struct csn_reason *reason)
 {
     const struct csn_proposal *proposal = &certificate->held.proposal;
-    if (memcmp(proposal->cluster, cluster->id, sizeof(cluster->id)) != 0 || proposal->environment != cluster->environment) {
-        return csn_reason_set(reason, CSN_EREFUSED, "certificate of another cluster or environment");
+    if (memcmp(proposal->cluster, cluster->id, sizeof(cluster->id)) != 0 ||
+        proposal->environment != cluster->environment) {
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "certificate of another cluster or environment");
     }
-    if (proposal->epoch != cluster->epoch || !csn_digest_equal(&proposal->epoch_digest, &cluster->digest)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "certificate of epoch %u, or of another document than the one given (epoch %u)",
-                              proposal->epoch, cluster->epoch);
+    if (proposal->epoch != cluster->epoch ||
+        !csn_digest_equal(&proposal->epoch_digest, &cluster->digest)) {
+        return csn_reason_set(
+            reason, CSN_EREFUSED,
+            "certificate of epoch %u, or of another document than the one given (epoch %u)",
+            proposal->epoch, cluster->epoch);
     }
     if (certificate->vote_count != cluster->quorum) {
-        return csn_reason_set(reason, CSN_EREFUSED, "%u votes, the quorum is %u", certificate->vote_count, cluster->quorum);
+        return csn_reason_set(reason, CSN_EREFUSED, "%u votes, the quorum is %u",
+                              certificate->vote_count, cluster->quorum);
     }
     return CSN_OK;
 }
 
-int csn_certificate_check(const struct csn_certificate *certificate, const struct csn_cluster *cluster, csn_verify_fn *verify,
-                          void *arg, struct csn_reason *reason)
+int csn_certificate_check(const struct csn_certificate *certificate,
+                          const struct csn_cluster *cluster, csn_verify_fn *verify, void *arg,
+                          struct csn_reason *reason)
 {
     int code = check_cluster(certificate, cluster, reason);
     struct csn_buf body = {0};
     csn_put_held(&body, &certificate->held);
     for (unsigned i = 0; code == CSN_OK && i < certificate->vote_count; i++) {
-        code = check_vote(&certificate->votes[i], csn_buf_view(&body), cluster, verify, arg, reason);
+        code =
+            check_vote(&certificate->votes[i], csn_buf_view(&body), cluster, verify, arg, reason);
     }
     csn_buf_fini(&body);
     return code;

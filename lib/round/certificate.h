@@ -1,6 +1,7 @@
-/* certificate.h: q equal HELD statements are a release certificate: self-contained, checked by every node before it serves an
- * octet (I4), by consign-verify offline. Layout: `CSNC` | u8 1 | u32 length | body of held | u8 q | q x (site u16, incarnation
- * u32, signature 64), ascending sites. Pure; any thread; nothing to free. */
+/* certificate.h: q equal HELD statements are a release certificate: self-contained, checked by
+ * every node before it serves an octet (I4), by consign-verify offline. Layout: `CSNC` | u8 1 | u32
+ * length | body of held | u8 q | q x (site u16, incarnation u32, signature 64), ascending sites.
+ * Pure; any thread; nothing to free. */
 #ifndef CSN_ROUND_CERTIFICATE_H
 #define CSN_ROUND_CERTIFICATE_H
 
@@ -16,12 +17,13 @@ struct csn_certificate_vote {
 
 struct csn_certificate {
     struct csn_body_held held;
-    uint8_t vote_count; /* q */
+    uint8_t vote_count;                                 /* q */
     struct csn_certificate_vote votes[CSN_MEMBERS_MAX]; /* ascending sites */
 };
 
 void csn_certificate_encode(const struct csn_certificate *certificate, struct csn_buf *buf);
-/* The form only: CSN_EFORMAT for anything but what encode writes, duplicates and descending sites too. */
+/* The form only: CSN_EFORMAT for anything but what encode writes, duplicates and descending sites
+ * too. */
 int csn_certificate_decode(struct csn_bytes octets, struct csn_certificate *ret_certificate);
 
 /* Of a key over a message; csn_ed25519_verify in production, a cheap MAC in the simulator. */
@@ -30,14 +32,17 @@ typedef bool csn_verify_fn(void *arg, const uint8_t key[CSN_ED25519_SIZE], struc
 /* `arg` is not used. */
 csn_verify_fn csn_ed25519_verify;
 
-/* A decoded certificate against the cluster document of its epoch: same cluster, environment, epoch and document; exactly q
- * votes of members in their incarnation, each signature over the body. CSN_EREFUSED, CSN_ESIGNATURE with a reason. */
-int csn_certificate_check(const struct csn_certificate *certificate, const struct csn_cluster *cluster, csn_verify_fn *verify,
-                          void *arg, struct csn_reason *reason);
+/* A decoded certificate against the cluster document of its epoch: same cluster, environment, epoch
+ * and document; exactly q votes of members in their incarnation, each signature over the body.
+ * CSN_EREFUSED, CSN_ESIGNATURE with a reason. */
+int csn_certificate_check(const struct csn_certificate *certificate,
+                          const struct csn_cluster *cluster, csn_verify_fn *verify, void *arg,
+                          struct csn_reason *reason);
 
 static inline struct csn_release csn_certificate_release(const struct csn_certificate *certificate)
 {
-    return (struct csn_release){.round = certificate->held.proposal.round, .full_root = certificate->held.full_root};
+    return (struct csn_release){.round = certificate->held.proposal.round,
+                                .full_root = certificate->held.full_root};
 }
 
 #endif

@@ -12,7 +12,8 @@ const struct csn_member *csn_cluster_member(const struct csn_cluster *cluster, u
     return NULL;
 }
 
-const struct csn_coordinator_id *csn_cluster_coordinator(const struct csn_cluster *cluster, uint16_t number)
+const struct csn_coordinator_id *csn_cluster_coordinator(const struct csn_cluster *cluster,
+                                                         uint16_t number)
 {
     for (unsigned i = 0; i < cluster->coordinator_count; i++) {
         if (cluster->coordinators[i].number == number) {

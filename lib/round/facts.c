@@ -15,7 +15,8 @@ void csn_facts_fini(struct csn_facts *facts)
     free(facts->facts);
 }
 
-const struct csn_fact *csn_facts_find(const struct csn_facts *facts, unsigned member, const struct csn_digest *hash)
+const struct csn_fact *csn_facts_find(const struct csn_facts *facts, unsigned member,
+                                      const struct csn_digest *hash)
 {
     const struct csn_fact *of_site = facts->facts + member * facts->per_site;
     for (size_t i = 0; i < facts->per_site; i++) {
@@ -26,7 +27,8 @@ const struct csn_fact *csn_facts_find(const struct csn_facts *facts, unsigned me
     return NULL;
 }
 
-struct csn_fact *csn_facts_claim(struct csn_facts *facts, unsigned member, const struct csn_digest *hash)
+struct csn_fact *csn_facts_claim(struct csn_facts *facts, unsigned member,
+                                 const struct csn_digest *hash)
 {
     struct csn_fact *of_site = facts->facts + member * facts->per_site;
     struct csn_fact *oldest = of_site;
@@ -42,7 +44,8 @@ struct csn_fact *csn_facts_claim(struct csn_facts *facts, unsigned member, const
     return oldest;
 }
 
-void csn_facts_computed(struct csn_facts *facts, unsigned member, const struct csn_body_computed *body)
+void csn_facts_computed(struct csn_facts *facts, unsigned member,
+                        const struct csn_body_computed *body)
 {
     struct csn_fact *fact = csn_facts_claim(facts, member, &body->hash);
     if (!fact->has_held) {
@@ -59,7 +62,8 @@ void csn_facts_offer(struct csn_facts *facts, unsigned member, const struct csn_
     fact->count = body->count;
 }
 
-void csn_facts_held(struct csn_facts *facts, unsigned member, const struct csn_digest *hash, const struct csn_body_held *body)
+void csn_facts_held(struct csn_facts *facts, unsigned member, const struct csn_digest *hash,
+                    const struct csn_body_held *body)
 {
     struct csn_fact *fact = csn_facts_claim(facts, member, hash);
     fact->has_computed = true;
@@ -68,7 +72,8 @@ void csn_facts_held(struct csn_facts *facts, unsigned member, const struct csn_d
     fact->full_root = body->full_root;
 }
 
-unsigned csn_facts_agree(const struct csn_facts *facts, const struct csn_digest *hash, const struct csn_roots *roots)
+unsigned csn_facts_agree(const struct csn_facts *facts, const struct csn_digest *hash,
+                         const struct csn_roots *roots)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < facts->member_count; i++) {
@@ -78,12 +83,14 @@ unsigned csn_facts_agree(const struct csn_facts *facts, const struct csn_digest 
     return count;
 }
 
-unsigned csn_facts_most(const struct csn_facts *facts, const struct csn_digest *hash, struct csn_roots *ret_roots)
+unsigned csn_facts_most(const struct csn_facts *facts, const struct csn_digest *hash,
+                        struct csn_roots *ret_roots)
 {
     unsigned most = 0;
     for (unsigned i = 0; i < facts->member_count; i++) {
         const struct csn_fact *fact = csn_facts_find(facts, i, hash);
-        unsigned count = fact != NULL && fact->has_computed ? csn_facts_agree(facts, hash, &fact->roots) : 0;
+        unsigned count =
+            fact != NULL && fact->has_computed ? csn_facts_agree(facts, hash, &fact->roots) : 0;
         if (count > most) {
             most = count;
             *ret_roots = fact->roots;

@@ -1,5 +1,5 @@
-/* facts.h: what sites said of a proposal, by H(P): COMPUTED, OFFER, HELD, REFUSED. Bounded for each site, so that a talkative
- * one displaces only its own. Pure, private to lib/round. */
+/* facts.h: what sites said of a proposal, by H(P): COMPUTED, OFFER, HELD, REFUSED. Bounded for each
+ * site, so that a talkative one displaces only its own. Pure, private to lib/round. */
 #ifndef CSN_ROUND_FACTS_H
 #define CSN_ROUND_FACTS_H
 
@@ -30,18 +30,24 @@ void csn_facts_init(struct csn_facts *facts, unsigned member_count, size_t zone_
 void csn_facts_fini(struct csn_facts *facts);
 
 /* NULL: this site said nothing of it. */
-const struct csn_fact *csn_facts_find(const struct csn_facts *facts, unsigned member, const struct csn_digest *hash);
+const struct csn_fact *csn_facts_find(const struct csn_facts *facts, unsigned member,
+                                      const struct csn_digest *hash);
 /* The entry to fill; the site's oldest is displaced. */
-struct csn_fact *csn_facts_claim(struct csn_facts *facts, unsigned member, const struct csn_digest *hash);
+struct csn_fact *csn_facts_claim(struct csn_facts *facts, unsigned member,
+                                 const struct csn_digest *hash);
 
-void csn_facts_computed(struct csn_facts *facts, unsigned member, const struct csn_body_computed *body);
+void csn_facts_computed(struct csn_facts *facts, unsigned member,
+                        const struct csn_body_computed *body);
 void csn_facts_offer(struct csn_facts *facts, unsigned member, const struct csn_body_offer *body);
 /* A HELD counts as its site's COMPUTED (R2). */
-void csn_facts_held(struct csn_facts *facts, unsigned member, const struct csn_digest *hash, const struct csn_body_held *body);
+void csn_facts_held(struct csn_facts *facts, unsigned member, const struct csn_digest *hash,
+                    const struct csn_body_held *body);
 
 /* Sites whose roots for this H(P) are these. */
-unsigned csn_facts_agree(const struct csn_facts *facts, const struct csn_digest *hash, const struct csn_roots *roots);
+unsigned csn_facts_agree(const struct csn_facts *facts, const struct csn_digest *hash,
+                         const struct csn_roots *roots);
 /* The roots most sites computed (the first such member's), and how many did; 0: none yet. */
-unsigned csn_facts_most(const struct csn_facts *facts, const struct csn_digest *hash, struct csn_roots *ret_roots);
+unsigned csn_facts_most(const struct csn_facts *facts, const struct csn_digest *hash,
+                        struct csn_roots *ret_roots);
 
 #endif

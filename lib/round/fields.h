@@ -1,5 +1,6 @@
-/* fields.h: the pieces that statements, certificates and durable records are made of: each put has its read. A read past the
- * end or out of range sets the reader's `failed` and gives zeros. Private to lib/round. */
+/* fields.h: the pieces that statements, certificates and durable records are made of: each put has
+ * its read. A read past the end or out of range sets the reader's `failed` and gives zeros. Private
+ * to lib/round. */
 #ifndef CSN_ROUND_FIELDS_H
 #define CSN_ROUND_FIELDS_H
 

@@ -14,7 +14,8 @@ static const struct {
     unsigned next;
 } states[] = {
     [CSN_LEADER_LISTENING] = {"listening", BIT(CSN_LEADER_ASKING)},
-    [CSN_LEADER_ASKING] = {"asking", BIT(CSN_LEADER_ASKING) | BIT(CSN_LEADER_LEADING) | BIT(CSN_LEADER_LISTENING)},
+    [CSN_LEADER_ASKING] = {"asking", BIT(CSN_LEADER_ASKING) | BIT(CSN_LEADER_LEADING) |
+                                         BIT(CSN_LEADER_LISTENING)},
     [CSN_LEADER_LEADING] = {"leading", BIT(CSN_LEADER_ASKING) | BIT(CSN_LEADER_RESTING)},
     [CSN_LEADER_RESTING] = {"resting", BIT(CSN_LEADER_LISTENING)},
 };
@@ -24,12 +25,14 @@ const char *csn_leader_text(enum csn_leader_state state)
     return states[state].name;
 }
 
-const struct csn_round_zone *csn_leader_config(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+const struct csn_round_zone *csn_leader_config(const struct csn_leader *leader,
+                                               const struct csn_leader_zone *zone)
 {
     return &leader->configs[zone->index];
 }
 
-struct csn_trace *csn_leader_trace(struct csn_leader *leader, enum csn_trace_kind what, const struct csn_leader_zone *zone)
+struct csn_trace *csn_leader_trace(struct csn_leader *leader, enum csn_trace_kind what,
+                                   const struct csn_leader_zone *zone)
 {
     const uint8_t *name = zone != NULL ? csn_leader_config(leader, zone)->zone : NULL;
     struct csn_effect *effect = csn_effects_add(leader->effects, CSN_EFFECT_TRACE, name);
@@ -68,11 +71,13 @@ static unsigned fresh_count(const struct csn_leader *leader)
     return fresh;
 }
 
-const struct csn_row *csn_leader_ready(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member)
+const struct csn_row *csn_leader_ready(const struct csn_leader *leader,
+                                       const struct csn_leader_zone *zone, unsigned member)
 {
     const struct csn_row *row = csn_peers_row(&leader->peers, member, zone->index);
-    bool is_ready = csn_leader_is_fresh(leader, member) && leader->peers.peers[member].report.state == CSN_NODE_OK &&
-                    row != NULL && !row->is_held;
+    bool is_ready = csn_leader_is_fresh(leader, member) &&
+                    leader->peers.peers[member].report.state == CSN_NODE_OK && row != NULL &&
+                    !row->is_held;
     return is_ready ? row : NULL;
 }
 
@@ -93,7 +98,8 @@ uint64_t csn_leader_clock_s(const struct csn_leader *leader, unsigned member)
 
 static void see_term(struct csn_leader *leader, unsigned member, struct csn_term term)
 {
-    leader->seen[member] = term.counter > leader->seen[member] ? term.counter : leader->seen[member];
+    leader->seen[member] =
+        term.counter > leader->seen[member] ? term.counter : leader->seen[member];
 }
 
 static void see_row(struct csn_leader *leader, unsigned member, const struct csn_row *row)
@@ -117,7 +123,8 @@ static void see_member(struct csn_leader *leader, unsigned member)
     }
 }
 
-/* The highest counter that more sites than may lie have reached: a term that was led in was promised by so many of any q. */
+/* The highest counter that more sites than may lie have reached: a term that was led in was
+ * promised by so many of any q. */
 static uint64_t highest_counter(const struct csn_leader *leader)
 {
     uint64_t highest = leader->proven;
@@ -132,7 +139,8 @@ static uint64_t highest_counter(const struct csn_leader *leader)
     return highest;
 }
 
-/* L1: a higher term at a reporting node, promised or in a round, ends this one; at so many that one of them does not lie. */
+/* L1: a higher term at a reporting node, promised or in a round, ends this one; at so many that one
+ * of them does not lie. */
 static bool is_outdone(const struct csn_leader *leader)
 {
     unsigned higher = 0;
@@ -149,7 +157,8 @@ static unsigned promise_count(const struct csn_leader *leader)
     unsigned promises = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         const struct csn_peer *peer = &leader->peers.peers[i];
-        promises += csn_leader_is_fresh(leader, i) && csn_term_compare(peer->report.promised, leader->term) == 0;
+        promises += csn_leader_is_fresh(leader, i) &&
+                    csn_term_compare(peer->report.promised, leader->term) == 0;
     }
     return promises;
 }
@@ -172,7 +181,8 @@ static void send_lead(struct csn_leader *leader, enum csn_lead_state state)
 
 static void ask(struct csn_leader *leader)
 {
-    leader->term = (struct csn_term){.counter = highest_counter(leader) + 1, .coordinator = leader->coordinator};
+    leader->term = (struct csn_term){.counter = highest_counter(leader) + 1,
+                                     .coordinator = leader->coordinator};
     leader->proven = leader->term.counter;
     leader->lead_seq = 0;
     leader->proposal_seq = 0;
@@ -306,12 +316,13 @@ struct csn_round csn_leader_newest(const struct csn_leader_zone *zone)
 void csn_leader_broadcast(struct csn_leader *leader, struct csn_leader_zone *zone)
 {
     struct csn_bytes copy = csn_effects_copy(leader->effects, csn_buf_view(&zone->newest_octets));
-    csn_effects_add(leader->effects, CSN_EFFECT_CERTIFICATE, csn_leader_config(leader, zone)->zone)->certificate = copy;
+    csn_effects_add(leader->effects, CSN_EFFECT_CERTIFICATE, csn_leader_config(leader, zone)->zone)
+        ->certificate = copy;
     zone->answered_ms = leader->now.mono_ms;
 }
 
-void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *zone, const struct csn_certificate *certificate,
-                            struct csn_bytes octets)
+void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *zone,
+                            const struct csn_certificate *certificate, struct csn_bytes octets)
 {
     uint64_t counter = certificate->held.proposal.round.term.counter;
     leader->proven = counter > leader->proven ? counter : leader->proven;
@@ -334,7 +345,8 @@ void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *z
 }
 
 /* L6. */
-static void certify(struct csn_leader *leader, struct csn_leader_zone *zone, const struct csn_tally_vote *vote)
+static void certify(struct csn_leader *leader, struct csn_leader_zone *zone,
+                    const struct csn_tally_vote *vote)
 {
     struct csn_certificate certificate;
     struct csn_buf octets = {0};
@@ -352,11 +364,13 @@ static void certify(struct csn_leader *leader, struct csn_leader_zone *zone, con
 static bool is_of_epoch(const struct csn_leader *leader, const struct csn_proposal *proposal)
 {
     return memcmp(proposal->cluster, leader->cluster.id, sizeof(proposal->cluster)) == 0 &&
-           proposal->environment == leader->cluster.environment && proposal->epoch == leader->cluster.epoch &&
+           proposal->environment == leader->cluster.environment &&
+           proposal->epoch == leader->cluster.epoch &&
            csn_digest_equal(&proposal->epoch_digest, &leader->cluster.digest);
 }
 
-static struct csn_leader_zone *find_zone(struct csn_leader *leader, const struct csn_proposal *proposal)
+static struct csn_leader_zone *find_zone(struct csn_leader *leader,
+                                         const struct csn_proposal *proposal)
 {
     int index = csn_zone_index(leader->configs, leader->zone_count, proposal->zone);
     if (index < 0 || !is_of_epoch(leader, proposal)) {
@@ -369,7 +383,8 @@ static struct csn_leader_zone *find_zone(struct csn_leader *leader, const struct
 static int take_held(struct csn_leader *leader, unsigned member, const struct csn_event *event)
 {
     struct csn_body_held body;
-    struct csn_certificate_vote vote = {.site = event->statement.signer, .incarnation = event->statement.incarnation};
+    struct csn_certificate_vote vote = {.site = event->statement.signer,
+                                        .incarnation = event->statement.incarnation};
     struct csn_digest hash;
     if (csn_body_held_decode(event->statement.body, &body) != CSN_OK) {
         return CSN_EFORMAT;
@@ -391,8 +406,10 @@ static int take_held(struct csn_leader *leader, unsigned member, const struct cs
     return CSN_OK;
 }
 
-/* L4: merged into what is known of the node; one for the parent is answered with the certificate. */
-static void merge_refusal(struct csn_leader *leader, unsigned member, const struct csn_body_refused *body)
+/* L4: merged into what is known of the node; one for the parent is answered with the certificate.
+ */
+static void merge_refusal(struct csn_leader *leader, unsigned member,
+                          const struct csn_body_refused *body)
 {
     for (size_t i = 0; i < leader->zone_count; i++) {
         struct csn_leader_zone *zone = &leader->zones[i];
@@ -405,7 +422,8 @@ static void merge_refusal(struct csn_leader *leader, unsigned member, const stru
             peer->rows[i].newest = body->newest;
             see_row(leader, member, &peer->rows[i]);
         }
-        bool is_behind = zone->has_newest && csn_round_compare(body->newest.round, csn_leader_newest(zone)) < 0;
+        bool is_behind =
+            zone->has_newest && csn_round_compare(body->newest.round, csn_leader_newest(zone)) < 0;
         if (is_behind && leader->now.mono_ms - zone->answered_ms >= CSN_HEARTBEAT_MS) {
             csn_leader_broadcast(leader, zone);
         }
@@ -494,9 +512,11 @@ static void take_statement(struct csn_leader *leader, const struct csn_event *ev
 
 static void take_certificate(struct csn_leader *leader, const struct csn_event *event)
 {
-    struct csn_leader_zone *zone = find_zone(leader, &event->certificate.certificate->held.proposal);
+    struct csn_leader_zone *zone =
+        find_zone(leader, &event->certificate.certificate->held.proposal);
     if (zone != NULL) {
-        csn_leader_certificate(leader, zone, event->certificate.certificate, event->certificate.octets);
+        csn_leader_certificate(leader, zone, event->certificate.certificate,
+                               event->certificate.octets);
     }
 }
 
@@ -537,7 +557,8 @@ static void heartbeat(struct csn_leader *leader)
     }
 }
 
-void csn_leader_step(struct csn_leader *leader, const struct csn_event *event, struct csn_effects *effects)
+void csn_leader_step(struct csn_leader *leader, const struct csn_event *event,
+                     struct csn_effects *effects)
 {
     leader->now = event->now;
     leader->effects = effects;
@@ -554,8 +575,8 @@ void csn_leader_step(struct csn_leader *leader, const struct csn_event *event, s
     leader->effects = NULL;
 }
 
-struct csn_leader *csn_leader_new(const struct csn_cluster *cluster, uint16_t coordinator, const struct csn_round_zone *zones,
-                                  size_t zone_count)
+struct csn_leader *csn_leader_new(const struct csn_cluster *cluster, uint16_t coordinator,
+                                  const struct csn_round_zone *zones, size_t zone_count)
 {
     struct csn_leader *leader = csn_calloc(1, sizeof(*leader));
     REQUIRE(csn_cluster_coordinator(cluster, coordinator) != NULL);
@@ -594,13 +615,15 @@ void csn_leader_free(struct csn_leader *take_leader)
 
 /* --- status */
 
-void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now, struct csn_leader_status *ret_status)
+void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now,
+                           struct csn_leader_status *ret_status)
 {
-    *ret_status =
-        (struct csn_leader_status){.state = leader->state, .term = leader->term, .lead_site = leader->lead_site};
+    *ret_status = (struct csn_leader_status){
+        .state = leader->state, .term = leader->term, .lead_site = leader->lead_site};
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         ret_status->reporting =
-            (uint8_t)(ret_status->reporting + csn_peers_is_fresh(&leader->peers, i, now, CSN_SILENT_MS));
+            (uint8_t)(ret_status->reporting +
+                      csn_peers_is_fresh(&leader->peers, i, now, CSN_SILENT_MS));
     }
 }
 
@@ -609,7 +632,8 @@ size_t csn_leader_zone_count(const struct csn_leader *leader)
     return leader->zone_count;
 }
 
-void csn_leader_get_zone(const struct csn_leader *leader, size_t index, struct csn_leader_zone_status *ret_status)
+void csn_leader_get_zone(const struct csn_leader *leader, size_t index,
+                         struct csn_leader_zone_status *ret_status)
 {
     REQUIRE(index < leader->zone_count);
     const struct csn_leader_zone *zone = &leader->zones[index];

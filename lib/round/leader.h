@@ -1,8 +1,10 @@
-/* leader.h: a coordinator as a pure machine: rules L1-L6 of protocol.md. It decides nothing that matters for safety: a bad one
- * wastes serials. It stores nothing. It handles START, TICK, STATEMENT, CERTIFICATE and DOCUMENTS and gives SEND, CERTIFICATE,
- * TRACE and COUNT. One thread; all memory is the machine's.
+/* leader.h: a coordinator as a pure machine: rules L1-L6 of protocol.md. It decides nothing that
+ * matters for safety: a bad one wastes serials. It stores nothing. It handles START, TICK,
+ * STATEMENT, CERTIFICATE and DOCUMENTS and gives SEND, CERTIFICATE, TRACE and COUNT. One thread;
+ * all memory is the machine's.
  *
- *   LISTENING -> ASKING -> LEADING -> RESTING -> LISTENING    (ASKING, LEADING -> ASKING when a higher term is seen) */
+ *   LISTENING -> ASKING -> LEADING -> RESTING -> LISTENING
+ *   ASKING, LEADING -> ASKING when a higher term is seen */
 #ifndef CSN_ROUND_LEADER_H
 #define CSN_ROUND_LEADER_H
 
@@ -14,7 +16,7 @@
 #define CSN_RETRY_MAX_S 60     /* L4: 1, 2, 4 .. 60 s */
 #define CSN_REST_MAX_S 8       /* L5 */
 #define CSN_DIVERGED_RETRY_MAX_S 600
-#define CSN_FAILED_MAX 3       /* fresh rounds in a row, then resign */
+#define CSN_FAILED_MAX 3 /* fresh rounds in a row, then resign */
 
 enum csn_leader_state {
     CSN_LEADER_LISTENING, /* fewer than q reports since START */
@@ -44,12 +46,13 @@ const char *csn_round_end_text(enum csn_round_end end);
 struct csn_leader;
 
 /* Copies all it needs. `coordinator` is one of `cluster`. */
-struct csn_leader *csn_leader_new(const struct csn_cluster *cluster, uint16_t coordinator, const struct csn_round_zone *zones,
-                                  size_t zone_count);
+struct csn_leader *csn_leader_new(const struct csn_cluster *cluster, uint16_t coordinator,
+                                  const struct csn_round_zone *zones, size_t zone_count);
 void csn_leader_free(struct csn_leader *take_leader);
 
 /* Appends to `effects`. */
-void csn_leader_step(struct csn_leader *leader, const struct csn_event *event, struct csn_effects *effects);
+void csn_leader_step(struct csn_leader *leader, const struct csn_event *event,
+                     struct csn_effects *effects);
 
 struct csn_leader_status {
     enum csn_leader_state state;
@@ -57,10 +60,11 @@ struct csn_leader_status {
     uint16_t lead_site;
     uint8_t reporting; /* sites heard within CSN_SILENT_MS */
 };
-void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now, struct csn_leader_status *ret_status);
+void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now,
+                           struct csn_leader_status *ret_status);
 
 struct csn_leader_zone_status {
-    const uint8_t *zone; /* borrows */
+    const uint8_t *zone;                 /* borrows */
     const struct csn_proposal *proposal; /* in work; NULL: none. Borrows */
     uint8_t computed_count, held_count, refused_count;
     enum csn_round_end last_end;
@@ -68,6 +72,7 @@ struct csn_leader_zone_status {
     struct csn_round newest; /* certificate known */
 };
 size_t csn_leader_zone_count(const struct csn_leader *leader);
-void csn_leader_get_zone(const struct csn_leader *leader, size_t index, struct csn_leader_zone_status *ret_status);
+void csn_leader_get_zone(const struct csn_leader *leader, size_t index,
+                         struct csn_leader_zone_status *ret_status);
 
 #endif

@@ -2,8 +2,11 @@
 
 #include <string.h>
 
-#define CLAIM_WAIT_MS 3000 /* for octets of a certificate or hold that a report names; they are sent again and again */
-#define POLICY_STEP_MAX (UINT32_C(1) << 29) /* L3: policy's serial only where it is closer than this */
+#define CLAIM_WAIT_MS                                                                              \
+    3000 /* for octets of a certificate or hold that a report names; they are sent again and again \
+          */
+#define POLICY_STEP_MAX                                                                            \
+    (UINT32_C(1) << 29) /* L3: policy's serial only where it is closer than this */
 
 /* A set of sites as bits of member indices. */
 typedef uint32_t member_set;
@@ -51,7 +54,8 @@ static uint64_t median_clock_s(const struct csn_leader *leader, member_set set)
 
 /* --- L3, field by field, from the floors of a set */
 
-static struct csn_floor highest_floor(const struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set)
+static struct csn_floor highest_floor(const struct csn_leader *leader,
+                                      const struct csn_leader_zone *zone, member_set set)
 {
     struct csn_floor highest = {0};
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
@@ -78,8 +82,10 @@ static unsigned confirmations(const struct csn_leader *leader, const struct csn_
     return count;
 }
 
-/* The newest that q sites confirmed from their own source and that is not below the floor; else the floor's own. */
-static struct csn_input_id choose_input(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+/* The newest that q sites confirmed from their own source and that is not below the floor; else the
+ * floor's own. */
+static struct csn_input_id choose_input(const struct csn_leader *leader,
+                                        const struct csn_leader_zone *zone,
                                         const struct csn_input_id *floor)
 {
     struct csn_input_id best = *floor;
@@ -87,7 +93,8 @@ static struct csn_input_id choose_input(const struct csn_leader *leader, const s
         const struct csn_row *row = csn_leader_ready(leader, zone, i);
         for (unsigned k = 0; row != NULL && k < row->input_count; k++) {
             bool is_later = csn_input_compare(&row->inputs[k], &best) == 1;
-            if (is_later && confirmations(leader, zone, &row->inputs[k]) >= leader->cluster.quorum) {
+            if (is_later &&
+                confirmations(leader, zone, &row->inputs[k]) >= leader->cluster.quorum) {
                 best = row->inputs[k];
             }
         }
@@ -105,8 +112,9 @@ static const struct csn_version_id *keyset_of(const struct csn_row *row)
 {
     return &row->keyset;
 }
-static struct csn_version_id choose_version(const struct csn_leader *leader, const struct csn_leader_zone *zone,
-                                            version_fn *version, const struct csn_version_id *floor)
+static struct csn_version_id choose_version(const struct csn_leader *leader,
+                                            const struct csn_leader_zone *zone, version_fn *version,
+                                            const struct csn_version_id *floor)
 {
     struct csn_version_id best = *floor;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
@@ -124,34 +132,39 @@ static struct csn_version_id choose_version(const struct csn_leader *leader, con
     return best;
 }
 
-/* Policy's value only where it is near what is certified (or, lacking that, the floor); one too far waits for the officers. */
-static uint32_t choose_serial(struct csn_leader *leader, const struct csn_leader_zone *zone, const struct csn_floor *floor,
-                              uint64_t time_s, bool *ret_is_jump)
+/* Policy's value only where it is near what is certified (or, lacking that, the floor); one too far
+ * waits for the officers. */
+static uint32_t choose_serial(struct csn_leader *leader, const struct csn_leader_zone *zone,
+                              const struct csn_floor *floor, uint64_t time_s, bool *ret_is_jump)
 {
     uint32_t last = floor->has_serial ? floor->serial : 0;
     uint32_t serial = csn_serial_next(csn_leader_config(leader, zone)->serial_rule, time_s, last);
     uint32_t base = zone->has_newest ? zone->newest.held.proposal.serial : last;
-    bool is_jump = (zone->has_newest || floor->has_serial) && serial != last + 1 && serial - base >= POLICY_STEP_MAX;
+    bool is_jump = (zone->has_newest || floor->has_serial) && serial != last + 1 &&
+                   serial - base >= POLICY_STEP_MAX;
     *ret_is_jump = is_jump;
     return is_jump ? last + 1 : serial;
 }
 
-/* How far down the choice of authors had to go. Even the last is safe: an author signs only what a quorum computed (R3), so a
- * wrong choice costs a round; no choice would leave a zone whose sites all differed once without authors for ever. */
+/* How far down the choice of authors had to go. Even the last is safe: an author signs only what a
+ * quorum computed (R3), so a wrong choice costs a round; no choice would leave a zone whose sites
+ * all differed once without authors for ever. */
 enum author_tier { AUTHORS_GOOD, AUTHORS_DIVERGED_TOO, AUTHORS_FAILED_TOO, AUTHOR_TIERS };
 
-static bool may_author(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member,
-                       enum author_tier tier)
+static bool may_author(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                       unsigned member, enum author_tier tier)
 {
     const struct csn_row *row = csn_leader_ready(leader, zone, member);
     const struct csn_author_out *out = &zone->authors_out[member];
-    bool is_out = out->until_ms > leader->now.mono_ms && out->boot == leader->peers.peers[member].report.boot;
-    return row != NULL && leader->cluster.members[member].role == CSN_MEMBER_SIGNER && row->hsm == CSN_HSM_GOOD &&
-           (row->diverged == 0 || tier >= AUTHORS_DIVERGED_TOO) && (!is_out || tier >= AUTHORS_FAILED_TOO);
+    bool is_out =
+        out->until_ms > leader->now.mono_ms && out->boot == leader->peers.peers[member].report.boot;
+    return row != NULL && leader->cluster.members[member].role == CSN_MEMBER_SIGNER &&
+           row->hsm == CSN_HSM_GOOD && (row->diverged == 0 || tier >= AUTHORS_DIVERGED_TOO) &&
+           (!is_out || tier >= AUTHORS_FAILED_TOO);
 }
 
-static void choose_authors(const struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set,
-                           enum author_tier tier, struct csn_proposal *proposal)
+static void choose_authors(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                           member_set set, enum author_tier tier, struct csn_proposal *proposal)
 {
     proposal->author_count = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
@@ -167,7 +180,8 @@ struct draft {
     bool is_jump;     /* policy's serial was too far */
 };
 
-static void compose(struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set, struct draft *draft)
+static void compose(struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set,
+                    struct draft *draft)
 {
     struct csn_floor floor = highest_floor(leader, zone, set);
     struct csn_proposal *proposal = &draft->proposal;
@@ -196,28 +210,33 @@ static void compose(struct csn_leader *leader, const struct csn_leader_zone *zon
 }
 
 /* Whether a site would let P through, as far as its last report tells. */
-static bool would_pass(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member,
-                       const struct csn_proposal *proposal)
+static bool would_pass(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                       unsigned member, const struct csn_proposal *proposal)
 {
     const struct csn_row *row = csn_leader_ready(leader, zone, member);
     uint64_t clock_s = csn_leader_clock_s(leader, member);
     struct csn_value want, is;
     struct csn_vote_case tested = {.proposal = proposal, .floor = &row->floor, .clock_s = clock_s};
     bool is_young = proposal->time_s + csn_leader_config(leader, zone)->max_round_age_s >= clock_s;
-    bool has_policy = row->policy.number > proposal->policy.number || csn_version_equal(&row->policy, &proposal->policy);
-    bool has_keyset = row->keyset.number > proposal->keyset.number || csn_version_equal(&row->keyset, &proposal->keyset);
-    return is_young && has_policy && has_keyset && csn_vote_test(&tested, CSN_ASK_LEADER, &want, &is) == 0;
+    bool has_policy = row->policy.number > proposal->policy.number ||
+                      csn_version_equal(&row->policy, &proposal->policy);
+    bool has_keyset = row->keyset.number > proposal->keyset.number ||
+                      csn_version_equal(&row->keyset, &proposal->keyset);
+    return is_young && has_policy && has_keyset &&
+           csn_vote_test(&tested, CSN_ASK_LEADER, &want, &is) == 0;
 }
 
-/* A leader that missed the newest certificate proposes on the old parent all the same: the refusal brings what it lacks (L4). */
-static bool is_parent_newest(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member,
-                             const struct csn_proposal *proposal)
+/* A leader that missed the newest certificate proposes on the old parent all the same: the refusal
+ * brings what it lacks (L4). */
+static bool is_parent_newest(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                             unsigned member, const struct csn_proposal *proposal)
 {
-    return csn_round_compare(csn_leader_ready(leader, zone, member)->newest.round, proposal->parent.round) <= 0;
+    return csn_round_compare(csn_leader_ready(leader, zone, member)->newest.round,
+                             proposal->parent.round) <= 0;
 }
 
-static bool would_all_pass(const struct csn_leader *leader, const struct csn_leader_zone *zone, member_set set,
-                           const struct csn_proposal *proposal)
+static bool would_all_pass(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                           member_set set, const struct csn_proposal *proposal)
 {
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         if (in_set(set, i) && !would_pass(leader, zone, i, proposal)) {
@@ -227,9 +246,11 @@ static bool would_all_pass(const struct csn_leader *leader, const struct csn_lea
     return true;
 }
 
-/* The largest set of ready sites, at least q, whose floors one P can satisfy: a site that voted alone for something far off does
- * not drag the others along. At most 2^16 sets, and only when the sites do not agree. */
-static bool find_agreeable(struct csn_leader *leader, const struct csn_leader_zone *zone, struct draft *ret_draft)
+/* The largest set of ready sites, at least q, whose floors one P can satisfy: a site that voted
+ * alone for something far off does not drag the others along. At most 2^16 sets, and only when the
+ * sites do not agree. */
+static bool find_agreeable(struct csn_leader *leader, const struct csn_leader_zone *zone,
+                           struct draft *ret_draft)
 {
     member_set ready = ready_set(leader, zone);
     for (unsigned size = set_size(ready); size >= leader->cluster.quorum && size > 0; size--) {
@@ -246,7 +267,8 @@ static bool find_agreeable(struct csn_leader *leader, const struct csn_leader_zo
     return false;
 }
 
-static bool is_work_due(const struct csn_leader *leader, const struct csn_leader_zone *zone, const struct draft *draft)
+static bool is_work_due(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                        const struct draft *draft)
 {
     const struct csn_proposal *proposal = &draft->proposal, *newest = &zone->newest.held.proposal;
     if (proposal->input.generation == 0) {
@@ -255,13 +277,15 @@ static bool is_work_due(const struct csn_leader *leader, const struct csn_leader
     if (!zone->has_newest) {
         return true;
     }
-    return csn_input_compare(&proposal->input, &newest->input) == 1 || proposal->policy.number > newest->policy.number ||
+    return csn_input_compare(&proposal->input, &newest->input) == 1 ||
+           proposal->policy.number > newest->policy.number ||
            proposal->keyset.number > newest->keyset.number ||
            draft->clock_s >= newest->time_s + csn_leader_config(leader, zone)->refresh_interval_s;
 }
 
 /* L5: contents differed last time; the same again only after its pause. */
-static bool is_resting(const struct csn_leader *leader, const struct csn_leader_zone *zone, const struct draft *draft)
+static bool is_resting(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                       const struct draft *draft)
 {
     return zone->is_disagreed && leader->now.mono_ms < zone->disagreed_until_ms &&
            csn_input_equal(&draft->proposal.input, &zone->disagreed_input) &&
@@ -289,7 +313,8 @@ static void propose_fresh(struct csn_leader *leader, struct csn_leader_zone *zon
     }
     if (draft.is_jump) {
         csn_leader_trace(leader, CSN_TRACE_SERIAL_JUMP, zone)->number =
-            csn_serial_next(csn_leader_config(leader, zone)->serial_rule, draft.proposal.time_s, draft.proposal.serial - 1);
+            csn_serial_next(csn_leader_config(leader, zone)->serial_rule, draft.proposal.time_s,
+                            draft.proposal.serial - 1);
     }
     leader->proposal_seq++;
     csn_round_begin(leader, zone, &draft.proposal, leader->proposal_seq, true);
@@ -298,7 +323,8 @@ static void propose_fresh(struct csn_leader *leader, struct csn_leader_zone *zon
 /* --- L2 */
 
 /* The highest round that a ready site reports as certified or held, above what is here. */
-static struct csn_round highest_claim(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+static struct csn_round highest_claim(const struct csn_leader *leader,
+                                      const struct csn_leader_zone *zone)
 {
     const struct csn_tally_vote *held = csn_tally_highest(&zone->tally, csn_leader_newest(zone));
     struct csn_round known = held != NULL ? held->held.proposal.round : csn_leader_newest(zone);
@@ -344,13 +370,15 @@ static unsigned supporters(const struct csn_leader *leader, const struct csn_lea
         bool is_ready = csn_leader_ready(leader, zone, i) != NULL;
         bool is_holder = is_ready && fact != NULL && fact->has_held;
         *ret_holders += is_holder;
-        found += is_holder || (is_ready && is_parent_newest(leader, zone, i, &vote->held.proposal) &&
-                               would_pass(leader, zone, i, &vote->held.proposal));
+        found +=
+            is_holder || (is_ready && is_parent_newest(leader, zone, i, &vote->held.proposal) &&
+                          would_pass(leader, zone, i, &vote->held.proposal));
     }
     return found;
 }
 
-/* The highest hold above the newest certificate is proposed again, unchanged, once, if it can still pass. */
+/* The highest hold above the newest certificate is proposed again, unchanged, once, if it can still
+ * pass. */
 static bool propose_again(struct csn_leader *leader, struct csn_leader_zone *zone)
 {
     const struct csn_tally_vote *vote = csn_tally_highest(&zone->tally, csn_leader_newest(zone));

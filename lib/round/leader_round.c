@@ -5,7 +5,8 @@
 #define DEADLINE_FACTOR_MAX 8
 #define AUTHOR_OUT_FIRST_MS 60000
 #define AUTHOR_OUT_MINOR_MS 5000
-#define REFUSALS_MS 1000 /* the other sites' refusals are waited for before an author's ends the round */
+#define REFUSALS_MS                                                                                \
+    1000 /* the other sites' refusals are waited for before an author's ends the round */
 #define AUTHOR_OUT_MAX_MS 600000
 
 const char *csn_round_end_text(enum csn_round_end end)
@@ -18,14 +19,16 @@ const char *csn_round_end_text(enum csn_round_end end)
     return texts[end];
 }
 
-static const struct csn_fact *fact_of(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member)
+static const struct csn_fact *fact_of(const struct csn_leader *leader,
+                                      const struct csn_leader_zone *zone, unsigned member)
 {
     return csn_facts_find(&leader->facts, member, &zone->hash);
 }
 
 static void send_proposal(struct csn_leader *leader, struct csn_leader_zone *zone)
 {
-    struct csn_body_proposal body = {.term = leader->term, .seq = zone->sending_seq, .proposal = zone->proposal};
+    struct csn_body_proposal body = {
+        .term = leader->term, .seq = zone->sending_seq, .proposal = zone->proposal};
     struct csn_buf octets = {0};
     csn_body_proposal_encode(&body, &octets);
     struct csn_bytes copy = csn_effects_copy(leader->effects, csn_buf_view(&octets));
@@ -36,7 +39,8 @@ static void send_proposal(struct csn_leader *leader, struct csn_leader_zone *zon
     csn_buf_fini(&octets);
 }
 
-/* The longer of policy's deadline and three times the last round, doubled after rounds that were only slow. */
+/* The longer of policy's deadline and three times the last round, doubled after rounds that were
+ * only slow. */
 static uint64_t deadline_ms(const struct csn_leader *leader, const struct csn_leader_zone *zone)
 {
     uint64_t base_ms = csn_leader_config(leader, zone)->round_deadline_ms;
@@ -44,8 +48,8 @@ static uint64_t deadline_ms(const struct csn_leader *leader, const struct csn_le
     return (base_ms > thrice_ms ? base_ms : thrice_ms) * zone->deadline_factor;
 }
 
-void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone, const struct csn_proposal *proposal, uint32_t seq,
-                     bool is_fresh)
+void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone,
+                     const struct csn_proposal *proposal, uint32_t seq, bool is_fresh)
 {
     zone->is_proposed = true;
     zone->is_fresh = is_fresh;
@@ -54,7 +58,8 @@ void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone, co
     zone->began_ms = leader->now.mono_ms;
     zone->deadline_ms = leader->now.mono_ms + deadline_ms(leader, zone);
     csn_proposal_hash(proposal, &zone->hash);
-    struct csn_trace *trace = csn_leader_trace(leader, is_fresh ? CSN_TRACE_PROPOSED : CSN_TRACE_REPROPOSED, zone);
+    struct csn_trace *trace =
+        csn_leader_trace(leader, is_fresh ? CSN_TRACE_PROPOSED : CSN_TRACE_REPROPOSED, zone);
     trace->round = proposal->round;
     trace->digest = zone->hash;
     trace->number = proposal->serial;
@@ -77,14 +82,16 @@ static unsigned possible_votes(const struct csn_leader *leader, const struct csn
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         const struct csn_fact *fact = fact_of(leader, zone, i);
         bool has_held = fact != NULL && fact->has_held;
-        bool may_hold = csn_leader_ready(leader, zone, i) != NULL && (fact == NULL || !fact->is_refused);
+        bool may_hold =
+            csn_leader_ready(leader, zone, i) != NULL && (fact == NULL || !fact->is_refused);
         possible += has_held || may_hold;
     }
     return possible;
 }
 
 /* The most sites that computed the same, and those that may still join them. */
-static unsigned possible_agreement(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+static unsigned possible_agreement(const struct csn_leader *leader,
+                                   const struct csn_leader_zone *zone)
 {
     struct csn_roots roots;
     unsigned possible = csn_facts_most(&leader->facts, &zone->hash, &roots);
@@ -108,13 +115,15 @@ static bool is_held_by_any(const struct csn_leader *leader, const struct csn_lea
 }
 
 /* An author whose bytes nobody has. */
-static bool is_missing(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member)
+static bool is_missing(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                       unsigned member)
 {
     const struct csn_fact *fact = fact_of(leader, zone, member);
     return fact == NULL || !fact->has_offer;
 }
 
-static bool has_failed(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member)
+static bool has_failed(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                       unsigned member)
 {
     const struct csn_fact *fact = fact_of(leader, zone, member);
     return is_missing(leader, zone, member) &&
@@ -122,14 +131,17 @@ static bool has_failed(const struct csn_leader *leader, const struct csn_leader_
 }
 
 /* The sites that say this author's signatures failed when they were verified. */
-static unsigned accusers(const struct csn_leader *leader, const struct csn_leader_zone *zone, uint16_t site)
+static unsigned accusers(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                         uint16_t site)
 {
     struct csn_value named = csn_value_u64(site);
     unsigned found = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         const struct csn_fact *fact = fact_of(leader, zone, i);
-        bool is_stage = fact != NULL && fact->is_refused && fact->rule == CSN_RULE_R3 && fact->test == CSN_TEST_STAGE;
-        found += is_stage && fact->want.size == named.size && memcmp(fact->want.octets, named.octets, named.size) == 0;
+        bool is_stage = fact != NULL && fact->is_refused && fact->rule == CSN_RULE_R3 &&
+                        fact->test == CSN_TEST_STAGE;
+        found += is_stage && fact->want.size == named.size &&
+                 memcmp(fact->want.octets, named.octets, named.size) == 0;
     }
     return found;
 }
@@ -140,7 +152,8 @@ static bool is_minor(const struct csn_fact *fact)
     return fact != NULL && fact->is_refused && fact->test != CSN_TEST_SIGN;
 }
 
-static void leave_out(struct csn_leader *leader, struct csn_leader_zone *zone, unsigned member, bool is_accused)
+static void leave_out(struct csn_leader *leader, struct csn_leader_zone *zone, unsigned member,
+                      bool is_accused)
 {
     struct csn_author_out *out = &zone->authors_out[member];
     out->is_minor = !is_accused && is_minor(fact_of(leader, zone, member));
@@ -149,12 +162,15 @@ static void leave_out(struct csn_leader *leader, struct csn_leader_zone *zone, u
     out->pause_ms = pause_ms < AUTHOR_OUT_MAX_MS ? pause_ms : AUTHOR_OUT_MAX_MS;
     out->until_ms = leader->now.mono_ms + out->pause_ms;
     out->boot = leader->peers.peers[member].report.boot;
-    csn_leader_trace(leader, CSN_TRACE_AUTHOR_OUT, zone)->site = leader->cluster.members[member].number;
+    csn_leader_trace(leader, CSN_TRACE_AUTHOR_OUT, zone)->site =
+        leader->cluster.members[member].number;
 }
 
-/* L3: the last failed are left out: those that are silent or refused; those whose bytes did not verify; and those that only were
- * slow, if any author was not (if all were, it is the deadline that is wrong). */
-static void judge_authors(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
+/* L3: the last failed are left out: those that are silent or refused; those whose bytes did not
+ * verify; and those that only were slow, if any author was not (if all were, it is the deadline
+ * that is wrong). */
+static void judge_authors(struct csn_leader *leader, struct csn_leader_zone *zone,
+                          enum csn_round_end end)
 {
     bool is_any_offered = false;
     for (unsigned i = 0; i < zone->proposal.author_count; i++) {
@@ -164,7 +180,8 @@ static void judge_authors(struct csn_leader *leader, struct csn_leader_zone *zon
     for (unsigned i = 0; i < zone->proposal.author_count; i++) {
         uint16_t site = zone->proposal.authors[i];
         unsigned member = (unsigned)csn_member_index(&leader->cluster, site);
-        bool is_slow = end == CSN_ROUND_END_DEADLINE && is_any_offered && is_missing(leader, zone, member);
+        bool is_slow =
+            end == CSN_ROUND_END_DEADLINE && is_any_offered && is_missing(leader, zone, member);
         bool is_accused = accusers(leader, zone, site) > leader->cluster.faults;
         if (has_failed(leader, zone, member) || is_slow || is_accused) {
             leave_out(leader, zone, member, is_accused);
@@ -193,7 +210,8 @@ static bool was_only_slow(const struct csn_leader *leader, const struct csn_lead
         const struct csn_row *row = csn_leader_ready(leader, zone, i);
         const struct csn_fact *fact = fact_of(leader, zone, i);
         bool is_at_work = row != NULL && csn_digest_equal(&row->work, &zone->hash);
-        busy += row != NULL && (is_at_work || (fact != NULL && fact->has_computed && !fact->is_refused));
+        busy += row != NULL &&
+                (is_at_work || (fact != NULL && fact->has_computed && !fact->is_refused));
     }
     return busy >= leader->cluster.quorum;
 }
@@ -206,15 +224,18 @@ static bool is_clock_test(uint8_t test)
 /* L5: refusals that say nothing against the leader. */
 static bool is_excused_test(uint8_t test)
 {
-    return test == CSN_TEST_OPERATOR_HOLD || test == CSN_TEST_HOLDS || test == CSN_TEST_OTHER_HOLD ||
-           test == CSN_TEST_INPUT || test == CSN_TEST_INPUT_SAME || test == CSN_TEST_INPUT_HERE ||
-           test == CSN_TEST_INPUT_CONFLICT || test == CSN_TEST_POLICY || test == CSN_TEST_POLICY_SAME ||
-           test == CSN_TEST_POLICY_HERE || test == CSN_TEST_KEYSET || test == CSN_TEST_KEYSET_SAME ||
-           test == CSN_TEST_KEYSET_HERE || test == CSN_TEST_PARENT || test == CSN_TEST_PARENT_HERE;
+    return test == CSN_TEST_OPERATOR_HOLD || test == CSN_TEST_HOLDS ||
+           test == CSN_TEST_OTHER_HOLD || test == CSN_TEST_INPUT || test == CSN_TEST_INPUT_SAME ||
+           test == CSN_TEST_INPUT_HERE || test == CSN_TEST_INPUT_CONFLICT ||
+           test == CSN_TEST_POLICY || test == CSN_TEST_POLICY_SAME ||
+           test == CSN_TEST_POLICY_HERE || test == CSN_TEST_KEYSET ||
+           test == CSN_TEST_KEYSET_SAME || test == CSN_TEST_KEYSET_HERE ||
+           test == CSN_TEST_PARENT || test == CSN_TEST_PARENT_HERE;
 }
 
 typedef bool is_test_fn(uint8_t test);
-static unsigned count_refusals(const struct csn_leader *leader, const struct csn_leader_zone *zone, is_test_fn *is_test)
+static unsigned count_refusals(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                               is_test_fn *is_test)
 {
     unsigned found = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
@@ -225,16 +246,19 @@ static unsigned count_refusals(const struct csn_leader *leader, const struct csn
 }
 
 /* L5: counted per zone, and only where the leader may be to blame. */
-static void blame_leader(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
+static void blame_leader(struct csn_leader *leader, struct csn_leader_zone *zone,
+                         enum csn_round_end end)
 {
-    bool may_blame = zone->is_fresh && (end == CSN_ROUND_END_DEADLINE || end == CSN_ROUND_END_UNREACHABLE) &&
+    bool may_blame = zone->is_fresh &&
+                     (end == CSN_ROUND_END_DEADLINE || end == CSN_ROUND_END_UNREACHABLE) &&
                      csn_leader_ready_count(leader, zone) >= leader->cluster.quorum &&
                      count_refusals(leader, zone, is_excused_test) == 0;
     if (may_blame && zone->failures++ == 0) {
         zone->first_failure_ms = leader->now.mono_ms;
     }
     bool has_succeeded = leader->has_success && leader->success_ms >= zone->first_failure_ms;
-    bool is_clock = zone->is_fresh && count_refusals(leader, zone, is_clock_test) >= leader->cluster.quorum;
+    bool is_clock =
+        zone->is_fresh && count_refusals(leader, zone, is_clock_test) >= leader->cluster.quorum;
     if (is_clock || (zone->failures >= CSN_FAILED_MAX && !has_succeeded)) {
         csn_leader_resign(leader);
     }
@@ -244,7 +268,7 @@ static void blame_leader(struct csn_leader *leader, struct csn_leader_zone *zone
 static void remember_disagreement(struct csn_leader *leader, struct csn_leader_zone *zone)
 {
     uint64_t pause_s = 2 * zone->disagreed_pause_s;
-    zone->disagreed_pause_s = pause_s == 0                          ? 1
+    zone->disagreed_pause_s = pause_s == 0                         ? 1
                               : pause_s < CSN_DIVERGED_RETRY_MAX_S ? pause_s
                                                                    : CSN_DIVERGED_RETRY_MAX_S;
     zone->is_disagreed = true;
@@ -253,7 +277,8 @@ static void remember_disagreement(struct csn_leader *leader, struct csn_leader_z
     zone->disagreed_until_ms = leader->now.mono_ms + 1000 * zone->disagreed_pause_s;
 }
 
-static void end_trace(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
+static void end_trace(struct csn_leader *leader, struct csn_leader_zone *zone,
+                      enum csn_round_end end)
 {
     zone->is_proposed = false;
     zone->has_ended = true;
@@ -270,7 +295,8 @@ static void end_trace(struct csn_leader *leader, struct csn_leader_zone *zone, e
 static void forgive_authors(const struct csn_leader *leader, struct csn_leader_zone *zone)
 {
     for (unsigned i = 0; i < zone->proposal.author_count; i++) {
-        zone->authors_out[csn_member_index(&leader->cluster, zone->proposal.authors[i])] = (struct csn_author_out){0};
+        zone->authors_out[csn_member_index(&leader->cluster, zone->proposal.authors[i])] =
+            (struct csn_author_out){0};
     }
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         const struct csn_fact *fact = fact_of(leader, zone, i);
@@ -295,7 +321,8 @@ static void succeed(struct csn_leader *leader, struct csn_leader_zone *zone)
     forgive_authors(leader, zone);
 }
 
-void csn_round_abandon(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
+void csn_round_abandon(struct csn_leader *leader, struct csn_leader_zone *zone,
+                       enum csn_round_end end)
 {
     end_trace(leader, zone, end);
     csn_round_back_off(leader, zone);
@@ -303,7 +330,8 @@ void csn_round_abandon(struct csn_leader *leader, struct csn_leader_zone *zone, 
 
 static void fail(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end)
 {
-    if (end == CSN_ROUND_END_DEADLINE && was_only_slow(leader, zone) && zone->deadline_factor < DEADLINE_FACTOR_MAX) {
+    if (end == CSN_ROUND_END_DEADLINE && was_only_slow(leader, zone) &&
+        zone->deadline_factor < DEADLINE_FACTOR_MAX) {
         zone->deadline_factor *= 2;
     }
     if (end == CSN_ROUND_END_DISAGREED) {
@@ -345,7 +373,8 @@ static enum csn_round_end judge(const struct csn_leader *leader, const struct cs
         return CSN_ROUND_END_UNREACHABLE;
     }
     bool is_early = leader->now.mono_ms - zone->began_ms < REFUSALS_MS;
-    return !is_early && has_failed_author(leader, zone) ? CSN_ROUND_END_AUTHOR : CSN_ROUND_END_CERTIFIED;
+    return !is_early && has_failed_author(leader, zone) ? CSN_ROUND_END_AUTHOR
+                                                        : CSN_ROUND_END_CERTIFIED;
 }
 
 void csn_round_advance(struct csn_leader *leader, struct csn_leader_zone *zone)

@@ -16,8 +16,9 @@
 /* An author that failed is left out for a while that doubles. */
 struct csn_author_out {
     uint64_t until_ms, pause_ms;
-    uint32_t boot;  /* of the site when it failed; a later one clears it */
-    bool is_minor;  /* it refused P for a reason that says nothing of its HSM; its next vote clears it */
+    uint32_t boot; /* of the site when it failed; a later one clears it */
+    bool is_minor; /* it refused P for a reason that says nothing of its HSM; its next vote clears
+                      it */
 };
 
 struct csn_leader_zone {
@@ -66,8 +67,9 @@ struct csn_leader {
 
     enum csn_leader_state state;
     struct csn_term term;
-    uint64_t seen[CSN_MEMBERS_MAX]; /* highest counter each site has shown, promised or in a round */
-    uint64_t proven;                /* highest in a certificate, and the own */
+    uint64_t
+        seen[CSN_MEMBERS_MAX]; /* highest counter each site has shown, promised or in a round */
+    uint64_t proven;           /* highest in a certificate, and the own */
     uint32_t lead_seq, proposal_seq;
     uint64_t heartbeat_ms;
     uint64_t quorum_ms; /* when q reports were fresh last */
@@ -85,17 +87,21 @@ struct csn_leader {
 };
 
 /* --- leader.c */
-const struct csn_round_zone *csn_leader_config(const struct csn_leader *leader, const struct csn_leader_zone *zone);
-struct csn_trace *csn_leader_trace(struct csn_leader *leader, enum csn_trace_kind what, const struct csn_leader_zone *zone);
+const struct csn_round_zone *csn_leader_config(const struct csn_leader *leader,
+                                               const struct csn_leader_zone *zone);
+struct csn_trace *csn_leader_trace(struct csn_leader *leader, enum csn_trace_kind what,
+                                   const struct csn_leader_zone *zone);
 bool csn_leader_is_fresh(const struct csn_leader *leader, unsigned member);
 /* A site that can vote on this zone now: its row, or NULL. */
-const struct csn_row *csn_leader_ready(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member);
-unsigned csn_leader_ready_count(const struct csn_leader *leader, const struct csn_leader_zone *zone);
+const struct csn_row *csn_leader_ready(const struct csn_leader *leader,
+                                       const struct csn_leader_zone *zone, unsigned member);
+unsigned csn_leader_ready_count(const struct csn_leader *leader,
+                                const struct csn_leader_zone *zone);
 void csn_leader_resign(struct csn_leader *leader);
 struct csn_round csn_leader_newest(const struct csn_leader_zone *zone);
 /* A certificate of this zone, own or found. */
-void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *zone, const struct csn_certificate *certificate,
-                            struct csn_bytes octets);
+void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *zone,
+                            const struct csn_certificate *certificate, struct csn_bytes octets);
 void csn_leader_broadcast(struct csn_leader *leader, struct csn_leader_zone *zone);
 /* What a site's clock shows now. */
 uint64_t csn_leader_clock_s(const struct csn_leader *leader, unsigned member);
@@ -105,10 +111,11 @@ uint64_t csn_leader_clock_s(const struct csn_leader *leader, unsigned member);
 void csn_leader_propose(struct csn_leader *leader, struct csn_leader_zone *zone);
 
 /* --- leader_round.c */
-void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone, const struct csn_proposal *proposal, uint32_t seq,
-                     bool is_fresh);
+void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone,
+                     const struct csn_proposal *proposal, uint32_t seq, bool is_fresh);
 void csn_round_advance(struct csn_leader *leader, struct csn_leader_zone *zone);
-void csn_round_abandon(struct csn_leader *leader, struct csn_leader_zone *zone, enum csn_round_end end);
+void csn_round_abandon(struct csn_leader *leader, struct csn_leader_zone *zone,
+                       enum csn_round_end end);
 /* Pauses 1, 2, 4 .. 60 s before the next try. */
 void csn_round_back_off(struct csn_leader *leader, struct csn_leader_zone *zone);
 

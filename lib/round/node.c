@@ -7,7 +7,8 @@
 
 /* --- small doors */
 
-const struct csn_round_zone *csn_node_config(const struct csn_node *node, const struct csn_node_zone *zone)
+const struct csn_round_zone *csn_node_config(const struct csn_node *node,
+                                             const struct csn_node_zone *zone)
 {
     return &node->configs[zone->index];
 }
@@ -17,12 +18,15 @@ const uint8_t *csn_node_zone_name(const struct csn_node *node, const struct csn_
     return node->configs[zone->index].zone;
 }
 
-struct csn_effect *csn_node_effect(struct csn_node *node, enum csn_effect_kind kind, const struct csn_node_zone *zone)
+struct csn_effect *csn_node_effect(struct csn_node *node, enum csn_effect_kind kind,
+                                   const struct csn_node_zone *zone)
 {
-    return csn_effects_add(node->effects, kind, zone != NULL ? csn_node_zone_name(node, zone) : NULL);
+    return csn_effects_add(node->effects, kind,
+                           zone != NULL ? csn_node_zone_name(node, zone) : NULL);
 }
 
-struct csn_trace *csn_node_trace(struct csn_node *node, enum csn_trace_kind what, const struct csn_node_zone *zone)
+struct csn_trace *csn_node_trace(struct csn_node *node, enum csn_trace_kind what,
+                                 const struct csn_node_zone *zone)
 {
     struct csn_effect *effect = csn_node_effect(node, CSN_EFFECT_TRACE, zone);
     effect->trace.what = (uint8_t)what;
@@ -50,8 +54,8 @@ void csn_node_cancel(struct csn_node *node, uint64_t *corr)
     }
 }
 
-struct csn_effect *csn_node_fetch(struct csn_node *node, struct csn_node_zone *zone, struct csn_fetch *fetch,
-                                  enum csn_object_kind object)
+struct csn_effect *csn_node_fetch(struct csn_node *node, struct csn_node_zone *zone,
+                                  struct csn_fetch *fetch, enum csn_object_kind object)
 {
     if (fetch->corr != 0 || fetch->is_here || node->now.mono_ms < fetch->retry_ms) {
         return NULL;
@@ -72,8 +76,8 @@ void csn_node_fetched(struct csn_node *node, struct csn_fetch *fetch, int code)
     }
 }
 
-void csn_node_prefer(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_effect *effect, csn_has_fn *has,
-                     const void *what)
+void csn_node_prefer(const struct csn_node *node, const struct csn_node_zone *zone,
+                     struct csn_effect *effect, csn_has_fn *has, const void *what)
 {
     for (unsigned pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < node->cluster.member_count; i++) {
@@ -89,17 +93,23 @@ void csn_node_prefer(const struct csn_node *node, const struct csn_node_zone *zo
 static bool is_newer_input(const struct csn_node_zone *zone, const struct csn_input_id *input)
 {
     return zone->certificate_count == 0 ||
-           csn_input_compare(input, &zone->certificates[zone->certificate_count - 1].certificate.held.proposal.input) == 1;
+           csn_input_compare(
+               input,
+               &zone->certificates[zone->certificate_count - 1].certificate.held.proposal.input) ==
+               1;
 }
 
-/* When the newest certificate calls for another: its refresh, an input or a document it does not have. */
+/* When the newest certificate calls for another: its refresh, an input or a document it does not
+ * have. */
 static uint64_t due_s(const struct csn_node *node, const struct csn_node_zone *zone)
 {
     uint64_t due = UINT64_MAX;
     if (zone->certificate_count > 0) {
-        const struct csn_proposal *newest = &zone->certificates[zone->certificate_count - 1].certificate.held.proposal;
+        const struct csn_proposal *newest =
+            &zone->certificates[zone->certificate_count - 1].certificate.held.proposal;
         due = newest->time_s + csn_node_config(node, zone)->refresh_interval_s;
-        bool is_documents = zone->policies[0].number > newest->policy.number || zone->keysets[0].number > newest->keyset.number;
+        bool is_documents = zone->policies[0].number > newest->policy.number ||
+                            zone->keysets[0].number > newest->keyset.number;
         due = is_documents ? newest->time_s : due;
     }
     for (size_t i = 0; i < zone->input_count; i++) {
@@ -130,11 +140,13 @@ static void fill_holds(const struct csn_node_zone *zone, struct csn_row *row)
     for (size_t i = zone->hold_count - count; i < zone->hold_count; i++) {
         const struct csn_hold *hold = &zone->holds[i];
         row->holds[row->hold_count++] = (struct csn_row_hold){
-            .version = {.round = hold->held.proposal.round, .full_root = hold->held.full_root}, .hash = hold->hash};
+            .version = {.round = hold->held.proposal.round, .full_root = hold->held.full_root},
+            .hash = hold->hash};
     }
 }
 
-static void fill_row(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_row *ret_row)
+static void fill_row(const struct csn_node *node, const struct csn_node_zone *zone,
+                     struct csn_row *ret_row)
 {
     const struct csn_known_certificate *released = csn_zone_certificate(zone, zone->released.round);
     *ret_row = (struct csn_row){
@@ -161,8 +173,9 @@ static void fill_row(const struct csn_node *node, const struct csn_node_zone *zo
 
 static bool is_zone_pending(const struct csn_node *node, const struct csn_node_zone *zone)
 {
-    return zone->pending.is_set || zone->work.state != CSN_WORK_IDLE || zone->adopt.state != CSN_ADOPT_CURRENT ||
-           csn_zone_holds_kept(zone) > 0 || due_s(node, zone) <= node->now.wall_s;
+    return zone->pending.is_set || zone->work.state != CSN_WORK_IDLE ||
+           zone->adopt.state != CSN_ADOPT_CURRENT || csn_zone_holds_kept(zone) > 0 ||
+           due_s(node, zone) <= node->now.wall_s;
 }
 
 static bool is_pending(const struct csn_node *node)
@@ -176,7 +189,8 @@ static bool is_pending(const struct csn_node *node)
 }
 
 /* One row of the table: hashed, and carried where it is wanted and fits. */
-static bool put_row(const struct csn_node *node, const struct csn_node_zone *zone, size_t size_max, struct csn_buf *rows)
+static bool put_row(const struct csn_node *node, const struct csn_node_zone *zone, size_t size_max,
+                    struct csn_buf *rows)
 {
     struct csn_row row;
     size_t before = rows->size;
@@ -267,7 +281,8 @@ static bool is_of_cluster(const struct csn_node *node, const struct csn_proposal
 static int take_proposal(struct csn_node *node, const struct csn_event *event)
 {
     struct csn_body_proposal body;
-    if (csn_body_proposal_decode(event->statement.body, &body) != CSN_OK || body.term.coordinator != event->statement.signer) {
+    if (csn_body_proposal_decode(event->statement.body, &body) != CSN_OK ||
+        body.term.coordinator != event->statement.signer) {
         return CSN_EFORMAT;
     }
     if (!is_of_cluster(node, &body.proposal)) {
@@ -281,7 +296,8 @@ static int take_proposal(struct csn_node *node, const struct csn_event *event)
 static int take_lead(struct csn_node *node, const struct csn_event *event)
 {
     struct csn_body_lead body;
-    if (csn_body_lead_decode(event->statement.body, &body) != CSN_OK || body.term.coordinator != event->statement.signer) {
+    if (csn_body_lead_decode(event->statement.body, &body) != CSN_OK ||
+        body.term.coordinator != event->statement.signer) {
         return CSN_EFORMAT;
     }
     if (node->state != CSN_NODE_STARTING) {
@@ -293,7 +309,8 @@ static int take_lead(struct csn_node *node, const struct csn_event *event)
 static int take_held(struct csn_node *node, unsigned member, const struct csn_event *event)
 {
     struct csn_body_held body;
-    struct csn_certificate_vote vote = {.site = event->statement.signer, .incarnation = event->statement.incarnation};
+    struct csn_certificate_vote vote = {.site = event->statement.signer,
+                                        .incarnation = event->statement.incarnation};
     if (csn_body_held_decode(event->statement.body, &body) != CSN_OK) {
         return CSN_EFORMAT;
     }
@@ -318,8 +335,8 @@ static int take_report(struct csn_node *node, unsigned member, const struct csn_
     return code;
 }
 
-/* Own COMPUTED and OFFER are booked when they are sent: what loops back of them says nothing new, and what an earlier life of this
- * site sent must not count for this one. */
+/* Own COMPUTED and OFFER are booked when they are sent: what loops back of them says nothing new,
+ * and what an earlier life of this site sent must not count for this one. */
 static int take_fact(struct csn_node *node, unsigned member, const struct csn_event *event)
 {
     struct csn_body_computed computed;
@@ -337,7 +354,8 @@ static int take_fact(struct csn_node *node, unsigned member, const struct csn_ev
             csn_facts_offer(&node->facts, member, &offer);
         }
     } else {
-        code = csn_body_refused_decode(event->statement.body, &refused); /* leaders act on it, nodes do not */
+        code = csn_body_refused_decode(event->statement.body,
+                                       &refused); /* leaders act on it, nodes do not */
     }
     return code;
 }
@@ -367,12 +385,15 @@ static void take_statement(struct csn_node *node, const struct csn_event *event)
     uint16_t signer = event->statement.signer;
     int member = csn_member_index(&node->cluster, signer);
     if (csn_statement_is_coordinators(event->statement.kind)) {
-        if (csn_cluster_coordinator(&node->cluster, signer) == NULL || event->statement.incarnation != 0) {
+        if (csn_cluster_coordinator(&node->cluster, signer) == NULL ||
+            event->statement.incarnation != 0) {
             csn_node_count(node, CSN_COUNT_STRANGER);
             return;
         }
-        code = event->statement.kind == CSN_STATEMENT_LEAD ? take_lead(node, event) : take_proposal(node, event);
-    } else if (member < 0 || node->cluster.members[member].incarnation != event->statement.incarnation) {
+        code = event->statement.kind == CSN_STATEMENT_LEAD ? take_lead(node, event)
+                                                           : take_proposal(node, event);
+    } else if (member < 0 ||
+               node->cluster.members[member].incarnation != event->statement.incarnation) {
         csn_node_count(node, CSN_COUNT_STRANGER);
     } else {
         code = take_of_site(node, (unsigned)member, event);
@@ -392,7 +413,8 @@ static struct csn_node_zone *find_zone(struct csn_node *node, const uint8_t *nam
     return &node->zones[index];
 }
 
-/* An older version that is still approved is remembered; only a newer or equal one is the zone's configuration. */
+/* An older version that is still approved is remembered; only a newer or equal one is the zone's
+ * configuration. */
 static void take_documents(struct csn_node *node, const struct csn_round_zone *config)
 {
     struct csn_node_zone *zone = find_zone(node, config->zone);
@@ -401,7 +423,8 @@ static void take_documents(struct csn_node *node, const struct csn_round_zone *c
     }
     csn_zone_approve(zone, config);
     struct csn_round_zone *current = &node->configs[zone->index];
-    if (config->policy.number >= current->policy.number && config->keyset.number >= current->keyset.number) {
+    if (config->policy.number >= current->policy.number &&
+        config->keyset.number >= current->keyset.number) {
         *current = *config;
     }
 }
@@ -485,7 +508,8 @@ static void repeat(struct csn_node *node)
     }
 }
 
-void csn_node_step(struct csn_node *node, const struct csn_event *event, struct csn_effects *effects)
+void csn_node_step(struct csn_node *node, const struct csn_event *event,
+                   struct csn_effects *effects)
 {
     node->now = event->now;
     node->effects = effects;
@@ -504,8 +528,8 @@ void csn_node_step(struct csn_node *node, const struct csn_event *event, struct 
 
 /* --- life */
 
-struct csn_node *csn_node_new(const struct csn_cluster *cluster, uint16_t site, const struct csn_round_zone *zones,
-                              size_t zone_count)
+struct csn_node *csn_node_new(const struct csn_cluster *cluster, uint16_t site,
+                              const struct csn_round_zone *zones, size_t zone_count)
 {
     struct csn_node *node = csn_calloc(1, sizeof(*node));
     int member = csn_member_index(cluster, site);
@@ -560,7 +584,8 @@ void csn_node_free(struct csn_node *take_node)
 
 #define HEARTBEAT_FRESH_MS 3000
 
-void csn_node_get_status(const struct csn_node *node, struct csn_now now, struct csn_node_status *ret_status)
+void csn_node_get_status(const struct csn_node *node, struct csn_now now,
+                         struct csn_node_status *ret_status)
 {
     bool is_led = node->has_heartbeat && node->heartbeat.state == CSN_LEAD_LEADS &&
                   now.mono_ms - node->heartbeat_ms < HEARTBEAT_FRESH_MS;
@@ -580,7 +605,8 @@ size_t csn_node_zone_count(const struct csn_node *node)
     return node->zone_count;
 }
 
-void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now now, struct csn_node_zone_status *ret_status)
+void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now now,
+                       struct csn_node_zone_status *ret_status)
 {
     REQUIRE(index < node->zone_count);
     const struct csn_node_zone *zone = &node->zones[index];
@@ -602,16 +628,18 @@ void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now
     }
     if (zone->work.state != CSN_WORK_IDLE) {
         ret_status->proposal = &zone->work.proposal;
-        ret_status->computed_count = zone->work.state >= CSN_WORK_COMPARING
-                                         ? (uint8_t)csn_facts_agree(&node->facts, &zone->work.hash, &zone->work.roots)
-                                         : 0;
+        ret_status->computed_count =
+            zone->work.state >= CSN_WORK_COMPARING
+                ? (uint8_t)csn_facts_agree(&node->facts, &zone->work.hash, &zone->work.roots)
+                : 0;
         ret_status->held_count = (uint8_t)csn_tally_count(&zone->tally, &zone->work.hash);
     } else if (zone->pending.is_set) {
         ret_status->proposal = &zone->pending.proposal;
     }
 }
 
-bool csn_node_get_peer(const struct csn_node *node, uint16_t site, struct csn_peer_status *ret_status)
+bool csn_node_get_peer(const struct csn_node *node, uint16_t site,
+                       struct csn_peer_status *ret_status)
 {
     int member = csn_member_index(&node->cluster, site);
     const struct csn_peer *peer = member >= 0 ? &node->peers.peers[member] : NULL;
@@ -631,14 +659,17 @@ bool csn_node_get_peer(const struct csn_node *node, uint16_t site, struct csn_pe
     return true;
 }
 
-const struct csn_row *csn_node_peer_row(const struct csn_node *node, uint16_t site, const uint8_t *zone)
+const struct csn_row *csn_node_peer_row(const struct csn_node *node, uint16_t site,
+                                        const uint8_t *zone)
 {
     int member = csn_member_index(&node->cluster, site);
     int index = csn_zone_index(node->configs, node->zone_count, zone);
-    return member >= 0 && index >= 0 ? csn_peers_row(&node->peers, (unsigned)member, (size_t)index) : NULL;
+    return member >= 0 && index >= 0 ? csn_peers_row(&node->peers, (unsigned)member, (size_t)index)
+                                     : NULL;
 }
 
-struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone, struct csn_round above)
+struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone,
+                                            struct csn_round above)
 {
     int index = csn_zone_index(node->configs, node->zone_count, zone);
     for (size_t i = 0; index >= 0 && i < node->zones[index].certificate_count; i++) {

@@ -1,9 +1,13 @@
-/* node.h: a site's voter as a pure machine: rules R1-R7 of protocol.md. It promises I1-I6 of this site as long as its shell
- * executes effects as step.h says. R8, officers' and operators' orders come later; epoch, sealed flag and operators' holds have
- * their durable records already. One thread; all memory is the machine's.
+/* node.h: a site's voter as a pure machine: rules R1-R7 of protocol.md. It promises I1-I6 of this
+ * site as long as its shell executes effects as step.h says. R8, officers' and operators' orders
+ * come later; epoch, sealed flag and operators' holds have their durable records already. One
+ * thread; all memory is the machine's.
  *
- *   work of a zone:   IDLE -> COMPUTING -> COMPARING -> GATHERING -> STAGING -> VOTING -> HELD     (any -> IDLE: dropped)
- *   newest release:   CURRENT -> FETCHING -> RELEASING -> SWITCHING -> CURRENT   (WAITING: back-off, or work will bring it) */
+ *   work of a zone:  IDLE -> COMPUTING -> COMPARING -> GATHERING -> STAGING -> VOTING -> HELD
+ *                    (any -> IDLE: dropped)
+ *
+ *   newest release:  CURRENT -> FETCHING -> RELEASING -> SWITCHING -> CURRENT
+ *                    (WAITING: a pause after a failure, or work will bring it) */
 #ifndef CSN_ROUND_NODE_H
 #define CSN_ROUND_NODE_H
 
@@ -11,16 +15,16 @@
 
 #define CSN_RECORD_PREFIX "r" /* of every key this machine writes */
 
-#define CSN_HOLDS_MANY 8           /* more kept for a zone: alarm, and one fresh proposal a minute */
-#define CSN_VERSIONS_KEPT 4        /* released ones, the newest included */
-#define CSN_CERTIFICATES_KEPT 8    /* records of a zone */
-#define CSN_INPUTS_KEPT 8          /* of a zone, beside those in use */
-#define CSN_FETCH_TRIES 3          /* then REFUSED */
+#define CSN_HOLDS_MANY 8        /* more kept for a zone: alarm, and one fresh proposal a minute */
+#define CSN_VERSIONS_KEPT 4     /* released ones, the newest included */
+#define CSN_CERTIFICATES_KEPT 8 /* records of a zone */
+#define CSN_INPUTS_KEPT 8       /* of a zone, beside those in use */
+#define CSN_FETCH_TRIES 3       /* then REFUSED */
 #define CSN_REPORT_PENDING_MS 250
 #define CSN_REPORT_IDLE_MS 2000
-#define CSN_REPEAT_MS 1000         /* own facts of the round at work, and holds not certified */
+#define CSN_REPEAT_MS 1000 /* own facts of the round at work, and holds not certified */
 #define CSN_ELECTION_MS 1500
-#define CSN_ELECTION_STEP_MS 250   /* x coordinator number */
+#define CSN_ELECTION_STEP_MS 250 /* x coordinator number */
 #define CSN_CLOCK_AHEAD_S 60
 
 enum csn_work_state {
@@ -47,19 +51,21 @@ enum csn_halt {
     CSN_HALT_NONE,
     CSN_HALT_DAMAGED, /* a durable record does not decode */
     CSN_HALT_EPOCH,   /* the store is of another epoch than the cluster document */
-    CSN_HALT_AMNESIA, /* a vote of this site exists that its store does not know: return as a new member with a new key */
+    CSN_HALT_AMNESIA, /* a vote of this site exists that its store does not know: return as a new
+                         member with a new key */
     CSN_HALT_PERSIST, /* a write failed or found another state */
 };
 
 struct csn_node;
 
 /* Copies all it needs. `site` is a member of `cluster`. */
-struct csn_node *csn_node_new(const struct csn_cluster *cluster, uint16_t site, const struct csn_round_zone *zones,
-                              size_t zone_count);
+struct csn_node *csn_node_new(const struct csn_cluster *cluster, uint16_t site,
+                              const struct csn_round_zone *zones, size_t zone_count);
 void csn_node_free(struct csn_node *take_node);
 
 /* Appends to `effects`. */
-void csn_node_step(struct csn_node *node, const struct csn_event *event, struct csn_effects *effects);
+void csn_node_step(struct csn_node *node, const struct csn_event *event,
+                   struct csn_effects *effects);
 
 /* --- for status; views live until the next step */
 
@@ -72,7 +78,8 @@ struct csn_node_status {
     uint16_t lead_site; /* who notifies; 0: none named yet */
     uint32_t boot;
 };
-void csn_node_get_status(const struct csn_node *node, struct csn_now now, struct csn_node_status *ret_status);
+void csn_node_get_status(const struct csn_node *node, struct csn_now now,
+                         struct csn_node_status *ret_status);
 
 struct csn_refusal {
     bool is_set;
@@ -87,17 +94,18 @@ struct csn_node_zone_status {
     enum csn_work_state work;
     enum csn_adopt_state adopt;
     const struct csn_proposal *proposal; /* in work or waiting for parts; NULL: none. Borrows */
-    uint8_t computed_count; /* sites whose roots equal this node's for the P in work, itself included */
+    uint8_t computed_count; /* sites whose roots for the P in work are this node's, itself too */
     uint8_t held_count;     /* sites whose HELD of the P in work was seen */
-    struct csn_refusal refusal;          /* this node's last */
+    struct csn_refusal refusal; /* this node's last */
     bool is_serving;
     const struct csn_certificate *released; /* NULL: nothing released. Borrows */
     struct csn_bytes released_octets;
-    uint64_t released_at_s; /* this process's clock when it began to serve it */
+    uint64_t released_at_s;  /* this process's clock when it began to serve it */
     uint64_t behind_since_s; /* a newer certificate is known since; 0: not behind */
 };
 size_t csn_node_zone_count(const struct csn_node *node);
-void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now now, struct csn_node_zone_status *ret_status);
+void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now now,
+                       struct csn_node_zone_status *ret_status);
 
 /* What another site last reported. False: nothing heard since START. */
 struct csn_peer_status {
@@ -109,11 +117,15 @@ struct csn_peer_status {
     enum csn_hsm_state hsm;
     struct csn_term promised;
 };
-bool csn_node_get_peer(const struct csn_node *node, uint16_t site, struct csn_peer_status *ret_status);
+bool csn_node_get_peer(const struct csn_node *node, uint16_t site,
+                       struct csn_peer_status *ret_status);
 /* Its row of a zone; NULL: none. Borrows. */
-const struct csn_row *csn_node_peer_row(const struct csn_node *node, uint16_t site, const uint8_t *zone);
+const struct csn_row *csn_node_peer_row(const struct csn_node *node, uint16_t site,
+                                        const uint8_t *zone);
 
-/* Certificates above a round, for peers that ask: the next one after `above`, its octets; empty: none. */
-struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone, struct csn_round above);
+/* Certificates above a round, for peers that ask: the next one after `above`, its octets; empty:
+ * none. */
+struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone,
+                                            struct csn_round above);
 
 #endif

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#define MANY_HOLDS_PAUSE_MS 60000 /* R5: with too many holds one fresh proposal a minute, never none */
+#define MANY_HOLDS_PAUSE_MS                                                                        \
+    60000 /* R5: with too many holds one fresh proposal a minute, never none */
 
 enum verdict { ACCEPT, WAIT, REFUSE };
 
@@ -15,7 +16,8 @@ struct acceptance {
     struct csn_value want, is;
 };
 
-static enum verdict refuse(struct acceptance *acceptance, enum csn_test test, struct csn_value want, struct csn_value is)
+static enum verdict refuse(struct acceptance *acceptance, enum csn_test test, struct csn_value want,
+                           struct csn_value is)
 {
     acceptance->test = test;
     acceptance->want = want;
@@ -46,7 +48,8 @@ static enum verdict judge_form(struct acceptance *acceptance)
         is_good = is_good && is_signing_member(&acceptance->node->cluster, proposal->authors[i]);
     }
     return is_good ? ACCEPT
-                   : refuse(acceptance, CSN_TEST_FORM, csn_value_u64(CSN_SEMANTICS), csn_value_u64(proposal->semantics));
+                   : refuse(acceptance, CSN_TEST_FORM, csn_value_u64(CSN_SEMANTICS),
+                            csn_value_u64(proposal->semantics));
 }
 
 static enum verdict judge_age(struct acceptance *acceptance)
@@ -55,11 +58,13 @@ static enum verdict judge_age(struct acceptance *acceptance)
     uint64_t age_s = csn_node_config(acceptance->node, acceptance->zone)->max_round_age_s;
     uint64_t oldest_s = clock_s > age_s ? clock_s - age_s : 0;
     uint64_t time_s = acceptance->pending->proposal.time_s;
-    return time_s >= oldest_s ? ACCEPT
-                              : refuse(acceptance, CSN_TEST_AGE, csn_value_u64(oldest_s), csn_value_u64(time_s));
+    return time_s >= oldest_s
+               ? ACCEPT
+               : refuse(acceptance, CSN_TEST_AGE, csn_value_u64(oldest_s), csn_value_u64(time_s));
 }
 
-static bool has_version(const struct csn_version_id *versions, unsigned count, const struct csn_version_id *wanted)
+static bool has_version(const struct csn_version_id *versions, unsigned count,
+                        const struct csn_version_id *wanted)
 {
     for (unsigned i = 0; i < count; i++) {
         if (csn_version_equal(&versions[i], wanted)) {
@@ -88,11 +93,12 @@ static enum verdict judge_holds(struct acceptance *acceptance)
 {
     const struct csn_node_zone *zone = acceptance->zone;
     size_t kept = csn_zone_holds_kept(zone);
-    bool is_pausing =
-        zone->has_accepted && acceptance->node->now.mono_ms - zone->accepted_ms < MANY_HOLDS_PAUSE_MS;
+    bool is_pausing = zone->has_accepted &&
+                      acceptance->node->now.mono_ms - zone->accepted_ms < MANY_HOLDS_PAUSE_MS;
     return kept <= CSN_HOLDS_MANY || !is_pausing
                ? ACCEPT
-               : refuse(acceptance, CSN_TEST_HOLDS, csn_value_u64(CSN_HOLDS_MANY), csn_value_u64(kept));
+               : refuse(acceptance, CSN_TEST_HOLDS, csn_value_u64(CSN_HOLDS_MANY),
+                        csn_value_u64(kept));
 }
 
 /* Parent = newest certificate known, complete here. */
@@ -102,8 +108,10 @@ static enum verdict judge_parent(struct acceptance *acceptance)
     struct csn_release newest = csn_zone_newest(acceptance->zone);
     int order = csn_round_compare(parent->round, newest.round);
     if (order < 0 || (order == 0 && !csn_digest_equal(&parent->full_root, &newest.full_root))) {
-        csn_node_broadcast_newest(acceptance->node, acceptance->zone); /* L4: whoever leads may not know it */
-        return refuse(acceptance, CSN_TEST_PARENT, csn_value_round(newest.round), csn_value_round(parent->round));
+        csn_node_broadcast_newest(acceptance->node,
+                                  acceptance->zone); /* L4: whoever leads may not know it */
+        return refuse(acceptance, CSN_TEST_PARENT, csn_value_round(newest.round),
+                      csn_value_round(parent->round));
     }
     if (order > 0) {
         return acceptance->pending->parent_failed < CSN_FETCH_TRIES
@@ -111,10 +119,14 @@ static enum verdict judge_parent(struct acceptance *acceptance)
                    : refuse(acceptance, CSN_TEST_PARENT_HERE, csn_value_round(newest.round),
                             csn_value_round(parent->round));
     }
-    return csn_round_is_none(newest.round) || csn_zone_is_complete(acceptance->zone, &newest.full_root) ? ACCEPT : WAIT;
+    return csn_round_is_none(newest.round) ||
+                   csn_zone_is_complete(acceptance->zone, &newest.full_root)
+               ? ACCEPT
+               : WAIT;
 }
 
-static bool has_input(const struct csn_node *node, const struct csn_node_zone *zone, unsigned member, const void *what)
+static bool has_input(const struct csn_node *node, const struct csn_node_zone *zone,
+                      unsigned member, const void *what)
 {
     const struct csn_row *row = csn_peers_row(&node->peers, member, zone->index);
     const struct csn_input_id *wanted = what;
@@ -133,12 +145,13 @@ static void fetch_input(struct acceptance *acceptance)
     if (effect != NULL) {
         effect->fetch.digest = pending->proposal.input.prepared;
         effect->fetch.input = pending->proposal.input;
-        csn_node_prefer(acceptance->node, acceptance->zone, effect, has_input, &pending->proposal.input);
+        csn_node_prefer(acceptance->node, acceptance->zone, effect, has_input,
+                        &pending->proposal.input);
     }
 }
 
-/* A site whose own source says otherwise does not take a new input from a peer; what is certified, or in its floor, passes (a
- * refresh is never blocked by a conflict). */
+/* A site whose own source says otherwise does not take a new input from a peer; what is certified,
+ * or in its floor, passes (a refresh is never blocked by a conflict). */
 static enum verdict judge_input(struct acceptance *acceptance)
 {
     const struct csn_input_id *input = &acceptance->pending->proposal.input;
@@ -152,7 +165,8 @@ static enum verdict judge_input(struct acceptance *acceptance)
                       csn_value_u64(input->serial));
     }
     if (acceptance->pending->input.failed >= CSN_FETCH_TRIES) {
-        return refuse(acceptance, CSN_TEST_INPUT_HERE, csn_value_digest(&input->prepared), csn_value_u64(input->serial));
+        return refuse(acceptance, CSN_TEST_INPUT_HERE, csn_value_digest(&input->prepared),
+                      csn_value_u64(input->serial));
     }
     fetch_input(acceptance);
     return WAIT;
@@ -162,7 +176,8 @@ static enum verdict judge_input(struct acceptance *acceptance)
 static enum verdict judge(struct acceptance *acceptance)
 {
     static enum verdict (*const judges[])(struct acceptance *) = {
-        judge_fields, judge_form, judge_age, judge_documents, judge_holds, judge_parent, judge_input};
+        judge_fields, judge_form,   judge_age,  judge_documents,
+        judge_holds,  judge_parent, judge_input};
     enum verdict worst = ACCEPT;
     for (size_t i = 0; i < sizeof(judges) / sizeof(judges[0]) && worst != REFUSE; i++) {
         enum verdict verdict = judges[i](acceptance);
@@ -198,14 +213,17 @@ void csn_pending_advance(struct csn_node *node, struct csn_node_zone *zone)
         accept(node, zone);
     } else if (verdict == REFUSE) {
         struct csn_digest hash = zone->pending.hash;
-        csn_node_refuse(node, zone, &hash, CSN_RULE_R2, acceptance.test, acceptance.want, acceptance.is);
+        csn_node_refuse(node, zone, &hash, CSN_RULE_R2, acceptance.test, acceptance.want,
+                        acceptance.is);
     }
 }
 
-bool csn_pending_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event)
+bool csn_pending_completed(struct csn_node *node, struct csn_node_zone *zone,
+                           const struct csn_event *event)
 {
     struct csn_pending *pending = &zone->pending;
-    if (event->kind != CSN_EVENT_FETCHED || !pending->is_set || pending->input.corr != event->corr) {
+    if (event->kind != CSN_EVENT_FETCHED || !pending->is_set ||
+        pending->input.corr != event->corr) {
         return false;
     }
     csn_node_fetched(node, &pending->input, event->code);
@@ -223,7 +241,8 @@ static void repeat(struct csn_node *node, struct csn_node_zone *zone, const stru
     }
 }
 
-static void consider(struct csn_node *node, struct csn_node_zone *zone, const struct csn_body_proposal *body)
+static void consider(struct csn_node *node, struct csn_node_zone *zone,
+                     const struct csn_body_proposal *body)
 {
     struct csn_round sending = {.term = body->term, .seq = body->seq};
     struct csn_digest hash;
@@ -240,9 +259,11 @@ static void consider(struct csn_node *node, struct csn_node_zone *zone, const st
     zone->has_sending = true;
     zone->sending = sending;
     csn_pending_drop(node, zone);
-    bool is_at_work = zone->work.state != CSN_WORK_IDLE && csn_digest_equal(&zone->work.hash, &hash);
+    bool is_at_work =
+        zone->work.state != CSN_WORK_IDLE && csn_digest_equal(&zone->work.hash, &hash);
     if (!is_at_work) {
-        zone->pending = (struct csn_pending){.is_set = true, .proposal = body->proposal, .hash = hash};
+        zone->pending =
+            (struct csn_pending){.is_set = true, .proposal = body->proposal, .hash = hash};
     }
 }
 
@@ -257,10 +278,12 @@ void csn_node_proposal(struct csn_node *node, const struct csn_body_proposal *bo
     struct csn_round sending = {.term = body->term, .seq = body->seq};
     const struct csn_hold *hold = csn_zone_hold(zone, body->proposal.round);
     if (csn_round_compare(body->proposal.round, sending) > 0) {
-        csn_node_count(node, CSN_COUNT_MALFORMED); /* a round from the future would leave no round after it */
+        csn_node_count(
+            node, CSN_COUNT_MALFORMED); /* a round from the future would leave no round after it */
     } else if (csn_term_compare(body->term, node->promised) != 0) {
         csn_node_count(node, CSN_COUNT_NOT_PROMISED);
-    } else if (hold != NULL && csn_round_compare(body->proposal.round, csn_zone_newest(zone).round) > 0) {
+    } else if (hold != NULL &&
+               csn_round_compare(body->proposal.round, csn_zone_newest(zone).round) > 0) {
         zone->holds_repeat_ms = 0; /* R2: answered with its HELD, nothing more is tested */
         csn_holds_repeat(node, zone);
     } else {
@@ -268,7 +291,8 @@ void csn_node_proposal(struct csn_node *node, const struct csn_body_proposal *bo
     }
 }
 
-const struct csn_known_input *csn_zone_input(const struct csn_node_zone *zone, const struct csn_input_id *id)
+const struct csn_known_input *csn_zone_input(const struct csn_node_zone *zone,
+                                             const struct csn_input_id *id)
 {
     for (size_t i = 0; i < zone->input_count; i++) {
         if (csn_input_equal(&zone->inputs[i].id, id)) {
@@ -303,7 +327,8 @@ static void forget_confirmed(struct csn_node_zone *zone, const struct csn_input_
     }
 }
 
-void csn_zone_add_input(struct csn_node *node, struct csn_node_zone *zone, const struct csn_input_id *id, bool is_confirmed)
+void csn_zone_add_input(struct csn_node *node, struct csn_node_zone *zone,
+                        const struct csn_input_id *id, bool is_confirmed)
 {
     struct csn_known_input *known = NULL;
     for (size_t i = 0; i < zone->input_count; i++) {
@@ -320,12 +345,14 @@ void csn_zone_add_input(struct csn_node *node, struct csn_node_zone *zone, const
     known->is_confirmed = known->is_confirmed || is_confirmed;
     size_t certificates = zone->certificate_count;
     if (certificates > 0 &&
-        csn_zone_conflicts(zone, &zone->certificates[certificates - 1].certificate.held.proposal.input)) {
+        csn_zone_conflicts(zone,
+                           &zone->certificates[certificates - 1].certificate.held.proposal.input)) {
         csn_zone_set_diverged(node, zone, zone->diverged | CSN_CLASS_BIT_D);
     }
 }
 
-static void approve(struct csn_version_id *versions, unsigned *count, const struct csn_version_id *version)
+static void approve(struct csn_version_id *versions, unsigned *count,
+                    const struct csn_version_id *version)
 {
     if (has_version(versions, *count, version)) {
         return;

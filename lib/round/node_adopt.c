@@ -14,7 +14,8 @@ static const struct {
     const char *name;
     unsigned next;
 } states[] = {
-    [CSN_ADOPT_CURRENT] = {"current", BIT(CSN_ADOPT_WAITING) | BIT(CSN_ADOPT_FETCHING) | BIT(CSN_ADOPT_RELEASING)},
+    [CSN_ADOPT_CURRENT] = {"current", BIT(CSN_ADOPT_WAITING) | BIT(CSN_ADOPT_FETCHING) |
+                                          BIT(CSN_ADOPT_RELEASING)},
     [CSN_ADOPT_WAITING] = {"waiting", BIT(CSN_ADOPT_FETCHING) | BIT(CSN_ADOPT_RELEASING)},
     [CSN_ADOPT_FETCHING] = {"fetching", BIT(CSN_ADOPT_WAITING) | BIT(CSN_ADOPT_RELEASING)},
     [CSN_ADOPT_RELEASING] = {"releasing", BIT(CSN_ADOPT_WAITING) | BIT(CSN_ADOPT_SWITCHING)},
@@ -47,7 +48,8 @@ struct csn_release csn_zone_newest(const struct csn_node_zone *zone)
     return csn_certificate_release(&zone->certificates[zone->certificate_count - 1].certificate);
 }
 
-const struct csn_known_certificate *csn_zone_certificate(const struct csn_node_zone *zone, struct csn_round round)
+const struct csn_known_certificate *csn_zone_certificate(const struct csn_node_zone *zone,
+                                                         struct csn_round round)
 {
     for (size_t i = 0; i < zone->certificate_count; i++) {
         if (csn_round_compare(zone->certificates[i].certificate.held.proposal.round, round) == 0) {
@@ -57,7 +59,8 @@ const struct csn_known_certificate *csn_zone_certificate(const struct csn_node_z
     return NULL;
 }
 
-const struct csn_known_certificate *csn_zone_certificate_of(const struct csn_node_zone *zone, const struct csn_digest *hash)
+const struct csn_known_certificate *csn_zone_certificate_of(const struct csn_node_zone *zone,
+                                                            const struct csn_digest *hash)
 {
     for (size_t i = 0; i < zone->certificate_count; i++) {
         if (csn_digest_equal(&zone->certificates[i].hash, hash)) {
@@ -67,7 +70,8 @@ const struct csn_known_certificate *csn_zone_certificate_of(const struct csn_nod
     return NULL;
 }
 
-struct csn_known_certificate *csn_zone_insert_certificate(struct csn_node_zone *zone, const struct csn_certificate *certificate,
+struct csn_known_certificate *csn_zone_insert_certificate(struct csn_node_zone *zone,
+                                                          const struct csn_certificate *certificate,
                                                           struct csn_bytes octets)
 {
     size_t at = zone->certificate_count;
@@ -75,7 +79,8 @@ struct csn_known_certificate *csn_zone_insert_certificate(struct csn_node_zone *
                                        certificate->held.proposal.round) > 0) {
         at--;
     }
-    zone->certificates = csn_realloc(zone->certificates, zone->certificate_count + 1, sizeof(*zone->certificates));
+    zone->certificates =
+        csn_realloc(zone->certificates, zone->certificate_count + 1, sizeof(*zone->certificates));
     struct csn_known_certificate *known = &zone->certificates[at];
     memmove(known + 1, known, (zone->certificate_count - at) * sizeof(*known));
     zone->certificate_count++;
@@ -98,7 +103,8 @@ bool csn_zone_is_complete(const struct csn_node_zone *zone, const struct csn_dig
 void csn_zone_add_version(struct csn_node_zone *zone, const struct csn_digest *full_root)
 {
     if (!csn_zone_is_complete(zone, full_root)) {
-        zone->versions = csn_realloc(zone->versions, zone->version_count + 1, sizeof(*zone->versions));
+        zone->versions =
+            csn_realloc(zone->versions, zone->version_count + 1, sizeof(*zone->versions));
         zone->versions[zone->version_count++] = *full_root;
     }
 }
@@ -113,14 +119,15 @@ void csn_node_broadcast_newest(struct csn_node *node, const struct csn_node_zone
 {
     if (zone->certificate_count > 0) {
         struct csn_effect *effect = csn_node_effect(node, CSN_EFFECT_CERTIFICATE, zone);
-        effect->certificate =
-            csn_effects_copy(node->effects, csn_buf_view(&zone->certificates[zone->certificate_count - 1].octets));
+        effect->certificate = csn_effects_copy(
+            node->effects, csn_buf_view(&zone->certificates[zone->certificate_count - 1].octets));
     }
 }
 
 /* --- what is kept */
 
-static bool is_released_and_kept(const struct csn_node_zone *zone, const struct csn_digest *full_root)
+static bool is_released_and_kept(const struct csn_node_zone *zone,
+                                 const struct csn_digest *full_root)
 {
     unsigned kept = 0;
     for (size_t i = zone->certificate_count; i > 0 && kept < CSN_VERSIONS_KEPT; i--) {
@@ -135,7 +142,8 @@ static bool is_released_and_kept(const struct csn_node_zone *zone, const struct 
     return false;
 }
 
-/* R5: a hold's bytes stay until a certificate of an equal or higher round is released; so do those of certificates to come. */
+/* R5: a hold's bytes stay until a certificate of an equal or higher round is released; so do those
+ * of certificates to come. */
 static bool is_version_needed(const struct csn_node_zone *zone, const struct csn_digest *full_root)
 {
     bool is_needed = is_released_and_kept(zone, full_root);
@@ -155,9 +163,10 @@ static bool is_version_needed(const struct csn_node_zone *zone, const struct csn
 static bool is_input_needed(const struct csn_node_zone *zone, size_t index)
 {
     const struct csn_input_id *id = &zone->inputs[index].id;
-    bool is_needed = csn_input_equal(id, &zone->floor.input) ||
-                     (zone->pending.is_set && csn_input_equal(id, &zone->pending.proposal.input)) ||
-                     (zone->work.state != CSN_WORK_IDLE && csn_input_equal(id, &zone->work.proposal.input));
+    bool is_needed =
+        csn_input_equal(id, &zone->floor.input) ||
+        (zone->pending.is_set && csn_input_equal(id, &zone->pending.proposal.input)) ||
+        (zone->work.state != CSN_WORK_IDLE && csn_input_equal(id, &zone->work.proposal.input));
     for (size_t i = 0; i < zone->certificate_count && !is_needed; i++) {
         is_needed = csn_input_equal(id, &zone->certificates[i].certificate.held.proposal.input);
     }
@@ -179,7 +188,8 @@ void csn_node_sweep(struct csn_node *node, struct csn_node_zone *zone)
         if (is_input_needed(zone, i)) {
             zone->inputs[kept++] = zone->inputs[i];
         } else {
-            csn_node_effect(node, CSN_EFFECT_DELETE_INPUT, zone)->input = zone->inputs[i].id.prepared;
+            csn_node_effect(node, CSN_EFFECT_DELETE_INPUT, zone)->input =
+                zone->inputs[i].id.prepared;
         }
     }
     zone->input_count = kept;
@@ -187,10 +197,12 @@ void csn_node_sweep(struct csn_node *node, struct csn_node_zone *zone)
 
 /* --- certificates */
 
-static void persist_certificate(struct csn_node *node, struct csn_effect *persist, const struct csn_node_zone *zone,
-                                struct csn_bytes octets, struct csn_round round)
+static void persist_certificate(struct csn_node *node, struct csn_effect *persist,
+                                const struct csn_node_zone *zone, struct csn_bytes octets,
+                                struct csn_round round)
 {
-    struct csn_record_key key = csn_record_key(CSN_RECORD_CERTIFICATE, csn_node_zone_name(node, zone), &round);
+    struct csn_record_key key =
+        csn_record_key(CSN_RECORD_CERTIFICATE, csn_node_zone_name(node, zone), &round);
     struct csn_buf value = {0};
     csn_buf_put_bytes(&value, octets);
     csn_record_close(csn_record_key_view(&key), &value);
@@ -199,7 +211,8 @@ static void persist_certificate(struct csn_node *node, struct csn_effect *persis
 }
 
 /* Above the maximum the lowest goes, but the released one stays. */
-static void prune_certificates(struct csn_node *node, struct csn_effect *persist, struct csn_node_zone *zone)
+static void prune_certificates(struct csn_node *node, struct csn_effect *persist,
+                               struct csn_node_zone *zone)
 {
     if (zone->certificate_count <= CSN_CERTIFICATES_KEPT) {
         return;
@@ -208,7 +221,8 @@ static void prune_certificates(struct csn_node *node, struct csn_effect *persist
     size_t at = csn_round_compare(lowest, zone->released.round) == 0 ? 1 : 0;
     struct csn_known_certificate *known = &zone->certificates[at];
     struct csn_record_key key =
-        csn_record_key(CSN_RECORD_CERTIFICATE, csn_node_zone_name(node, zone), &known->certificate.held.proposal.round);
+        csn_record_key(CSN_RECORD_CERTIFICATE, csn_node_zone_name(node, zone),
+                       &known->certificate.held.proposal.round);
     csn_persist_delete(node, persist, csn_record_key_view(&key));
     csn_buf_fini(&known->octets);
     zone->certificate_count--;
@@ -216,8 +230,8 @@ static void prune_certificates(struct csn_node *node, struct csn_effect *persist
 }
 
 /* R5. */
-static void adopt(struct csn_node *node, struct csn_node_zone *zone, const struct csn_certificate *certificate,
-                  struct csn_bytes octets)
+static void adopt(struct csn_node *node, struct csn_node_zone *zone,
+                  const struct csn_certificate *certificate, struct csn_bytes octets)
 {
     const struct csn_proposal *proposal = &certificate->held.proposal;
     struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_NOTE, zone);
@@ -229,7 +243,8 @@ static void adopt(struct csn_node *node, struct csn_node_zone *zone, const struc
         csn_persist_floor(node, persist, zone);
     }
     bool is_newer = csn_round_compare(proposal->round, zone->released.round) > 0;
-    struct csn_trace *trace = csn_node_trace(node, is_newer ? CSN_TRACE_CERTIFIED : CSN_TRACE_ORPHAN, zone);
+    struct csn_trace *trace =
+        csn_node_trace(node, is_newer ? CSN_TRACE_CERTIFIED : CSN_TRACE_ORPHAN, zone);
     trace->round = proposal->round;
     trace->digest = certificate->held.full_root;
     trace->number = proposal->serial;
@@ -240,7 +255,8 @@ static void adopt(struct csn_node *node, struct csn_node_zone *zone, const struc
 
 static bool is_of_epoch(const struct csn_node *node, const struct csn_proposal *proposal)
 {
-    return proposal->epoch == node->cluster.epoch && csn_digest_equal(&proposal->epoch_digest, &node->cluster.digest);
+    return proposal->epoch == node->cluster.epoch &&
+           csn_digest_equal(&proposal->epoch_digest, &node->cluster.digest);
 }
 
 /* A round known already, or older than all of a full list, says nothing new. */
@@ -248,21 +264,24 @@ static bool is_news(const struct csn_node_zone *zone, struct csn_round round)
 {
     bool is_full = zone->certificate_count >= CSN_CERTIFICATES_KEPT;
     return csn_zone_certificate(zone, round) == NULL &&
-           !(is_full && csn_round_compare(round, zone->certificates[0].certificate.held.proposal.round) < 0);
+           !(is_full &&
+             csn_round_compare(round, zone->certificates[0].certificate.held.proposal.round) < 0);
 }
 
 static bool has_own_vote(const struct csn_node *node, const struct csn_certificate *certificate)
 {
     const struct csn_member *self = &node->cluster.members[node->member];
     for (uint8_t i = 0; i < certificate->vote_count; i++) {
-        if (certificate->votes[i].site == self->number && certificate->votes[i].incarnation == self->incarnation) {
+        if (certificate->votes[i].site == self->number &&
+            certificate->votes[i].incarnation == self->incarnation) {
             return true;
         }
     }
     return false;
 }
 
-void csn_node_certificate(struct csn_node *node, const struct csn_certificate *certificate, struct csn_bytes octets)
+void csn_node_certificate(struct csn_node *node, const struct csn_certificate *certificate,
+                          struct csn_bytes octets)
 {
     const struct csn_proposal *proposal = &certificate->held.proposal;
     int index = csn_zone_index(node->configs, node->zone_count, proposal->zone);
@@ -290,7 +309,8 @@ void csn_node_certificate(struct csn_node *node, const struct csn_certificate *c
 
 /* --- release */
 
-static bool has_version(const struct csn_node *node, const struct csn_node_zone *zone, unsigned member, const void *what)
+static bool has_version(const struct csn_node *node, const struct csn_node_zone *zone,
+                        unsigned member, const void *what)
 {
     const struct csn_row *row = csn_peers_row(&node->peers, member, zone->index);
     const struct csn_digest *wanted = what;
@@ -301,7 +321,8 @@ static bool has_version(const struct csn_node *node, const struct csn_node_zone 
     return has;
 }
 
-static const struct csn_certificate *copy_certificate(struct csn_node *node, const struct csn_certificate *certificate)
+static const struct csn_certificate *copy_certificate(struct csn_node *node,
+                                                      const struct csn_certificate *certificate)
 {
     struct csn_certificate *copy =
         csn_arena_alloc(&node->effects->arena, sizeof(*copy), _Alignof(struct csn_certificate));
@@ -309,7 +330,8 @@ static const struct csn_certificate *copy_certificate(struct csn_node *node, con
     return copy;
 }
 
-static void begin_fetch(struct csn_node *node, struct csn_node_zone *zone, const struct csn_known_certificate *target)
+static void begin_fetch(struct csn_node *node, struct csn_node_zone *zone,
+                        const struct csn_known_certificate *target)
 {
     const struct csn_digest *full_root = &target->certificate.held.full_root;
     struct csn_effect *effect = csn_node_effect(node, CSN_EFFECT_FETCH, zone);
@@ -321,7 +343,8 @@ static void begin_fetch(struct csn_node *node, struct csn_node_zone *zone, const
     move(node, zone, CSN_ADOPT_FETCHING);
 }
 
-static struct csn_effect *release_effect(struct csn_node *node, struct csn_node_zone *zone, enum csn_effect_kind kind,
+static struct csn_effect *release_effect(struct csn_node *node, struct csn_node_zone *zone,
+                                         enum csn_effect_kind kind,
                                          const struct csn_known_certificate *known)
 {
     struct csn_effect *effect = csn_node_effect(node, kind, zone);
@@ -330,7 +353,8 @@ static struct csn_effect *release_effect(struct csn_node *node, struct csn_node_
     return effect;
 }
 
-static void begin_release(struct csn_node *node, struct csn_node_zone *zone, const struct csn_known_certificate *target)
+static void begin_release(struct csn_node *node, struct csn_node_zone *zone,
+                          const struct csn_known_certificate *target)
 {
     struct csn_effect *effect = release_effect(node, zone, CSN_EFFECT_RELEASE, target);
     effect->corr = zone->adopt.corr = ++node->next_corr;
@@ -338,13 +362,15 @@ static void begin_release(struct csn_node *node, struct csn_node_zone *zone, con
 }
 
 /* The bytes of a certified round may be about to come out of this site's own work. */
-static bool will_work_bring(const struct csn_node_zone *zone, const struct csn_known_certificate *target)
+static bool will_work_bring(const struct csn_node_zone *zone,
+                            const struct csn_known_certificate *target)
 {
     return zone->work.state >= CSN_WORK_COMPUTING && zone->work.state <= CSN_WORK_STAGING &&
            csn_digest_equal(&zone->work.hash, &target->hash);
 }
 
-static void pursue(struct csn_node *node, struct csn_node_zone *zone, const struct csn_known_certificate *target)
+static void pursue(struct csn_node *node, struct csn_node_zone *zone,
+                   const struct csn_known_certificate *target)
 {
     zone->adopt.round = target->certificate.held.proposal.round;
     if (csn_zone_is_complete(zone, &target->certificate.held.full_root)) {
@@ -362,7 +388,8 @@ void csn_adopt_advance(struct csn_node *node, struct csn_node_zone *zone)
         return;
     }
     const struct csn_known_certificate *newest = &zone->certificates[zone->certificate_count - 1];
-    bool is_current = csn_round_compare(newest->certificate.held.proposal.round, zone->released.round) <= 0;
+    bool is_current =
+        csn_round_compare(newest->certificate.held.proposal.round, zone->released.round) <= 0;
     if (!is_current || !zone->is_serving) {
         pursue(node, zone, newest);
     }
@@ -372,11 +399,13 @@ static void pause(struct csn_node *node, struct csn_node_zone *zone)
 {
     struct csn_adopt *adopt = &zone->adopt;
     adopt->retry_ms = node->now.mono_ms + adopt->backoff_ms;
-    adopt->backoff_ms = 2 * adopt->backoff_ms < BACKOFF_MAX_MS ? 2 * adopt->backoff_ms : BACKOFF_MAX_MS;
+    adopt->backoff_ms =
+        2 * adopt->backoff_ms < BACKOFF_MAX_MS ? 2 * adopt->backoff_ms : BACKOFF_MAX_MS;
     move(node, zone, CSN_ADOPT_WAITING);
 }
 
-static void fetched(struct csn_node *node, struct csn_node_zone *zone, const struct csn_known_certificate *known, int code)
+static void fetched(struct csn_node *node, struct csn_node_zone *zone,
+                    const struct csn_known_certificate *known, int code)
 {
     if (code == CSN_OK && known != NULL) {
         csn_zone_add_version(zone, &known->certificate.held.full_root);
@@ -387,7 +416,8 @@ static void fetched(struct csn_node *node, struct csn_node_zone *zone, const str
 }
 
 /* Memory advances with the persist; answers change when it has come back. */
-static void persist_release(struct csn_node *node, struct csn_node_zone *zone, const struct csn_known_certificate *known)
+static void persist_release(struct csn_node *node, struct csn_node_zone *zone,
+                            const struct csn_known_certificate *known)
 {
     const uint8_t *name = csn_node_zone_name(node, zone);
     struct csn_record_key key = csn_record_key(CSN_RECORD_RELEASED, name, NULL);
@@ -402,15 +432,18 @@ static void persist_release(struct csn_node *node, struct csn_node_zone *zone, c
     /* Holds up to the release have done their work; the last stays beside its second copy. */
     while (zone->hold_count > 1 && persist->persist.write_count < CSN_WRITES_MAX &&
            csn_round_compare(zone->holds[0].held.proposal.round, zone->released.round) <= 0) {
-        struct csn_record_key hold = csn_record_key(CSN_RECORD_HOLD, name, &zone->holds[0].held.proposal.round);
+        struct csn_record_key hold =
+            csn_record_key(CSN_RECORD_HOLD, name, &zone->holds[0].held.proposal.round);
         csn_persist_delete(node, persist, csn_record_key_view(&hold));
         zone->hold_count--;
         memmove(zone->holds, zone->holds + 1, zone->hold_count * sizeof(*zone->holds));
     }
 }
 
-/* A version that fails its check against the certificate is damaged: it goes, and comes again from a peer. */
-static void forget_version(struct csn_node *node, struct csn_node_zone *zone, const struct csn_known_certificate *known)
+/* A version that fails its check against the certificate is damaged: it goes, and comes again from
+ * a peer. */
+static void forget_version(struct csn_node *node, struct csn_node_zone *zone,
+                           const struct csn_known_certificate *known)
 {
     for (size_t i = zone->version_count; i > 0; i--) {
         if (csn_digest_equal(&zone->versions[i - 1], &known->certificate.held.full_root)) {
@@ -419,7 +452,8 @@ static void forget_version(struct csn_node *node, struct csn_node_zone *zone, co
     }
 }
 
-static void checked(struct csn_node *node, struct csn_node_zone *zone, const struct csn_known_certificate *known, int code)
+static void checked(struct csn_node *node, struct csn_node_zone *zone,
+                    const struct csn_known_certificate *known, int code)
 {
     if (code == CSN_OK && known != NULL) {
         persist_release(node, zone, known);
@@ -432,7 +466,8 @@ static void checked(struct csn_node *node, struct csn_node_zone *zone, const str
     pause(node, zone);
 }
 
-bool csn_adopt_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event)
+bool csn_adopt_completed(struct csn_node *node, struct csn_node_zone *zone,
+                         const struct csn_event *event)
 {
     struct csn_adopt *adopt = &zone->adopt;
     const struct csn_known_certificate *known = csn_zone_certificate(zone, adopt->round);
@@ -456,7 +491,8 @@ void csn_node_serve(struct csn_node *node, struct csn_node_zone *zone)
 {
     const struct csn_known_certificate *known = csn_zone_certificate(zone, zone->released.round);
     zone->adopt.backoff_ms = BACKOFF_FIRST_MS;
-    zone->is_serving = known != NULL && csn_zone_is_complete(zone, &known->certificate.held.full_root);
+    zone->is_serving =
+        known != NULL && csn_zone_is_complete(zone, &known->certificate.held.full_root);
     if (!zone->is_serving) {
         return;
     }
@@ -481,16 +517,19 @@ void csn_node_released(struct csn_node *node, struct csn_node_zone *zone, struct
 
 /* --- gaps */
 
-static bool has_above(const struct csn_node *node, const struct csn_node_zone *zone, unsigned member, const void *what)
+static bool has_above(const struct csn_node *node, const struct csn_node_zone *zone,
+                      unsigned member, const void *what)
 {
     const struct csn_row *row = csn_peers_row(&node->peers, member, zone->index);
     const struct csn_round *above = what;
     return row != NULL && csn_round_compare(row->newest.round, *above) > 0;
 }
 
-static bool is_gap(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_round newest)
+static bool is_gap(const struct csn_node *node, const struct csn_node_zone *zone,
+                   struct csn_round newest)
 {
-    bool is_behind = zone->pending.is_set && csn_round_compare(zone->pending.proposal.parent.round, newest) > 0;
+    bool is_behind =
+        zone->pending.is_set && csn_round_compare(zone->pending.proposal.parent.round, newest) > 0;
     for (unsigned i = 0; i < node->cluster.member_count && !is_behind; i++) {
         is_behind = i != node->member && has_above(node, zone, i, &newest);
     }
@@ -500,24 +539,27 @@ static bool is_gap(const struct csn_node *node, const struct csn_node_zone *zone
 void csn_gap_advance(struct csn_node *node, struct csn_node_zone *zone)
 {
     struct csn_round newest = csn_zone_newest(zone).round;
-    struct csn_effect *effect = is_gap(node, zone, newest)
-                                    ? csn_node_fetch(node, zone, &zone->gap, CSN_OBJECT_CERTIFICATES)
-                                    : NULL;
+    struct csn_effect *effect =
+        is_gap(node, zone, newest) ? csn_node_fetch(node, zone, &zone->gap, CSN_OBJECT_CERTIFICATES)
+                                   : NULL;
     if (effect != NULL) {
         effect->fetch.above = newest;
         csn_node_prefer(node, zone, effect, has_above, &newest);
     }
 }
 
-/* Whoever claims a certificate and has none is asked again later; nobody waits for it but a proposal that names it. */
-bool csn_gap_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event)
+/* Whoever claims a certificate and has none is asked again later; nobody waits for it but a
+ * proposal that names it. */
+bool csn_gap_completed(struct csn_node *node, struct csn_node_zone *zone,
+                       const struct csn_event *event)
 {
     if (event->kind != CSN_EVENT_FETCHED || zone->gap.corr != event->corr) {
         return false;
     }
     bool is_left = is_gap(node, zone, csn_zone_newest(zone).round);
     zone->gap = (struct csn_fetch){.retry_ms = is_left ? node->now.mono_ms + GAP_RETRY_MS : 0};
-    if (zone->pending.is_set && csn_round_compare(zone->pending.proposal.parent.round, csn_zone_newest(zone).round) > 0) {
+    if (zone->pending.is_set &&
+        csn_round_compare(zone->pending.proposal.parent.round, csn_zone_newest(zone).round) > 0) {
         zone->pending.parent_failed++;
     }
     return true;

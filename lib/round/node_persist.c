@@ -7,9 +7,11 @@
 
 #define CLOSE_SIZE 8
 
-struct csn_record_key csn_record_key(enum csn_record_letter letter, const uint8_t *zone, const struct csn_round *round)
+struct csn_record_key csn_record_key(enum csn_record_letter letter, const uint8_t *zone,
+                                     const struct csn_round *round)
 {
-    struct csn_record_key key = {.octets = {(uint8_t)CSN_RECORD_PREFIX[0], (uint8_t)letter}, .size = 2};
+    struct csn_record_key key = {.octets = {(uint8_t)CSN_RECORD_PREFIX[0], (uint8_t)letter},
+                                 .size = 2};
     if (zone != NULL) {
         size_t size = csn_name_size(zone);
         memcpy(key.octets + key.size, zone, size);
@@ -22,7 +24,8 @@ struct csn_record_key csn_record_key(enum csn_record_letter letter, const uint8_
     return key;
 }
 
-static void close_octets(struct csn_bytes key, struct csn_bytes value, uint8_t ret_octets[CLOSE_SIZE])
+static void close_octets(struct csn_bytes key, struct csn_bytes value,
+                         uint8_t ret_octets[CLOSE_SIZE])
 {
     struct csn_buf both = {0};
     struct csn_digest digest;
@@ -55,9 +58,11 @@ bool csn_record_open(struct csn_bytes key, struct csn_bytes octets, struct csn_b
     return true;
 }
 
-void csn_record_floor(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_buf *buf)
+void csn_record_floor(const struct csn_node *node, const struct csn_node_zone *zone,
+                      struct csn_buf *buf)
 {
-    struct csn_record_key key = csn_record_key(CSN_RECORD_FLOOR, csn_node_zone_name(node, zone), NULL);
+    struct csn_record_key key =
+        csn_record_key(CSN_RECORD_FLOOR, csn_node_zone_name(node, zone), NULL);
     csn_put_floor(buf, &zone->floor);
     csn_record_close(csn_record_key_view(&key), buf);
 }
@@ -71,21 +76,23 @@ void csn_record_epoch(const struct csn_node *node, struct csn_buf *buf)
     csn_record_close(csn_record_key_view(&key), buf);
 }
 
-struct csn_effect *csn_node_persist(struct csn_node *node, enum csn_persist_what what, const struct csn_node_zone *zone)
+struct csn_effect *csn_node_persist(struct csn_node *node, enum csn_persist_what what,
+                                    const struct csn_node_zone *zone)
 {
     struct csn_effect *effect = csn_effects_add(node->effects, CSN_EFFECT_PERSIST, NULL);
     node->persists = csn_realloc(node->persists, node->persist_count + 1, sizeof(*node->persists));
-    node->persists[node->persist_count++] =
-        (struct csn_persist){.id = ++node->next_persist, .what = what, .zone = zone != NULL ? zone->index : 0};
+    node->persists[node->persist_count++] = (struct csn_persist){
+        .id = ++node->next_persist, .what = what, .zone = zone != NULL ? zone->index : 0};
     effect->persist.id = node->next_persist;
     return effect;
 }
 
-void csn_persist_write(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key, struct csn_bytes value)
+void csn_persist_write(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key,
+                       struct csn_bytes value)
 {
     REQUIRE(persist->persist.write_count < CSN_WRITES_MAX);
-    persist->persist.writes[persist->persist.write_count++] =
-        (struct csn_record_pair){csn_effects_copy(node->effects, key), csn_effects_copy(node->effects, value)};
+    persist->persist.writes[persist->persist.write_count++] = (struct csn_record_pair){
+        csn_effects_copy(node->effects, key), csn_effects_copy(node->effects, value)};
 }
 
 void csn_persist_delete(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key)
@@ -95,7 +102,8 @@ void csn_persist_delete(struct csn_node *node, struct csn_effect *persist, struc
         (struct csn_record_pair){csn_effects_copy(node->effects, key), csn_bytes(NULL, 0)};
 }
 
-void csn_persist_expect(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key, struct csn_bytes value)
+void csn_persist_expect(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key,
+                        struct csn_bytes value)
 {
     struct csn_bytes copy = value.data != NULL ? csn_effects_copy(node->effects, value) : value;
     REQUIRE(persist->persist.expect_count < CSN_WRITES_MAX);
@@ -103,9 +111,11 @@ void csn_persist_expect(struct csn_node *node, struct csn_effect *persist, struc
         (struct csn_record_pair){csn_effects_copy(node->effects, key), copy};
 }
 
-void csn_persist_floor(struct csn_node *node, struct csn_effect *persist, struct csn_node_zone *zone)
+void csn_persist_floor(struct csn_node *node, struct csn_effect *persist,
+                       struct csn_node_zone *zone)
 {
-    struct csn_record_key key = csn_record_key(CSN_RECORD_FLOOR, csn_node_zone_name(node, zone), NULL);
+    struct csn_record_key key =
+        csn_record_key(CSN_RECORD_FLOOR, csn_node_zone_name(node, zone), NULL);
     struct csn_buf value = {0};
     csn_record_floor(node, zone, &value);
     csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&value));

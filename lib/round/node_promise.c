@@ -1,6 +1,7 @@
 #include "round/node_state.h"
 
-/* R6: a coordinator that took its own promise back by asking anew needs no timer, nor does one that resigned. */
+/* R6: a coordinator that took its own promise back by asking anew needs no timer, nor does one that
+ * resigned. */
 static bool may_promise(const struct csn_node *node, struct csn_term asked)
 {
     bool is_same = node->promised.counter != 0 && node->promised.coordinator == asked.coordinator;
@@ -48,7 +49,8 @@ static void hear(struct csn_node *node, const struct csn_body_lead *lead)
         node->election_ms = node->heartbeat_ms = node->now.mono_ms;
         node->lead_site = lead->site != 0 ? lead->site : node->lead_site;
     }
-    if (lead->state == CSN_LEAD_ASKS && node->now.mono_ms - node->report_ms >= CSN_REPORT_PENDING_MS) {
+    if (lead->state == CSN_LEAD_ASKS &&
+        node->now.mono_ms - node->report_ms >= CSN_REPORT_PENDING_MS) {
         csn_node_report(node, CSN_STATEMENT_PROMISE); /* the first answer was lost */
     }
 }

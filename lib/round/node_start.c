@@ -26,9 +26,11 @@ bool csn_node_is_mute(const struct csn_node *node)
 /* --- records */
 
 /* Each takes a value of its letter; false: damaged. */
-typedef bool load_fn(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round);
+typedef bool load_fn(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                     struct csn_round round);
 
-static bool load_boot(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round)
+static bool load_boot(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                      struct csn_round round)
 {
     (void)zone;
     (void)round;
@@ -36,7 +38,8 @@ static bool load_boot(struct csn_node *node, struct csn_node_zone *zone, struct 
     return csn_reader_done(reader);
 }
 
-static bool load_term(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round)
+static bool load_term(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                      struct csn_round round)
 {
     (void)zone;
     (void)round;
@@ -45,7 +48,8 @@ static bool load_term(struct csn_node *node, struct csn_node_zone *zone, struct 
 }
 
 /* The epoch of the store must be the cluster document's (R8 will move it). */
-static bool load_epoch(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round)
+static bool load_epoch(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                       struct csn_round round)
 {
     struct csn_digest digest;
     uint32_t epoch = csn_read_u32(reader);
@@ -60,7 +64,8 @@ static bool load_epoch(struct csn_node *node, struct csn_node_zone *zone, struct
     return csn_reader_done(reader);
 }
 
-static bool load_floor(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round)
+static bool load_floor(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                       struct csn_round round)
 {
     (void)node;
     (void)round;
@@ -69,7 +74,8 @@ static bool load_floor(struct csn_node *node, struct csn_node_zone *zone, struct
     return csn_reader_done(reader);
 }
 
-static bool load_hold(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader, struct csn_round round)
+static bool load_hold(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                      struct csn_round round)
 {
     struct csn_hold hold;
     (void)node;
@@ -89,22 +95,23 @@ static bool load_hold(struct csn_node *node, struct csn_node_zone *zone, struct 
     return true;
 }
 
-static bool load_certificate(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
-                             struct csn_round round)
+static bool load_certificate(struct csn_node *node, struct csn_node_zone *zone,
+                             struct csn_reader *reader, struct csn_round round)
 {
     struct csn_certificate certificate;
     struct csn_bytes octets = csn_read_bytes(reader, csn_reader_left(reader));
     (void)node;
     if (csn_certificate_decode(octets, &certificate) != CSN_OK ||
-        csn_round_compare(certificate.held.proposal.round, round) != 0 || csn_zone_certificate(zone, round) != NULL) {
+        csn_round_compare(certificate.held.proposal.round, round) != 0 ||
+        csn_zone_certificate(zone, round) != NULL) {
         return false;
     }
     csn_zone_insert_certificate(zone, &certificate, octets);
     return true;
 }
 
-static bool load_released(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
-                          struct csn_round round)
+static bool load_released(struct csn_node *node, struct csn_node_zone *zone,
+                          struct csn_reader *reader, struct csn_round round)
 {
     (void)node;
     (void)round;
@@ -112,8 +119,8 @@ static bool load_released(struct csn_node *node, struct csn_node_zone *zone, str
     return csn_reader_done(reader);
 }
 
-static bool load_diverged(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
-                          struct csn_round round)
+static bool load_diverged(struct csn_node *node, struct csn_node_zone *zone,
+                          struct csn_reader *reader, struct csn_round round)
 {
     (void)node;
     (void)round;
@@ -121,8 +128,8 @@ static bool load_diverged(struct csn_node *node, struct csn_node_zone *zone, str
     return csn_reader_done(reader);
 }
 
-static bool load_operator_hold(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
-                               struct csn_round round)
+static bool load_operator_hold(struct csn_node *node, struct csn_node_zone *zone,
+                               struct csn_reader *reader, struct csn_round round)
 {
     (void)node;
     (void)round;
@@ -147,7 +154,8 @@ static const struct {
 };
 #define LETTERS (sizeof(letters) / sizeof(letters[0]))
 
-/* What a key names. `zone` is NULL for records of the node, and of zones that are not configured here (is_foreign). */
+/* What a key names. `zone` is NULL for records of the node, and of zones that are not configured
+ * here (is_foreign). */
 struct key_parts {
     size_t letter; /* index; LETTERS: none */
     struct csn_node_zone *zone;
@@ -185,7 +193,8 @@ static bool load_record(struct csn_node *node, const struct csn_record_pair *rec
 {
     struct key_parts parts;
     struct csn_bytes value;
-    if (!parse_key(node, record->key, &parts) || !csn_record_open(record->key, record->value, &value)) {
+    if (!parse_key(node, record->key, &parts) ||
+        !csn_record_open(record->key, record->value, &value)) {
         return false;
     }
     struct csn_reader reader = csn_reader(value);
@@ -200,13 +209,15 @@ static void load_records(struct csn_node *node, const struct csn_event *event)
     }
     for (size_t i = 0; i < node->zone_count; i++) {
         struct csn_node_zone *zone = &node->zones[i];
-        const struct csn_known_certificate *known = csn_zone_certificate(zone, zone->released.round);
+        const struct csn_known_certificate *known =
+            csn_zone_certificate(zone, zone->released.round);
         if (known != NULL) {
             zone->released.full_root = known->certificate.held.full_root;
         }
         /* What is released was certified, and a vote or a certificate has left a floor. */
         is_whole = is_whole && (known != NULL || csn_round_is_none(zone->released.round));
-        is_whole = is_whole && (zone->has_floor || (zone->hold_count == 0 && zone->certificate_count == 0));
+        is_whole = is_whole &&
+                   (zone->has_floor || (zone->hold_count == 0 && zone->certificate_count == 0));
     }
     if (!is_whole) {
         csn_node_halt(node, CSN_HALT_DAMAGED);
@@ -217,10 +228,11 @@ static void load_records(struct csn_node *node, const struct csn_event *event)
 
 enum copy { COPY_MISSING, COPY_GOOD, COPY_DAMAGED };
 
-static enum copy find_copy(const struct csn_node *node, const struct csn_node_zone *zone, const struct csn_event *event,
-                           struct csn_body_held *ret_held)
+static enum copy find_copy(const struct csn_node *node, const struct csn_node_zone *zone,
+                           const struct csn_event *event, struct csn_body_held *ret_held)
 {
-    struct csn_record_key key = csn_record_key(CSN_RECORD_HOLD, csn_node_zone_name(node, zone), NULL);
+    struct csn_record_key key =
+        csn_record_key(CSN_RECORD_HOLD, csn_node_zone_name(node, zone), NULL);
     for (size_t i = 0; i < event->start.second_count; i++) {
         const struct csn_record_pair *pair = &event->start.seconds[i];
         struct csn_bytes value;
@@ -233,12 +245,15 @@ static enum copy find_copy(const struct csn_node *node, const struct csn_node_zo
     return COPY_MISSING;
 }
 
-/* The store has forgotten a vote when the second copy is older than the store's last hold, or not there at all. A copy that is
- * newer is of a vote whose transaction never came to be: dead, for the floor rises to it. */
-static void compare_copy(struct csn_node *node, struct csn_node_zone *zone, const struct csn_body_held *copy)
+/* The store has forgotten a vote when the second copy is older than the store's last hold, or not
+ * there at all. A copy that is newer is of a vote whose transaction never came to be: dead, for the
+ * floor rises to it. */
+static void compare_copy(struct csn_node *node, struct csn_node_zone *zone,
+                         const struct csn_body_held *copy)
 {
     const struct csn_hold *last = zone->hold_count > 0 ? &zone->holds[zone->hold_count - 1] : NULL;
-    int order = last != NULL ? csn_round_compare(copy->proposal.round, last->held.proposal.round) : 1;
+    int order =
+        last != NULL ? csn_round_compare(copy->proposal.round, last->held.proposal.round) : 1;
     bool is_same = last != NULL && csn_digest_equal(&copy->full_root, &last->held.full_root);
     if (order < 0 || (order == 0 && !is_same)) {
         csn_node_halt(node, CSN_HALT_AMNESIA);

@@ -1,4 +1,5 @@
-/* node_state.h: the inside of a node: what is durable, what is only remembered, and the doors between its files. Private.
+/* node_state.h: the inside of a node: what is durable, what is only remembered, and the doors
+ * between its files. Private.
  *
  *   node.c          the step, statements, reports, status
  *   node_start.c    from durable records to a running node; boot counter, second copies, halting
@@ -74,13 +75,15 @@ struct csn_adopt {
 
 struct csn_node_zone {
     size_t index;
-    struct csn_version_id policies[CSN_DOCUMENTS_KEPT], keysets[CSN_DOCUMENTS_KEPT]; /* approved, newest first */
+    struct csn_version_id policies[CSN_DOCUMENTS_KEPT],
+        keysets[CSN_DOCUMENTS_KEPT]; /* approved, newest first */
     unsigned policy_count, keyset_count;
 
     /* durable; memory runs ahead of the disk by the persists that are out (R7) */
     struct csn_floor floor;
     bool has_floor; /* a record is there */
-    struct csn_hold *holds; /* owns; ascending rounds; the last stays for ever, for the second copy's sake */
+    struct csn_hold
+        *holds; /* owns; ascending rounds; the last stays for ever, for the second copy's sake */
     size_t hold_count;
     struct csn_known_certificate *certificates; /* owns; ascending rounds */
     size_t certificate_count;
@@ -110,7 +113,13 @@ struct csn_node_zone {
     uint64_t holds_repeat_ms;
 };
 
-enum csn_persist_what { CSN_PERSIST_BOOT, CSN_PERSIST_PROMISE, CSN_PERSIST_VOTE, CSN_PERSIST_RELEASE, CSN_PERSIST_NOTE };
+enum csn_persist_what {
+    CSN_PERSIST_BOOT,
+    CSN_PERSIST_PROMISE,
+    CSN_PERSIST_VOTE,
+    CSN_PERSIST_RELEASE,
+    CSN_PERSIST_NOTE
+};
 
 /* What leaves when a persist has come back. */
 struct csn_persist {
@@ -124,7 +133,7 @@ struct csn_persist {
 struct csn_node {
     struct csn_cluster cluster;
     uint16_t site;
-    unsigned member; /* index of the site */
+    unsigned member;                /* index of the site */
     struct csn_round_zone *configs; /* owns; zone_count */
     struct csn_node_zone *zones;    /* owns */
     size_t zone_count;
@@ -132,7 +141,7 @@ struct csn_node {
     enum csn_node_state state;
     enum csn_halt halt;
     bool is_sealed;
-    bool has_epoch; /* a record is there */
+    bool has_epoch;                             /* a record is there */
     struct csn_term promised, promised_durable; /* reports carry the durable one */
     uint32_t boot;
 
@@ -156,37 +165,45 @@ struct csn_node {
 };
 
 /* --- node.c */
-struct csn_effect *csn_node_effect(struct csn_node *node, enum csn_effect_kind kind, const struct csn_node_zone *zone);
+struct csn_effect *csn_node_effect(struct csn_node *node, enum csn_effect_kind kind,
+                                   const struct csn_node_zone *zone);
 const uint8_t *csn_node_zone_name(const struct csn_node *node, const struct csn_node_zone *zone);
-const struct csn_round_zone *csn_node_config(const struct csn_node *node, const struct csn_node_zone *zone);
-struct csn_trace *csn_node_trace(struct csn_node *node, enum csn_trace_kind what, const struct csn_node_zone *zone);
+const struct csn_round_zone *csn_node_config(const struct csn_node *node,
+                                             const struct csn_node_zone *zone);
+struct csn_trace *csn_node_trace(struct csn_node *node, enum csn_trace_kind what,
+                                 const struct csn_node_zone *zone);
 void csn_node_count(struct csn_node *node, enum csn_count_reason reason);
 void csn_node_send(struct csn_node *node, enum csn_statement_kind kind, struct csn_bytes body);
 void csn_node_report(struct csn_node *node, enum csn_statement_kind kind);
 void csn_node_cancel(struct csn_node *node, uint64_t *corr);
 
-/* One try of a fetch when it is due; NULL when nothing is to be sent. The effect's fetch fields but `sites` are to be filled;
- * csn_node_prefer fills those. */
-struct csn_effect *csn_node_fetch(struct csn_node *node, struct csn_node_zone *zone, struct csn_fetch *fetch,
-                                  enum csn_object_kind object);
+/* One try of a fetch when it is due; NULL when nothing is to be sent. The effect's fetch fields but
+ * `sites` are to be filled; csn_node_prefer fills those. */
+struct csn_effect *csn_node_fetch(struct csn_node *node, struct csn_node_zone *zone,
+                                  struct csn_fetch *fetch, enum csn_object_kind object);
 /* Books the completion: here, or a failed try and a pause. */
 void csn_node_fetched(struct csn_node *node, struct csn_fetch *fetch, int code);
 /* All other members, those for which `has` says yes first. */
-typedef bool csn_has_fn(const struct csn_node *node, const struct csn_node_zone *zone, unsigned member, const void *what);
-void csn_node_prefer(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_effect *effect, csn_has_fn *has,
-                     const void *what);
+typedef bool csn_has_fn(const struct csn_node *node, const struct csn_node_zone *zone,
+                        unsigned member, const void *what);
+void csn_node_prefer(const struct csn_node *node, const struct csn_node_zone *zone,
+                     struct csn_effect *effect, csn_has_fn *has, const void *what);
 
 /* --- node_start.c */
 void csn_node_start(struct csn_node *node, const struct csn_event *event);
 void csn_node_started(struct csn_node *node);
 void csn_node_halt(struct csn_node *node, enum csn_halt why);
-/* Halted in a way that it does nothing any more but answer with what it serves. One that only lost its memory still adopts. */
+/* Halted in a way that it does nothing any more but answer with what it serves. One that only lost
+ * its memory still adopts. */
 bool csn_node_is_mute(const struct csn_node *node);
 
 /* --- node_persist.c */
-struct csn_effect *csn_node_persist(struct csn_node *node, enum csn_persist_what what, const struct csn_node_zone *zone);
-void csn_persist_write(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key, struct csn_bytes value);
-void csn_persist_expect(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key, struct csn_bytes value);
+struct csn_effect *csn_node_persist(struct csn_node *node, enum csn_persist_what what,
+                                    const struct csn_node_zone *zone);
+void csn_persist_write(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key,
+                       struct csn_bytes value);
+void csn_persist_expect(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key,
+                        struct csn_bytes value);
 void csn_persist_delete(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key);
 void csn_node_persisted(struct csn_node *node, const struct csn_event *event);
 void csn_persists_fini(struct csn_node *node);
@@ -209,7 +226,8 @@ struct csn_record_key {
     size_t size;
 };
 /* `zone` and `round` may be NULL. */
-struct csn_record_key csn_record_key(enum csn_record_letter letter, const uint8_t *zone, const struct csn_round *round);
+struct csn_record_key csn_record_key(enum csn_record_letter letter, const uint8_t *zone,
+                                     const struct csn_round *round);
 static inline struct csn_bytes csn_record_key_view(const struct csn_record_key *key)
 {
     return csn_bytes(key->octets, key->size);
@@ -219,9 +237,11 @@ void csn_record_close(struct csn_bytes key, struct csn_buf *value);
 /* The value inside; false when it is damaged. */
 bool csn_record_open(struct csn_bytes key, struct csn_bytes octets, struct csn_bytes *ret_value);
 /* Octets of records, closed. */
-void csn_record_floor(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_buf *buf);
+void csn_record_floor(const struct csn_node *node, const struct csn_node_zone *zone,
+                      struct csn_buf *buf);
 void csn_record_epoch(const struct csn_node *node, struct csn_buf *buf);
-void csn_persist_floor(struct csn_node *node, struct csn_effect *persist, struct csn_node_zone *zone);
+void csn_persist_floor(struct csn_node *node, struct csn_effect *persist,
+                       struct csn_node_zone *zone);
 
 /* --- node_promise.c */
 void csn_node_lead(struct csn_node *node, const struct csn_body_lead *lead);
@@ -231,62 +251,78 @@ void csn_node_promised(struct csn_node *node, struct csn_term term);
 void csn_node_proposal(struct csn_node *node, const struct csn_body_proposal *body);
 void csn_pending_advance(struct csn_node *node, struct csn_node_zone *zone);
 void csn_pending_drop(struct csn_node *node, struct csn_node_zone *zone);
-bool csn_pending_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event);
-const struct csn_known_input *csn_zone_input(const struct csn_node_zone *zone, const struct csn_input_id *id);
+bool csn_pending_completed(struct csn_node *node, struct csn_node_zone *zone,
+                           const struct csn_event *event);
+const struct csn_known_input *csn_zone_input(const struct csn_node_zone *zone,
+                                             const struct csn_input_id *id);
 /* An input from this site's own source with P's (generation, serial) and other content. */
 bool csn_zone_conflicts(const struct csn_node_zone *zone, const struct csn_input_id *input);
-void csn_zone_add_input(struct csn_node *node, struct csn_node_zone *zone, const struct csn_input_id *id, bool is_confirmed);
+void csn_zone_add_input(struct csn_node *node, struct csn_node_zone *zone,
+                        const struct csn_input_id *id, bool is_confirmed);
 void csn_zone_approve(struct csn_node_zone *zone, const struct csn_round_zone *config);
 
 /* --- node_work.c */
-void csn_work_begin(struct csn_node *node, struct csn_node_zone *zone, const struct csn_proposal *proposal,
-                    const struct csn_digest *hash);
+void csn_work_begin(struct csn_node *node, struct csn_node_zone *zone,
+                    const struct csn_proposal *proposal, const struct csn_digest *hash);
 void csn_work_advance(struct csn_node *node, struct csn_node_zone *zone);
 void csn_work_move(struct csn_node *node, struct csn_node_zone *zone, enum csn_work_state to);
 void csn_work_drop(struct csn_node *node, struct csn_node_zone *zone);
 /* True when the completion was this zone's. */
-bool csn_work_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event);
+bool csn_work_completed(struct csn_node *node, struct csn_node_zone *zone,
+                        const struct csn_event *event);
 void csn_work_repeat(struct csn_node *node, struct csn_node_zone *zone);
 /* REFUSED for a proposal; it leaves work and pending. */
-void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone, const struct csn_digest *hash, enum csn_rule rule,
-                     enum csn_test test, struct csn_value want, struct csn_value is);
+void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone,
+                     const struct csn_digest *hash, enum csn_rule rule, enum csn_test test,
+                     struct csn_value want, struct csn_value is);
 void csn_node_send_refusal(struct csn_node *node, struct csn_node_zone *zone);
 void csn_zone_set_diverged(struct csn_node *node, struct csn_node_zone *zone, uint8_t classes);
 /* The newest certificate settles what is in work. */
-void csn_work_certified(struct csn_node *node, struct csn_node_zone *zone, const struct csn_known_certificate *known);
+void csn_work_certified(struct csn_node *node, struct csn_node_zone *zone,
+                        const struct csn_known_certificate *known);
 
 /* --- node_vote.c */
 struct csn_vote_case csn_node_case(const struct csn_node *node, const struct csn_node_zone *zone,
                                    const struct csn_proposal *proposal);
 /* What was staged for the work: tests, and the vote's persist. */
-void csn_node_vote(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *staged);
-void csn_node_voted(struct csn_node *node, struct csn_node_zone *zone, const struct csn_persist *persist);
+void csn_node_vote(struct csn_node *node, struct csn_node_zone *zone,
+                   const struct csn_event *staged);
+void csn_node_voted(struct csn_node *node, struct csn_node_zone *zone,
+                    const struct csn_persist *persist);
 const struct csn_hold *csn_zone_hold(const struct csn_node_zone *zone, struct csn_round round);
 void csn_node_send_held(struct csn_node *node, const struct csn_hold *hold);
 /* Holds above the newest certificate, again. */
 void csn_holds_repeat(struct csn_node *node, struct csn_node_zone *zone);
-/* Amnesia: a HELD of this site, alone or in a certificate, that its store does not know was made by a store that is gone. */
-void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone, const struct csn_body_held *held);
+/* Amnesia: a HELD of this site, alone or in a certificate, that its store does not know was made by
+ * a store that is gone. */
+void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone,
+                        const struct csn_body_held *held);
 /* A HELD was seen: tallied, certified with q, and judged if it is this site's own. */
 void csn_node_seen_held(struct csn_node *node, unsigned member, const struct csn_body_held *held,
                         const struct csn_certificate_vote *vote);
 size_t csn_zone_holds_kept(const struct csn_node_zone *zone);
 
 /* --- node_adopt.c */
-void csn_node_certificate(struct csn_node *node, const struct csn_certificate *certificate, struct csn_bytes octets);
+void csn_node_certificate(struct csn_node *node, const struct csn_certificate *certificate,
+                          struct csn_bytes octets);
 void csn_adopt_advance(struct csn_node *node, struct csn_node_zone *zone);
-bool csn_adopt_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event);
+bool csn_adopt_completed(struct csn_node *node, struct csn_node_zone *zone,
+                         const struct csn_event *event);
 void csn_node_released(struct csn_node *node, struct csn_node_zone *zone, struct csn_round round);
 /* Answers come from the released version from now on, if its bytes are here. */
 void csn_node_serve(struct csn_node *node, struct csn_node_zone *zone);
 /* Fetches certificates that a peer reports, or a proposal names as parent, and this node lacks. */
 void csn_gap_advance(struct csn_node *node, struct csn_node_zone *zone);
-bool csn_gap_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event);
+bool csn_gap_completed(struct csn_node *node, struct csn_node_zone *zone,
+                       const struct csn_event *event);
 struct csn_release csn_zone_newest(const struct csn_node_zone *zone);
-const struct csn_known_certificate *csn_zone_certificate(const struct csn_node_zone *zone, struct csn_round round);
-const struct csn_known_certificate *csn_zone_certificate_of(const struct csn_node_zone *zone, const struct csn_digest *hash);
-struct csn_known_certificate *csn_zone_insert_certificate(struct csn_node_zone *zone, const struct csn_certificate *certificate,
-                                                           struct csn_bytes octets);
+const struct csn_known_certificate *csn_zone_certificate(const struct csn_node_zone *zone,
+                                                         struct csn_round round);
+const struct csn_known_certificate *csn_zone_certificate_of(const struct csn_node_zone *zone,
+                                                            const struct csn_digest *hash);
+struct csn_known_certificate *csn_zone_insert_certificate(struct csn_node_zone *zone,
+                                                          const struct csn_certificate *certificate,
+                                                          struct csn_bytes octets);
 bool csn_zone_is_complete(const struct csn_node_zone *zone, const struct csn_digest *full_root);
 void csn_zone_add_version(struct csn_node_zone *zone, const struct csn_digest *full_root);
 void csn_node_sweep(struct csn_node *node, struct csn_node_zone *zone);

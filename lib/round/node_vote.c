@@ -52,7 +52,8 @@ void csn_holds_repeat(struct csn_node *node, struct csn_node_zone *zone)
     struct csn_round newest = csn_zone_newest(zone).round;
     size_t from = zone->hold_count > CSN_ROW_HOLDS_MAX ? zone->hold_count - CSN_ROW_HOLDS_MAX : 0;
     bool is_out = node->persist_count > 0; /* R7: a vote that is not durable yet must not leave */
-    if (is_out || node->halt != CSN_HALT_NONE || node->now.mono_ms - zone->holds_repeat_ms < CSN_REPEAT_MS) {
+    if (is_out || node->halt != CSN_HALT_NONE ||
+        node->now.mono_ms - zone->holds_repeat_ms < CSN_REPEAT_MS) {
         return;
     }
     zone->holds_repeat_ms = node->now.mono_ms;
@@ -78,8 +79,8 @@ static struct csn_hold hold_of(const struct csn_work *work, const struct csn_eve
 }
 
 /* What the vote's transaction must find: the state the tests were made on. */
-static void expect_state(struct csn_node *node, struct csn_effect *persist, const struct csn_node_zone *zone,
-                         struct csn_bytes hold_key)
+static void expect_state(struct csn_node *node, struct csn_effect *persist,
+                         const struct csn_node_zone *zone, struct csn_bytes hold_key)
 {
     const uint8_t *name = csn_node_zone_name(node, zone);
     struct csn_record_key floor_key = csn_record_key(CSN_RECORD_FLOOR, name, NULL);
@@ -97,21 +98,25 @@ static void expect_state(struct csn_node *node, struct csn_effect *persist, cons
     csn_buf_fini(&epoch);
 }
 
-/* The second copy of the last own hold, under the zone alone: a store restored from a backup is known by it. */
-static void second_copy(struct csn_node *node, struct csn_effect *persist, const struct csn_node_zone *zone,
-                        struct csn_bytes body)
+/* The second copy of the last own hold, under the zone alone: a store restored from a backup is
+ * known by it. */
+static void second_copy(struct csn_node *node, struct csn_effect *persist,
+                        const struct csn_node_zone *zone, struct csn_bytes body)
 {
-    struct csn_record_key key = csn_record_key(CSN_RECORD_HOLD, csn_node_zone_name(node, zone), NULL);
+    struct csn_record_key key =
+        csn_record_key(CSN_RECORD_HOLD, csn_node_zone_name(node, zone), NULL);
     struct csn_buf value = {0};
     csn_buf_put_bytes(&value, body);
     csn_record_close(csn_record_key_view(&key), &value);
-    persist->persist.second = (struct csn_record_pair){csn_effects_copy(node->effects, csn_record_key_view(&key)),
-                                                       csn_effects_copy(node->effects, csn_buf_view(&value))};
+    persist->persist.second =
+        (struct csn_record_pair){csn_effects_copy(node->effects, csn_record_key_view(&key)),
+                                 csn_effects_copy(node->effects, csn_buf_view(&value))};
     csn_buf_fini(&value);
 }
 
 /* R4: the hold, and floor := P, in one transaction; the HELD leaves when it has come back. */
-static void persist_vote(struct csn_node *node, struct csn_node_zone *zone, const struct csn_hold *hold)
+static void persist_vote(struct csn_node *node, struct csn_node_zone *zone,
+                         const struct csn_hold *hold)
 {
     struct csn_record_key key =
         csn_record_key(CSN_RECORD_HOLD, csn_node_zone_name(node, zone), &hold->held.proposal.round);
@@ -133,7 +138,8 @@ static void persist_vote(struct csn_node *node, struct csn_node_zone *zone, cons
 static void add_hold(struct csn_node *node, struct csn_node_zone *zone, const struct csn_hold *hold)
 {
     zone->holds = csn_realloc(zone->holds, zone->hold_count + 1, sizeof(*zone->holds));
-    zone->holds[zone->hold_count++] = *hold; /* its round is above the floor's, so above all others */
+    zone->holds[zone->hold_count++] =
+        *hold; /* its round is above the floor's, so above all others */
     size_t kept = csn_zone_holds_kept(zone);
     if (kept > CSN_HOLDS_MANY) {
         csn_node_trace(node, CSN_TRACE_HOLDS_MANY, zone)->number = kept;
@@ -163,7 +169,8 @@ static bool is_same_body(const struct csn_body_held *a, const struct csn_body_he
 }
 
 /* R4. */
-void csn_node_vote(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *staged)
+void csn_node_vote(struct csn_node *node, struct csn_node_zone *zone,
+                   const struct csn_event *staged)
 {
     struct csn_hold hold = hold_of(&zone->work, staged);
     const struct csn_hold *old = csn_zone_hold(zone, hold.held.proposal.round);
@@ -171,7 +178,8 @@ void csn_node_vote(struct csn_node *node, struct csn_node_zone *zone, const stru
     struct csn_value want = {0}, is = {0};
     tested.is_complete = csn_zone_is_complete(zone, &hold.held.full_root);
     tested.earliest_expiry_s = hold.held.earliest_expiry_s;
-    uint8_t failed = old != NULL ? CSN_TEST_OTHER_HOLD : csn_vote_test(&tested, CSN_ASK_VOTE, &want, &is);
+    uint8_t failed =
+        old != NULL ? CSN_TEST_OTHER_HOLD : csn_vote_test(&tested, CSN_ASK_VOTE, &want, &is);
     if (old != NULL && is_same_body(&old->held, &hold.held)) {
         csn_work_drop(node, zone);
         zone->holds_repeat_ms = 0;
@@ -183,24 +191,28 @@ void csn_node_vote(struct csn_node *node, struct csn_node_zone *zone, const stru
     }
 }
 
-void csn_node_voted(struct csn_node *node, struct csn_node_zone *zone, const struct csn_persist *persist)
+void csn_node_voted(struct csn_node *node, struct csn_node_zone *zone,
+                    const struct csn_persist *persist)
 {
     const struct csn_hold *hold = csn_zone_hold(zone, persist->round);
     if (hold == NULL) {
-        return; /* the disk was so slow that a later release has cleared it: nobody waits for this vote any more */
+        return; /* the disk was so slow that a later release has cleared it: nobody waits for this
+                   vote any more */
     }
     csn_node_send(node, CSN_STATEMENT_HELD, csn_buf_view(&persist->held));
     struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_HELD, zone);
     trace->round = persist->round;
     trace->digest = hold->held.full_root;
-    if (zone->work.state == CSN_WORK_VOTING && csn_round_compare(zone->work.proposal.round, persist->round) == 0) {
+    if (zone->work.state == CSN_WORK_VOTING &&
+        csn_round_compare(zone->work.proposal.round, persist->round) == 0) {
         csn_work_move(node, zone, CSN_WORK_HELD);
         zone->holds_repeat_ms = node->now.mono_ms;
     }
 }
 
 /* One at or below the floor may be of a hold whose record has been cleared after a release. */
-void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone, const struct csn_body_held *held)
+void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone,
+                        const struct csn_body_held *held)
 {
     const struct csn_hold *hold = csn_zone_hold(zone, held->proposal.round);
     bool is_known = hold != NULL && is_same_body(&hold->held, held);
@@ -212,7 +224,8 @@ void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone, const
     }
 }
 
-static void certify(struct csn_node *node, const struct csn_node_zone *zone, const struct csn_tally_vote *vote)
+static void certify(struct csn_node *node, const struct csn_node_zone *zone,
+                    const struct csn_tally_vote *vote)
 {
     struct csn_certificate certificate;
     if (!csn_tally_certify(&zone->tally, vote, node->cluster.quorum, &certificate)) {

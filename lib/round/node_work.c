@@ -5,7 +5,8 @@
 #define BIT(state) (1u << (state))
 #define TO_DROP BIT(CSN_WORK_IDLE)
 
-/* From each state: where it may go. COMPUTING is reachable from all: accepting another proposal drops the old work. */
+/* From each state: where it may go. COMPUTING is reachable from all: accepting another proposal
+ * drops the old work. */
 static const struct {
     const char *name;
     unsigned next;
@@ -29,7 +30,8 @@ static bool invariant(const struct csn_work *work, enum csn_work_state state)
 {
     bool is_waiting_for_one = state != CSN_WORK_COMPUTING || work->compute_corr != 0;
     bool is_staging = state != CSN_WORK_STAGING || work->stage_corr != 0;
-    return is_waiting_for_one && is_staging && (state == CSN_WORK_IDLE || work->proposal.author_count > 0);
+    return is_waiting_for_one && is_staging &&
+           (state == CSN_WORK_IDLE || work->proposal.author_count > 0);
 }
 
 void csn_work_move(struct csn_node *node, struct csn_node_zone *zone, enum csn_work_state to)
@@ -59,8 +61,8 @@ void csn_work_drop(struct csn_node *node, struct csn_node_zone *zone)
     }
 }
 
-static struct csn_effect *work_effect(struct csn_node *node, struct csn_node_zone *zone, enum csn_effect_kind kind,
-                                      uint64_t *ret_corr)
+static struct csn_effect *work_effect(struct csn_node *node, struct csn_node_zone *zone,
+                                      enum csn_effect_kind kind, uint64_t *ret_corr)
 {
     struct csn_work *work = &zone->work;
     struct csn_effect *effect = csn_node_effect(node, kind, zone);
@@ -83,11 +85,12 @@ static int author_index(const struct csn_proposal *proposal, uint16_t site)
     return -1;
 }
 
-void csn_work_begin(struct csn_node *node, struct csn_node_zone *zone, const struct csn_proposal *proposal,
-                    const struct csn_digest *hash)
+void csn_work_begin(struct csn_node *node, struct csn_node_zone *zone,
+                    const struct csn_proposal *proposal, const struct csn_digest *hash)
 {
     csn_work_drop(node, zone);
-    zone->work = (struct csn_work){.proposal = *proposal, .hash = *hash, .author = author_index(proposal, node->site)};
+    zone->work = (struct csn_work){
+        .proposal = *proposal, .hash = *hash, .author = author_index(proposal, node->site)};
     struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_ACCEPTED, zone);
     trace->round = proposal->round;
     trace->digest = *hash;
@@ -112,8 +115,9 @@ void csn_node_send_refusal(struct csn_node *node, struct csn_node_zone *zone)
     csn_buf_fini(&octets);
 }
 
-void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone, const struct csn_digest *hash, enum csn_rule rule,
-                     enum csn_test test, struct csn_value want, struct csn_value is)
+void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone,
+                     const struct csn_digest *hash, enum csn_rule rule, enum csn_test test,
+                     struct csn_value want, struct csn_value is)
 {
     zone->refusal = (struct csn_refusal){.is_set = true,
                                          .rule = (uint8_t)rule,
@@ -130,13 +134,14 @@ void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone, const st
     if (zone->pending.is_set && csn_digest_equal(&zone->pending.hash, &zone->refusal.hash)) {
         csn_pending_drop(node, zone);
     }
-    if (zone->work.state != CSN_WORK_IDLE && csn_digest_equal(&zone->work.hash, &zone->refusal.hash)) {
+    if (zone->work.state != CSN_WORK_IDLE &&
+        csn_digest_equal(&zone->work.hash, &zone->refusal.hash)) {
         csn_work_drop(node, zone);
     }
 }
 
-static void refuse_work(struct csn_node *node, struct csn_node_zone *zone, enum csn_test test, struct csn_value want,
-                        struct csn_value is)
+static void refuse_work(struct csn_node *node, struct csn_node_zone *zone, enum csn_test test,
+                        struct csn_value want, struct csn_value is)
 {
     struct csn_digest hash = zone->work.hash;
     csn_node_refuse(node, zone, &hash, CSN_RULE_R3, test, want, is);
@@ -147,7 +152,8 @@ void csn_zone_set_diverged(struct csn_node *node, struct csn_node_zone *zone, ui
     if (zone->diverged == classes) {
         return;
     }
-    struct csn_record_key key = csn_record_key(CSN_RECORD_DIVERGED, csn_node_zone_name(node, zone), NULL);
+    struct csn_record_key key =
+        csn_record_key(CSN_RECORD_DIVERGED, csn_node_zone_name(node, zone), NULL);
     struct csn_buf value = {0};
     struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_NOTE, zone);
     csn_buf_put_u8(&value, classes);
@@ -155,20 +161,22 @@ void csn_zone_set_diverged(struct csn_node *node, struct csn_node_zone *zone, ui
     csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&value));
     csn_buf_fini(&value);
     zone->diverged = classes;
-    struct csn_trace *trace = csn_node_trace(node, classes != 0 ? CSN_TRACE_DIVERGED : CSN_TRACE_REJOINED, zone);
+    struct csn_trace *trace =
+        csn_node_trace(node, classes != 0 ? CSN_TRACE_DIVERGED : CSN_TRACE_REJOINED, zone);
     trace->number = classes;
     trace->digest = zone->work.hash;
 }
 
-static void diverge(struct csn_node *node, struct csn_node_zone *zone, const struct csn_roots *theirs)
+static void diverge(struct csn_node *node, struct csn_node_zone *zone,
+                    const struct csn_roots *theirs)
 {
     uint8_t classes = csn_roots_differ(&zone->work.roots, theirs);
     csn_zone_set_diverged(node, zone, classes);
     refuse_work(node, zone, CSN_TEST_DIVERGED, csn_value_u64(0), csn_value_u64(classes));
 }
 
-/* q sites, this one included, agree (or a certificate says so): bytes may be made. Content computed from a peer's input does not
- * end a divergence of this site's own source. */
+/* q sites, this one included, agree (or a certificate says so): bytes may be made. Content computed
+ * from a peer's input does not end a divergence of this site's own source. */
 static void agree(struct csn_node *node, struct csn_node_zone *zone, unsigned count)
 {
     struct csn_work *work = &zone->work;
@@ -180,7 +188,8 @@ static void agree(struct csn_node *node, struct csn_node_zone *zone, unsigned co
     trace->number = count;
     csn_work_move(node, zone, CSN_WORK_GATHERING);
     if (work->author >= 0) {
-        work_effect(node, zone, CSN_EFFECT_SIGN, &work->sign_corr)->work.author = (uint8_t)work->author;
+        work_effect(node, zone, CSN_EFFECT_SIGN, &work->sign_corr)->work.author =
+            (uint8_t)work->author;
     } else if (zone->hsm == CSN_HSM_GOOD) {
         uint64_t unused;
         work_effect(node, zone, CSN_EFFECT_PROVE, &unused);
@@ -195,12 +204,14 @@ static void compare(struct csn_node *node, struct csn_node_zone *zone)
     struct csn_roots most;
     unsigned count = csn_facts_agree(&node->facts, &work->hash, &work->roots);
     if (known != NULL) {
-        count = csn_roots_equal(&known->certificate.held.roots, &work->roots) ? node->cluster.quorum : 0;
+        count = csn_roots_equal(&known->certificate.held.roots, &work->roots) ? node->cluster.quorum
+                                                                              : 0;
         most = known->certificate.held.roots;
     }
     if (count >= node->cluster.quorum) {
         agree(node, zone, count);
-    } else if (known != NULL || csn_facts_most(&node->facts, &work->hash, &most) >= node->cluster.quorum) {
+    } else if (known != NULL ||
+               csn_facts_most(&node->facts, &work->hash, &most) >= node->cluster.quorum) {
         diverge(node, zone, &most);
     }
 }
@@ -217,7 +228,8 @@ static void send_computed(struct csn_node *node, struct csn_node_zone *zone)
 
 static void send_offer(struct csn_node *node, struct csn_node_zone *zone)
 {
-    struct csn_body_offer body = {.hash = zone->work.hash, .b = zone->work.share_b, .count = zone->work.share_count};
+    struct csn_body_offer body = {
+        .hash = zone->work.hash, .b = zone->work.share_b, .count = zone->work.share_count};
     struct csn_buf octets = {0};
     csn_body_offer_encode(&body, &octets);
     csn_node_send(node, CSN_STATEMENT_OFFER, csn_buf_view(&octets));
@@ -226,7 +238,8 @@ static void send_offer(struct csn_node *node, struct csn_node_zone *zone)
 }
 
 /* A HELD of the same content, or a certificate, says which bytes must come out; NULL: none yet. */
-static const struct csn_digest *expected_root(const struct csn_node *node, const struct csn_node_zone *zone)
+static const struct csn_digest *expected_root(const struct csn_node *node,
+                                              const struct csn_node_zone *zone)
 {
     const struct csn_known_certificate *known = csn_zone_certificate_of(zone, &zone->work.hash);
     if (known != NULL) {
@@ -241,7 +254,8 @@ static const struct csn_digest *expected_root(const struct csn_node *node, const
     return NULL;
 }
 
-static const struct csn_fact *offer_of(const struct csn_node *node, const struct csn_node_zone *zone, uint16_t site)
+static const struct csn_fact *offer_of(const struct csn_node *node,
+                                       const struct csn_node_zone *zone, uint16_t site)
 {
     int member = csn_member_index(&node->cluster, site);
     const struct csn_fact *fact = csn_facts_find(&node->facts, (unsigned)member, &zone->work.hash);
@@ -253,12 +267,14 @@ struct share_name {
     uint16_t author;
     const struct csn_digest *hash;
 };
-static bool has_share(const struct csn_node *node, const struct csn_node_zone *zone, unsigned member, const void *what)
+static bool has_share(const struct csn_node *node, const struct csn_node_zone *zone,
+                      unsigned member, const void *what)
 {
     const struct share_name *share = what;
     const struct csn_fact *fact = csn_facts_find(&node->facts, member, share->hash);
     (void)zone;
-    return node->cluster.members[member].number == share->author || (fact != NULL && fact->has_held);
+    return node->cluster.members[member].number == share->author ||
+           (fact != NULL && fact->has_held);
 }
 
 static void fetch_share(struct csn_node *node, struct csn_node_zone *zone, unsigned author)
@@ -278,8 +294,8 @@ static void stage(struct csn_node *node, struct csn_node_zone *zone)
     struct csn_work *work = &zone->work;
     const struct csn_digest *expected = expected_root(node, zone);
     unsigned count = work->proposal.author_count;
-    struct csn_share_offer *offers =
-        csn_arena_alloc(&node->effects->arena, count * sizeof(*offers), _Alignof(struct csn_share_offer));
+    struct csn_share_offer *offers = csn_arena_alloc(&node->effects->arena, count * sizeof(*offers),
+                                                     _Alignof(struct csn_share_offer));
     for (unsigned i = 0; i < count; i++) {
         uint16_t site = work->proposal.authors[i];
         const struct csn_fact *offer = offer_of(node, zone, site);
@@ -342,16 +358,19 @@ void csn_work_advance(struct csn_node *node, struct csn_node_zone *zone)
     if (work->state == CSN_WORK_GATHERING) {
         gather(node, zone);
     }
-    if (work->state == CSN_WORK_HELD && csn_round_compare(work->proposal.round, csn_zone_newest(zone).round) <= 0) {
+    if (work->state == CSN_WORK_HELD &&
+        csn_round_compare(work->proposal.round, csn_zone_newest(zone).round) <= 0) {
         csn_work_move(node, zone, CSN_WORK_IDLE);
     }
 }
 
-static void computed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event)
+static void computed(struct csn_node *node, struct csn_node_zone *zone,
+                     const struct csn_event *event)
 {
     zone->work.compute_corr = 0;
     if (event->code != CSN_OK) {
-        refuse_work(node, zone, CSN_TEST_COMPUTE, csn_value_u64(0), csn_value_u64((uint64_t)(int64_t)event->code));
+        refuse_work(node, zone, CSN_TEST_COMPUTE, csn_value_u64(0),
+                    csn_value_u64((uint64_t)(int64_t)event->code));
         return;
     }
     zone->work.roots = event->computed;
@@ -360,11 +379,13 @@ static void computed(struct csn_node *node, struct csn_node_zone *zone, const st
     send_computed(node, zone); /* before any HSM work */
 }
 
-static void is_signed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event)
+static void is_signed(struct csn_node *node, struct csn_node_zone *zone,
+                      const struct csn_event *event)
 {
     zone->work.sign_corr = 0;
     if (event->code != CSN_OK) {
-        refuse_work(node, zone, CSN_TEST_SIGN, csn_value_u64(node->site), csn_value_u64((uint64_t)(int64_t)event->code));
+        refuse_work(node, zone, CSN_TEST_SIGN, csn_value_u64(node->site),
+                    csn_value_u64((uint64_t)(int64_t)event->code));
         return;
     }
     zone->work.has_share = true;
@@ -390,7 +411,8 @@ static void staged(struct csn_node *node, struct csn_node_zone *zone, const stru
     }
 }
 
-static bool share_fetched(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event)
+static bool share_fetched(struct csn_node *node, struct csn_node_zone *zone,
+                          const struct csn_event *event)
 {
     for (unsigned i = 0; i < zone->work.proposal.author_count; i++) {
         if (zone->work.shares[i].corr == event->corr) {
@@ -401,7 +423,8 @@ static bool share_fetched(struct csn_node *node, struct csn_node_zone *zone, con
     return false;
 }
 
-bool csn_work_completed(struct csn_node *node, struct csn_node_zone *zone, const struct csn_event *event)
+bool csn_work_completed(struct csn_node *node, struct csn_node_zone *zone,
+                        const struct csn_event *event)
 {
     struct csn_work *work = &zone->work;
     if (event->kind == CSN_EVENT_COMPUTED && work->compute_corr == event->corr) {
@@ -431,7 +454,8 @@ void csn_work_repeat(struct csn_node *node, struct csn_node_zone *zone)
     }
 }
 
-void csn_work_certified(struct csn_node *node, struct csn_node_zone *zone, const struct csn_known_certificate *known)
+void csn_work_certified(struct csn_node *node, struct csn_node_zone *zone,
+                        const struct csn_known_certificate *known)
 {
     struct csn_work *work = &zone->work;
     const struct csn_body_held *held = &known->certificate.held;
@@ -439,7 +463,8 @@ void csn_work_certified(struct csn_node *node, struct csn_node_zone *zone, const
     if (work->state == CSN_WORK_IDLE || work->state == CSN_WORK_VOTING) {
         return;
     }
-    if (is_same && work->state >= CSN_WORK_COMPARING && !csn_roots_equal(&work->roots, &held->roots)) {
+    if (is_same && work->state >= CSN_WORK_COMPARING &&
+        !csn_roots_equal(&work->roots, &held->roots)) {
         diverge(node, zone, &held->roots);
     } else if (is_same ? work->state == CSN_WORK_HELD
                        : csn_round_compare(work->proposal.round, held->proposal.round) < 0) {

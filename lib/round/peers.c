@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void csn_peers_init(struct csn_peers *peers, const struct csn_cluster *cluster, const struct csn_round_zone *zones,
-                    size_t zone_count)
+void csn_peers_init(struct csn_peers *peers, const struct csn_cluster *cluster,
+                    const struct csn_round_zone *zones, size_t zone_count)
 {
     *peers = (struct csn_peers){.cluster = cluster, .zones = zones, .zone_count = zone_count};
     for (unsigned i = 0; i < cluster->member_count; i++) {
@@ -59,7 +59,8 @@ static void take_rows(struct csn_peers *peers, struct csn_peer *peer, struct csn
     }
 }
 
-int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes body, struct csn_now now)
+int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes body,
+                   struct csn_now now)
 {
     struct csn_peer *peer = &peers->peers[member];
     struct csn_body_report report;
@@ -86,7 +87,8 @@ const struct csn_row *csn_peers_row(const struct csn_peers *peers, unsigned memb
     return peer->has_row[zone] ? &peer->rows[zone] : NULL;
 }
 
-bool csn_peers_is_fresh(const struct csn_peers *peers, unsigned member, struct csn_now now, uint64_t silent_ms)
+bool csn_peers_is_fresh(const struct csn_peers *peers, unsigned member, struct csn_now now,
+                        uint64_t silent_ms)
 {
     const struct csn_peer *peer = &peers->peers[member];
     return peer->is_heard && now.mono_ms - peer->heard.mono_ms < silent_ms;

@@ -1,4 +1,5 @@
-/* peers.h: the last report of each member, and its rows: what both machines know of others. Pure, private to lib/round. */
+/* peers.h: the last report of each member, and its rows: what both machines know of others. Pure,
+ * private to lib/round. */
 #ifndef CSN_ROUND_PEERS_H
 #define CSN_ROUND_PEERS_H
 
@@ -19,8 +20,8 @@ struct csn_peers {
     struct csn_peer peers[CSN_MEMBERS_MAX]; /* in the cluster document's order */
 };
 
-void csn_peers_init(struct csn_peers *peers, const struct csn_cluster *cluster, const struct csn_round_zone *zones,
-                    size_t zone_count);
+void csn_peers_init(struct csn_peers *peers, const struct csn_cluster *cluster,
+                    const struct csn_round_zone *zones, size_t zone_count);
 void csn_peers_fini(struct csn_peers *peers);
 
 /* The index of a site among the members, or -1. */
@@ -28,12 +29,14 @@ int csn_member_index(const struct csn_cluster *cluster, uint16_t site);
 /* The index of a zone, or -1. */
 int csn_zone_index(const struct csn_round_zone *zones, size_t zone_count, const uint8_t *zone);
 
-/* Takes a report or promise in: CSN_EFORMAT; CSN_EEXISTS when one of this (boot, seq) or a later one is known. Rows of an older
- * boot are forgotten. */
-int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes body, struct csn_now now);
+/* Takes a report or promise in: CSN_EFORMAT; CSN_EEXISTS when one of this (boot, seq) or a later
+ * one is known. Rows of an older boot are forgotten. */
+int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes body,
+                   struct csn_now now);
 
 /* A site's row of a zone; NULL: none. */
 const struct csn_row *csn_peers_row(const struct csn_peers *peers, unsigned member, size_t zone);
-bool csn_peers_is_fresh(const struct csn_peers *peers, unsigned member, struct csn_now now, uint64_t silent_ms);
+bool csn_peers_is_fresh(const struct csn_peers *peers, unsigned member, struct csn_now now,
+                        uint64_t silent_ms);
 
 #endif

@@ -19,8 +19,8 @@ bool csn_statement_is_coordinators(enum csn_statement_kind kind)
     return kind == CSN_STATEMENT_PROPOSAL || kind == CSN_STATEMENT_LEAD;
 }
 
-void csn_statement_signed(enum csn_statement_kind kind, uint16_t signer, uint32_t incarnation, struct csn_bytes body,
-                          struct csn_buf *buf)
+void csn_statement_signed(enum csn_statement_kind kind, uint16_t signer, uint32_t incarnation,
+                          struct csn_bytes body, struct csn_buf *buf)
 {
     const char *word = csn_statement_text(kind);
     struct csn_digest digest;
@@ -87,7 +87,8 @@ int csn_input_compare(const struct csn_input_id *a, const struct csn_input_id *b
 
 bool csn_input_equal(const struct csn_input_id *a, const struct csn_input_id *b)
 {
-    return a->generation == b->generation && a->serial == b->serial && csn_digest_equal(&a->received, &b->received) &&
+    return a->generation == b->generation && a->serial == b->serial &&
+           csn_digest_equal(&a->received, &b->received) &&
            csn_digest_equal(&a->prepared, &b->prepared) && a->removed == b->removed &&
            csn_digest_equal(&a->removed_hash, &b->removed_hash);
 }

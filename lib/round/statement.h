@@ -1,6 +1,7 @@
-/* statement.h: what nodes and coordinators say to each other: the fixed big-endian layouts of protocol.md, and what of them is
- * signed. Decoders refuse every octet too many, too few or out of range with CSN_EFORMAT and never assert; decode then encode
- * gives the same octets. Pure; any thread; structs hold their values, nothing to free. */
+/* statement.h: what nodes and coordinators say to each other: the fixed big-endian layouts of
+ * protocol.md, and what of them is signed. Decoders refuse every octet too many, too few or out of
+ * range with CSN_EFORMAT and never assert; decode then encode gives the same octets. Pure; any
+ * thread; structs hold their values, nothing to free. */
 #ifndef CSN_ROUND_STATEMENT_H
 #define CSN_ROUND_STATEMENT_H
 
@@ -14,7 +15,8 @@
 #define CSN_SIGNATURE_SIZE 64
 #define CSN_SEMANTICS 1 /* of signing.md */
 
-/* Facts are idempotent, told apart by (kind, signer, digest of the body); reports replace older ones. The number travels. */
+/* Facts are idempotent, told apart by (kind, signer, digest of the body); reports replace older
+ * ones. The number travels. */
 #define CSN_STATEMENTS(X)                                                                          \
     X(PROPOSAL, 1, "proposal")                                                                     \
     X(COMPUTED, 2, "computed")                                                                     \
@@ -35,9 +37,10 @@ const char *csn_statement_text(enum csn_statement_kind kind);
 /* Proposal and lead: signed by a coordinator's key, incarnation 0. All else: by a site's. */
 bool csn_statement_is_coordinators(enum csn_statement_kind kind);
 
-/* The octets that are signed: "consign <kind> v1" | 00 | signer u16 | incarnation u32 | SHA-384(body). Appended. */
-void csn_statement_signed(enum csn_statement_kind kind, uint16_t signer, uint32_t incarnation, struct csn_bytes body,
-                          struct csn_buf *buf);
+/* The octets that are signed: "consign <kind> v1" | 00 | signer u16 | incarnation u32 |
+ * SHA-384(body). Appended. */
+void csn_statement_signed(enum csn_statement_kind kind, uint16_t signer, uint32_t incarnation,
+                          struct csn_bytes body, struct csn_buf *buf);
 
 /* --- R1. Zeros: none, before every other. */
 struct csn_term {
@@ -101,7 +104,7 @@ struct csn_proposal {
     uint16_t semantics;
     struct csn_version_id policy, keyset;
     struct csn_release parent;
-    uint8_t author_count; /* 1.. */
+    uint8_t author_count;              /* 1.. */
     uint16_t authors[CSN_MEMBERS_MAX]; /* ascending sites; share i is authors[i]'s */
 };
 void csn_proposal_encode(const struct csn_proposal *proposal, struct csn_buf *buf);
@@ -134,8 +137,8 @@ struct csn_body_computed {
 
 struct csn_body_offer {
     struct csn_digest hash;
-    struct csn_digest b;   /* root of class B over the author's share */
-    uint64_t count;        /* signatures in it */
+    struct csn_digest b; /* root of class B over the author's share */
+    uint64_t count;      /* signatures in it */
 };
 
 struct csn_body_held {
@@ -167,10 +170,16 @@ struct csn_body_lead {
     uint16_t site; /* the lead, who notifies; 0: none yet */
 };
 
-enum csn_node_state { CSN_NODE_STARTING = 1, CSN_NODE_OK = 2, CSN_NODE_SEALED = 3, CSN_NODE_HALTED = 4 };
+enum csn_node_state {
+    CSN_NODE_STARTING = 1,
+    CSN_NODE_OK = 2,
+    CSN_NODE_SEALED = 3,
+    CSN_NODE_HALTED = 4
+};
 enum csn_hsm_state { CSN_HSM_ABSENT, CSN_HSM_GOOD, CSN_HSM_BAD };
 
-/* A row of the zone table: what a node says of one zone. It carries all that L1-L3 build on, so that a leader stores nothing. */
+/* A row of the zone table: what a node says of one zone. It carries all that L1-L3 build on, so
+ * that a leader stores nothing. */
 #define CSN_ROW_INPUTS_MAX 3 /* the newest own-source inputs at or above the floor */
 #define CSN_ROW_HOLDS_MAX 8  /* the newest above `released` */
 struct csn_row_hold {
@@ -179,25 +188,25 @@ struct csn_row_hold {
 };
 struct csn_row {
     uint8_t zone[CSN_NAME_MAX];
-    bool is_held;      /* by an operator: no votes */
-    uint8_t hsm;       /* enum csn_hsm_state: the canary of this zone's keys */
-    uint8_t diverged;  /* CSN_CLASS_BIT_*; 0: not diverged */
+    bool is_held;     /* by an operator: no votes */
+    uint8_t hsm;      /* enum csn_hsm_state: the canary of this zone's keys */
+    uint8_t diverged; /* CSN_CLASS_BIT_*; 0: not diverged */
     struct csn_floor floor;
     struct csn_release released;
     uint32_t released_serial;
-    struct csn_release newest; /* certificate known */
+    struct csn_release newest;            /* certificate known */
     struct csn_version_id policy, keyset; /* newest approved here */
-    uint64_t due_s;         /* first time work is due; UINT64_MAX: nothing to sign */
-    struct csn_digest work; /* H(P) in work; zeros: none */
-    uint8_t input_count;    /* confirmed from the node's own source */
+    uint64_t due_s;                       /* first time work is due; UINT64_MAX: nothing to sign */
+    struct csn_digest work;               /* H(P) in work; zeros: none */
+    uint8_t input_count;                  /* confirmed from the node's own source */
     struct csn_input_id inputs[CSN_ROW_INPUTS_MAX];
     uint8_t hold_count;
     struct csn_row_hold holds[CSN_ROW_HOLDS_MAX]; /* ascending rounds */
 };
 void csn_row_encode(const struct csn_row *row, struct csn_buf *buf);
 
-/* Report and promise. `rows` is a view of row_count encoded rows, as many as fit; csn_row_next walks it. The digest is of all
- * rows of the table, those not carried too. */
+/* Report and promise. `rows` is a view of row_count encoded rows, as many as fit; csn_row_next
+ * walks it. The digest is of all rows of the table, those not carried too. */
 struct csn_body_report {
     uint32_t boot;
     uint64_t seq;

@@ -16,7 +16,8 @@ void csn_effects_fini(struct csn_effects *effects)
     *effects = (struct csn_effects){0};
 }
 
-struct csn_effect *csn_effects_add(struct csn_effects *effects, enum csn_effect_kind kind, const uint8_t *zone)
+struct csn_effect *csn_effects_add(struct csn_effects *effects, enum csn_effect_kind kind,
+                                   const uint8_t *zone)
 {
     if (effects->count == effects->count_max) {
         effects->count_max = effects->count_max ? 2 * effects->count_max : 16;

@@ -1,9 +1,10 @@
 /* step.h: what goes into a step of a round machine and what comes out: events and effects.
  *
- * The machines (node.h, leader.h) are pure: every event carries the time, every outcome is an effect. The shell - libuv in
- * production, the simulator in tests - executes the effects of a step in their order before the next step of that machine,
- * without waiting for completions: those come back as events. Nothing here is signed or verified: the shell signs what SEND
- * says with its own key, and verifies what it hands in. */
+ * The machines (node.h, leader.h) are pure: every event carries the time, every outcome is an
+ * effect. The shell - libuv in production, the simulator in tests - executes the effects of a step
+ * in their order before the next step of that machine, without waiting for completions: those come
+ * back as events. Nothing here is signed or verified: the shell signs what SEND says with its own
+ * key, and verifies what it hands in. */
 #ifndef CSN_ROUND_STEP_H
 #define CSN_ROUND_STEP_H
 
@@ -19,17 +20,19 @@ struct csn_now {
 /* A TICK at least so often; more often does no harm. */
 #define CSN_TICK_MS 50
 
-/* What both machines know of a zone's policy. Given when the machine is made; DOCUMENTS replaces it. */
+/* What both machines know of a zone's policy. Given when the machine is made; DOCUMENTS replaces
+ * it. */
 struct csn_round_zone {
     uint8_t zone[CSN_NAME_MAX];
     enum csn_serial_rule serial_rule;
     uint32_t refresh_interval_s; /* a round at least so often */
     uint32_t round_deadline_ms;
     uint32_t max_round_age_s;
-    uint64_t refresh_s; /* R in force: the margin is R/2 - max_round_age */
+    uint64_t refresh_s;   /* R in force: the margin is R/2 - max_round_age */
     bool has_live_serial; /* the zone came to us with this serial: the first floor */
     uint32_t live_serial;
-    struct csn_version_id policy, keyset; /* newest approved. A node remembers the last CSN_DOCUMENTS_KEPT of each */
+    /* Newest approved. A node remembers the last CSN_DOCUMENTS_KEPT of each. */
+    struct csn_version_id policy, keyset;
 };
 #define CSN_DOCUMENTS_KEPT 4
 
@@ -45,7 +48,7 @@ struct csn_version_name {
 };
 
 enum csn_event_kind {
-    CSN_EVENT_START,       /* first, once */
+    CSN_EVENT_START, /* first, once */
     CSN_EVENT_TICK,
     CSN_EVENT_STATEMENT,   /* both machines */
     CSN_EVENT_CERTIFICATE, /* both machines */
@@ -60,17 +63,19 @@ enum csn_event_kind {
     CSN_EVENT_PERSISTED,
 };
 
-/* Completions (COMPUTED to RELEASED) carry the corr of their effect and come exactly once for each, `code` CSN_OK or why not;
- * a CANCELled one need not come, and is dropped when it does. Views are borrowed for the step. */
+/* Completions (COMPUTED to RELEASED) carry the corr of their effect and come exactly once for each,
+ * `code` CSN_OK or why not; a CANCELled one need not come, and is dropped when it does. Views are
+ * borrowed for the step. */
 struct csn_event {
     enum csn_event_kind kind;
     struct csn_now now;
     uint64_t corr; /* completions */
     int code;      /* completions and PERSISTED: CSN_OK, or a code of error.h */
     union {
-        /* Nodes; a leader's START has no content. Records: all with CSN_RECORD_PREFIX. Seconds: the second copies, the newest of
-         * each key. Versions: all that are complete in the store. Then DOCUMENTS of older versions still approved, if any, INPUT
-         * for each input in the store, HSM; in any order. */
+        /* Nodes; a leader's START has no content. Records: all with CSN_RECORD_PREFIX. Seconds: the
+         * second copies, the newest of each key. Versions: all that are complete in the store. Then
+         * DOCUMENTS of older versions still approved, if any, INPUT for each input in the store,
+         * HSM; in any order. */
         struct {
             const struct csn_record_pair *records;
             size_t record_count;
@@ -79,8 +84,9 @@ struct csn_event {
             const struct csn_version_name *versions;
             size_t version_count;
         } start;
-        /* Its signature has been verified against the member's or coordinator's key of the cluster document. What this machine
-         * sent comes back to it too, signed, like any other's: the shell loops it. */
+        /* Its signature has been verified against the member's or coordinator's key of the cluster
+         * document. What this machine sent comes back to it too, signed, like any other's: the
+         * shell loops it. */
         struct {
             enum csn_statement_kind kind;
             uint16_t signer;
@@ -100,7 +106,8 @@ struct csn_event {
             struct csn_input_id id;
             bool is_confirmed; /* from this site's own source, not from a peer */
         } input;
-        /* How this site's HSM can sign for a zone: ABSENT, GOOD (the last canary verified with the published keys), BAD. */
+        /* How this site's HSM can sign for a zone: ABSENT, GOOD (the last canary verified with the
+         * published keys), BAD. */
         struct {
             const uint8_t *zone;
             enum csn_hsm_state state;
@@ -111,8 +118,9 @@ struct csn_event {
             struct csn_digest b;
             uint64_t count;
         } share;
-        /* The version: durable and complete, recomputed from what is staged, verified by both paths. On failure `bad_site` is the
-         * author whose signatures failed, 0 where it is nobody's. */
+        /* The version: durable and complete, recomputed from what is staged, verified by both
+         * paths. On failure `bad_site` is the author whose signatures failed, 0 where it is
+         * nobody's. */
         struct {
             struct csn_digest b, full_root;
             uint64_t records, signatures, earliest_expiry_s;
@@ -132,25 +140,27 @@ enum csn_object_kind {
 };
 
 struct csn_share_offer {
-    uint16_t site;  /* author */
-    bool has_root;  /* false: the offer was not seen, only a HELD that covers it */
+    uint16_t site; /* author */
+    bool has_root; /* false: the offer was not seen, only a HELD that covers it */
     struct csn_digest b;
     uint64_t count;
 };
 
 enum csn_effect_kind {
-    CSN_EFFECT_COMPUTE,     /* content of P -> COMPUTED */
-    CSN_EFFECT_SIGN,        /* own share of P, or the one made before for this H(P) -> SIGNED */
-    CSN_EFFECT_PROVE,       /* canary and proofs for P, thrown away; nothing waits -> HSM if it fails */
-    CSN_EFFECT_FETCH,       /* -> FETCHED */
-    CSN_EFFECT_STAGE,       /* shares and carried signatures to a durable version, both verifiers -> STAGED */
-    CSN_EFFECT_RELEASE,     /* the complete version against its certificate at T, and its delta -> RELEASED. Answers nothing yet */
-    CSN_EFFECT_CANCEL,      /* nobody waits for corr any more */
-    CSN_EFFECT_PERSIST,     /* -> PERSISTED, in order */
-    CSN_EFFECT_SEND,        /* sign and broadcast, and loop back */
+    CSN_EFFECT_COMPUTE, /* content of P -> COMPUTED */
+    CSN_EFFECT_SIGN,    /* own share of P, or the one made before for this H(P) -> SIGNED */
+    CSN_EFFECT_PROVE,   /* canary and proofs for P, thrown away; nothing waits -> HSM if it fails */
+    CSN_EFFECT_FETCH,   /* -> FETCHED */
+    CSN_EFFECT_STAGE,   /* shares and carried signatures to a durable version, both verifiers ->
+                           STAGED */
+    CSN_EFFECT_RELEASE, /* the complete version against its certificate at T, and its delta ->
+                           RELEASED. Answers nothing yet */
+    CSN_EFFECT_CANCEL,  /* nobody waits for corr any more */
+    CSN_EFFECT_PERSIST, /* -> PERSISTED, in order */
+    CSN_EFFECT_SEND,    /* sign and broadcast, and loop back */
     CSN_EFFECT_CERTIFICATE, /* broadcast; it proves itself */
-    CSN_EFFECT_SERVE,       /* answer with this version from now on; NOTIFY if this site leads. The pointer is durable. Shares of
-                             * older rounds of the zone are needed no more */
+    CSN_EFFECT_SERVE,       /* answer with this version from now on; NOTIFY if this site leads. The
+                               pointer is durable. Shares of older rounds are needed no more */
     CSN_EFFECT_DELETE_VERSION, /* and its delta */
     CSN_EFFECT_DELETE_INPUT,
     CSN_EFFECT_TRACE,
@@ -162,27 +172,27 @@ enum csn_effect_kind {
 /* Octets live in the effects' arena until csn_effects_clear. */
 struct csn_effect {
     enum csn_effect_kind kind;
-    uint64_t corr; /* COMPUTE to CANCEL */
+    uint64_t corr;              /* COMPUTE to CANCEL */
     uint8_t zone[CSN_NAME_MAX]; /* of all but CANCEL, PERSIST, SEND */
     union {
         /* COMPUTE, SIGN, PROVE, STAGE. */
         struct {
             const struct csn_proposal *proposal;
             struct csn_digest hash; /* H(P) */
-            uint8_t author; /* SIGN: this site's index in the authors */
-            /* STAGE: an offer for each author, in order; zeros unless a HELD of this content was seen: then the full root that
-             * must come out, else STAGED fails with CSN_EMISMATCH. */
+            uint8_t author;         /* SIGN: this site's index in the authors */
+            /* STAGE: an offer for each author, in order; zeros unless a HELD of this content was
+             * seen: then the full root that must come out, else STAGED fails with CSN_EMISMATCH. */
             const struct csn_share_offer *offers;
             struct csn_digest full_root;
         } work;
         struct {
             enum csn_object_kind object;
             struct csn_digest digest;
-            struct csn_input_id input;       /* INPUT */
-            uint16_t author;                 /* SHARE */
-            struct csn_round above;          /* CERTIFICATES */
+            struct csn_input_id input;                 /* INPUT */
+            uint16_t author;                           /* SHARE */
+            struct csn_round above;                    /* CERTIFICATES */
             const struct csn_certificate *certificate; /* VERSION: of it, else NULL */
-            uint16_t sites[CSN_MEMBERS_MAX]; /* to ask, best first */
+            uint16_t sites[CSN_MEMBERS_MAX];           /* to ask, best first */
             uint8_t site_count;
         } fetch;
         /* RELEASE, SERVE. */
@@ -190,9 +200,10 @@ struct csn_effect {
             const struct csn_certificate *certificate;
             struct csn_bytes octets; /* of the certificate */
         } release;
-        /* One transaction in the votes environment: expects hold, else CSN_EMISMATCH and nothing is written. Where `second` has a
-         * key, this pair is written and synced to the second place, outside the store, BEFORE the transaction begins (a crash
-         * between the two must find the second copy newer, never older). PERSISTED follows the commit. */
+        /* One transaction in the votes environment: expects hold, else CSN_EMISMATCH and nothing is
+         * written. Where `second` has a key, this pair is written and synced to the second place,
+         * outside the store, BEFORE the transaction begins (a crash between the two must find the
+         * second copy newer, never older). PERSISTED follows the commit. */
         struct {
             uint64_t id;
             struct csn_record_pair expects[CSN_WRITES_MAX]; /* value.data NULL: absent */
@@ -209,8 +220,8 @@ struct csn_effect {
         struct csn_digest version; /* DELETE_VERSION: full root */
         struct csn_digest input;   /* DELETE_INPUT: D(prepared) */
         struct csn_trace {
-            uint8_t what; /* enum csn_trace_kind */
-            uint16_t site;  /* whom it is about; 0: this machine */
+            uint8_t what;       /* enum csn_trace_kind */
+            uint16_t site;      /* whom it is about; 0: this machine */
             uint8_t rule, test; /* refusals */
             uint8_t from, to;   /* state changes */
             struct csn_round round;
@@ -230,10 +241,12 @@ struct csn_effects {
 void csn_effects_clear(struct csn_effects *effects);
 void csn_effects_fini(struct csn_effects *effects);
 /* The next effect, zeroed, with kind and zone (NULL: none) set. Lives until the next add. */
-struct csn_effect *csn_effects_add(struct csn_effects *effects, enum csn_effect_kind kind, const uint8_t *zone);
+struct csn_effect *csn_effects_add(struct csn_effects *effects, enum csn_effect_kind kind,
+                                   const uint8_t *zone);
 struct csn_bytes csn_effects_copy(struct csn_effects *effects, struct csn_bytes octets);
 
-/* ---------------------------------------------------------------- words of traces, refusals, counts */
+/* ---------------------------------------------------------------- words of traces, refusals,
+ * counts */
 
 enum csn_rule { CSN_RULE_R2 = 2, CSN_RULE_R3 = 3, CSN_RULE_R4 = 4 };
 
@@ -282,27 +295,28 @@ enum csn_test {
 const char *csn_test_text(uint8_t test);
 
 #define CSN_TRACES(X)                                                                              \
-    X(WORK, "work")               /* from, to: enum csn_work_state */                              \
-    X(ADOPT, "adopt")             /* from, to: enum csn_adopt_state */                             \
-    X(REFUSED, "refused")         /* this node refuses: rule, test */                              \
-    X(ACCEPTED, "accepted")       /* digest: H(P) */                                               \
-    X(AGREED, "agreed")           /* number: sites */                                              \
-    X(DIVERGED, "diverged")       /* number: classes; the content of digest (H(P)) differs */      \
-    X(REJOINED, "rejoined")       /* content agrees again */                                       \
-    X(VOTED, "voted")             /* digest: full root; the vote's PERSIST is out */               \
-    X(HELD, "held")               /* the vote is durable and leaves */                             \
-    X(CERTIFIED, "certified")     /* a newer certificate is known. number: serial */               \
-    X(ORPHAN, "orphan")           /* a certificate at or below `released` */                       \
-    X(RELEASED, "released")       /* number: serial */                                             \
-    X(PROMISED, "promised")       /* round.term; site: coordinator */                              \
-    X(HALTED, "halted")           /* number: enum csn_halt */                                      \
-    X(HOLDS_MANY, "holds-many")   /* number: holds kept */                                         \
-    X(LEADER, "leader")           /* from, to: enum csn_leader_state; round.term */                \
-    X(PROPOSED, "proposed")       /* number: serial */                                             \
+    X(WORK, "work")             /* from, to: enum csn_work_state */                                \
+    X(ADOPT, "adopt")           /* from, to: enum csn_adopt_state */                               \
+    X(REFUSED, "refused")       /* this node refuses: rule, test */                                \
+    X(ACCEPTED, "accepted")     /* digest: H(P) */                                                 \
+    X(AGREED, "agreed")         /* number: sites */                                                \
+    X(DIVERGED, "diverged")     /* number: classes; the content of digest (H(P)) differs */        \
+    X(REJOINED, "rejoined")     /* content agrees again */                                         \
+    X(VOTED, "voted")           /* digest: full root; the vote's PERSIST is out */                 \
+    X(HELD, "held")             /* the vote is durable and leaves */                               \
+    X(CERTIFIED, "certified")   /* a newer certificate is known. number: serial */                 \
+    X(ORPHAN, "orphan")         /* a certificate at or below `released` */                         \
+    X(RELEASED, "released")     /* number: serial */                                               \
+    X(PROMISED, "promised")     /* round.term; site: coordinator */                                \
+    X(HALTED, "halted")         /* number: enum csn_halt */                                        \
+    X(HOLDS_MANY, "holds-many") /* number: holds kept */                                           \
+    X(LEADER, "leader")         /* from, to: enum csn_leader_state; round.term */                  \
+    X(PROPOSED, "proposed")     /* number: serial */                                               \
     X(REPROPOSED, "re-proposed")                                                                   \
-    X(ABANDONED, "abandoned")     /* number: enum csn_round_end */                                 \
-    X(AUTHOR_OUT, "author-out")   /* site is left out of the next proposals */                     \
-    X(SERIAL_JUMP, "serial-jump") /* policy's serial is too far: last + 1 taken; number: policy's */ \
+    X(ABANDONED, "abandoned")   /* number: enum csn_round_end */                                   \
+    X(AUTHOR_OUT, "author-out") /* site is left out of the next proposals */                       \
+    X(SERIAL_JUMP,                                                                                 \
+      "serial-jump") /* policy's serial is too far: last + 1 taken; number: policy's */            \
     X(NO_AUTHORS, "no-authors")                                                                    \
     X(NO_AGREEABLE_SET, "no-agreeable-set") /* no q floors that one P passes */
 
@@ -314,13 +328,13 @@ enum csn_trace_kind {
 const char *csn_trace_text(enum csn_trace_kind what);
 
 #define CSN_COUNTS(X)                                                                              \
-    X(MALFORMED, "malformed")           /* a body that does not decode */                          \
-    X(STRANGER, "stranger")             /* signer not of the cluster, or other incarnation */      \
-    X(OTHER_CLUSTER, "other-cluster")   /* cluster, environment or epoch of another */             \
+    X(MALFORMED, "malformed")         /* a body that does not decode */                            \
+    X(STRANGER, "stranger")           /* signer not of the cluster, or other incarnation */        \
+    X(OTHER_CLUSTER, "other-cluster") /* cluster, environment or epoch of another */               \
     X(UNKNOWN_ZONE, "unknown-zone")                                                                \
-    X(OLD, "old")                       /* displaced by a later report, boot or term */            \
+    X(OLD, "old") /* displaced by a later report, boot or term */                                  \
     X(STALE_COMPLETION, "stale-completion")                                                        \
-    X(NOT_PROMISED, "not-promised")     /* proposal of a term not promised */
+    X(NOT_PROMISED, "not-promised") /* proposal of a term not promised */
 
 enum csn_count_reason {
 #define CSN_COUNT_ENUM(name, text) CSN_COUNT_##name,

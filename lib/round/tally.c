@@ -15,8 +15,10 @@ void csn_tally_fini(struct csn_tally *tally)
     free(tally->votes);
 }
 
-/* Where a vote goes: where the same body is, a free place, or that of the lowest round if it is lower. */
-static struct csn_tally_vote *place(struct csn_tally_vote *of_site, const struct csn_digest *body_digest, struct csn_round round)
+/* Where a vote goes: where the same body is, a free place, or that of the lowest round if it is
+ * lower. */
+static struct csn_tally_vote *place(struct csn_tally_vote *of_site,
+                                    const struct csn_digest *body_digest, struct csn_round round)
 {
     struct csn_tally_vote *lowest = of_site;
     for (unsigned i = 0; i < CSN_TALLY_MAX; i++) {
@@ -25,14 +27,17 @@ static struct csn_tally_vote *place(struct csn_tally_vote *of_site, const struct
             return vote;
         }
         if (lowest->is_set &&
-            (!vote->is_set || csn_round_compare(vote->held.proposal.round, lowest->held.proposal.round) < 0)) {
+            (!vote->is_set ||
+             csn_round_compare(vote->held.proposal.round, lowest->held.proposal.round) < 0)) {
             lowest = vote;
         }
     }
-    return !lowest->is_set || csn_round_compare(lowest->held.proposal.round, round) < 0 ? lowest : NULL;
+    return !lowest->is_set || csn_round_compare(lowest->held.proposal.round, round) < 0 ? lowest
+                                                                                        : NULL;
 }
 
-const struct csn_tally_vote *csn_tally_add(struct csn_tally *tally, unsigned member, const struct csn_body_held *held,
+const struct csn_tally_vote *csn_tally_add(struct csn_tally *tally, unsigned member,
+                                           const struct csn_body_held *held,
                                            const struct csn_certificate_vote *vote)
 {
     struct csn_digest body_digest;
@@ -40,9 +45,11 @@ const struct csn_tally_vote *csn_tally_add(struct csn_tally *tally, unsigned mem
     csn_put_held(&body, held);
     csn_sha384(csn_buf_view(&body), &body_digest);
     csn_buf_fini(&body);
-    struct csn_tally_vote *kept = place(tally->votes + member * CSN_TALLY_MAX, &body_digest, held->proposal.round);
+    struct csn_tally_vote *kept =
+        place(tally->votes + member * CSN_TALLY_MAX, &body_digest, held->proposal.round);
     if (kept != NULL) {
-        *kept = (struct csn_tally_vote){.is_set = true, .body_digest = body_digest, .held = *held, .vote = *vote};
+        *kept = (struct csn_tally_vote){
+            .is_set = true, .body_digest = body_digest, .held = *held, .vote = *vote};
         csn_proposal_hash(&held->proposal, &kept->hash);
     }
     return kept;
@@ -57,7 +64,8 @@ void csn_tally_prune(struct csn_tally *tally, struct csn_round round)
     }
 }
 
-static const struct csn_tally_vote *find(const struct csn_tally *tally, unsigned member, const struct csn_digest *body_digest)
+static const struct csn_tally_vote *find(const struct csn_tally *tally, unsigned member,
+                                         const struct csn_digest *body_digest)
 {
     const struct csn_tally_vote *of_site = tally->votes + member * CSN_TALLY_MAX;
     for (unsigned i = 0; i < CSN_TALLY_MAX; i++) {
@@ -68,8 +76,8 @@ static const struct csn_tally_vote *find(const struct csn_tally *tally, unsigned
     return NULL;
 }
 
-bool csn_tally_certify(const struct csn_tally *tally, const struct csn_tally_vote *like, unsigned quorum,
-                       struct csn_certificate *ret_certificate)
+bool csn_tally_certify(const struct csn_tally *tally, const struct csn_tally_vote *like,
+                       unsigned quorum, struct csn_certificate *ret_certificate)
 {
     struct csn_certificate certificate = {.held = like->held};
     /* Members stand in ascending order in the cluster document, so sites ascend here. */
@@ -86,7 +94,8 @@ bool csn_tally_certify(const struct csn_tally *tally, const struct csn_tally_vot
     return true;
 }
 
-const struct csn_tally_vote *csn_tally_highest(const struct csn_tally *tally, struct csn_round above)
+const struct csn_tally_vote *csn_tally_highest(const struct csn_tally *tally,
+                                               struct csn_round above)
 {
     const struct csn_tally_vote *highest = NULL;
     for (unsigned i = 0; i < tally->member_count * CSN_TALLY_MAX; i++) {

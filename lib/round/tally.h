@@ -1,5 +1,5 @@
-/* tally.h: the HELD statements seen of one zone: q equal ones are a certificate (L6). Bounded for each site: the lowest rounds
- * go. Pure, private to lib/round. */
+/* tally.h: the HELD statements seen of one zone: q equal ones are a certificate (L6). Bounded for
+ * each site: the lowest rounds go. Pure, private to lib/round. */
 #ifndef CSN_ROUND_TALLY_H
 #define CSN_ROUND_TALLY_H
 
@@ -23,15 +23,17 @@ void csn_tally_init(struct csn_tally *tally, unsigned member_count);
 void csn_tally_fini(struct csn_tally *tally);
 
 /* The vote as kept; NULL when it is older than all that are kept of its site. */
-const struct csn_tally_vote *csn_tally_add(struct csn_tally *tally, unsigned member, const struct csn_body_held *held,
+const struct csn_tally_vote *csn_tally_add(struct csn_tally *tally, unsigned member,
+                                           const struct csn_body_held *held,
                                            const struct csn_certificate_vote *vote);
 /* Forgets rounds up to this one. */
 void csn_tally_prune(struct csn_tally *tally, struct csn_round round);
 /* True with a certificate of the quorum's lowest sites, when so many equal bodies are there. */
-bool csn_tally_certify(const struct csn_tally *tally, const struct csn_tally_vote *like, unsigned quorum,
-                       struct csn_certificate *ret_certificate);
+bool csn_tally_certify(const struct csn_tally *tally, const struct csn_tally_vote *like,
+                       unsigned quorum, struct csn_certificate *ret_certificate);
 /* The vote of the highest round above `above`; NULL: none. */
-const struct csn_tally_vote *csn_tally_highest(const struct csn_tally *tally, struct csn_round above);
+const struct csn_tally_vote *csn_tally_highest(const struct csn_tally *tally,
+                                               struct csn_round above);
 unsigned csn_tally_count(const struct csn_tally *tally, const struct csn_digest *hash);
 
 #endif

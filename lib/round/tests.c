@@ -28,65 +28,77 @@ struct csn_value csn_value_round(struct csn_round round)
 }
 
 /* Each returns whether the case passes, and says what was wanted and what is. */
-typedef bool test_fn(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is);
+typedef bool test_fn(const struct csn_vote_case *vote, struct csn_value *want,
+                     struct csn_value *is);
 
-static bool numbers(bool passes, uint64_t wanted, uint64_t given, struct csn_value *want, struct csn_value *is)
+static bool numbers(bool passes, uint64_t wanted, uint64_t given, struct csn_value *want,
+                    struct csn_value *is)
 {
     *want = csn_value_u64(wanted);
     *is = csn_value_u64(given);
     return passes;
 }
 
-static bool digests(bool passes, const struct csn_digest *wanted, const struct csn_digest *given, struct csn_value *want,
-                    struct csn_value *is)
+static bool digests(bool passes, const struct csn_digest *wanted, const struct csn_digest *given,
+                    struct csn_value *want, struct csn_value *is)
 {
     *want = csn_value_digest(wanted);
     *is = csn_value_digest(given);
     return passes;
 }
 
-static bool test_epoch(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_epoch(const struct csn_vote_case *vote, struct csn_value *want,
+                       struct csn_value *is)
 {
-    bool passes =
-        vote->proposal->epoch == vote->epoch && csn_digest_equal(&vote->proposal->epoch_digest, &vote->epoch_digest);
+    bool passes = vote->proposal->epoch == vote->epoch &&
+                  csn_digest_equal(&vote->proposal->epoch_digest, &vote->epoch_digest);
     return numbers(passes, vote->epoch, vote->proposal->epoch, want, is);
 }
 
-static bool test_sealed(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_sealed(const struct csn_vote_case *vote, struct csn_value *want,
+                        struct csn_value *is)
 {
     return numbers(!vote->is_sealed, 0, vote->is_sealed, want, is);
 }
 
-static bool test_halted(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_halted(const struct csn_vote_case *vote, struct csn_value *want,
+                        struct csn_value *is)
 {
     return numbers(!vote->is_halted, 0, vote->is_halted, want, is);
 }
 
-static bool test_operator_hold(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_operator_hold(const struct csn_vote_case *vote, struct csn_value *want,
+                               struct csn_value *is)
 {
     return numbers(!vote->is_held, 0, vote->is_held, want, is);
 }
 
-static bool test_round(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_round(const struct csn_vote_case *vote, struct csn_value *want,
+                       struct csn_value *is)
 {
     *want = csn_value_round(vote->floor->round);
     *is = csn_value_round(vote->proposal->round);
     return csn_round_compare(vote->proposal->round, vote->floor->round) > 0;
 }
 
-static bool test_serial(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_serial(const struct csn_vote_case *vote, struct csn_value *want,
+                        struct csn_value *is)
 {
-    bool passes = !vote->floor->has_serial || csn_serial_is_after(vote->proposal->serial, vote->floor->serial);
+    bool passes = !vote->floor->has_serial ||
+                  csn_serial_is_after(vote->proposal->serial, vote->floor->serial);
     return numbers(passes, vote->floor->serial, vote->proposal->serial, want, is);
 }
 
-static bool test_serial_step(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_serial_step(const struct csn_vote_case *vote, struct csn_value *want,
+                             struct csn_value *is)
 {
     uint32_t step = vote->proposal->serial - vote->floor->serial;
-    return numbers(!vote->floor->has_serial || step < SERIAL_STEP_MAX, SERIAL_STEP_MAX, step, want, is);
+    return numbers(!vote->floor->has_serial || step < SERIAL_STEP_MAX, SERIAL_STEP_MAX, step, want,
+                   is);
 }
 
-static bool test_input(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_input(const struct csn_vote_case *vote, struct csn_value *want,
+                       struct csn_value *is)
 {
     const struct csn_input_id *floor = &vote->floor->input, *input = &vote->proposal->input;
     int order = csn_input_compare(input, floor);
@@ -95,25 +107,31 @@ static bool test_input(const struct csn_vote_case *vote, struct csn_value *want,
                    (uint64_t)input->generation << 32 | input->serial, want, is);
 }
 
-static bool test_input_same(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_input_same(const struct csn_vote_case *vote, struct csn_value *want,
+                            struct csn_value *is)
 {
     const struct csn_input_id *floor = &vote->floor->input, *input = &vote->proposal->input;
-    bool passes = csn_input_compare(input, floor) != 0 || csn_digest_equal(&input->received, &floor->received);
+    bool passes = csn_input_compare(input, floor) != 0 ||
+                  csn_digest_equal(&input->received, &floor->received);
     return digests(passes, &floor->received, &input->received, want, is);
 }
 
-static bool test_time(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_time(const struct csn_vote_case *vote, struct csn_value *want,
+                      struct csn_value *is)
 {
-    return numbers(vote->proposal->time_s >= vote->floor->time_s, vote->floor->time_s, vote->proposal->time_s, want, is);
+    return numbers(vote->proposal->time_s >= vote->floor->time_s, vote->floor->time_s,
+                   vote->proposal->time_s, want, is);
 }
 
-static bool test_schedule(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_schedule(const struct csn_vote_case *vote, struct csn_value *want,
+                          struct csn_value *is)
 {
     return numbers(vote->proposal->schedule_s >= vote->floor->schedule_s, vote->floor->schedule_s,
                    vote->proposal->schedule_s, want, is);
 }
 
-static bool test_policy(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_policy(const struct csn_vote_case *vote, struct csn_value *want,
+                        struct csn_value *is)
 {
     const struct csn_version_id *floor = &vote->floor->policy, *policy = &vote->proposal->policy;
     return numbers(policy->number >= floor->number, floor->number, policy->number, want, is);
@@ -124,39 +142,46 @@ static bool is_same_or_other(const struct csn_version_id *floor, const struct cs
     return given->number != floor->number || csn_digest_equal(&given->digest, &floor->digest);
 }
 
-static bool test_policy_same(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_policy_same(const struct csn_vote_case *vote, struct csn_value *want,
+                             struct csn_value *is)
 {
     const struct csn_version_id *floor = &vote->floor->policy, *policy = &vote->proposal->policy;
     return digests(is_same_or_other(floor, policy), &floor->digest, &policy->digest, want, is);
 }
 
-static bool test_keyset(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_keyset(const struct csn_vote_case *vote, struct csn_value *want,
+                        struct csn_value *is)
 {
     const struct csn_version_id *floor = &vote->floor->keyset, *keyset = &vote->proposal->keyset;
     return numbers(keyset->number >= floor->number, floor->number, keyset->number, want, is);
 }
 
-static bool test_keyset_same(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_keyset_same(const struct csn_vote_case *vote, struct csn_value *want,
+                             struct csn_value *is)
 {
     const struct csn_version_id *floor = &vote->floor->keyset, *keyset = &vote->proposal->keyset;
     return digests(is_same_or_other(floor, keyset), &floor->digest, &keyset->digest, want, is);
 }
 
-static bool test_staged(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_staged(const struct csn_vote_case *vote, struct csn_value *want,
+                        struct csn_value *is)
 {
     return numbers(vote->is_complete, 1, vote->is_complete, want, is);
 }
 
-static bool test_clock(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_clock(const struct csn_vote_case *vote, struct csn_value *want,
+                       struct csn_value *is)
 {
     uint64_t latest = vote->clock_s + CSN_CLOCK_AHEAD_S;
     return numbers(vote->proposal->time_s <= latest, latest, vote->proposal->time_s, want, is);
 }
 
-static bool test_expiry(const struct csn_vote_case *vote, struct csn_value *want, struct csn_value *is)
+static bool test_expiry(const struct csn_vote_case *vote, struct csn_value *want,
+                        struct csn_value *is)
 {
     uint64_t earliest = vote->clock_s + vote->margin_s;
-    return numbers(vote->earliest_expiry_s >= earliest, earliest, vote->earliest_expiry_s, want, is);
+    return numbers(vote->earliest_expiry_s >= earliest, earliest, vote->earliest_expiry_s, want,
+                   is);
 }
 
 #define ASK_FLOOR (CSN_ASK_LEADER | CSN_ASK_PROPOSAL | CSN_ASK_VOTE)
@@ -188,7 +213,8 @@ static const struct {
     {CSN_TEST_EXPIRY, CSN_ASK_VOTE, test_expiry},
 };
 
-uint8_t csn_vote_test(const struct csn_vote_case *vote, unsigned ask, struct csn_value *ret_want, struct csn_value *ret_is)
+uint8_t csn_vote_test(const struct csn_vote_case *vote, unsigned ask, struct csn_value *ret_want,
+                      struct csn_value *ret_is)
 {
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
         if ((tests[i].ask & ask) != 0 && !tests[i].passes(vote, ret_want, ret_is)) {
@@ -238,14 +264,16 @@ void csn_floor_merge(struct csn_floor *floor, const struct csn_floor *other)
         floor->round = other->round;
     }
     if (other->has_serial) {
-        floor->serial = floor->has_serial ? csn_serial_later(other->serial, floor->serial) : other->serial;
+        floor->serial =
+            floor->has_serial ? csn_serial_later(other->serial, floor->serial) : other->serial;
         floor->has_serial = true;
     }
     if (csn_input_compare(&other->input, &floor->input) == 1) {
         floor->input = other->input;
     }
     floor->time_s = other->time_s > floor->time_s ? other->time_s : floor->time_s;
-    floor->schedule_s = other->schedule_s > floor->schedule_s ? other->schedule_s : floor->schedule_s;
+    floor->schedule_s =
+        other->schedule_s > floor->schedule_s ? other->schedule_s : floor->schedule_s;
     if (other->policy.number > floor->policy.number) {
         floor->policy = other->policy;
     }

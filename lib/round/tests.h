@@ -1,5 +1,5 @@
-/* tests.h: R4's tests as one table: a vote, the acceptance of a proposal (R2) and a leader's choice (L3) ask the same rows. Pure,
- * private to lib/round. */
+/* tests.h: R4's tests as one table: a vote, the acceptance of a proposal (R2) and a leader's choice
+ * (L3) ask the same rows. Pure, private to lib/round. */
 #ifndef CSN_ROUND_TESTS_H
 #define CSN_ROUND_TESTS_H
 
@@ -24,7 +24,8 @@ struct csn_vote_case {
 #define CSN_ASK_VOTE 4u     /* all: R4 */
 
 /* The first test that fails, with the limit and the value; 0: none. */
-uint8_t csn_vote_test(const struct csn_vote_case *vote, unsigned ask, struct csn_value *ret_want, struct csn_value *ret_is);
+uint8_t csn_vote_test(const struct csn_vote_case *vote, unsigned ask, struct csn_value *ret_want,
+                      struct csn_value *ret_is);
 
 struct csn_value csn_value_u64(uint64_t value);
 struct csn_value csn_value_digest(const struct csn_digest *digest);

@@ -76,7 +76,8 @@ static void item_free(struct world_item *item)
     free(item);
 }
 
-static struct world_item *post(struct world *world, unsigned target, enum csn_event_kind kind, uint64_t delay_ms)
+static struct world_item *post(struct world *world, unsigned target, enum csn_event_kind kind,
+                               uint64_t delay_ms)
 {
     struct world_item *item = csn_calloc(1, sizeof(*item));
     item->due_ms = world->now_ms + delay_ms;
@@ -103,7 +104,8 @@ struct csn_now world_now(const struct world *world, unsigned target)
 
 /* --- symbols instead of zones */
 
-static void hash_parts(char letter, struct csn_bytes a, struct csn_bytes b, struct csn_digest *ret_digest)
+static void hash_parts(char letter, struct csn_bytes a, struct csn_bytes b,
+                       struct csn_digest *ret_digest)
 {
     struct csn_buf buf = {0};
     csn_buf_put_u8(&buf, (uint8_t)letter);
@@ -113,17 +115,21 @@ static void hash_parts(char letter, struct csn_bytes a, struct csn_bytes b, stru
     csn_buf_fini(&buf);
 }
 
-static void compute_roots(const struct csn_proposal *proposal, char flavour, struct csn_roots *ret_roots)
+static void compute_roots(const struct csn_proposal *proposal, char flavour,
+                          struct csn_roots *ret_roots)
 {
-    struct csn_bytes d = csn_bytes(&flavour, flavour == 'D'), k = csn_bytes(&flavour, flavour == 'K');
-    struct csn_bytes n = csn_bytes(&flavour, flavour == 'N'), r = csn_bytes(&flavour, flavour == 'R');
+    struct csn_bytes d = csn_bytes(&flavour, flavour == 'D'),
+                     k = csn_bytes(&flavour, flavour == 'K');
+    struct csn_bytes n = csn_bytes(&flavour, flavour == 'N'),
+                     r = csn_bytes(&flavour, flavour == 'R');
     hash_parts('D', digest_view(&proposal->input.prepared), d, &ret_roots->d);
     hash_parts('K', digest_view(&proposal->keyset.digest), k, &ret_roots->k);
     hash_parts('N', digest_view(&proposal->input.prepared), n, &ret_roots->n);
     hash_parts('R', csn_bytes(&proposal->time_s, 8), r, &ret_roots->r);
 }
 
-static struct csn_bytes share_key(const struct csn_digest *hash, uint16_t site, uint8_t ret_key[CSN_DIGEST_SIZE + 2])
+static struct csn_bytes share_key(const struct csn_digest *hash, uint16_t site,
+                                  uint8_t ret_key[CSN_DIGEST_SIZE + 2])
 {
     memcpy(ret_key, hash->octets, CSN_DIGEST_SIZE);
     csn_set_u16(ret_key + CSN_DIGEST_SIZE, site);
@@ -162,17 +168,19 @@ static void on_stage(struct world *world, unsigned site, const struct csn_effect
     uint8_t key[CSN_DIGEST_SIZE + 2];
     item->event.corr = effect->corr;
     for (unsigned i = 0; i < effect->work.proposal->author_count; i++) {
-        struct world_blob *share =
-            map_find(&self->disk.shares, share_key(&effect->work.hash, effect->work.offers[i].site, key));
+        struct world_blob *share = map_find(
+            &self->disk.shares, share_key(&effect->work.hash, effect->work.offers[i].site, key));
         INSIST(share != NULL);
-        INSIST(!effect->work.offers[i].has_root ||
-               csn_bytes_equal(csn_buf_view(&share->value), digest_view(&effect->work.offers[i].b)));
+        INSIST(
+            !effect->work.offers[i].has_root ||
+            csn_bytes_equal(csn_buf_view(&share->value), digest_view(&effect->work.offers[i].b)));
         csn_buf_put_bytes(&all, csn_buf_view(&share->value));
     }
     compute_roots(effect->work.proposal, self->flavour, &roots);
     csn_buf_put(&all, &roots, sizeof(roots));
     csn_sha384(csn_buf_view(&all), &item->event.staged.b);
-    hash_parts('F', digest_view(&item->event.staged.b), csn_bytes(&roots, sizeof(roots)), &item->event.staged.full_root);
+    hash_parts('F', digest_view(&item->event.staged.b), csn_bytes(&roots, sizeof(roots)),
+               &item->event.staged.full_root);
     item->event.staged.records = 100;
     item->event.staged.signatures = 21;
     item->event.staged.earliest_expiry_s = effect->work.proposal->time_s + world->zone.refresh_s;
@@ -188,8 +196,8 @@ static void on_stage(struct world *world, unsigned site, const struct csn_effect
 
 static bool is_reachable(const struct world *world, unsigned a, unsigned b)
 {
-    return world->sites[a].node != NULL && world->sites[b].node != NULL && !world->sites[a].is_cut_off &&
-           !world->sites[b].is_cut_off;
+    return world->sites[a].node != NULL && world->sites[b].node != NULL &&
+           !world->sites[a].is_cut_off && !world->sites[b].is_cut_off;
 }
 
 static bool copy_blob(struct world_map *from, struct world_map *to, struct csn_bytes key)
@@ -201,27 +209,32 @@ static bool copy_blob(struct world_map *from, struct world_map *to, struct csn_b
     return blob != NULL;
 }
 
-static void post_certificate(struct world *world, unsigned target, struct csn_bytes octets, uint64_t delay_ms)
+static void post_certificate(struct world *world, unsigned target, struct csn_bytes octets,
+                             uint64_t delay_ms)
 {
     struct world_item *item = post(world, target, CSN_EVENT_CERTIFICATE, delay_ms);
     csn_buf_put_bytes(&item->octets, octets);
     INSIST(csn_certificate_decode(octets, &item->certificate) == CSN_OK);
 }
 
-static bool fetch_from(struct world *world, unsigned site, unsigned peer, const struct csn_effect *effect)
+static bool fetch_from(struct world *world, unsigned site, unsigned peer,
+                       const struct csn_effect *effect)
 {
     struct world_disk *from = &world->sites[peer].disk, *to = &world->sites[site].disk;
     uint8_t key[CSN_DIGEST_SIZE + 2];
     struct csn_bytes octets;
     switch (effect->fetch.object) {
     case CSN_OBJECT_INPUT:
-        return copy_blob(&from->inputs, &to->inputs, csn_bytes(&effect->fetch.input, sizeof(effect->fetch.input)));
+        return copy_blob(&from->inputs, &to->inputs,
+                         csn_bytes(&effect->fetch.input, sizeof(effect->fetch.input)));
     case CSN_OBJECT_SHARE:
-        return copy_blob(&from->shares, &to->shares, share_key(&effect->fetch.digest, effect->fetch.author, key));
+        return copy_blob(&from->shares, &to->shares,
+                         share_key(&effect->fetch.digest, effect->fetch.author, key));
     case CSN_OBJECT_VERSION:
         return copy_blob(&from->versions, &to->versions, digest_view(&effect->fetch.digest));
     case CSN_OBJECT_CERTIFICATES:
-        octets = csn_node_certificate_above(world->sites[peer].node, effect->zone, effect->fetch.above);
+        octets =
+            csn_node_certificate_above(world->sites[peer].node, effect->zone, effect->fetch.above);
         if (octets.size > 0) {
             post_certificate(world, site, octets, 10);
         }
@@ -253,17 +266,20 @@ static void on_persist(struct world *world, unsigned site, const struct csn_effe
     if (effect->persist.second.key.data != NULL) {
         map_put(&item->second, effect->persist.second.key, effect->persist.second.value);
     }
-    /* Expected state is checked against what will be on disk by then: persists in the queue come before. */
+    /* Expected state is checked against what will be on disk by then: persists in the queue come
+     * before. */
     struct world_map state = {0};
     struct world_disk *disk = &world->sites[site].disk;
     for (size_t i = 0; i < disk->records.count; i++) {
-        map_put(&state, csn_buf_view(&disk->records.items[i].key), csn_buf_view(&disk->records.items[i].value));
+        map_put(&state, csn_buf_view(&disk->records.items[i].key),
+                csn_buf_view(&disk->records.items[i].value));
     }
     for (size_t q = 0; q < world->queue_count; q++) {
         struct world_item *other = world->queue[q];
         bool is_before = other != item && other->target == site && other->boot == item->boot;
         for (size_t i = 0; is_before && i < other->writes.count; i++) {
-            map_put(&state, csn_buf_view(&other->writes.items[i].key), csn_buf_view(&other->writes.items[i].value));
+            map_put(&state, csn_buf_view(&other->writes.items[i].key),
+                    csn_buf_view(&other->writes.items[i].value));
         }
     }
     for (size_t i = 0; i < effect->persist.expect_count; i++) {
@@ -333,8 +349,9 @@ static void on_release(struct world *world, unsigned site, const struct csn_effe
     if (effect->kind == CSN_EFFECT_RELEASE) {
         struct world_item *item = post(world, site, CSN_EVENT_RELEASED, 5);
         item->event.corr = effect->corr;
-        item->event.code =
-            map_find(&self->disk.versions, digest_view(&held->full_root)) != NULL ? CSN_OK : CSN_EDAMAGED;
+        item->event.code = map_find(&self->disk.versions, digest_view(&held->full_root)) != NULL
+                               ? CSN_OK
+                               : CSN_EDAMAGED;
     } else {
         self->serving = csn_certificate_release(effect->release.certificate);
         self->serving_serial = held->proposal.serial;
@@ -408,7 +425,8 @@ static void apply_persist(struct world *world, const struct world_item *item)
 {
     struct world_disk *disk = &world->sites[item->target].disk;
     for (size_t i = 0; i < item->second.count; i++) {
-        map_put(&disk->seconds, csn_buf_view(&item->second.items[i].key), csn_buf_view(&item->second.items[i].value));
+        map_put(&disk->seconds, csn_buf_view(&item->second.items[i].key),
+                csn_buf_view(&item->second.items[i].value));
     }
     for (size_t i = 0; i < item->writes.count && item->event.code == CSN_OK; i++) {
         struct csn_bytes key = csn_buf_view(&item->writes.items[i].key);
@@ -422,7 +440,8 @@ static void apply_persist(struct world *world, const struct world_item *item)
 
 static void deliver(struct world *world, struct world_item *item)
 {
-    unsigned boot = item->target == WORLD_LEADER ? world->leader_boot : world->sites[item->target].boot;
+    unsigned boot =
+        item->target == WORLD_LEADER ? world->leader_boot : world->sites[item->target].boot;
     if (!is_up(world, item->target) || boot != item->boot) {
         return;
     }
@@ -479,7 +498,8 @@ static bool all_serve_newest(const struct world *world)
     const struct csn_release *newest = &world->certified[world->certified_count - 1];
     for (unsigned i = 0; i < WORLD_SITES; i++) {
         const struct world_site *site = &world->sites[i];
-        if (site->node != NULL && !site->is_cut_off && csn_round_compare(site->serving.round, newest->round) < 0) {
+        if (site->node != NULL && !site->is_cut_off &&
+            csn_round_compare(site->serving.round, newest->round) < 0) {
             return false;
         }
     }
@@ -511,7 +531,8 @@ struct csn_input_id world_input(uint32_t serial, char content)
     return id;
 }
 
-static void send_input(struct world *world, unsigned site, const struct csn_input_id *id, bool is_confirmed)
+static void send_input(struct world *world, unsigned site, const struct csn_input_id *id,
+                       bool is_confirmed)
 {
     struct csn_event event = {.kind = CSN_EVENT_INPUT, .now = world_now(world, site)};
     event.input.zone = world->zone.zone;
@@ -558,7 +579,8 @@ void world_set_documents(struct world *world, unsigned site, const struct csn_ro
 static void pairs_of(const struct world_map *map, struct csn_record_pair *pairs)
 {
     for (size_t i = 0; i < map->count; i++) {
-        pairs[i] = (struct csn_record_pair){csn_buf_view(&map->items[i].key), csn_buf_view(&map->items[i].value)};
+        pairs[i] = (struct csn_record_pair){csn_buf_view(&map->items[i].key),
+                                            csn_buf_view(&map->items[i].value)};
     }
 }
 
@@ -573,7 +595,8 @@ void world_start_site(struct world *world, unsigned site)
     pairs_of(&self->disk.seconds, seconds);
     for (size_t i = 0; i < self->disk.versions.count; i++) {
         versions[i].zone = world->zone.zone;
-        memcpy(versions[i].full_root.octets, self->disk.versions.items[i].key.data, CSN_DIGEST_SIZE);
+        memcpy(versions[i].full_root.octets, self->disk.versions.items[i].key.data,
+               CSN_DIGEST_SIZE);
     }
     event.start.records = records;
     event.start.record_count = self->disk.records.count;
@@ -636,7 +659,8 @@ void world_init(struct world *world)
     cluster->quorum = 2;
     cluster->member_count = WORLD_SITES;
     for (unsigned i = 0; i < WORLD_SITES; i++) {
-        cluster->members[i] = (struct csn_member){.number = (uint16_t)(i + 1), .name = "site", .incarnation = 1};
+        cluster->members[i] =
+            (struct csn_member){.number = (uint16_t)(i + 1), .name = "site", .incarnation = 1};
         world->sites[i].hsm = CSN_HSM_GOOD;
     }
     cluster->coordinator_count = 2;
@@ -672,7 +696,8 @@ void world_fini(struct world *world)
     free(world->queue);
 }
 
-void world_inject(struct world *world, unsigned target, enum csn_statement_kind kind, uint16_t signer, struct csn_bytes body)
+void world_inject(struct world *world, unsigned target, enum csn_statement_kind kind,
+                  uint16_t signer, struct csn_bytes body)
 {
     uint8_t signature[CSN_SIGNATURE_SIZE] = {0};
     struct csn_event event = {.kind = CSN_EVENT_STATEMENT, .now = world_now(world, target)};
@@ -684,7 +709,8 @@ void world_inject(struct world *world, unsigned target, enum csn_statement_kind 
     step(world, target, &event);
 }
 
-void world_node_zone(const struct world *world, unsigned site, struct csn_node_zone_status *ret_status)
+void world_node_zone(const struct world *world, unsigned site,
+                     struct csn_node_zone_status *ret_status)
 {
     csn_node_get_zone(world->sites[site].node, 0, world_now(world, site), ret_status);
 }

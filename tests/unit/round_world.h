@@ -1,6 +1,7 @@
-/* round_world.h: three nodes and a coordinator in one process, with a clock that jumps to the next event: a shell in the small,
- * for unit tests of the round machines. Zones are symbols: roots are digests of what a real site would compute from. A statement
- * is signed with a digest. Faults are knobs. */
+/* round_world.h: three nodes and a coordinator in one process, with a clock that jumps to the next
+ * event: a shell in the small, for unit tests of the round machines. Zones are symbols: roots are
+ * digests of what a real site would compute from. A statement is signed with a digest. Faults are
+ * knobs. */
 #ifndef CSN_TESTS_ROUND_WORLD_H
 #define CSN_TESTS_ROUND_WORLD_H
 
@@ -61,10 +62,10 @@ struct world {
     unsigned traces[64];
     unsigned counts[16];
     struct csn_trace last[64]; /* by kind */
-    unsigned certificates; /* that came out of machines, repeats too */
+    unsigned certificates;     /* that came out of machines, repeats too */
     struct csn_release certified[256];
     uint32_t certified_serials[256];
-    size_t certified_count; /* different ones */
+    size_t certified_count;       /* different ones */
     struct csn_proposal proposal; /* the last one sent */
     unsigned proposals;
     struct csn_body_refused refused; /* the last */
@@ -87,13 +88,15 @@ void world_set_hsm(struct world *world, unsigned site, enum csn_hsm_state hsm);
 void world_set_documents(struct world *world, unsigned site, const struct csn_round_zone *zone);
 
 void world_run(struct world *world, uint64_t span_ms);
-/* Runs until so many different certificates exist and all sites that are up and not cut off serve the newest; false after
- * `span_ms`. */
+/* Runs until so many different certificates exist and all sites that are up and not cut off serve
+ * the newest; false after `span_ms`. */
 bool world_run_until(struct world *world, size_t certified, uint64_t span_ms);
 
 /* A statement of a coordinator or site made by a test, at once to one target. */
-void world_inject(struct world *world, unsigned target, enum csn_statement_kind kind, uint16_t signer, struct csn_bytes body);
-void world_node_zone(const struct world *world, unsigned site, struct csn_node_zone_status *ret_status);
+void world_inject(struct world *world, unsigned target, enum csn_statement_kind kind,
+                  uint16_t signer, struct csn_bytes body);
+void world_node_zone(const struct world *world, unsigned site,
+                     struct csn_node_zone_status *ret_status);
 struct csn_now world_now(const struct world *world, unsigned target);
 
 #endif

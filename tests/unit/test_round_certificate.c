@@ -1,6 +1,6 @@
-/* Goal: a certificate passes only whole, with a quorum of good signatures of members in their incarnation. Method: one is made
- * with OpenSSL from fixed seeds; it must be the golden octets (they are public: a change of layout must be seen); then each way
- * to spoil it must be refused. */
+/* Goal: a certificate passes only whole, with a quorum of good signatures of members in their
+ * incarnation. Method: one is made with OpenSSL from fixed seeds; it must be the golden octets
+ * (they are public: a change of layout must be seen); then each way to spoil it must be refused. */
 #include "round/certificate.h"
 
 #include <setjmp.h>
@@ -77,7 +77,8 @@ static void make_held(const struct csn_cluster *cluster, struct csn_body_held *h
     held->earliest_expiry_s = 1796000000;
 }
 
-static void sign_vote(const struct csn_body_held *held, uint16_t site, struct csn_certificate_vote *vote)
+static void sign_vote(const struct csn_body_held *held, uint16_t site,
+                      struct csn_certificate_vote *vote)
 {
     struct csn_buf body = {0}, message = {0};
     EVP_PKEY *key;
@@ -90,7 +91,8 @@ static void sign_vote(const struct csn_body_held *held, uint16_t site, struct cs
     csn_body_held_encode(held, &body);
     csn_statement_signed(CSN_STATEMENT_HELD, site, 1, csn_buf_view(&body), &message);
     assert_int_equal(EVP_DigestSignInit(context, NULL, NULL, NULL, key), 1);
-    assert_int_equal(EVP_DigestSign(context, vote->signature, &size, message.data, message.size), 1);
+    assert_int_equal(EVP_DigestSign(context, vote->signature, &size, message.data, message.size),
+                     1);
     EVP_MD_CTX_free(context);
     EVP_PKEY_free(key);
     csn_buf_fini(&body);
@@ -122,7 +124,8 @@ static int check(const struct csn_certificate *certificate)
 static void read_golden(struct csn_buf *hex)
 {
     struct csn_buf file = {0};
-    assert_int_equal(csn_fs_read(CONSIGN_TESTS "/data/round/certificate.hex", 65536, &file, NULL), CSN_OK);
+    assert_int_equal(csn_fs_read(CONSIGN_TESTS "/data/round/certificate.hex", 65536, &file, NULL),
+                     CSN_OK);
     for (size_t i = 0; i < file.size; i++) {
         if (file.data[i] != '\n') {
             csn_buf_put_u8(hex, file.data[i]);

@@ -1,5 +1,6 @@
-/* Goal: three nodes and a leader release, and go on releasing after each fault of the rules' list. Method: the world of
- * round_world.h; every scenario states what was certified, by whom it is served, and what was said on the way. */
+/* Goal: three nodes and a leader release, and go on releasing after each fault of the rules' list.
+ * Method: the world of round_world.h; every scenario states what was certified, by whom it is
+ * served, and what was said on the way. */
 #include "round_world.h"
 
 #include <setjmp.h>
@@ -38,7 +39,8 @@ static void test_three_sites_release(void **state)
     struct world *world = make_released();
     assert_int_equal(world->certified_count, 1);
     for (unsigned i = 0; i < WORLD_SITES; i++) {
-        assert_memory_equal(&world->sites[i].serving.full_root, &world->certified[0].full_root, CSN_DIGEST_SIZE);
+        assert_memory_equal(&world->sites[i].serving.full_root, &world->certified[0].full_root,
+                            CSN_DIGEST_SIZE);
         assert_int_equal(world->sites[i].serve_count, 1);
     }
     assert_int_equal(world->proposal.author_count, 3);
@@ -116,7 +118,8 @@ static void test_late_joiner_adopts_by_certificate(void **state)
     assert_true(world_run_until(world, 1, 20000));
     world_start_site(world, 2);
     assert_true(world_run_until(world, 1, 10000));
-    assert_memory_equal(&world->sites[2].serving, &world->sites[0].serving, sizeof(world->sites[0].serving));
+    assert_memory_equal(&world->sites[2].serving, &world->sites[0].serving,
+                        sizeof(world->sites[0].serving));
     world_give_all(world, 2);
     assert_true(world_run_until(world, 2, 10000));
     assert_int_equal(world->proposal.author_count, 3);
@@ -134,7 +137,8 @@ static void test_diverged_site_serves_the_certified_version(void **state)
     assert_true(world_run_until(world, 1, 30000));
     world_node_zone(world, 2, &status);
     assert_int_equal(status.row.diverged, CSN_CLASS_BIT_K);
-    assert_memory_equal(&world->sites[2].serving, &world->sites[0].serving, sizeof(world->sites[0].serving));
+    assert_memory_equal(&world->sites[2].serving, &world->sites[0].serving,
+                        sizeof(world->sites[0].serving));
     world_give_all(world, 2);
     assert_true(world_run_until(world, 2, 10000));
     assert_int_equal(world->proposal.author_count, 2); /* it authors nothing */
@@ -173,7 +177,8 @@ static void test_site_with_a_changed_record_is_diverged_in_d(void **state)
     world_node_zone(world, 2, &status);
     assert_int_equal(status.row.diverged, CSN_CLASS_BIT_D);
     assert_int_equal(world->sites[2].serving_serial, world->sites[0].serving_serial);
-    /* A refresh of the certified input is not blocked by the conflict, and does not end the divergence. */
+    /* A refresh of the certified input is not blocked by the conflict, and does not end the
+     * divergence. */
     world_stop_site(world, 1);
     assert_true(world_run_until(world, 3, 4000 * 1000));
     world_node_zone(world, 2, &status);
@@ -310,7 +315,8 @@ static void test_new_leader_learns_the_parent_from_refusals(void **state)
     world_start_leader(world);
     world_give_all(world, 2);
     assert_true(world_run_until(world, 2, 20000));
-    assert_memory_equal(&world->proposal.parent.full_root, &world->certified[0].full_root, CSN_DIGEST_SIZE);
+    assert_memory_equal(&world->proposal.parent.full_root, &world->certified[0].full_root,
+                        CSN_DIGEST_SIZE);
     drop_world(world);
 }
 
@@ -386,7 +392,8 @@ static void test_site_that_was_cut_off_catches_up(void **state)
     drop_world(world);
 }
 
-static void test_leader_with_a_wrong_clock_does_no_harm_and_a_node_with_one_is_outvoted(void **state)
+static void
+test_leader_with_a_wrong_clock_does_no_harm_and_a_node_with_one_is_outvoted(void **state)
 {
     (void)state;
     struct world *world = make_world();
@@ -418,7 +425,8 @@ static void test_documents_at_one_site_only_do_not_wedge(void **state)
 
 static struct world_map copy_map(const struct world_map *from)
 {
-    struct world_map map = {.items = csn_calloc(from->count, sizeof(struct world_blob)), .count = from->count};
+    struct world_map map = {.items = csn_calloc(from->count, sizeof(struct world_blob)),
+                            .count = from->count};
     for (size_t i = 0; i < from->count; i++) {
         csn_buf_put_bytes(&map.items[i].key, csn_buf_view(&from->items[i].key));
         csn_buf_put_bytes(&map.items[i].value, csn_buf_view(&from->items[i].value));
@@ -435,8 +443,8 @@ static void free_map(struct world_map *map)
     free(map->items);
 }
 
-static void expect_halt(struct world *world, const struct world_map *records, const struct world_map *seconds,
-                        enum csn_halt halt)
+static void expect_halt(struct world *world, const struct world_map *records,
+                        const struct world_map *seconds, enum csn_halt halt)
 {
     struct csn_node_status status;
     struct world_disk *disk = &world->sites[0].disk;
@@ -472,7 +480,8 @@ static void test_restored_store_halts(void **state)
     expect_halt(world, &old, &none, CSN_HALT_AMNESIA);
     assert_true(world_run_until(world, 2, 20000)); /* no vote any more, but it adopts */
     world_stop_site(world, 0);
-    expect_halt(world, &old, &seconds, CSN_HALT_NONE); /* the floor rises to the copy: it may go on */
+    expect_halt(world, &old, &seconds,
+                CSN_HALT_NONE); /* the floor rises to the copy: it may go on */
     world_give_all(world, 3);
     assert_true(world_run_until(world, 3, 20000));
     free_map(&old);
@@ -558,7 +567,8 @@ int main(void)
         cmocka_unit_test(test_author_that_dies_is_left_out_without_a_deadline),
         cmocka_unit_test(test_site_with_a_bad_hsm_verifies_and_votes),
         cmocka_unit_test(test_site_that_was_cut_off_catches_up),
-        cmocka_unit_test(test_leader_with_a_wrong_clock_does_no_harm_and_a_node_with_one_is_outvoted),
+        cmocka_unit_test(
+            test_leader_with_a_wrong_clock_does_no_harm_and_a_node_with_one_is_outvoted),
         cmocka_unit_test(test_documents_at_one_site_only_do_not_wedge),
         cmocka_unit_test(test_restored_store_halts),
         cmocka_unit_test(test_damaged_record_halts_and_goes_on_serving),

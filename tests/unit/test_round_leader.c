@@ -1,5 +1,5 @@
-/* Goal: a leader asks, leads, proposes and gives way as L1-L5 say. Method: a leader alone, fed with reports of three sites made by
- * hand; what it sends is looked at. */
+/* Goal: a leader asks, leads, proposes and gives way as L1-L5 say. Method: a leader alone, fed with
+ * reports of three sites made by hand; what it sends is looked at. */
 #include "round/leader.h"
 
 #include <setjmp.h>
@@ -26,10 +26,13 @@ struct hand {
 
 static struct csn_event event_of(const struct hand *hand, enum csn_event_kind kind)
 {
-    return (struct csn_event){.kind = kind, .now = {.wall_s = WORLD_START_S + hand->now_ms / 1000, .mono_ms = hand->now_ms}};
+    return (struct csn_event){
+        .kind = kind,
+        .now = {.wall_s = WORLD_START_S + hand->now_ms / 1000, .mono_ms = hand->now_ms}};
 }
 
-static void statement(struct hand *hand, enum csn_statement_kind kind, uint16_t signer, struct csn_bytes body)
+static void statement(struct hand *hand, enum csn_statement_kind kind, uint16_t signer,
+                      struct csn_bytes body)
 {
     static const uint8_t signature[CSN_SIGNATURE_SIZE];
     struct csn_event event = event_of(hand, CSN_EVENT_STATEMENT);
@@ -45,16 +48,17 @@ static void report(struct hand *hand, unsigned site)
 {
     struct csn_buf rows = {0}, octets = {0};
     csn_row_encode(&hand->rows[site], &rows);
-    struct csn_body_report body = {.boot = 1,
-                                   .seq = ++hand->report_seq,
-                                   .clock_s = (uint64_t)((int64_t)(WORLD_START_S + hand->now_ms / 1000) +
-                                                         hand->clock_ahead_s[site]),
-                                   .promised = hand->promised[site],
-                                   .state = CSN_NODE_OK,
-                                   .hsm = CSN_HSM_GOOD,
-                                   .table_count = 1,
-                                   .row_count = 1,
-                                   .rows = csn_buf_view(&rows)};
+    struct csn_body_report body = {
+        .boot = 1,
+        .seq = ++hand->report_seq,
+        .clock_s =
+            (uint64_t)((int64_t)(WORLD_START_S + hand->now_ms / 1000) + hand->clock_ahead_s[site]),
+        .promised = hand->promised[site],
+        .state = CSN_NODE_OK,
+        .hsm = CSN_HSM_GOOD,
+        .table_count = 1,
+        .row_count = 1,
+        .rows = csn_buf_view(&rows)};
     csn_body_report_encode(&body, &octets);
     statement(hand, CSN_STATEMENT_REPORT, (uint16_t)(site + 1), csn_buf_view(&octets));
     csn_buf_fini(&rows);
@@ -64,7 +68,8 @@ static void report(struct hand *hand, unsigned site)
 /* Ticks, and a report of each site that is not silent, every 250 ms. */
 static void run(struct hand *hand, uint64_t span_ms)
 {
-    for (uint64_t end_ms = hand->now_ms + span_ms; hand->now_ms < end_ms; hand->now_ms += CSN_TICK_MS) {
+    for (uint64_t end_ms = hand->now_ms + span_ms; hand->now_ms < end_ms;
+         hand->now_ms += CSN_TICK_MS) {
         struct csn_event tick = event_of(hand, CSN_EVENT_TICK);
         csn_leader_step(hand->leader, &tick, &hand->effects);
         for (unsigned i = 0; i < WORLD_SITES && hand->now_ms % 250 == 0; i++) {
@@ -249,13 +254,15 @@ static void test_site_with_a_far_serial_does_not_drag_the_others_along(void **st
         hand->rows[i].floor.has_serial = true;
         hand->rows[i].floor.serial = 1790000000;
     }
-    hand->rows[0].floor.serial = 1790000000u + (UINT32_C(1) << 30) + 5; /* a lone vote for a far serial */
+    hand->rows[0].floor.serial =
+        1790000000u + (UINT32_C(1) << 30) + 5; /* a lone vote for a far serial */
     run(hand, 500);
     promise_all(hand);
     run(hand, 1000);
     assert_true(last_proposal(hand, &body));
     assert_true(body.proposal.serial < 1790000000u + (UINT32_C(1) << 29));
-    assert_int_equal(body.proposal.author_count, 2); /* the far one would refuse, so it authors nothing */
+    assert_int_equal(body.proposal.author_count,
+                     2); /* the far one would refuse, so it authors nothing */
     assert_int_equal(body.proposal.authors[0], 2);
     drop_hand(hand);
 }
@@ -267,7 +274,8 @@ static void test_policy_serial_that_is_too_far_is_not_taken(void **state)
     struct csn_body_proposal body;
     bool has_alarm = false;
     for (unsigned i = 0; i < WORLD_SITES; i++) {
-        hand->rows[i].floor.has_serial = true; /* admitted with a live serial; unixtime is far above it */
+        hand->rows[i].floor.has_serial =
+            true; /* admitted with a live serial; unixtime is far above it */
         hand->rows[i].floor.serial = 2024;
     }
     run(hand, 500);
@@ -277,7 +285,8 @@ static void test_policy_serial_that_is_too_far_is_not_taken(void **state)
     assert_int_equal(body.proposal.serial, 2025);
     for (size_t i = 0; i < hand->effects.count; i++) {
         const struct csn_effect *effect = &hand->effects.items[i];
-        has_alarm = has_alarm || (effect->kind == CSN_EFFECT_TRACE && effect->trace.what == CSN_TRACE_SERIAL_JUMP);
+        has_alarm = has_alarm || (effect->kind == CSN_EFFECT_TRACE &&
+                                  effect->trace.what == CSN_TRACE_SERIAL_JUMP);
     }
     assert_true(has_alarm);
     drop_hand(hand);
@@ -301,9 +310,11 @@ static void test_input_that_one_site_confirms_is_not_proposed(void **state)
     drop_hand(hand);
 }
 
-static void refuse(struct hand *hand, unsigned site, const struct csn_proposal *proposal, enum csn_test test)
+static void refuse(struct hand *hand, unsigned site, const struct csn_proposal *proposal,
+                   enum csn_test test)
 {
-    struct csn_body_refused body = {.rule = CSN_RULE_R2, .test = (uint8_t)test, .floor = hand->rows[site].floor};
+    struct csn_body_refused body = {
+        .rule = CSN_RULE_R2, .test = (uint8_t)test, .floor = hand->rows[site].floor};
     struct csn_buf octets = {0};
     csn_proposal_hash(proposal, &body.hash);
     csn_body_refused_encode(&body, &octets);

@@ -1,5 +1,6 @@
-/* Goal: one node keeps its promises step by step: nothing leaves before it is durable, wrong leaders and old sendings are not
- * followed, what was held is said again. Method: a node alone, fed by hand; the effects of each step are looked at. */
+/* Goal: one node keeps its promises step by step: nothing leaves before it is durable, wrong
+ * leaders and old sendings are not followed, what was held is said again. Method: a node alone, fed
+ * by hand; the effects of each step are looked at. */
 #include "round/node.h"
 
 #include <setjmp.h>
@@ -21,7 +22,9 @@ struct hand {
 
 static struct csn_event event_of(const struct hand *hand, enum csn_event_kind kind)
 {
-    return (struct csn_event){.kind = kind, .now = {.wall_s = WORLD_START_S + hand->now_ms / 1000, .mono_ms = hand->now_ms}};
+    return (struct csn_event){
+        .kind = kind,
+        .now = {.wall_s = WORLD_START_S + hand->now_ms / 1000, .mono_ms = hand->now_ms}};
 }
 
 static void step(struct hand *hand, const struct csn_event *event)
@@ -53,14 +56,16 @@ static const struct csn_effect *find(const struct hand *hand, enum csn_effect_ki
 static const struct csn_effect *find_sent(const struct hand *hand, enum csn_statement_kind kind)
 {
     for (size_t i = 0; i < hand->effects.count; i++) {
-        if (hand->effects.items[i].kind == CSN_EFFECT_SEND && hand->effects.items[i].send.kind == kind) {
+        if (hand->effects.items[i].kind == CSN_EFFECT_SEND &&
+            hand->effects.items[i].send.kind == kind) {
             return &hand->effects.items[i];
         }
     }
     return NULL;
 }
 
-static void statement(struct hand *hand, enum csn_statement_kind kind, uint16_t signer, struct csn_bytes body)
+static void statement(struct hand *hand, enum csn_statement_kind kind, uint16_t signer,
+                      struct csn_bytes body)
 {
     static const uint8_t signature[CSN_SIGNATURE_SIZE];
     struct csn_event event = event_of(hand, CSN_EVENT_STATEMENT);
@@ -80,10 +85,13 @@ static void persisted(struct hand *hand, uint64_t id, int code)
     step(hand, &event);
 }
 
-static void lead(struct hand *hand, uint16_t coordinator, uint64_t counter, uint32_t seq, enum csn_lead_state state)
+static void lead(struct hand *hand, uint16_t coordinator, uint64_t counter, uint32_t seq,
+                 enum csn_lead_state state)
 {
-    struct csn_body_lead body = {
-        .term = {.counter = counter, .coordinator = coordinator}, .seq = seq, .state = state, .site = 2};
+    struct csn_body_lead body = {.term = {.counter = counter, .coordinator = coordinator},
+                                 .seq = seq,
+                                 .state = state,
+                                 .site = 2};
     struct csn_buf octets = {0};
     csn_body_lead_encode(&body, &octets);
     statement(hand, CSN_STATEMENT_LEAD, coordinator, csn_buf_view(&octets));
@@ -101,7 +109,8 @@ static void give_input(struct hand *hand, const struct csn_input_id *id)
 
 static struct csn_proposal proposal_of(const struct hand *hand, uint32_t seq)
 {
-    struct csn_proposal proposal = {.environment = 1, .epoch = 1, .semantics = CSN_SEMANTICS, .author_count = 1};
+    struct csn_proposal proposal = {
+        .environment = 1, .epoch = 1, .semantics = CSN_SEMANTICS, .author_count = 1};
     memcpy(proposal.cluster, hand->world.cluster.id, sizeof(proposal.cluster));
     proposal.epoch_digest = hand->world.cluster.digest;
     memcpy(proposal.zone, hand->world.zone.zone, CSN_NAME_MAX);
@@ -115,7 +124,8 @@ static struct csn_proposal proposal_of(const struct hand *hand, uint32_t seq)
     return proposal;
 }
 
-static void propose(struct hand *hand, const struct csn_proposal *proposal, uint64_t counter, uint32_t seq)
+static void propose(struct hand *hand, const struct csn_proposal *proposal, uint64_t counter,
+                    uint32_t seq)
 {
     struct csn_body_proposal body = {
         .term = {.counter = counter, .coordinator = 1}, .seq = seq, .proposal = *proposal};
@@ -162,7 +172,8 @@ static struct csn_roots some_roots(uint8_t octet)
     return roots;
 }
 
-static void say_computed(struct hand *hand, uint16_t site, const struct csn_digest *hash, const struct csn_roots *roots)
+static void say_computed(struct hand *hand, uint16_t site, const struct csn_digest *hash,
+                         const struct csn_roots *roots)
 {
     struct csn_body_computed body = {.hash = *hash, .roots = *roots};
     struct csn_buf octets = {0};
@@ -182,7 +193,8 @@ static void say_offer(struct hand *hand, uint16_t site, const struct csn_digest 
 
 static struct csn_body_held held_of(const struct csn_proposal *proposal, uint8_t root)
 {
-    struct csn_body_held held = {.proposal = *proposal, .roots = some_roots(9), .earliest_expiry_s = WORLD_START_S * 2ULL};
+    struct csn_body_held held = {
+        .proposal = *proposal, .roots = some_roots(9), .earliest_expiry_s = WORLD_START_S * 2ULL};
     memset(&held.full_root, root, CSN_DIGEST_SIZE);
     return held;
 }
@@ -196,7 +208,8 @@ static void say_held(struct hand *hand, uint16_t site, const struct csn_body_hel
 }
 
 /* From the proposal to the step that emits the vote's persist; the id of that persist. */
-static uint64_t work_to_vote(struct hand *hand, const struct csn_proposal *proposal, uint32_t sending)
+static uint64_t work_to_vote(struct hand *hand, const struct csn_proposal *proposal,
+                             uint32_t sending)
 {
     struct csn_digest hash;
     struct csn_roots roots = some_roots(9);
@@ -311,8 +324,9 @@ static void test_proposal_is_refused_with_rule_and_values(void **state)
 {
     (void)state;
     enum { AGE, AHEAD, FORM, STRANGER, POLICY, KEYSET, EPOCH, ROWS };
-    static const uint8_t wanted[ROWS] = {CSN_TEST_AGE,  CSN_TEST_CLOCK,       CSN_TEST_FORM, CSN_TEST_FORM,
-                                         CSN_TEST_POLICY_HERE, CSN_TEST_KEYSET_HERE, CSN_TEST_EPOCH};
+    static const uint8_t wanted[ROWS] = {CSN_TEST_AGE,  CSN_TEST_CLOCK,       CSN_TEST_FORM,
+                                         CSN_TEST_FORM, CSN_TEST_POLICY_HERE, CSN_TEST_KEYSET_HERE,
+                                         CSN_TEST_EPOCH};
     struct hand *hand = make_hand();
     for (uint32_t i = 0; i < ROWS; i++) {
         struct csn_proposal proposal = proposal_of(hand, 1 + i);
@@ -437,7 +451,8 @@ static void test_node_assembles_a_certificate_from_equal_votes_only(void **state
     drop_hand(hand);
 }
 
-/* A certificate above an own lone vote does not take its serial back (a model found that it must not). */
+/* A certificate above an own lone vote does not take its serial back (a model found that it must
+ * not). */
 static void test_certificate_does_not_lower_the_floor_below_an_own_vote(void **state)
 {
     (void)state;
@@ -536,7 +551,8 @@ static void test_promise_waits_for_silence(void **state)
     lead(hand, 2, 9, 30, CSN_LEAD_ASKS);
     assert_null(find(hand, CSN_EFFECT_PERSIST));
     hand->now_ms += 1;
-    lead(hand, 2, 9, 31, CSN_LEAD_LEADS); /* a heartbeat is a request too: it may have been missed */
+    lead(hand, 2, 9, 31,
+         CSN_LEAD_LEADS); /* a heartbeat is a request too: it may have been missed */
     assert_non_null(find(hand, CSN_EFFECT_PERSIST));
     lead(hand, 1, 5, 99, CSN_LEAD_LEADS); /* the old one is not heard any more */
     hand->now_ms += 100;

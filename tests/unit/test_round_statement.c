@@ -1,5 +1,6 @@
-/* Goal: every statement comes back as it went out, and no other octets pass for one. Method: bodies filled with distinct octets
- * are encoded, decoded and encoded again; then every truncation, every octet too many and chosen damage must be refused. */
+/* Goal: every statement comes back as it went out, and no other octets pass for one. Method: bodies
+ * filled with distinct octets are encoded, decoded and encoded again; then every truncation, every
+ * octet too many and chosen damage must be refused. */
 #include "round/statement.h"
 
 #include <setjmp.h>
@@ -20,7 +21,8 @@ static void fill(void *data, size_t size)
 
 static struct csn_round some_round(void)
 {
-    return (struct csn_round){.term = {.counter = 0x0102030405060708 + counter++, .coordinator = 7}, .seq = 9};
+    return (struct csn_round){.term = {.counter = 0x0102030405060708 + counter++, .coordinator = 7},
+                              .seq = 9};
 }
 
 static void some_floor(struct csn_floor *floor)
@@ -105,7 +107,8 @@ static void encode_held(struct csn_buf *buf)
 
 static void encode_refused(struct csn_buf *buf)
 {
-    struct csn_body_refused body = {.rule = 4, .test = 18, .want = {.size = 8}, .is = {.size = CSN_VALUE_MAX}};
+    struct csn_body_refused body = {
+        .rule = 4, .test = 18, .want = {.size = 8}, .is = {.size = CSN_VALUE_MAX}};
     fill(body.want.octets, 8);
     fill(body.is.octets, CSN_VALUE_MAX);
     some_floor(&body.floor);
@@ -114,7 +117,8 @@ static void encode_refused(struct csn_buf *buf)
 
 static void encode_lead(struct csn_buf *buf)
 {
-    struct csn_body_lead body = {.term = {.counter = 5, .coordinator = 2}, .seq = 1, .state = CSN_LEAD_LEADS, .site = 3};
+    struct csn_body_lead body = {
+        .term = {.counter = 5, .coordinator = 2}, .seq = 1, .state = CSN_LEAD_LEADS, .site = 3};
     csn_body_lead_encode(&body, buf);
 }
 
@@ -126,9 +130,15 @@ static void encode_report(struct csn_buf *buf)
     csn_row_encode(&row, &rows);
     some_row(&row, 0);
     csn_row_encode(&row, &rows);
-    struct csn_body_report body = {
-        .boot = 4, .seq = 5, .clock_s = 6, .promised = {.counter = 5}, .state = CSN_NODE_OK, .hsm = CSN_HSM_GOOD,
-        .table_count = 9, .row_count = 2, .rows = csn_buf_view(&rows)};
+    struct csn_body_report body = {.boot = 4,
+                                   .seq = 5,
+                                   .clock_s = 6,
+                                   .promised = {.counter = 5},
+                                   .state = CSN_NODE_OK,
+                                   .hsm = CSN_HSM_GOOD,
+                                   .table_count = 9,
+                                   .row_count = 2,
+                                   .rows = csn_buf_view(&rows)};
     csn_body_report_encode(&body, buf);
     csn_buf_fini(&rows);
 }
@@ -269,7 +279,8 @@ static void test_oversized_report_is_refused(void **state)
         csn_row_encode(&row, &rows);
         count++;
     }
-    struct csn_body_report body = {.state = CSN_NODE_OK, .row_count = count, .rows = csn_buf_view(&rows)};
+    struct csn_body_report body = {
+        .state = CSN_NODE_OK, .row_count = count, .rows = csn_buf_view(&rows)};
     csn_body_report_encode(&body, &buf);
     assert_int_equal(again_report(csn_buf_view(&buf), &out), CSN_EFORMAT);
     csn_buf_fini(&rows);
@@ -294,16 +305,19 @@ static void test_signed_octets_are_those_of_the_protocol(void **state)
 static void test_rounds_and_inputs_are_ordered(void **state)
 {
     (void)state;
-    const struct csn_round ascending[] = {
-        {{0, 0}, 0}, {{1, 1}, 0}, {{1, 1}, 1}, {{1, 2}, 0}, {{2, 1}, 0}, {{UINT64_MAX, 0}, 0}};
+    const struct csn_round ascending[] = {{{0, 0}, 0}, {{1, 1}, 0}, {{1, 1}, 1},
+                                          {{1, 2}, 0}, {{2, 1}, 0}, {{UINT64_MAX, 0}, 0}};
     for (size_t i = 0; i + 1 < sizeof(ascending) / sizeof(ascending[0]); i++) {
         assert_true(csn_round_compare(ascending[i], ascending[i + 1]) < 0);
         assert_true(csn_round_compare(ascending[i + 1], ascending[i]) > 0);
     }
-    const struct csn_input_id old = {.generation = 1, .serial = UINT32_MAX}, wrapped = {.generation = 1, .serial = 3};
-    const struct csn_input_id next = {.generation = 2, .serial = 1}, far = {.generation = 1, .serial = 0x7fffffff};
+    const struct csn_input_id old = {.generation = 1, .serial = UINT32_MAX},
+                              wrapped = {.generation = 1, .serial = 3};
+    const struct csn_input_id next = {.generation = 2, .serial = 1},
+                              far = {.generation = 1, .serial = 0x7fffffff};
     assert_true(csn_input_compare(&old, &wrapped) < 0);
-    assert_true(csn_input_compare(&wrapped, &old) > 0 && csn_input_compare(&wrapped, &old) != CSN_INPUT_UNORDERED);
+    assert_true(csn_input_compare(&wrapped, &old) > 0 &&
+                csn_input_compare(&wrapped, &old) != CSN_INPUT_UNORDERED);
     assert_true(csn_input_compare(&next, &old) > 0);
     assert_int_equal(csn_input_compare(&old, &far), CSN_INPUT_UNORDERED);
 }

@@ -1,5 +1,6 @@
-/* Goal: every test of R4 refuses what it is there for, and nothing else; floors rise and never fall. Method: one case that passes;
- * each row spoils one thing and names the test that must fail. */
+/* Goal: every test of R4 refuses what it is there for, and nothing else; floors rise and never
+ * fall. Method: one case that passes; each row spoils one thing and names the test that must fail.
+ */
 #include "round/tests.h"
 
 #include <setjmp.h>
@@ -60,7 +61,8 @@ SPOIL(halted, vote->is_halted = true)
 SPOIL(held, vote->is_held = true)
 SPOIL(same_round, proposal_value.round.seq = 7)
 SPOIL(older_term, proposal_value.round.term.counter = 2)
-SPOIL(later_round, proposal_value.round = ((struct csn_round){.term = {.counter = 4, .coordinator = 1}, .seq = 1}))
+SPOIL(later_round, proposal_value.round = ((struct csn_round){
+                       .term = {.counter = 4, .coordinator = 1}, .seq = 1}))
 SPOIL(same_serial, proposal_value.serial = 1000)
 SPOIL(older_serial, proposal_value.serial = 999)
 SPOIL(undefined_serial, proposal_value.serial = 1000 + (UINT32_C(1) << 31))
@@ -140,7 +142,8 @@ static void test_vote_refuses_when_one_thing_is_wrong(void **state)
     }
 }
 
-/* R2 asks all but what is known only when the version is staged; a leader asks only what a report tells. */
+/* R2 asks all but what is known only when the version is staged; a leader asks only what a report
+ * tells. */
 static void test_proposal_and_leader_ask_fewer_tests(void **state)
 {
     (void)state;
