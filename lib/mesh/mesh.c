@@ -10,7 +10,7 @@
 #include "mesh/outbox.h"
 
 #define TICK_MS 100
-#define STATISTICS_TICKS 10 /* refused handshakes are counted once a second */
+#define SLOW_TICKS 10 /* once a second: refused handshakes are counted, nng's reaper is watched */
 #define HELLO_MS 2000       /* an empty envelope after this long without one, so that the link is not silent */
 /* At most 8 envelopes at a time leave, half of what a link holds before the BUS drops; the rest waits for the next time. */
 #define BURST_MAX 8
@@ -57,6 +57,7 @@ struct csn_mesh {
     struct csn_mesh_asked asked[CSN_MESH_SERVED_MAX];
     uint64_t refused;
     unsigned ticks;
+    bool is_stuck;
     uv_async_t woken;
     uv_prepare_t prepare;
     uv_timer_t tick, burst;
@@ -320,7 +321,7 @@ static void bulk_down(struct csn_mesh *mesh, const struct csn_net_event *event)
 }
 
 /* A site that answered nothing since a request whose deadline passed may hang, or its link may be half open (nng sends no
- * keep-alive there): the link is dialled again, and nng asks again what is open. */
+ * keep-alive there): the link is dialled again, and what else was asked over it fails. */
 static void end_late_calls(struct csn_mesh *mesh)
 {
     for (size_t i = 0; i < CSN_NET_SLOTS_MAX; i++) {
@@ -437,6 +438,19 @@ static void count_refused(struct csn_mesh *mesh)
     }
 }
 
+static void watch_reaper(struct csn_mesh *mesh)
+{
+    if (mesh->is_stuck || !csn_net_is_stuck(mesh->net, now_of(mesh))) {
+        return;
+    }
+    mesh->is_stuck = true;
+    csn_log(mesh->settings.log, CSN_ERROR, "mesh.stuck",
+            "nng hangs in closing a link: what falls now is not dialled again; restart this process");
+    if (mesh->settings.callbacks.on_stuck != NULL) {
+        mesh->settings.callbacks.on_stuck(mesh->settings.callbacks.arg);
+    }
+}
+
 static void tick(uv_timer_t *timer)
 {
     struct csn_mesh *mesh = timer->data;
@@ -445,8 +459,9 @@ static void tick(uv_timer_t *timer)
     if (now_of(mesh) >= mesh->sent_ms + HELLO_MS) {
         mesh->owes_hello = true;
     }
-    if (++mesh->ticks % STATISTICS_TICKS == 0) {
+    if (++mesh->ticks % SLOW_TICKS == 0) {
         count_refused(mesh);
+        watch_reaper(mesh);
     }
 }
 

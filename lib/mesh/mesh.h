@@ -31,6 +31,7 @@
 #define CSN_MESH_SERVED_MAX 8     /* requests of others answered at a time; more wait in the network */
 #define CSN_MESH_OUT_MAX 4096     /* statements waiting to be sent; above, the newest is dropped and counted */
 #define CSN_MESH_SILENT_MS 6000   /* a link without a word for this long is closed, and dialled again */
+#define CSN_MESH_STUCK_MS 10000   /* nng has not buried a closed link for this long: on_stuck */
 
 /* Why something was not let through. */
 #define CSN_MESH_DROPS(X)                                                                          \
@@ -79,6 +80,9 @@ struct csn_mesh_callbacks {
     void (*on_request)(void *arg, struct csn_mesh_peer from, struct csn_bytes request, struct csn_mesh_asked *asked);
     /* A link to it stands (its proof was good), or the last one fell. */
     void (*on_peer)(void *arg, struct csn_mesh_peer peer, bool is_up);
+    /* Once: nng 1.5.2 hangs in closing a link (see net.h). Links that stand go on, those that fall are not dialled again: the
+     * process must be restarted. Without this: only logged. */
+    void (*on_stuck)(void *arg);
 };
 
 struct csn_mesh_settings {

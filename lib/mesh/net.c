@@ -17,6 +17,7 @@
 #define RECONNECT_MIN_MS 100
 #define RECONNECT_MAX_MS 1000
 #define BUFFERED 16 /* messages between our calls and the BUS's links */
+#define PROBE_MS (3600 * 1000) /* longer than anyone waits for the reaper */
 #define BULK_WIRE_MAX (CSN_MESH_REPLY_MAX + 4096)
 
 struct bulk {
@@ -57,7 +58,10 @@ struct csn_net {
     size_t call_count; /* CSN_MESH_CALLS_MAX a bulk */
     struct server servers[CSN_MESH_SERVED_MAX];
     size_t server_count;
+    uint64_t probed_ms;
     pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t probed;
+    bool is_probing;
     struct csn_net_event *head, **tail; /* owns */
     size_t message_count;               /* MESSAGE events queued */
     bool is_paused;                     /* receiving from the BUS */
@@ -112,6 +116,14 @@ struct csn_net_event *csn_net_take(struct csn_net *net)
         nng_recv_aio(net->bus, net->bus_aio);
     }
     return events;
+}
+
+static nng_aio *new_aio(void (*moved)(void *arg), void *arg)
+{
+    nng_aio *aio;
+    INSIST(nng_aio_alloc(&aio, moved, arg) == 0);
+    nng_aio_set_timeout(aio, NNG_DURATION_INFINITE);
+    return aio;
 }
 
 /* --- the BUS */
@@ -284,6 +296,38 @@ uint64_t csn_net_refused(const struct csn_net *net)
     return sum;
 }
 
+/* --- the reaper */
+
+static void probe_buried(void *arg)
+{
+    struct csn_net *net = arg;
+    pthread_mutex_lock(&net->lock);
+    net->is_probing = false;
+    pthread_cond_signal(&net->probed);
+    pthread_mutex_unlock(&net->lock);
+}
+
+/* A sleeping aio handed to the thread that buries links: when it comes to it, the sleep ends. */
+static void send_probe(struct csn_net *net)
+{
+    nng_aio *aio = new_aio(probe_buried, net);
+    nng_sleep_aio(PROBE_MS, aio);
+    nng_aio_reap(aio);
+}
+
+bool csn_net_is_stuck(struct csn_net *net, uint64_t now_ms)
+{
+    pthread_mutex_lock(&net->lock);
+    bool was_probing = net->is_probing;
+    net->is_probing = true;
+    pthread_mutex_unlock(&net->lock);
+    if (!was_probing) {
+        net->probed_ms = now_ms;
+        send_probe(net);
+    }
+    return was_probing && now_ms >= net->probed_ms + CSN_MESH_STUCK_MS;
+}
+
 /* --- opening */
 
 struct credentials {
@@ -355,14 +399,6 @@ static void watch_links(nng_socket socket, nng_pipe_cb changed, void *arg)
 {
     INSIST(nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, changed, arg) == 0);
     INSIST(nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, changed, arg) == 0);
-}
-
-static nng_aio *new_aio(void (*moved)(void *arg), void *arg)
-{
-    nng_aio *aio;
-    INSIST(nng_aio_alloc(&aio, moved, arg) == 0);
-    nng_aio_set_timeout(aio, NNG_DURATION_INFINITE);
-    return aio;
 }
 
 static int open_bus(struct csn_net *net, const struct csn_net_settings *settings, const struct credentials *credentials,
@@ -471,6 +507,7 @@ int csn_net_open(const struct csn_net_settings *settings, struct csn_net **ret_n
     net->arg = settings->arg;
     net->tail = &net->head;
     pthread_mutex_init(&net->lock, NULL);
+    pthread_cond_init(&net->probed, NULL);
     for (size_t i = 0; i < CSN_NET_PEERS_MAX; i++) {
         net->bulk_of[i] = SIZE_MAX;
     }
@@ -521,13 +558,19 @@ void csn_net_close(struct csn_net *take_net)
     for (size_t i = 0; i < net->call_count; i++) {
         nng_aio_free(net->calls[i].aio);
     }
+    pthread_mutex_lock(&net->lock);
+    while (net->is_probing) {
+        pthread_cond_wait(&net->probed, &net->lock);
+    }
     net->is_paused = false; /* nothing to resume */
+    pthread_mutex_unlock(&net->lock);
     struct csn_net_event *event = csn_net_take(net);
     while (event != NULL) {
         struct csn_net_event *next = event->next;
         csn_net_event_free(event);
         event = next;
     }
+    pthread_cond_destroy(&net->probed);
     pthread_mutex_destroy(&net->lock);
     free(net);
 }

@@ -2,8 +2,12 @@
  *
  * nng's threads only queue events here and call `wake`; all functions are for the loop thread. Sockets open once and close in
  * csn_net_close: closing is where 1.5.2 has its use-after-frees. No aio is ever cancelled before that (REQ crashes when
- * sending): a call that took too long keeps its slot until an answer comes, or its link falls and the resent request is answered.
- * BUS0 drops the newest message silently when a link's 16 places are full. */
+ * sending): a call that took too long keeps its slot until an answer comes or its link falls (with an infinite resend time nng
+ * then gives the call up). BUS0 drops the newest message silently when a link's 16 places are full.
+ *
+ * A link that closes between two parts of a message can be lost in nng: a part that is resubmitted after the close is discarded
+ * without a word (nni_aio_begin), and the one thread that buries links waits for it for ever. From then on no link of the
+ * process is dialled again. It cannot be healed from outside, only seen: csn_net_is_stuck. */
 #ifndef CSN_MESH_NET_H
 #define CSN_MESH_NET_H
 
@@ -68,6 +72,9 @@ void csn_net_link_close(struct csn_net *net, uint32_t link);
 int csn_net_ask(struct csn_net *net, size_t peer, struct csn_bytes octets, size_t *ret_slot);
 /* Answers what was ASKED in the slot, which then serves the next. */
 void csn_net_answer(struct csn_net *net, size_t slot, struct csn_bytes octets);
+
+/* To be asked about once a second: the thread that buries links has not answered for CSN_MESH_STUCK_MS. */
+bool csn_net_is_stuck(struct csn_net *net, uint64_t now_ms);
 
 /* Handshakes that our listeners refused so far: nng tells only their number. */
 uint64_t csn_net_refused(const struct csn_net *net);

@@ -139,7 +139,7 @@ unsigned pki_free_port(void)
 {
     static unsigned given;
     for (;;) {
-        unsigned port = PORT_FIRST + ((unsigned)getpid() * 64 + given++) % PORT_COUNT;
+        unsigned port = PORT_FIRST + ((unsigned)getpid() * 211 + given++) % PORT_COUNT;
         struct sockaddr_in address = {.sin_family = AF_INET,
                                       .sin_port = htons((uint16_t)port),
                                       .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
