@@ -51,6 +51,7 @@ struct fake_source {
     struct fake_zone zones[4];
     size_t zone_count;
     unsigned open_readers;
+    uint32_t left_s;
     struct csn_xfr_source source;
 };
 
@@ -58,6 +59,7 @@ struct fake_reader {
     struct fake_source *source;
     const struct fake_zone *zone;
     size_t at;
+    struct csn_arena arena; /* entries are copies that go with the reader */
 };
 
 static struct csn_rrset make_rrset(struct fake_zone *zone, const uint8_t *owner, uint16_t type,
@@ -142,7 +144,7 @@ static void find_zone(void *arg, const uint8_t *name, struct csn_xfr_zone *ret_z
     for (size_t i = 0; i < source->zone_count; i++) {
         if (csn_name_equal(source->zones[i].name, name)) {
             ret_zone->state = source->zones[i].state;
-            ret_zone->left_s = 1000000;
+            ret_zone->left_s = source->left_s;
             snprintf(ret_zone->text, sizeof ret_zone->text, "behind serial 7");
         }
     }
@@ -163,6 +165,12 @@ static int open_zone(void *arg, const uint8_t *name, void **ret_reader)
     return CSN_ENOTFOUND;
 }
 
+static void copy_rrset(struct fake_reader *reader, struct csn_rrset *rrset)
+{
+    rrset->owner = csn_arena_copy(&reader->arena, rrset->owner, csn_name_size(rrset->owner));
+    rrset->rdatas.data = csn_arena_copy(&reader->arena, rrset->rdatas.data, rrset->rdatas.size);
+}
+
 static int next_entry(void *reader, struct csn_entry *ret_entry)
 {
     struct fake_reader *at = reader;
@@ -173,6 +181,8 @@ static int next_entry(void *reader, struct csn_entry *ret_entry)
         return CSN_ENOTFOUND;
     }
     *ret_entry = at->zone->entries[at->at++];
+    copy_rrset(at, &ret_entry->rrset);
+    copy_rrset(at, &ret_entry->rrsigs);
     return CSN_OK;
 }
 
@@ -180,6 +190,7 @@ static void close_zone(void *take_reader)
 {
     struct fake_reader *reader = take_reader;
     reader->source->open_readers--;
+    csn_arena_fini(&reader->arena);
     free(reader);
 }
 
@@ -187,6 +198,7 @@ static struct fake_source *source_new(void)
 {
     struct fake_source *source = csn_calloc(1, sizeof *source);
     source->source = (struct csn_xfr_source){source, find_zone, open_zone, next_entry, close_zone};
+    source->left_s = 1000000;
     fill_zone(add_zone(source, "example.", CSN_XFR_READY), "example.", NAMES);
     add_zone(source, "held.", CSN_XFR_HELD);
     fill_zone(add_zone(source, "big.", CSN_XFR_READY), "big.", BIG_NAMES);
@@ -559,9 +571,6 @@ static void test_soa_is_answered_with_authority(void **state)
         assert_memory_equal(knot_edns_opt_get_data(nsid), "zrh", 3);
         uint8_t *expire = knot_pkt_edns_option(pkt, KNOT_EDNS_OPTION_EXPIRE);
         assert_int_equal(expire != NULL, types[i / 2] == KNOT_RRTYPE_SOA);
-        if (expire != NULL) { /* the least of SOA EXPIRE 1209600 and what the signatures last */
-            assert_int_equal(knot_wire_read_u32(knot_edns_opt_get_data(expire)), 1000000);
-        }
         knot_pkt_free(pkt);
     }
     csn_buf_fini(&buf);
@@ -719,6 +728,7 @@ static void test_transfer_gives_the_zone_in_order(void **state)
     static const char *const spellings[] = {"example.", "EXAMPLE."};
     struct setup setup;
     struct csn_buf buf = {0};
+    uint64_t octets[2];
     setup_init(&setup);
     for (size_t i = 0; i < 2; i++) {
         struct csn_answer answer;
@@ -735,8 +745,46 @@ static void test_transfer_gives_the_zone_in_order(void **state)
         /* Filled, but for the one record that is larger than a full message. */
         assert_in_range(seen.largest, LARGE, LARGE + 100);
         assert_int_equal(csn_transfer_progress(answer.transfer).records, seen.records);
+        octets[i] = csn_transfer_progress(answer.transfer).octets;
+        assert_true(octets[i] < seen.octets.size);
         assert_seen(&seen, &setup.source->zones[0]);
         csn_transfer_free(answer.transfer);
+    }
+    assert_true(octets[0] < octets[1]); /* names point to a question that is spelled as ours */
+    csn_buf_fini(&buf);
+    setup_fini(&setup);
+}
+
+/* RFC 7314: as long as the signatures last, and the SOA allows. */
+static void test_expire_is_the_least_of_soa_and_signatures(void **state)
+{
+    (void)state;
+    static const uint32_t left[] = {1000000, 2000000, 0}, expected[] = {1000000, 1209600, 0};
+    struct setup setup;
+    struct csn_buf buf = {0};
+    struct csn_answer answer;
+    setup_init(&setup);
+    for (size_t i = 0; i < 6; i++) {
+        struct asked asked = {.name = "example.",
+                              .from = "127.0.0.2",
+                              .is_tcp = true,
+                              .has_edns = true,
+                              .payload = 1232};
+        asked.type = i < 3 ? KNOT_RRTYPE_SOA : KNOT_RRTYPE_AXFR;
+        setup.source->left_s = left[i % 3];
+        knot_pkt_t *pkt = ask(&setup, &asked, &buf, &answer);
+        if (pkt == NULL) {
+            assert_int_equal(csn_transfer_next(answer.transfer, &buf), CSN_OK);
+            csn_transfer_free(answer.transfer);
+            pkt = knot_pkt_new(buf.data, (uint16_t)buf.size, NULL);
+            assert_int_equal(knot_pkt_parse(pkt, 0), KNOT_EOK);
+        }
+        uint8_t *expire = knot_pkt_edns_option(pkt, KNOT_EDNS_OPTION_EXPIRE);
+        assert_int_equal(expire != NULL, expected[i % 3] != 0);
+        if (expire != NULL) {
+            assert_int_equal(knot_wire_read_u32(knot_edns_opt_get_data(expire)), expected[i % 3]);
+        }
+        knot_pkt_free(pkt);
     }
     csn_buf_fini(&buf);
     setup_fini(&setup);
@@ -1343,6 +1391,7 @@ int main(void)
         cmocka_unit_test(test_udp_answer_that_does_not_fit_is_truncated),
         cmocka_unit_test(test_what_cannot_be_read_is_no_query),
         cmocka_unit_test(test_transfer_gives_the_zone_in_order),
+        cmocka_unit_test(test_expire_is_the_least_of_soa_and_signatures),
         cmocka_unit_test(test_transfer_of_damaged_data_does_not_end_as_if_whole),
         cmocka_unit_test(test_real_clients_are_answered),
         cmocka_unit_test(test_real_clients_transfer_the_zone),
