@@ -234,6 +234,53 @@ static size_t parties_of(const struct csn_cluster *cluster,
     return count;
 }
 
+/* A point of small order: a signature that verifies with it is made without any secret. All
+ * encodings of the eight there are, the sign of x left out; the first is also what a key that was
+ * never filled in looks like. */
+static bool is_small_order(const uint8_t key[CSN_ED25519_SIZE])
+{
+    static const uint8_t points[][CSN_ED25519_SIZE] = {
+        {0},
+        {1},
+        {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+         0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+         0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+        {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+         0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+         0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+    };
+    uint8_t plain[CSN_ED25519_SIZE];
+    memcpy(plain, key, sizeof(plain));
+    plain[31] &= 0x7f;
+    for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+        if (memcmp(plain, points[i], sizeof(plain)) == 0) {
+            return true;
+        }
+    }
+    /* y = p - 1, and p and p + 1, which are 0 and 1 written otherwise; p = 2^255 - 19. */
+    bool is_last = plain[0] >= 0xec && plain[0] <= 0xee && plain[31] == 0x7f;
+    for (size_t i = 1; is_last && i < 31; i++) {
+        is_last = plain[i] == 0xff;
+    }
+    return is_last;
+}
+
+static int check_keys(const struct loader *loader)
+{
+    struct party parties[3 * CSN_MEMBERS_MAX];
+    size_t count = parties_of(loader->cluster, parties);
+    for (size_t i = 0; i < count; i++) {
+        if (is_small_order(parties[i].key)) {
+            return csn_yaml_refuse(
+                loader->yaml, item_place(loader, parties[i].list, parties[i].index, "key"),
+                loader->reason, CSN_EREFUSED,
+                "key: a point of small order, for which anybody can sign; put the public key of %s",
+                parties[i].name);
+        }
+    }
+    return CSN_OK;
+}
+
 /* A key speaks for one party only: a site key that could sign a proposal would let a voter lead. */
 static int check_parties(const struct loader *loader)
 {
@@ -281,6 +328,9 @@ static int check_addresses(const struct loader *loader)
 static int check(const struct loader *loader)
 {
     int code = check_numbers(loader);
+    if (code == CSN_OK) {
+        code = check_keys(loader);
+    }
     if (code == CSN_OK) {
         code = check_parties(loader);
     }

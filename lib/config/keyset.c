@@ -62,8 +62,16 @@ static int read_rdata(const struct csn_schema_reader *reader, const struct csn_y
 static int read_dnskey(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
                        void *member)
 {
-    return read_rdata(reader, node, csn_rdata_parse_key,
-                      "a DNSKEY's RDATA such as \"257 3 13 base64\"", member);
+    int code = read_rdata(reader, node, csn_rdata_parse_key,
+                          "a DNSKEY's RDATA such as \"257 3 13 base64\"", member);
+    const struct csn_bytes *dnskey = member;
+    if (code == CSN_OK && !csn_rdata_key_fits(*dnskey)) {
+        return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
+                               "%zu octets are no public key of algorithm %u; is it cut, or the "
+                               "algorithm another?",
+                               dnskey->size - 4, dnskey->data[3]);
+    }
+    return code;
 }
 
 static int read_ds(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,

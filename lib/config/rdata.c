@@ -5,6 +5,10 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#define DNSKEY_FIXED 4 /* flags, protocol, algorithm: RFC 4034 2.1 */
+#define MODULUS_MIN 128
+#define MODULUS_MAX 512
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n';
@@ -134,4 +138,41 @@ int csn_rdata_parse_ds(const char *text, struct csn_buf *buf)
         return CSN_EFORMAT;
     }
     return CSN_OK;
+}
+
+/* RFC 3110 2: the exponent's length in one octet, or in two after a zero; exponent; modulus. Neither
+ * begins with a zero octet. */
+static bool is_rsa_key(struct csn_bytes key)
+{
+    size_t head = key.size > 0 && key.data[0] == 0 ? 3 : 1;
+    if (key.size < head) {
+        return false;
+    }
+    size_t exponent = head == 3 ? csn_get_u16(key.data + 1) : key.data[0];
+    if (exponent == 0 || key.size < head + exponent + MODULUS_MIN ||
+        key.size > head + exponent + MODULUS_MAX) {
+        return false;
+    }
+    return key.data[head] != 0 && key.data[head + exponent] != 0;
+}
+
+bool csn_rdata_key_fits(struct csn_bytes dnskey)
+{
+    if (dnskey.size <= DNSKEY_FIXED) {
+        return false;
+    }
+    struct csn_bytes key = csn_bytes(dnskey.data + DNSKEY_FIXED, dnskey.size - DNSKEY_FIXED);
+    switch (dnskey.data[3]) {
+    case 8:
+    case 10:
+        return is_rsa_key(key);
+    case 13:
+        return key.size == 64;
+    case 14:
+        return key.size == 96;
+    case 15:
+        return key.size == 32;
+    default:
+        return true;
+    }
 }

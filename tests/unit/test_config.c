@@ -377,6 +377,52 @@ static void test_base64_has_one_spelling(void **state)
     }
 }
 
+/* Lengths per algorithm; RSA in the form of RFC 3110 2. */
+static void test_key_is_as_long_as_its_algorithm_says(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t algorithm, head[4];
+        size_t head_size, rest; /* then `rest` octets 0x81 */
+        bool fits;
+    } rows[] = {
+        {13, {0}, 0, 64, true},
+        {13, {0}, 0, 63, false},
+        {13, {0}, 0, 65, false},
+        {14, {0}, 0, 96, true},
+        {14, {0}, 0, 64, false},
+        {15, {0}, 0, 32, true},
+        {15, {0}, 0, 33, false},
+        {8, {3, 1, 0, 1}, 4, 256, true},
+        {8, {1, 3}, 2, 128, true},
+        {8, {1, 3}, 2, 127, false},
+        {10, {1, 3}, 2, 512, true},
+        {10, {1, 3}, 2, 513, false},
+        {10, {0, 0, 1, 3}, 4, 256, true}, /* length in two octets */
+        {10, {0, 0, 0}, 3, 256, false},   /* no exponent */
+        {10, {0, 1, 0}, 3, 256, false},   /* no modulus behind it */
+        {8, {1, 0}, 2, 256, false},       /* a leading zero: exponent */
+        {8, {1, 3, 0}, 3, 255, false},    /* modulus */
+        {8, {0}, 1, 0, false},
+        {8, {0, 1}, 2, 0, false},
+        {0, {0}, 1, 0, true},
+        {253, {7}, 1, 5, true},
+        {253, {7}, 0, 0, false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint8_t *rdata = csn_alloc(4 + rows[i].head_size + rows[i].rest); /* ends where it ends */
+        const uint8_t fixed[] = {1, 1, 3, rows[i].algorithm};
+        memcpy(rdata, fixed, 4);
+        memcpy(rdata + 4, rows[i].head, rows[i].head_size);
+        memset(rdata + 4 + rows[i].head_size, 0x81, rows[i].rest);
+        if (csn_rdata_key_fits(csn_bytes(rdata, 4 + rows[i].head_size + rows[i].rest)) !=
+            rows[i].fits) {
+            fail_msg("row %zu", i);
+        }
+        free(rdata);
+    }
+}
+
 static void test_rdata_is_read_from_its_text(void **state)
 {
     (void)state;
@@ -488,6 +534,46 @@ static void test_cluster_is_refused_when_it_could_split(void **state)
         struct csn_reason reason = {.text = ""};
         assert_true(csn_cluster_parse(text_bytes(rows[i].text), "c.yaml", &cluster, &reason) < 0);
         assert_reason(&reason, rows[i].place, rows[i].word);
+    }
+}
+
+/* A forgotten key, and others for which a signature needs no secret. */
+static void test_cluster_is_refused_with_a_key_anybody_signs_for(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "ebffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", /* p - 2: none */
+    };
+    static const struct {
+        const char *before, *after, *place;
+    } rows[] = {
+        {CLUSTER_HEAD "quorum: 1\nmembers:\n  - {number: 1, name: a, key: ",
+         ", mesh: 'tls+tcp://h:1', bulk: 'tls+tcp://h:2'}\n" LEAD, "c.yaml:6:31: "},
+        {CLUSTER_HEAD "quorum: 2\n" MEMBERS "coordinators:\n  - {number: 1, name: l, key: ", "}\n",
+         "c.yaml:10:31: "},
+        {CLUSTER_HEAD "quorum: 2\n" MEMBERS LEAD "operators:\n  - {name: duty, key: ", "}\n",
+         "c.yaml:12:23: "},
+    };
+    for (size_t i = 0; i < COUNT(rows) * COUNT(keys); i++) {
+        size_t row = i / COUNT(keys), key = i % COUNT(keys);
+        struct csn_cluster cluster;
+        struct csn_reason reason = {.text = ""};
+        char text[2048];
+        snprintf(text, sizeof(text), "%s%s%s", rows[row].before, keys[key], rows[row].after);
+        int code = csn_cluster_parse(text_bytes(text), "c.yaml", &cluster, &reason);
+        assert_int_equal(code, key + 1 == COUNT(keys) ? CSN_OK : CSN_EREFUSED);
+        if (code != CSN_OK) {
+            assert_reason(&reason, rows[row].place, "small order");
+        }
     }
 }
 
@@ -635,10 +721,14 @@ static void test_keyset_is_refused_with_its_place(void **state)
     } rows[] = {
         {KEYSET_HEAD "  - {name: k, dnskey: 257 3 15}\n" EVENTS,
          "k.yaml:5:23: ", "257 3 13 base64"},
-        {KEYSET_HEAD "  - {name: k, dnskey: 257 4 15 AAAA}\n" EVENTS,
+        {KEYSET_HEAD "  - {name: k, dnskey: 257 4 5 AAAA}\n" EVENTS,
          "k.yaml:5:23: ", "RFC 4034 2.1.2"},
+        {KEYSET_HEAD "  - {name: k, dnskey: 257 3 13 AAAAAA==}\n" EVENTS,
+         "k.yaml:5:23: ", "4 octets are no public key of algorithm 13"},
+        {KEYSET_HEAD KSK EVENTS "cdnskey: {ttl: 1, records: [0 3 0 AA==, 257 3 15 AAAA]}\n",
+         "k.yaml:8:41: ", "3 octets are no public key of algorithm 15"},
         {KEYSET_HEAD KSK KSK EVENTS, "k.yaml:6:12: ", "'k' is taken"},
-        {KEYSET_HEAD "  - {name: none, dnskey: 257 3 15 AAAA}\n" EVENTS,
+        {KEYSET_HEAD "  - {name: none, dnskey: 257 3 5 AAAA}\n" EVENTS,
          "k.yaml:5:12: ", "'none' is taken"},
         {KEYSET_HEAD ZSK EVENTS, "k.yaml:7:45: ", "no key 'k'"},
         {KEYSET_HEAD KSK EVENTS "  - {role: ksk, algorithm: 15, list: [{key: k, at: 1}]}\n",
@@ -671,8 +761,10 @@ int main(void)
         cmocka_unit_test(test_prefix_holds_its_addresses_only),
         cmocka_unit_test(test_base64_has_one_spelling),
         cmocka_unit_test(test_rdata_is_read_from_its_text),
+        cmocka_unit_test(test_key_is_as_long_as_its_algorithm_says),
         cmocka_unit_test(test_cluster_is_read),
         cmocka_unit_test(test_cluster_is_refused_when_it_could_split),
+        cmocka_unit_test(test_cluster_is_refused_with_a_key_anybody_signs_for),
         cmocka_unit_test(test_policy_has_defaults),
         cmocka_unit_test(test_policy_values_may_change_in_time),
         cmocka_unit_test(test_policy_is_refused_with_its_place),
