@@ -330,10 +330,25 @@ static void on_keyring(void *arg, bool is_good)
     csn_daemon_event(zone->daemon, &event);
 }
 
+/* A token that went or came back is no matter for the next minute's check. */
+static void watch_hsm(struct csn_daemon *daemon)
+{
+    struct csn_hsm_status status = {.state = CSN_HSM_DOWN};
+    if (daemon->hsm != NULL) {
+        csn_hsm_status_get(daemon->hsm, &status);
+    }
+    bool is_up = status.state == CSN_HSM_UP;
+    for (size_t i = 0; daemon->hsm != NULL && is_up != daemon->was_hsm_up && i < daemon->zone_count; i++) {
+        csn_keyring_check(daemon->zones[i].keyring);
+    }
+    daemon->was_hsm_up = is_up;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct csn_event event = {.kind = CSN_EVENT_TICK};
     csn_daemon_event(timer->data, &event);
+    watch_hsm(timer->data);
     csn_transfer_tick(timer->data);
     csn_status_tick(timer->data);
 }

@@ -75,6 +75,7 @@ struct csn_daemon {
     struct csn_looped *looped; /* own statements on their way back to the core; first in, first out */
     struct csn_looped **looped_end;
     bool is_stepping;
+    bool was_hsm_up;
     uv_timer_t tick;
     uv_signal_t terminate, interrupt;
 };
