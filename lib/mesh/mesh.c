@@ -291,6 +291,7 @@ static void hear_answer(struct csn_mesh *mesh, const struct csn_net_event *event
 {
     struct call *call = &mesh->calls[event->slot];
     struct csn_answer answer;
+    csn_net_answered(mesh->net, event->slot);
     if (event->failed) {
         finish_call(call, CSN_ECLOSED, csn_bytes(NULL, 0));
         return;

@@ -32,7 +32,7 @@ struct call {
     nng_ctx context;
     nng_aio *aio; /* owns */
     size_t slot;
-    bool is_busy;    /* the loop's: from csn_net_ask until its event is taken */
+    bool is_busy;    /* the loop's: from csn_net_ask until csn_net_answered */
     bool is_sending; /* the callback's */
 };
 
@@ -107,11 +107,6 @@ struct csn_net_event *csn_net_take(struct csn_net *net)
     net->message_count = 0;
     net->is_paused = false;
     pthread_mutex_unlock(&net->lock);
-    for (struct csn_net_event *event = events; event != NULL; event = event->next) {
-        if (event->what == CSN_NET_ANSWERED) {
-            net->calls[event->slot].is_busy = false;
-        }
-    }
     if (resume) {
         nng_recv_aio(net->bus, net->bus_aio);
     }
@@ -215,6 +210,11 @@ int csn_net_ask(struct csn_net *net, size_t peer, struct csn_bytes octets, size_
         }
     }
     return CSN_EBUSY;
+}
+
+void csn_net_answered(struct csn_net *net, size_t slot)
+{
+    net->calls[slot].is_busy = false;
 }
 
 /* --- serving */

@@ -25,7 +25,7 @@ enum csn_net_what {
     CSN_NET_BULK_UP,   /* peer, link: requests to the peer will be sent */
     CSN_NET_BULK_DOWN, /* peer, link */
     CSN_NET_ASKED,     /* slot of the server, octets */
-    CSN_NET_ANSWERED   /* slot of a call, octets; the slot is free */
+    CSN_NET_ANSWERED   /* slot of a call, octets */
 };
 
 struct csn_net_event {
@@ -70,6 +70,9 @@ void csn_net_link_close(struct csn_net *net, uint32_t link);
 
 /* Sends to a peer in a free slot, whose answer comes as an event. CSN_EBUSY: none is free. */
 int csn_net_ask(struct csn_net *net, size_t peer, struct csn_bytes octets, size_t *ret_slot);
+/* The ANSWERED of this slot is being handled: the slot is free. Not before, or the answer that still waits behind others would
+ * be taken for that of the slot's next request. */
+void csn_net_answered(struct csn_net *net, size_t slot);
 /* Answers what was ASKED in the slot, which then serves the next. */
 void csn_net_answer(struct csn_net *net, size_t slot, struct csn_bytes octets);
 

@@ -498,6 +498,54 @@ static void test_a_late_answer_is_ignored_and_its_slot_used_again(void **state)
     assert_int_equal(late.calls, 1);
 }
 
+#define CHAINS 4
+#define CHAIN_LENGTH 200
+
+/* Asks again in every answer. */
+struct chain {
+    struct world *world; /* borrows */
+    uint8_t count;
+    bool is_over;
+};
+
+static void ask_next(struct chain *chain);
+
+static void on_chain_reply(void *arg, int code, struct csn_bytes octets)
+{
+    struct chain *chain = arg;
+    assert_int_equal(code, CSN_OK);
+    assert_true(csn_bytes_equal(octets, csn_bytes(&chain->count, 1)));
+    if (++chain->count == CHAIN_LENGTH) {
+        chain->is_over = true;
+    } else {
+        ask_next(chain);
+    }
+}
+
+static void ask_next(struct chain *chain)
+{
+    assert_int_equal(csn_mesh_request(chain->world->nodes[0].mesh, 2, csn_bytes(&chain->count, 1), WAIT_MS,
+                                      on_chain_reply, chain),
+                     CSN_OK);
+}
+
+static void test_an_answer_waits_for_its_asker_while_others_ask(void **state)
+{
+    struct world *world = *state;
+    struct chain chains[CHAINS];
+    struct reply reply = {0};
+    start_all(world);
+    assert_int_equal(ask(world, 0, 2, "x", WAIT_MS, &reply), CSN_OK);
+    wait_for(world, reply.calls > 0);
+    for (size_t i = 0; i < CHAINS; i++) {
+        chains[i] = (struct chain){.world = world};
+        ask_next(&chains[i]);
+    }
+    for (size_t i = 0; i < CHAINS; i++) {
+        wait_for(world, chains[i].is_over);
+    }
+}
+
 static void test_requests_above_the_maximum_are_busy(void **state)
 {
     struct world *world = *state;
@@ -1103,6 +1151,7 @@ static const struct CMUnitTest tests[] = {
     WITH_WORLD(test_a_mesh_ends_when_asked),
     WITH_WORLD(test_bulk_requests_are_answered),
     WITH_WORLD(test_a_late_answer_is_ignored_and_its_slot_used_again),
+    WITH_WORLD(test_an_answer_waits_for_its_asker_while_others_ask),
     WITH_WORLD(test_requests_above_the_maximum_are_busy),
     WITH_WORLD(test_requests_to_a_site_that_goes_are_closed),
     WITH_WORLD(test_false_words_are_dropped_and_counted),
