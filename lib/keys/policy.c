@@ -1,5 +1,9 @@
 #include "keys/policy.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "base/text.h"
 #include "keys/keyset.h"
 
@@ -15,12 +19,18 @@ void csn_policy_fini(struct csn_policy *policy)
     *policy = (struct csn_policy){0};
 }
 
-static int refuse_span(struct csn_reason *reason, const char *less, uint64_t has_s, const char *more, uint64_t needs_s)
+/* `relation`: "at least" or "more than". */
+static int refuse_span(struct csn_reason *reason, const char *less, uint64_t has_s, const char *relation, uint64_t bound_s,
+                       const char *bound_is)
 {
-    char has[CSN_SPAN_TEXT_SIZE], needs[CSN_SPAN_TEXT_SIZE];
+    char has[CSN_SPAN_TEXT_SIZE], bound[CSN_SPAN_TEXT_SIZE];
     csn_span_text(has_s, has);
-    csn_span_text(needs_s, needs);
-    return csn_reason_set(reason, CSN_EREFUSED, "%s is %s, must be at least %s = %s", less, has, needs, more);
+    csn_span_text(bound_s, bound);
+    if (has_s != bound_s && strcmp(has, bound) == 0) { /* they differ below what the text shows */
+        snprintf(has, sizeof(has), "%" PRIu64 "s", has_s);
+        snprintf(bound, sizeof(bound), "%" PRIu64 "s", bound_s);
+    }
+    return csn_reason_set(reason, CSN_EREFUSED, "%s is %s, must be %s %s = %s", less, has, relation, bound, bound_is);
 }
 
 static int check_list(const struct csn_timed_list *list, const char *name, struct csn_reason *reason)
@@ -77,7 +87,7 @@ static int shortest_period(const struct csn_policy *policy, uint64_t *ret_period
                 continue;
             }
             if (validity_s <= refresh_s) {
-                return refuse_span(reason, "validity", validity_s, "refresh and a resign period", refresh_s + 1);
+                return refuse_span(reason, "validity", validity_s, "more than", refresh_s, "refresh");
             }
             shortest = validity_s - refresh_s < shortest ? validity_s - refresh_s : shortest;
         }
@@ -90,8 +100,8 @@ static int check_windows(const struct csn_timed_list *list, uint64_t period_s, s
 {
     for (size_t i = 0; i < list->count; i++) {
         if (list->events[i].window_s >= period_s) {
-            return refuse_span(reason, "resign period (validity - refresh)", period_s, "more than every window",
-                               list->events[i].window_s + 1);
+            return refuse_span(reason, "resign period (validity - refresh)", period_s, "more than", list->events[i].window_s,
+                               "a window");
         }
     }
     return CSN_OK;
@@ -103,8 +113,8 @@ static int check_key_windows(const struct csn_keyset *keyset, uint64_t period_s,
         for (size_t j = 0; j < keyset->lists[i].count; j++) {
             uint64_t window_s = keyset->lists[i].events[j].window_s;
             if (window_s >= period_s) {
-                return refuse_span(reason, "resign period (validity - refresh)", period_s, "more than every roll window",
-                                   window_s + 1);
+                return refuse_span(reason, "resign period (validity - refresh)", period_s, "more than", window_s,
+                                   "a roll window");
             }
         }
     }
@@ -115,14 +125,15 @@ static int check_values(const struct csn_policy *policy, struct csn_reason *reas
 {
     for (size_t i = 0; i < policy->offset.count; i++) {
         if (policy->offset.events[i].value_s < HOUR) {
-            return refuse_span(reason, "inception offset", policy->offset.events[i].value_s, "a clock an hour off", HOUR);
+            return refuse_span(reason, "inception offset", policy->offset.events[i].value_s, "at least", HOUR,
+                               "a clock an hour off");
         }
     }
     for (size_t i = 0; i < policy->refresh.count; i++) {
         /* The margin of a vote is R/2 - max_round_age; none left, no vote. */
-        uint64_t refresh_s = policy->refresh.events[i].value_s, least_s = 2 * (uint64_t)policy->max_round_age_s + 1;
-        if (refresh_s < least_s) {
-            return refuse_span(reason, "refresh", refresh_s, "more than twice max_round_age", least_s);
+        uint64_t refresh_s = policy->refresh.events[i].value_s, age_s = policy->max_round_age_s;
+        if (refresh_s <= 2 * age_s) {
+            return refuse_span(reason, "refresh", refresh_s, "more than", 2 * age_s, "twice max-round-age");
         }
     }
     return CSN_OK;
@@ -132,7 +143,8 @@ static int check_prepublication(const struct csn_policy *policy, const struct cs
 {
     uint64_t needs_s = (uint64_t)keyset->dnskey_ttl + policy->propagation_s + policy->hold_budget_s;
     if (policy->prepublication_s < needs_s) {
-        return refuse_span(reason, "pre-publication", policy->prepublication_s, "DNSKEY TTL + propagation + hold budget", needs_s);
+        return refuse_span(reason, "pre-publication", policy->prepublication_s, "at least", needs_s,
+                           "DNSKEY TTL + propagation + hold budget");
     }
     return CSN_OK;
 }
@@ -173,14 +185,14 @@ int csn_policy_check_input(const struct csn_policy *policy, uint64_t schedule_s,
     for (size_t i = 0; policy->accept_risk[0] == '\0' && i < policy->refresh.count; i++) {
         uint64_t refresh_s = policy->refresh.events[i].value_s;
         if (end_of(&policy->refresh, i) > schedule_s && refresh_s < needs_s) {
-            return refuse_span(reason, "refresh", refresh_s,
-                               "SOA EXPIRE + greatest TTL + refresh interval (raise it, or state accept-risk: reason)", needs_s);
+            return refuse_span(reason, "refresh", refresh_s, "at least", needs_s,
+                               "SOA EXPIRE + greatest TTL + refresh interval (raise it, or state accept-risk: reason)");
         }
     }
     needs_s = (uint64_t)ttl_max_s + policy->propagation_s + policy->hold_budget_s;
     if (policy->postpublication_s < needs_s) {
-        return refuse_span(reason, "post-publication", policy->postpublication_s,
-                           "greatest TTL + propagation + hold budget", needs_s);
+        return refuse_span(reason, "post-publication", policy->postpublication_s, "at least", needs_s,
+                           "greatest TTL + propagation + hold budget");
     }
     return CSN_OK;
 }

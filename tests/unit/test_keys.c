@@ -86,13 +86,15 @@ static void test_policy_is_checked(void **state)
     } rows[] = {
         {plain, NULL},
         {{{{0}}, {{0, 0, 10 * DAY}}, {{0, 0, 5400}}}, "validity: no value"},
-        {{{{0, 0, 10 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 0, 5400}}}, "validity is"},
-        {{{{0, 0, 21 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 0, HOUR - 1}}}, "inception offset"},
+        {{{{0, 0, 10 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 0, 5400}}},
+         "validity is 10d 0h, must be more than 10d 0h = refresh"},
+        {{{{0, 0, 21 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 0, HOUR - 1}}}, "must be at least 1h"},
         {{{{0, 0, 21 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 0, HOUR}}}, NULL},
-        {{{{0, 0, 21 * DAY}}, {{0, 0, HOUR}}, {{0, 0, 5400}}}, "max_round_age"},
+        {{{{0, 0, 21 * DAY}}, {{0, 0, HOUR}}, {{0, 0, 5400}}}, "must be more than 1h 00m = twice max-round-age"},
         {{{{0, 0, 21 * DAY}}, {{0, 0, HOUR + 1}}, {{0, 0, 5400}}}, NULL},
         /* W < P */
-        {{{{0, 11 * DAY, 21 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 0, 5400}}}, "window"},
+        {{{{0, 11 * DAY, 21 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 0, 5400}}}, "is 11d 0h, must be more than 11d 0h = a window"},
+        {{{{0, 11 * DAY + 60, 21 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 0, 5400}}}, "is 950400s, must be more than 950460s = a window"},
         {{{{0, 11 * DAY - 1, 21 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 0, 5400}}}, NULL},
         {{{{0, 0, 21 * DAY}}, {{0, 0, 10 * DAY}}, {{0, 11 * DAY, 5400}}}, "window"},
         /* V and R go down together: the new V never meets the old R */
@@ -122,15 +124,18 @@ static void test_policy_is_checked_with_key_set(void **state)
     (void)state;
     struct fixture *f = make_fixture();
     struct csn_policy policy = policy_of(&plain);
+    struct csn_reason reason = {""};
     assert_int_equal(csn_policy_check(&policy, &f->keyset, NULL), CSN_OK);
     f->events[1].window_s = 11 * DAY; /* W = P */
-    assert_int_equal(csn_policy_check(&policy, &f->keyset, NULL), CSN_EREFUSED);
+    assert_int_equal(csn_policy_check(&policy, &f->keyset, &reason), CSN_EREFUSED);
+    assert_non_null(strstr(reason.text, "is 11d 0h, must be more than 11d 0h = a roll window"));
     f->events[1].window_s = DAY;
     assert_int_equal(csn_policy_check(&policy, &f->keyset, NULL), CSN_OK);
     policy.prepublication_s = 14 * HOUR; /* DNSKEY TTL 1 h + propagation 1 h + hold budget 12 h */
     assert_int_equal(csn_policy_check(&policy, &f->keyset, NULL), CSN_OK);
     policy.prepublication_s = 14 * HOUR - 1;
-    assert_int_equal(csn_policy_check(&policy, &f->keyset, NULL), CSN_EREFUSED);
+    assert_int_equal(csn_policy_check(&policy, &f->keyset, &reason), CSN_EREFUSED);
+    assert_non_null(strstr(reason.text, "must be at least 14h"));
     free(f);
 }
 
