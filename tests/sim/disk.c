@@ -240,6 +240,14 @@ static void schedule_persisted(struct sim_world *world, struct sim_actor *actor,
 
 static void begin_first(struct sim_world *world, struct sim_actor *actor);
 
+static void maybe_crash(struct sim_world *world, struct sim_actor *actor)
+{
+    if (sim_draw(world, SIM_CRASH_DISK)) {
+        sim_crash(world, actor);
+        sim_restart_later(world, actor);
+    }
+}
+
 static void commit(struct sim_world *world, struct sim_task *task)
 {
     struct sim_actor *actor = task->actor;
@@ -262,6 +270,7 @@ static void commit(struct sim_world *world, struct sim_task *task)
     if (actor->persist_count > 0) {
         begin_first(world, actor);
     }
+    maybe_crash(world, actor);
 }
 
 static void write_second(struct sim_world *world, struct sim_task *task)
@@ -274,6 +283,7 @@ static void write_second(struct sim_world *world, struct sim_task *task)
         sim_checker_second_written(world->checker, actor, csn_buf_view(&first->second.value));
     }
     sim_after_alive(world, sim_delay(world, actor->disk_factor * world->options.disk_us + 8), commit, actor, NULL);
+    maybe_crash(world, actor);
 }
 
 static void begin_first(struct sim_world *world, struct sim_actor *actor)

@@ -10,7 +10,7 @@
 
 struct message {
     bool is_certificate;
-    enum csn_statement_kind kind;
+    enum csn_statement_kind kind; /* 0: a certificate */
     uint16_t signer;
     uint32_t incarnation;
     uint8_t signature[CSN_SIGNATURE_SIZE];
@@ -124,7 +124,8 @@ static void transmit(struct sim_world *world, const struct sim_actor *from, stru
 {
     const struct sim_link *link = &world->links[from->index][to->index];
     uint64_t delay_us = link->latency_us + sim_below(&world->random, link->jitter_us);
-    if (sim_is_cut(world, from, to) || sim_draw(world, SIM_LOSS)) {
+    bool is_lossy = message->kind == world->options.lossy_kind;
+    if (sim_is_cut(world, from, to) || sim_draw(world, SIM_LOSS) || (is_lossy && sim_draw(world, SIM_LOSS_OF_KIND))) {
         return;
     }
     struct message *copy = message_copy(message);
@@ -166,14 +167,30 @@ static struct message *statement_new(const struct sim_world *world, const struct
 }
 
 /* A rogue coordinator says one thing to some and another to others. */
-static void transmit_rogue(struct sim_world *world, struct sim_actor *from, const struct message *real, struct csn_bytes body)
+static void transmit_two(struct sim_world *world, struct sim_actor *from, const struct message *real, const struct message *other)
 {
-    struct message *other = statement_new(world, from, CSN_STATEMENT_PROPOSAL, body);
     for (unsigned i = 0; i < world->options.sites; i++) {
         bool is_other = sim_chance(&world->random, 600000);
         transmit(world, from, &world->actors[i], is_other ? other : real);
     }
-    free(other);
+}
+
+static void say_late(struct sim_world *world, struct sim_task *task)
+{
+    broadcast(world, task->actor, task->data);
+}
+
+/* Or first one thing and then another. */
+static void transmit_rogue(struct sim_world *world, struct sim_actor *from, const struct message *real, struct csn_bytes body)
+{
+    struct message *other = statement_new(world, from, CSN_STATEMENT_PROPOSAL, body);
+    if (sim_chance(&world->random, 500000)) {
+        transmit_two(world, from, real, other);
+        free(other);
+    } else {
+        broadcast(world, from, real);
+        sim_after_alive(world, sim_delay(world, 5 * SIM_S), say_late, from, other);
+    }
 }
 
 void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from, enum csn_statement_kind kind, struct csn_bytes body)

@@ -20,7 +20,7 @@ static void plan_zone(struct sim_random *random, unsigned index, struct csn_roun
     zone->zone[0] = 2;
     zone->zone[1] = 'z';
     zone->zone[2] = (uint8_t)('0' + index);
-    zone->refresh_interval_s = (uint32_t)sim_between(random, 4, 30);
+    zone->refresh_interval_s = (uint32_t)sim_between(random, 2, 20);
     zone->round_deadline_ms = (uint32_t)sim_between(random, 2000, 6000);
     zone->max_round_age_s = (uint32_t)sim_between(random, 30, 120);
     zone->refresh_s = 864000;
@@ -63,7 +63,7 @@ void sim_plan_calm(uint64_t seed, struct sim_options *ret_options)
 
 /* How often a fault of one operation strikes, per million, at most. Episodes are on or off. */
 static const uint32_t chance_most[SIM_FAULT_COUNT] = {
-    [SIM_LOSS] = 300000,          [SIM_DUPLICATE] = 200000,     [SIM_REORDER] = 200000,       [SIM_GARBLE] = 20000,
+    [SIM_LOSS] = 300000,          [SIM_LOSS_OF_KIND] = 900000,  [SIM_DUPLICATE] = 200000,     [SIM_REORDER] = 200000,       [SIM_GARBLE] = 20000,
     [SIM_CRASH_INSIDE] = 3000,    [SIM_COMPUTE_FAILED] = 50000, [SIM_STAGE_FAILED] = 50000,   [SIM_ROT] = 100000,
     [SIM_FETCH_FAILED] = 300000,  [SIM_INPUT_LATE] = 400000,    [SIM_INPUT_MISSING] = 200000, [SIM_INPUT_CONFLICT] = 100000,
     [SIM_DOCUMENT_LATE] = 500000, [SIM_ROGUE] = 300000,
@@ -74,15 +74,17 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     struct sim_random random = {sim_mix64(seed)};
     plan_base(&random, seed, ret_options);
     ret_options->zones = sim_chance(&random, 700000) ? 1 : (unsigned)sim_between(&random, 2, SIM_ZONES_MAX);
-    ret_options->duration_us = sim_between(&random, 40, 120) * SIM_S;
+    ret_options->duration_us = sim_between(&random, 80, 240) * SIM_S;
     ret_options->episode_us = sim_between(&random, 1, 10) * SIM_S;
-    ret_options->input_us = sim_between(&random, 3, 20) * SIM_S;
+    ret_options->input_us = sim_between(&random, 2, 15) * SIM_S;
     ret_options->document_us = sim_between(&random, 10, 60) * SIM_S;
     ret_options->latency_us = sim_between(&random, 1, 150) * SIM_MS;
     ret_options->compute_us = sim_between(&random, 1, 500) * SIM_MS;
     ret_options->sign_us = sim_between(&random, 1, 800) * SIM_MS;
     ret_options->stage_us = sim_between(&random, 1, 400) * SIM_MS;
     ret_options->disk_us = sim_between(&random, 1, 60) * SIM_MS;
+    ret_options->lossy_kind = sim_chance(&random, 500000) ? CSN_STATEMENT_HELD
+                                                          : (enum csn_statement_kind)sim_below(&random, CSN_STATEMENT_PROMISE + 1);
     /* Few kinds at a time find more than all at once. */
     for (unsigned fault = 0; fault < SIM_FAULT_COUNT; fault++) {
         bool is_on = sim_chance(&random, 400000);
@@ -603,10 +605,10 @@ bool sim_rogue(struct sim_world *world, const struct sim_actor *from, struct csn
     if (!sim_draw(world, SIM_ROGUE) || csn_body_proposal_decode(body, &decoded) != CSN_OK) {
         return false;
     }
-    decoded.seq += sim_chance(&world->random, 500000); /* before its own next one */
+    decoded.seq += (uint32_t)sim_below(&world->random, 3); /* before its own next one */
     spoil(world, &decoded.proposal);
     if (sim_chance(&world->random, 300000)) {
-        spoil(world, &decoded.proposal);
+        spoil_serial(&world->random, &decoded.proposal);
     }
     csn_body_proposal_encode(&decoded, ret_body);
     return true;

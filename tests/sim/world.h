@@ -30,6 +30,7 @@
 /* X(name, words) */
 #define SIM_FAULTS(X)                                                                              \
     X(LOSS, "message lost")                                                                        \
+    X(LOSS_OF_KIND, "message of one kind lost")                                                    \
     X(DUPLICATE, "message twice, the second late")                                                 \
     X(REORDER, "message overtaken")                                                                \
     X(GARBLE, "message garbled")                                                                   \
@@ -38,6 +39,7 @@
     X(CRASH_NODE, "node crashed")                                                                  \
     X(CRASH_LEADER, "coordinator crashed")                                                         \
     X(CRASH_INSIDE, "crash between two effects of a step")                                         \
+    X(CRASH_DISK, "crash while a transaction is on its way")                                       \
     X(PERSIST_LOST, "crash before the commit")                                                     \
     X(SECOND_ONLY, "crash between second copy and commit")                                         \
     X(EVENT_LOST, "crash between commit and PERSISTED")                                            \
@@ -205,6 +207,7 @@ struct sim_options {
     uint64_t document_us;        /* of documents; 0: none */
     uint32_t chance[SIM_FAULT_COUNT]; /* per million: of an operation, or 1000000 where an episode is enabled */
     struct csn_round_zone zone[SIM_ZONES_MAX];
+    enum csn_statement_kind lossy_kind; /* which LOSS_OF_KIND strikes; 0: certificates */
     uint64_t latency_us;         /* of a link, at most */
     uint64_t compute_us, sign_us, stage_us, disk_us; /* at most */
 };
