@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -97,12 +98,36 @@ static void send_statement(struct csn_daemon *daemon, const struct csn_effect *e
     daemon->looped_end = &looped->next;
 }
 
+/* A value of a refusal: a number, or the beginning of a digest or round. */
+static void value_text(const struct csn_value *value, char ret_text[32])
+{
+    if (value->size == 8) {
+        snprintf(ret_text, 32, "%" PRIu64, csn_get_u64(value->octets));
+        return;
+    }
+    csn_hex_encode(csn_bytes(value->octets, value->size < 14 ? value->size : 14), ret_text);
+}
+
+/* Every refusal names the rule and both values (R2, R4). */
+static void log_refusal(struct csn_daemon *daemon, const struct csn_zone_shell *zone)
+{
+    struct csn_node_zone_status core;
+    char want[32], is[32];
+    csn_node_get_zone(daemon->core, (size_t)(zone - daemon->zones), csn_daemon_now(daemon), &core);
+    const char *test = csn_test_text(core.refusal.test);
+    value_text(&core.refusal.want, want);
+    value_text(&core.refusal.is, is);
+    csn_log(&daemon->log, CSN_WARNING, "round.refused",
+            "zone %s: this site refuses a round by rule R%u: not so: %s; asked for %s, found %s; consignctl status tells how it goes on",
+            zone->name, core.refusal.rule, test ? test : "?", want, is);
+}
+
 static void trace(struct csn_daemon *daemon, const struct csn_effect *effect)
 {
     const struct csn_zone_shell *zone = csn_daemon_zone(daemon, effect->zone);
     const char *test = effect->trace.test ? csn_test_text(effect->trace.test) : NULL;
     bool is_loud = effect->trace.what == CSN_TRACE_DIVERGED || effect->trace.what == CSN_TRACE_HALTED ||
-                   effect->trace.what == CSN_TRACE_HOLDS_MANY || effect->trace.what == CSN_TRACE_REFUSED;
+                   effect->trace.what == CSN_TRACE_HOLDS_MANY;
     char digest[17];
     csn_hex_encode(csn_bytes(effect->trace.digest.octets, 8), digest);
     csn_log(&daemon->log, is_loud ? CSN_WARNING : CSN_DEBUG, "trace",
@@ -110,6 +135,9 @@ static void trace(struct csn_daemon *daemon, const struct csn_effect *effect)
             csn_trace_text(effect->trace.what), zone ? zone->name : "-", effect->trace.round.term.counter,
             effect->trace.round.term.coordinator, effect->trace.round.seq, effect->trace.site, effect->trace.from, effect->trace.to,
             digest, effect->trace.number, test ? " because not: " : "", test ? test : "");
+    if (effect->trace.what == CSN_TRACE_REFUSED && zone != NULL) {
+        log_refusal(daemon, zone);
+    }
     if (effect->trace.what == CSN_TRACE_DIVERGED && zone != NULL) {
         char classes[5];
         csn_classes_text((uint8_t)effect->trace.number, classes);
