@@ -92,7 +92,8 @@ static bool is_same(const uint8_t a[LAYOUT_DIGEST], const uint8_t b[LAYOUT_DIGES
 /* Not lower, and equal numbers mean equal documents. */
 static bool may_follow(const struct layout_version *version, const struct layout_version *old)
 {
-    return version->number > old->number || (version->number == old->number && is_same(version->digest, old->digest));
+    return version->number > old->number ||
+           (version->number == old->number && is_same(version->digest, old->digest));
 }
 
 static bool may_input_follow(const struct layout_held *held, const struct layout_held *old)
@@ -107,15 +108,16 @@ static bool may_input_follow(const struct layout_held *held, const struct layout
 /* I2, and R4's tests of fields: NULL when `held` may come after `old`, else what goes back. */
 static const char *goes_back(const struct layout_held *held, const struct layout_held *old)
 {
-    return !may_input_follow(held, old)                ? "input"
-           : held->time_s < old->time_s                ? "T"
-           : held->schedule_s < old->schedule_s        ? "S"
-           : !may_follow(&held->policy, &old->policy)  ? "policy"
-           : !may_follow(&held->keyset, &old->keyset)  ? "key set"
-                                                       : NULL;
+    return !may_input_follow(held, old)               ? "input"
+           : held->time_s < old->time_s               ? "T"
+           : held->schedule_s < old->schedule_s       ? "S"
+           : !may_follow(&held->policy, &old->policy) ? "policy"
+           : !may_follow(&held->keyset, &old->keyset) ? "key set"
+                                                      : NULL;
 }
 
-static bool decode_zone(const struct sim_checker *checker, const struct layout_held *held, unsigned *ret_zone)
+static bool decode_zone(const struct sim_checker *checker, const struct layout_held *held,
+                        unsigned *ret_zone)
 {
     *ret_zone = sim_zone_index(checker->world, held->zone);
     return *ret_zone < checker->world->options.zones;
@@ -138,12 +140,14 @@ static void raise_floor(struct floor *floor, const struct layout_held *held)
     if (floor->is_set && order(held->round, floor->held.round) < 0) {
         return;
     }
-    floor->serial = !floor->is_set || is_after(held->serial, floor->serial) ? held->serial : floor->serial;
+    floor->serial =
+        !floor->is_set || is_after(held->serial, floor->serial) ? held->serial : floor->serial;
     floor->held = *held;
     floor->is_set = true;
 }
 
-/* What a disk holds is what the floor begins with: own votes, and certificates wherever they are among the records. */
+/* What a disk holds is what the floor begins with: own votes, and certificates wherever they are
+ * among the records. */
 static void load_floor(struct sim_checker *checker, const struct sim_actor *actor, unsigned zone)
 {
     struct floor *floor = &checker->floors[actor->index][zone];
@@ -177,45 +181,59 @@ void sim_checker_started(struct sim_checker *checker, const struct sim_actor *ac
     }
 }
 
+void sim_checker_restored(struct sim_checker *checker, const struct sim_actor *actor)
+{
+    for (unsigned zone = 0; zone < checker->world->options.zones; zone++) {
+        struct votes *votes = &checker->votes[actor->index][zone];
+        checker->served[actor->index][zone] = (struct sim_served){0};
+        for (size_t i = 0; i < votes->count; i++) {
+            votes->items[i].is_excused = true;
+        }
+    }
+}
+
 /* --- votes */
 
-static void check_own_votes(struct sim_checker *checker, const struct sim_actor *actor, const struct votes *votes,
-                            const struct vote *vote)
+static void check_own_votes(struct sim_checker *checker, const struct sim_actor *actor,
+                            const struct votes *votes, const struct vote *vote)
 {
     const struct vote *last = votes->count > 0 ? &votes->items[votes->count - 1] : NULL;
     if (last == NULL) {
         return;
     }
     for (size_t i = 0; i < votes->count; i++) {
-        if (order(votes->items[i].held.round, vote->held.round) == 0 && !csn_digest_equal(&votes->items[i].body, &vote->body)) {
-            sim_fail(checker->world, "I6: site %u votes for a second body in round %llu.%u", actor->number,
-                     counter_of(vote->held.round), seq_of(vote->held.round));
+        if (order(votes->items[i].held.round, vote->held.round) == 0 &&
+            !csn_digest_equal(&votes->items[i].body, &vote->body)) {
+            sim_fail(checker->world, "I6: site %u votes for a second body in round %llu.%u",
+                     actor->number, counter_of(vote->held.round), seq_of(vote->held.round));
         }
     }
     if (order(vote->held.round, last->held.round) <= 0) {
-        sim_fail(checker->world, "I6: site %u votes in round %llu.%u, not above its vote in %llu.%u", actor->number,
-                 counter_of(vote->held.round), seq_of(vote->held.round), counter_of(last->held.round),
-                 seq_of(last->held.round));
+        sim_fail(checker->world,
+                 "I6: site %u votes in round %llu.%u, not above its vote in %llu.%u", actor->number,
+                 counter_of(vote->held.round), seq_of(vote->held.round),
+                 counter_of(last->held.round), seq_of(last->held.round));
     }
     if (!is_after(vote->held.serial, last->held.serial)) {
-        sim_fail(checker->world, "I6: site %u votes for serial %u after its vote for %u", actor->number, vote->held.serial,
-                 last->held.serial);
+        sim_fail(checker->world, "I6: site %u votes for serial %u after its vote for %u",
+                 actor->number, vote->held.serial, last->held.serial);
     }
 }
 
-static void check_floor(struct sim_checker *checker, const struct sim_actor *actor, const struct floor *floor,
-                        const struct layout_held *held)
+static void check_floor(struct sim_checker *checker, const struct sim_actor *actor,
+                        const struct floor *floor, const struct layout_held *held)
 {
     const char *what = floor->is_set ? goes_back(held, &floor->held) : NULL;
     if (floor->is_set && order(held->round, floor->held.round) <= 0) {
-        sim_fail(checker->world, "I6: site %u votes in round %llu.%u, its floor is %llu.%u", actor->number,
-                 counter_of(held->round), seq_of(held->round), counter_of(floor->held.round), seq_of(floor->held.round));
+        sim_fail(checker->world, "I6: site %u votes in round %llu.%u, its floor is %llu.%u",
+                 actor->number, counter_of(held->round), seq_of(held->round),
+                 counter_of(floor->held.round), seq_of(floor->held.round));
     } else if (floor->is_set && !is_after(held->serial, floor->serial)) {
-        sim_fail(checker->world, "I6: site %u votes for serial %u, its floor is %u", actor->number, held->serial,
-                 floor->serial);
+        sim_fail(checker->world, "I6: site %u votes for serial %u, its floor is %u", actor->number,
+                 held->serial, floor->serial);
     } else if (what != NULL) {
-        sim_fail(checker->world, "I6: site %u votes in round %llu.%u with %s below its floor", actor->number,
-                 counter_of(held->round), seq_of(held->round), what);
+        sim_fail(checker->world, "I6: site %u votes in round %llu.%u with %s below its floor",
+                 actor->number, counter_of(held->round), seq_of(held->round), what);
     }
 }
 
@@ -231,11 +249,13 @@ static void check_times(struct sim_checker *checker, const struct sim_actor *act
                  (unsigned long long)(held->time_s - clock_s));
     }
     if (held->earliest_expiry_s < clock_s + margin_s) {
-        sim_fail(checker->world, "I5: site %u votes for a version inside the margin", actor->number);
+        sim_fail(checker->world, "I5: site %u votes for a version inside the margin",
+                 actor->number);
     }
 }
 
-void sim_checker_persist(struct sim_checker *checker, const struct sim_actor *actor, struct csn_bytes second)
+void sim_checker_persist(struct sim_checker *checker, const struct sim_actor *actor,
+                         struct csn_bytes second)
 {
     struct vote vote = {0};
     unsigned zone;
@@ -257,10 +277,12 @@ void sim_checker_persist(struct sim_checker *checker, const struct sim_actor *ac
     votes->items[votes->count++] = vote;
 }
 
-static struct vote *find_vote(struct votes *votes, const struct layout_held *held, const struct csn_digest *body)
+static struct vote *find_vote(struct votes *votes, const struct layout_held *held,
+                              const struct csn_digest *body)
 {
     for (size_t i = 0; i < votes->count; i++) {
-        if (order(votes->items[i].held.round, held->round) == 0 && csn_digest_equal(&votes->items[i].body, body)) {
+        if (order(votes->items[i].held.round, held->round) == 0 &&
+            csn_digest_equal(&votes->items[i].body, body)) {
             return &votes->items[i];
         }
     }
@@ -282,7 +304,8 @@ static bool is_recorded(const struct sim_records *records, struct csn_bytes body
     return false;
 }
 
-static struct vote *vote_of_copy(struct sim_checker *checker, const struct sim_actor *actor, struct csn_bytes second)
+static struct vote *vote_of_copy(struct sim_checker *checker, const struct sim_actor *actor,
+                                 struct csn_bytes second)
 {
     struct layout_held held;
     unsigned zone;
@@ -293,7 +316,8 @@ static struct vote *vote_of_copy(struct sim_checker *checker, const struct sim_a
     return find_vote(&checker->votes[actor->index][zone], &held, &body);
 }
 
-void sim_checker_second_written(struct sim_checker *checker, const struct sim_actor *actor, struct csn_bytes second)
+void sim_checker_second_written(struct sim_checker *checker, const struct sim_actor *actor,
+                                struct csn_bytes second)
 {
     struct vote *vote = vote_of_copy(checker, actor, second);
     if (vote != NULL) {
@@ -301,10 +325,12 @@ void sim_checker_second_written(struct sim_checker *checker, const struct sim_ac
     }
 }
 
-void sim_checker_committed(struct sim_checker *checker, const struct sim_actor *actor, struct csn_bytes second)
+void sim_checker_committed(struct sim_checker *checker, const struct sim_actor *actor,
+                           struct csn_bytes second)
 {
     struct vote *vote = vote_of_copy(checker, actor, second);
-    if (vote != NULL && is_recorded(&actor->disk.records, csn_bytes(second.data, vote->held.size))) {
+    if (vote != NULL &&
+        is_recorded(&actor->disk.records, csn_bytes(second.data, vote->held.size))) {
         vote->is_committed = true;
     }
 }
@@ -315,7 +341,8 @@ static bool is_second_there(const struct sim_actor *actor, const struct layout_h
     for (size_t i = 0; i < actor->disk.seconds.count; i++) {
         struct layout_held second;
         if (layout_held(csn_buf_view(&actor->disk.seconds.items[i].value), &second) &&
-            memcmp(second.zone, held->zone, sizeof(second.zone)) == 0 && order(second.round, held->round) >= 0) {
+            memcmp(second.zone, held->zone, sizeof(second.zone)) == 0 &&
+            order(second.round, held->round) >= 0) {
             return true;
         }
     }
@@ -324,7 +351,8 @@ static bool is_second_there(const struct sim_actor *actor, const struct layout_h
 
 /* --- certified versions */
 
-static bool is_above_served(const struct sim_checker *checker, unsigned site, unsigned zone, const struct layout_held *held)
+static bool is_above_served(const struct sim_checker *checker, unsigned site, unsigned zone,
+                            const struct layout_held *held)
 {
     const struct sim_served *served = &checker->served[site][zone];
     return !served->is_set || order(held->round, served->round) > 0;
@@ -337,38 +365,44 @@ static struct csn_digest digest_of(const uint8_t octets[LAYOUT_DIGEST])
     return digest;
 }
 
-static const struct sim_version *version_of(const struct sim_checker *checker, unsigned site, unsigned zone,
-                                            const struct layout_held *held)
+static const struct sim_version *version_of(const struct sim_checker *checker, unsigned site,
+                                            unsigned zone, const struct layout_held *held)
 {
     struct csn_digest root = digest_of(held->full_root);
     return sim_disk_version(&checker->world->actors[site].disk, zone, &root);
 }
 
-static void check_pair(struct sim_checker *checker, const struct layout_held *old, const struct layout_held *held)
+static void check_pair(struct sim_checker *checker, const struct layout_held *old,
+                       const struct layout_held *held)
 {
     const char *what = goes_back(held, old);
     if (!is_after(held->serial, old->serial)) {
-        sim_fail(checker->world, "I2: serial %u is certified in round %llu.%u after %u in %llu.%u", held->serial,
-                 counter_of(held->round), seq_of(held->round), old->serial, counter_of(old->round), seq_of(old->round));
+        sim_fail(checker->world, "I2: serial %u is certified in round %llu.%u after %u in %llu.%u",
+                 held->serial, counter_of(held->round), seq_of(held->round), old->serial,
+                 counter_of(old->round), seq_of(old->round));
     }
     if (what != NULL) {
-        sim_fail(checker->world, "I2: %s goes back from round %llu.%u to %llu.%u", what, counter_of(old->round),
-                 seq_of(old->round), counter_of(held->round), seq_of(held->round));
+        sim_fail(checker->world, "I2: %s goes back from round %llu.%u to %llu.%u", what,
+                 counter_of(old->round), seq_of(old->round), counter_of(held->round),
+                 seq_of(held->round));
     }
 }
 
-static void check_unique(struct sim_checker *checker, const struct chain *chain, const struct certified *certified)
+static void check_unique(struct sim_checker *checker, const struct chain *chain,
+                         const struct certified *certified)
 {
     for (size_t i = 0; i < chain->count; i++) {
         const struct certified *other = &chain->items[i];
-        if (other->held.serial == certified->held.serial && !is_same(other->held.full_root, certified->held.full_root)) {
-            sim_fail(checker->world, "I1: two full roots are certified for serial %u: rounds %llu.%u and %llu.%u",
+        if (other->held.serial == certified->held.serial &&
+            !is_same(other->held.full_root, certified->held.full_root)) {
+            sim_fail(checker->world,
+                     "I1: two full roots are certified for serial %u: rounds %llu.%u and %llu.%u",
                      other->held.serial, counter_of(other->held.round), seq_of(other->held.round),
                      counter_of(certified->held.round), seq_of(certified->held.round));
         }
         if (order(other->held.round, certified->held.round) == 0) {
-            sim_fail(checker->world, "I1: two bodies are certified in round %llu.%u", counter_of(other->held.round),
-                     seq_of(other->held.round));
+            sim_fail(checker->world, "I1: two bodies are certified in round %llu.%u",
+                     counter_of(other->held.round), seq_of(other->held.round));
         }
     }
 }
@@ -392,11 +426,13 @@ static void certify(struct sim_checker *checker, unsigned zone, const struct cer
     chain->items[at] = *certified;
     chain->count++;
     checker->world->stats.certified++;
-    sim_log(checker->world, NULL, "certified %.2s serial %u round %llu.%u", (const char *)certified->held.zone + 1,
-            certified->held.serial, counter_of(certified->held.round), seq_of(certified->held.round));
+    sim_log(checker->world, NULL, "certified %.2s serial %u round %llu.%u",
+            (const char *)certified->held.zone + 1, certified->held.serial,
+            counter_of(certified->held.round), seq_of(certified->held.round));
 }
 
-static bool is_certified(const struct sim_checker *checker, unsigned zone, const struct csn_digest *body)
+static bool is_certified(const struct sim_checker *checker, unsigned zone,
+                         const struct csn_digest *body)
 {
     for (size_t i = 0; i < checker->chains[zone].count; i++) {
         if (csn_digest_equal(&checker->chains[zone].items[i].body, body)) {
@@ -419,8 +455,8 @@ static void tally(struct sim_checker *checker, unsigned zone, const struct vote 
     }
 }
 
-void sim_checker_held(struct sim_checker *checker, const struct sim_actor *actor, struct csn_bytes body,
-                      const uint8_t signature[CSN_SIGNATURE_SIZE])
+void sim_checker_held(struct sim_checker *checker, const struct sim_actor *actor,
+                      struct csn_bytes body, const uint8_t signature[CSN_SIGNATURE_SIZE])
 {
     struct layout_held held;
     unsigned zone;
@@ -433,18 +469,22 @@ void sim_checker_held(struct sim_checker *checker, const struct sim_actor *actor
     struct vote *vote = find_vote(&checker->votes[actor->index][zone], &held, &hash);
     const struct sim_version *version = version_of(checker, actor->index, zone, &held);
     if (vote == NULL || !vote->is_committed) {
-        sim_fail(checker->world, "R4: site %u sends HELD in round %llu.%u before its hold is durable", actor->number,
-                 counter_of(held.round), seq_of(held.round));
+        sim_fail(checker->world,
+                 "R4: site %u sends HELD in round %llu.%u before its hold is durable",
+                 actor->number, counter_of(held.round), seq_of(held.round));
         return;
     }
     if (!is_second_there(actor, &held)) {
-        sim_fail(checker->world, "R4: site %u sends HELD before its second copy is durable", actor->number);
+        sim_fail(checker->world, "R4: site %u sends HELD before its second copy is durable",
+                 actor->number);
     }
-    if (version == NULL && !vote->is_excused && is_above_served(checker, actor->index, zone, &held)) {
+    if (version == NULL && !vote->is_excused &&
+        is_above_served(checker, actor->index, zone, &held)) {
         sim_fail(checker->world, "I3: site %u sends HELD without the bytes", actor->number);
     }
     if (version != NULL && version->has_bad_share) {
-        sim_fail(checker->world, "I5: site %u votes for signatures that do not verify", actor->number);
+        sim_fail(checker->world, "I5: site %u votes for signatures that do not verify",
+                 actor->number);
     }
     vote->is_sent = true;
     tally(checker, zone, vote);
@@ -453,7 +493,8 @@ void sim_checker_held(struct sim_checker *checker, const struct sim_actor *actor
 /* --- certificates */
 
 /* "consign held v1" | 00 | signer | incarnation | SHA-384(body) */
-static bool verify_vote(const struct sim_checker *checker, const struct layout_certificate *certificate,
+static bool verify_vote(const struct sim_checker *checker,
+                        const struct layout_certificate *certificate,
                         const struct layout_vote *vote)
 {
     static const char word[] = "consign held v1";
@@ -468,29 +509,35 @@ static bool verify_vote(const struct sim_checker *checker, const struct layout_c
     csn_set_u16(message + sizeof(word), vote->site);
     csn_set_u32(message + sizeof(word) + 2, vote->incarnation);
     memcpy(message + sizeof(word) + 6, digest.octets, CSN_DIGEST_SIZE);
-    return sim_verify(NULL, cluster->members[vote->site - 1].key, csn_bytes(message, sizeof(message)), vote->signature);
+    return sim_verify(NULL, cluster->members[vote->site - 1].key,
+                      csn_bytes(message, sizeof(message)), vote->signature);
 }
 
 /* Decoded, and of q votes that verify and have left their sites; else a violation. */
-static bool take_certificate(struct sim_checker *checker, const struct sim_actor *actor, struct csn_bytes octets,
-                             struct layout_certificate *ret_certificate, unsigned *ret_zone)
+static bool take_certificate(struct sim_checker *checker, const struct sim_actor *actor,
+                             struct csn_bytes octets, struct layout_certificate *ret_certificate,
+                             unsigned *ret_zone)
 {
-    bool is_good = layout_certificate(octets, ret_certificate) && decode_zone(checker, &ret_certificate->held, ret_zone) &&
+    bool is_good = layout_certificate(octets, ret_certificate) &&
+                   decode_zone(checker, &ret_certificate->held, ret_zone) &&
                    ret_certificate->vote_count == checker->world->options.quorum;
     for (unsigned i = 0; is_good && i < ret_certificate->vote_count; i++) {
-        bool is_ascending = i == 0 || ret_certificate->votes[i].site > ret_certificate->votes[i - 1].site;
+        bool is_ascending =
+            i == 0 || ret_certificate->votes[i].site > ret_certificate->votes[i - 1].site;
         is_good = is_ascending && verify_vote(checker, ret_certificate, &ret_certificate->votes[i]);
     }
     struct csn_digest body = hash_of(ret_certificate->body);
     if (!is_good || !is_certified(checker, *ret_zone, &body)) {
-        sim_fail(checker->world, "I4: a certificate at %s %u does not verify, or its votes were never sent",
+        sim_fail(checker->world,
+                 "I4: a certificate at %s %u does not verify, or its votes were never sent",
                  actor->is_node ? "site" : "coordinator", actor->number);
         return false;
     }
     return true;
 }
 
-void sim_checker_certificate(struct sim_checker *checker, const struct sim_actor *actor, struct csn_bytes octets)
+void sim_checker_certificate(struct sim_checker *checker, const struct sim_actor *actor,
+                             struct csn_bytes octets)
 {
     struct layout_certificate certificate;
     unsigned zone;
@@ -513,8 +560,8 @@ static bool is_pointer_durable(const struct sim_actor *actor, const uint8_t roun
     return false;
 }
 
-static void check_served_bytes(struct sim_checker *checker, const struct sim_actor *actor, unsigned zone,
-                               const struct layout_held *held)
+static void check_served_bytes(struct sim_checker *checker, const struct sim_actor *actor,
+                               unsigned zone, const struct layout_held *held)
 {
     const struct sim_version *version = version_of(checker, actor->index, zone, held);
     struct csn_digest root = {{0}};
@@ -522,12 +569,14 @@ static void check_served_bytes(struct sim_checker *checker, const struct sim_act
         root = sim_version_root(version);
     }
     if (!is_same(root.octets, held->full_root)) {
-        sim_fail(checker->world, "I4: site %u serves serial %u with bytes that are not those of its certificate",
+        sim_fail(checker->world,
+                 "I4: site %u serves serial %u with bytes that are not those of its certificate",
                  actor->number, held->serial);
     }
 }
 
-void sim_checker_serve(struct sim_checker *checker, const struct sim_actor *actor, struct csn_bytes octets)
+void sim_checker_serve(struct sim_checker *checker, const struct sim_actor *actor,
+                       struct csn_bytes octets)
 {
     struct layout_certificate certificate;
     const struct layout_held *held = &certificate.held;
@@ -536,11 +585,14 @@ void sim_checker_serve(struct sim_checker *checker, const struct sim_actor *acto
         return;
     }
     struct sim_served *served = &checker->served[actor->index][zone];
-    if (served->is_set && (order(held->round, served->round) < 0 || is_after(served->serial, held->serial))) {
-        sim_fail(checker->world, "site %u serves serial %u after %u", actor->number, held->serial, served->serial);
+    if (served->is_set &&
+        (order(held->round, served->round) < 0 || is_after(served->serial, held->serial))) {
+        sim_fail(checker->world, "site %u serves serial %u after %u", actor->number, held->serial,
+                 served->serial);
     }
     if (!is_pointer_durable(actor, held->round)) {
-        sim_fail(checker->world, "R5: site %u serves serial %u before the pointer is durable", actor->number, held->serial);
+        sim_fail(checker->world, "R5: site %u serves serial %u before the pointer is durable",
+                 actor->number, held->serial);
     }
     check_served_bytes(checker, actor, zone, held);
     *served = (struct sim_served){.is_set = true,
@@ -552,8 +604,8 @@ void sim_checker_serve(struct sim_checker *checker, const struct sim_actor *acto
     memcpy(served->full_root, held->full_root, LAYOUT_DIGEST);
 }
 
-void sim_checker_delete_version(struct sim_checker *checker, const struct sim_actor *actor, unsigned zone,
-                                const struct csn_digest *full_root)
+void sim_checker_delete_version(struct sim_checker *checker, const struct sim_actor *actor,
+                                unsigned zone, const struct csn_digest *full_root)
 {
     const struct sim_version *version = sim_disk_version(&actor->disk, zone, full_root);
     const struct sim_served *served = &checker->served[actor->index][zone];
@@ -565,11 +617,12 @@ void sim_checker_delete_version(struct sim_checker *checker, const struct sim_ac
     for (size_t i = 0; i < votes->count; i++) {
         struct vote *vote = &votes->items[i];
         bool is_its = is_same(vote->held.full_root, full_root->octets);
-        bool is_kept = (vote->is_committed || vote->is_sent) && is_above_served(checker, actor->index, zone, &vote->held);
+        bool is_kept = (vote->is_committed || vote->is_sent) &&
+                       is_above_served(checker, actor->index, zone, &vote->held);
         vote->is_excused = vote->is_excused || (is_its && is_rotten);
         if (is_its && is_kept && !vote->is_excused) {
-            sim_fail(checker->world, "I3: site %u deletes the bytes of its vote in round %llu.%u", actor->number,
-                     counter_of(vote->held.round), seq_of(vote->held.round));
+            sim_fail(checker->world, "I3: site %u deletes the bytes of its vote in round %llu.%u",
+                     actor->number, counter_of(vote->held.round), seq_of(vote->held.round));
         }
     }
 }
@@ -577,11 +630,13 @@ void sim_checker_delete_version(struct sim_checker *checker, const struct sim_ac
 static void check_kept(struct sim_checker *checker, unsigned site, unsigned zone)
 {
     const struct votes *votes = &checker->votes[site][zone];
-    for (size_t i = votes->count; i > 0 && is_above_served(checker, site, zone, &votes->items[i - 1].held); i--) {
+    for (size_t i = votes->count;
+         i > 0 && is_above_served(checker, site, zone, &votes->items[i - 1].held); i--) {
         const struct vote *vote = &votes->items[i - 1];
-        if ((vote->is_sent || vote->is_committed) && !vote->is_excused && version_of(checker, site, zone, &vote->held) == NULL) {
-            sim_fail(checker->world, "I3: the bytes of site %u's vote in round %llu.%u are gone", site + 1,
-                     counter_of(vote->held.round), seq_of(vote->held.round));
+        if ((vote->is_sent || vote->is_committed) && !vote->is_excused &&
+            version_of(checker, site, zone, &vote->held) == NULL) {
+            sim_fail(checker->world, "I3: the bytes of site %u's vote in round %llu.%u are gone",
+                     site + 1, counter_of(vote->held.round), seq_of(vote->held.round));
         }
     }
 }
@@ -597,12 +652,14 @@ void sim_checker_stepped(struct sim_checker *checker)
 
 /* --- for I7 */
 
-const struct sim_served *sim_checker_served(const struct sim_checker *checker, const struct sim_actor *actor, unsigned zone)
+const struct sim_served *sim_checker_served(const struct sim_checker *checker,
+                                            const struct sim_actor *actor, unsigned zone)
 {
     return &checker->served[actor->index][zone];
 }
 
-bool sim_checker_newest(const struct sim_checker *checker, unsigned zone, struct sim_served *ret_newest)
+bool sim_checker_newest(const struct sim_checker *checker, unsigned zone,
+                        struct sim_served *ret_newest)
 {
     const struct chain *chain = &checker->chains[zone];
     if (chain->count == 0) {

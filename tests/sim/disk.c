@@ -54,7 +54,8 @@ static void records_copy(struct sim_records *ret_records, const struct sim_recor
 {
     *ret_records = (struct sim_records){0};
     for (size_t i = 0; i < records->count; i++) {
-        sim_records_put(ret_records, csn_buf_view(&records->items[i].key), csn_buf_view(&records->items[i].value));
+        sim_records_put(ret_records, csn_buf_view(&records->items[i].key),
+                        csn_buf_view(&records->items[i].value));
     }
 }
 
@@ -69,10 +70,12 @@ static void records_fini(struct sim_records *records)
 
 /* --- versions, inputs, shares */
 
-struct sim_version *sim_disk_version(const struct sim_disk *disk, unsigned zone, const struct csn_digest *full_root)
+struct sim_version *sim_disk_version(const struct sim_disk *disk, unsigned zone,
+                                     const struct csn_digest *full_root)
 {
     for (size_t i = 0; i < disk->version_count; i++) {
-        if (disk->versions[i].zone == zone && csn_digest_equal(&disk->versions[i].full_root, full_root)) {
+        if (disk->versions[i].zone == zone &&
+            csn_digest_equal(&disk->versions[i].full_root, full_root)) {
             return &disk->versions[i];
         }
     }
@@ -83,13 +86,15 @@ void sim_disk_put_version(struct sim_disk *disk, const struct sim_version *versi
 {
     struct sim_version *old = sim_disk_version(disk, version->zone, &version->full_root);
     if (old == NULL) {
-        disk->versions = csn_realloc(disk->versions, disk->version_count + 1, sizeof(*disk->versions));
+        disk->versions =
+            csn_realloc(disk->versions, disk->version_count + 1, sizeof(*disk->versions));
         old = &disk->versions[disk->version_count++];
     }
     *old = *version;
 }
 
-void sim_disk_delete_version(struct sim_disk *disk, unsigned zone, const struct csn_digest *full_root)
+void sim_disk_delete_version(struct sim_disk *disk, unsigned zone,
+                             const struct csn_digest *full_root)
 {
     struct sim_version *version = sim_disk_version(disk, zone, full_root);
     if (version != NULL) {
@@ -97,17 +102,20 @@ void sim_disk_delete_version(struct sim_disk *disk, unsigned zone, const struct 
     }
 }
 
-struct sim_input *sim_disk_input(const struct sim_disk *disk, unsigned zone, const struct csn_digest *prepared)
+struct sim_input *sim_disk_input(const struct sim_disk *disk, unsigned zone,
+                                 const struct csn_digest *prepared)
 {
     for (size_t i = 0; i < disk->input_count; i++) {
-        if (disk->inputs[i].zone == zone && csn_digest_equal(&disk->inputs[i].id.prepared, prepared)) {
+        if (disk->inputs[i].zone == zone &&
+            csn_digest_equal(&disk->inputs[i].id.prepared, prepared)) {
             return &disk->inputs[i];
         }
     }
     return NULL;
 }
 
-void sim_disk_put_input(struct sim_disk *disk, unsigned zone, const struct csn_input_id *id, bool is_confirmed)
+void sim_disk_put_input(struct sim_disk *disk, unsigned zone, const struct csn_input_id *id,
+                        bool is_confirmed)
 {
     struct sim_input *input = sim_disk_input(disk, zone, &id->prepared);
     if (input == NULL) {
@@ -128,7 +136,8 @@ void sim_disk_delete_input(struct sim_disk *disk, unsigned zone, const struct cs
     }
 }
 
-struct sim_share *sim_disk_share(const struct sim_disk *disk, const struct csn_digest *hash, uint16_t author)
+struct sim_share *sim_disk_share(const struct sim_disk *disk, const struct csn_digest *hash,
+                                 uint16_t author)
 {
     for (size_t i = 0; i < disk->share_count; i++) {
         if (disk->shares[i].author == author && csn_digest_equal(&disk->shares[i].hash, hash)) {
@@ -181,9 +190,11 @@ void sim_disk_fini(struct sim_disk *disk)
 
 /* --- PERSIST */
 
-static void pairs_copy(struct sim_records *ret_records, const struct csn_record_pair *pairs, size_t count)
+static void pairs_copy(struct sim_records *ret_records, const struct csn_record_pair *pairs,
+                       size_t count)
 {
-    *ret_records = (struct sim_records){.items = csn_calloc(count + 1, sizeof(struct sim_record)), .count = count};
+    *ret_records = (struct sim_records){.items = csn_calloc(count + 1, sizeof(struct sim_record)),
+                                        .count = count};
     for (size_t i = 0; i < count; i++) {
         csn_buf_put_bytes(&ret_records->items[i].key, pairs[i].key);
         csn_buf_put_bytes(&ret_records->items[i].value, pairs[i].value);
@@ -206,7 +217,8 @@ static bool is_as_expected(const struct sim_persist *persist, const struct sim_r
 {
     for (size_t i = 0; i < persist->expects.count; i++) {
         struct csn_bytes wanted = value_of(&persist->expects.items[i]);
-        struct csn_bytes is = sim_records_get(records, csn_buf_view(&persist->expects.items[i].key));
+        struct csn_bytes is =
+            sim_records_get(records, csn_buf_view(&persist->expects.items[i].key));
         if ((wanted.data == NULL) != (is.data == NULL) || !csn_bytes_equal(wanted, is)) {
             return false;
         }
@@ -222,16 +234,19 @@ struct persisted {
 static void tell_persisted(struct sim_world *world, struct sim_task *task)
 {
     const struct persisted *persisted = task->data;
-    struct csn_event event = {.kind = CSN_EVENT_PERSISTED, .code = persisted->code, .persist_id = persisted->id};
+    struct csn_event event = {
+        .kind = CSN_EVENT_PERSISTED, .code = persisted->code, .persist_id = persisted->id};
     task->actor->persisted_out--;
     sim_step(world, task->actor, &event);
 }
 
 /* PERSISTED events come in order, some time after their commits. */
-static void schedule_persisted(struct sim_world *world, struct sim_actor *actor, uint64_t id, int code)
+static void schedule_persisted(struct sim_world *world, struct sim_actor *actor, uint64_t id,
+                               int code)
 {
     struct persisted *persisted = csn_calloc(1, sizeof(*persisted));
-    uint64_t at_us = world->now_us + sim_delay(world, actor->disk_factor * world->options.disk_us / 2 + 8);
+    uint64_t at_us =
+        world->now_us + sim_delay(world, actor->disk_factor * world->options.disk_us / 2 + 8);
     *persisted = (struct persisted){.id = id, .code = code};
     actor->persisted_us = at_us > actor->persisted_us ? at_us : actor->persisted_us;
     actor->persisted_out++;
@@ -254,9 +269,11 @@ static void commit(struct sim_world *world, struct sim_task *task)
     struct sim_persist first = actor->persists[0];
     bool is_good = is_as_expected(&first, &actor->disk.records);
     for (size_t i = 0; i < first.writes.count && is_good; i++) {
-        sim_records_put(&actor->disk.records, csn_buf_view(&first.writes.items[i].key), value_of(&first.writes.items[i]));
+        sim_records_put(&actor->disk.records, csn_buf_view(&first.writes.items[i].key),
+                        value_of(&first.writes.items[i]));
     }
-    sim_log(world, actor, "commit %llu%s", (unsigned long long)first.id, is_good ? "" : ": not as expected");
+    sim_log(world, actor, "commit %llu%s", (unsigned long long)first.id,
+            is_good ? "" : ": not as expected");
     actor->persist_count--;
     memmove(actor->persists, actor->persists + 1, actor->persist_count * sizeof(*actor->persists));
     schedule_persisted(world, actor, first.id, is_good ? CSN_OK : CSN_EMISMATCH);
@@ -265,7 +282,8 @@ static void commit(struct sim_world *world, struct sim_task *task)
     }
     persist_fini(&first);
     if (!is_good) {
-        sim_fail(world, "site %u: a transaction found another state than it expects", actor->number);
+        sim_fail(world, "site %u: a transaction found another state than it expects",
+                 actor->number);
     }
     if (actor->persist_count > 0) {
         begin_first(world, actor);
@@ -278,21 +296,25 @@ static void write_second(struct sim_world *world, struct sim_task *task)
     struct sim_actor *actor = task->actor;
     struct sim_persist *first = &actor->persists[0];
     if (first->second.key.size > 0) {
-        sim_records_put(&actor->disk.seconds, csn_buf_view(&first->second.key), csn_buf_view(&first->second.value));
+        sim_records_put(&actor->disk.seconds, csn_buf_view(&first->second.key),
+                        csn_buf_view(&first->second.value));
         first->has_second_written = true;
         sim_checker_second_written(world->checker, actor, csn_buf_view(&first->second.value));
     }
-    sim_after_alive(world, sim_delay(world, actor->disk_factor * world->options.disk_us + 8), commit, actor, NULL);
+    sim_after_alive(world, sim_delay(world, actor->disk_factor * world->options.disk_us + 8),
+                    commit, actor, NULL);
     maybe_crash(world, actor);
 }
 
 static void begin_first(struct sim_world *world, struct sim_actor *actor)
 {
     uint64_t most_us = actor->persists[0].second.key.size > 0 ? world->options.disk_us : 0;
-    sim_after_alive(world, sim_delay(world, actor->disk_factor * most_us + 8), write_second, actor, NULL);
+    sim_after_alive(world, sim_delay(world, actor->disk_factor * most_us + 8), write_second, actor,
+                    NULL);
 }
 
-void sim_persist_begin(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
+void sim_persist_begin(struct sim_world *world, struct sim_actor *actor,
+                       const struct csn_effect *effect)
 {
     struct sim_persist persist = {.id = effect->persist.id};
     pairs_copy(&persist.expects, effect->persist.expects, effect->persist.expect_count);
@@ -301,7 +323,8 @@ void sim_persist_begin(struct sim_world *world, struct sim_actor *actor, const s
         csn_buf_put_bytes(&persist.second.key, effect->persist.second.key);
         csn_buf_put_bytes(&persist.second.value, effect->persist.second.value);
     }
-    actor->persists = csn_realloc(actor->persists, actor->persist_count + 1, sizeof(*actor->persists));
+    actor->persists =
+        csn_realloc(actor->persists, actor->persist_count + 1, sizeof(*actor->persists));
     actor->persists[actor->persist_count++] = persist;
     if (actor->persist_count == 1) {
         begin_first(world, actor);
@@ -311,7 +334,8 @@ void sim_persist_begin(struct sim_world *world, struct sim_actor *actor, const s
 void sim_persist_crash(struct sim_world *world, struct sim_actor *actor)
 {
     for (size_t i = 0; i < actor->persist_count; i++) {
-        sim_count(world, actor->persists[i].has_second_written ? SIM_SECOND_ONLY : SIM_PERSIST_LOST);
+        sim_count(world,
+                  actor->persists[i].has_second_written ? SIM_SECOND_ONLY : SIM_PERSIST_LOST);
         persist_fini(&actor->persists[i]);
     }
     for (unsigned i = 0; i < actor->persisted_out; i++) {

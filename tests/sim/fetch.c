@@ -1,4 +1,5 @@
-/* Bulk requests: site after site until one gives what is asked for; checked and durable before FETCHED. */
+/* Bulk requests: site after site until one gives what is asked for; checked and durable before
+ * FETCHED. */
 #include "sim/world.h"
 
 #include <string.h>
@@ -23,13 +24,15 @@ struct fetch {
     uint8_t certificates[CERTIFICATES_SIZE_MAX]; /* each: size u32, octets */
 };
 
-static void fetch_end(struct sim_world *world, struct sim_actor *actor, const struct fetch *fetch, int code)
+static void fetch_end(struct sim_world *world, struct sim_actor *actor, const struct fetch *fetch,
+                      int code)
 {
     struct csn_event event = {.kind = CSN_EVENT_FETCHED, .corr = fetch->corr, .code = code};
     sim_complete(world, actor, sim_delay(world, SIM_MS), &event);
 }
 
-static bool answer_certificates(const struct sim_world *world, const struct sim_actor *peer, struct fetch *fetch)
+static bool answer_certificates(const struct sim_world *world, const struct sim_actor *peer,
+                                struct fetch *fetch)
 {
     const uint8_t *zone = world->options.zone[fetch->zone].zone;
     struct csn_bytes octets = csn_node_certificate_above(peer->node, zone, fetch->above);
@@ -78,7 +81,8 @@ static void store(struct sim_actor *actor, const struct fetch *fetch)
     }
 }
 
-static void give_certificates(struct sim_world *world, struct sim_actor *actor, const struct fetch *fetch)
+static void give_certificates(struct sim_world *world, struct sim_actor *actor,
+                              const struct fetch *fetch)
 {
     unsigned life = actor->life;
     struct csn_reader reader = csn_reader(csn_bytes(fetch->certificates, fetch->certificates_size));
@@ -124,13 +128,14 @@ static void ask(struct sim_world *world, struct sim_task *task)
     }
     struct sim_actor *peer = sim_site(world, fetch->sites[fetch->next++]);
     uint64_t round_trip_us = 2 * world->links[actor->index][peer->index].latency_us;
-    bool is_reached = peer->is_up && !sim_is_cut(world, actor, peer) && !sim_is_cut(world, peer, actor) &&
-                      !sim_draw(world, SIM_FETCH_FAILED);
+    bool is_reached = peer->is_up && !sim_is_cut(world, actor, peer) &&
+                      !sim_is_cut(world, peer, actor) && !sim_draw(world, SIM_FETCH_FAILED);
     if (is_reached && answer(world, peer, fetch)) {
         uint64_t transfer_us = sim_delay(world, world->options.compute_us);
         sim_after_alive(world, round_trip_us + transfer_us, arrived, actor, fetch_copy(fetch));
     } else {
-        sim_after_alive(world, is_reached ? round_trip_us : sim_delay(world, 2 * SIM_S), ask, actor, fetch_copy(fetch));
+        sim_after_alive(world, is_reached ? round_trip_us : sim_delay(world, 2 * SIM_S), ask, actor,
+                        fetch_copy(fetch));
     }
 }
 

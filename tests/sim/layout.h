@@ -1,4 +1,5 @@
-/* layout.h: held bodies and certificates read by the layouts of the protocol's page, for the checker: no code of lib/round. */
+/* layout.h: held bodies and certificates read by the layouts of the protocol's page, for the
+ * checker: no code of lib/round. */
 #ifndef SIM_LAYOUT_H
 #define SIM_LAYOUT_H
 

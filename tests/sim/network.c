@@ -1,4 +1,5 @@
-/* Links: latency, loss, duplication, reordering, garbling, one-way cuts. Coordinators do not talk to each other. */
+/* Links: latency, loss, duplication, reordering, garbling, one-way cuts. Coordinators do not talk
+ * to each other. */
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -33,28 +34,35 @@ static struct message *message_copy(const struct message *message)
     return copy;
 }
 
-static const uint8_t *key_of(const struct sim_world *world, enum csn_statement_kind kind, uint16_t signer)
+static const uint8_t *key_of(const struct sim_world *world, enum csn_statement_kind kind,
+                             uint16_t signer)
 {
-    return csn_statement_is_coordinators(kind) ? csn_cluster_coordinator(&world->cluster, signer)->key
-                                               : csn_cluster_member(&world->cluster, signer)->key;
+    return csn_statement_is_coordinators(kind)
+               ? csn_cluster_coordinator(&world->cluster, signer)->key
+               : csn_cluster_member(&world->cluster, signer)->key;
 }
 
 static bool is_signed(const struct sim_world *world, const struct message *message)
 {
     struct csn_buf buf = {0};
-    csn_statement_signed(message->kind, message->signer, message->incarnation, csn_bytes(message->octets, message->size), &buf);
-    bool is_good = sim_verify(NULL, key_of(world, message->kind, message->signer), csn_buf_view(&buf), message->signature);
+    csn_statement_signed(message->kind, message->signer, message->incarnation,
+                         csn_bytes(message->octets, message->size), &buf);
+    bool is_good = sim_verify(NULL, key_of(world, message->kind, message->signer),
+                              csn_buf_view(&buf), message->signature);
     csn_buf_fini(&buf);
     return is_good;
 }
 
-bool sim_take_certificate(const struct sim_world *world, struct csn_bytes octets, struct csn_certificate *ret_certificate)
+bool sim_take_certificate(const struct sim_world *world, struct csn_bytes octets,
+                          struct csn_certificate *ret_certificate)
 {
     return csn_certificate_decode(octets, ret_certificate) == CSN_OK &&
-           csn_certificate_check(ret_certificate, &world->cluster, sim_verify, NULL, NULL) == CSN_OK;
+           csn_certificate_check(ret_certificate, &world->cluster, sim_verify, NULL, NULL) ==
+               CSN_OK;
 }
 
-static void deliver_certificate(struct sim_world *world, struct sim_actor *to, const struct message *message)
+static void deliver_certificate(struct sim_world *world, struct sim_actor *to,
+                                const struct message *message)
 {
     struct csn_certificate certificate;
     struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE};
@@ -84,14 +92,16 @@ static void deliver(struct sim_world *world, struct sim_task *task)
     }
 }
 
-bool sim_is_cut(const struct sim_world *world, const struct sim_actor *from, const struct sim_actor *to)
+bool sim_is_cut(const struct sim_world *world, const struct sim_actor *from,
+                const struct sim_actor *to)
 {
     return world->links[from->index][to->index].cut_until_us > world->now_us;
 }
 
 void sim_cut(struct sim_world *world, struct sim_actor *from, struct sim_actor *to, uint64_t for_us)
 {
-    sim_log(world, from, "cut towards actor %u for %.1f s", to->index, (double)for_us / (double)SIM_S);
+    sim_log(world, from, "cut towards actor %u for %.1f s", to->index,
+            (double)for_us / (double)SIM_S);
     world->links[from->index][to->index].cut_until_us = world->now_us + for_us;
 }
 
@@ -115,22 +125,27 @@ void sim_heal(struct sim_world *world)
 }
 
 /* What is on its way dies with the connection when the receiver does. */
-static void send(struct sim_world *world, uint64_t delay_us, struct sim_actor *to, struct message *take_message)
+static void send(struct sim_world *world, uint64_t delay_us, struct sim_actor *to,
+                 struct message *take_message)
 {
-    sim_after(world, delay_us, deliver, to, take_message)->life = to->is_up ? to->life : to->life + 1;
+    sim_after(world, delay_us, deliver, to, take_message)->life =
+        to->is_up ? to->life : to->life + 1;
 }
 
-static void transmit(struct sim_world *world, const struct sim_actor *from, struct sim_actor *to, const struct message *message)
+static void transmit(struct sim_world *world, const struct sim_actor *from, struct sim_actor *to,
+                     const struct message *message)
 {
     const struct sim_link *link = &world->links[from->index][to->index];
     uint64_t delay_us = link->latency_us + sim_below(&world->random, link->jitter_us);
     bool is_lossy = message->kind == world->options.lossy_kind;
-    if (sim_is_cut(world, from, to) || sim_draw(world, SIM_LOSS) || (is_lossy && sim_draw(world, SIM_LOSS_OF_KIND))) {
+    if (sim_is_cut(world, from, to) || sim_draw(world, SIM_LOSS) ||
+        (is_lossy && sim_draw(world, SIM_LOSS_OF_KIND))) {
         return;
     }
     struct message *copy = message_copy(message);
     if (sim_draw(world, SIM_GARBLE)) {
-        copy->octets[sim_below(&world->random, copy->size)] ^= (uint8_t)(1u << sim_below(&world->random, 8));
+        copy->octets[sim_below(&world->random, copy->size)] ^=
+            (uint8_t)(1u << sim_below(&world->random, 8));
     }
     if (sim_draw(world, SIM_REORDER)) {
         delay_us += sim_below(&world->random, 2 * SIM_S);
@@ -142,7 +157,8 @@ static void transmit(struct sim_world *world, const struct sim_actor *from, stru
     send(world, delay_us, to, copy);
 }
 
-static void broadcast(struct sim_world *world, struct sim_actor *from, const struct message *message)
+static void broadcast(struct sim_world *world, struct sim_actor *from,
+                      const struct message *message)
 {
     for (unsigned i = 0; i < world->actor_count; i++) {
         struct sim_actor *to = &world->actors[i];
@@ -152,8 +168,8 @@ static void broadcast(struct sim_world *world, struct sim_actor *from, const str
     }
 }
 
-static struct message *statement_new(const struct sim_world *world, const struct sim_actor *from, enum csn_statement_kind kind,
-                                     struct csn_bytes body)
+static struct message *statement_new(const struct sim_world *world, const struct sim_actor *from,
+                                     enum csn_statement_kind kind, struct csn_bytes body)
 {
     struct message *message = message_new(body);
     struct csn_buf buf = {0};
@@ -167,7 +183,8 @@ static struct message *statement_new(const struct sim_world *world, const struct
 }
 
 /* A rogue coordinator says one thing to some and another to others. */
-static void transmit_two(struct sim_world *world, struct sim_actor *from, const struct message *real, const struct message *other)
+static void transmit_two(struct sim_world *world, struct sim_actor *from,
+                         const struct message *real, const struct message *other)
 {
     for (unsigned i = 0; i < world->options.sites; i++) {
         bool is_other = sim_chance(&world->random, 600000);
@@ -181,7 +198,8 @@ static void say_late(struct sim_world *world, struct sim_task *task)
 }
 
 /* Or first one thing and then another. */
-static void transmit_rogue(struct sim_world *world, struct sim_actor *from, const struct message *real, struct csn_bytes body)
+static void transmit_rogue(struct sim_world *world, struct sim_actor *from,
+                           const struct message *real, struct csn_bytes body)
 {
     struct message *other = statement_new(world, from, CSN_STATEMENT_PROPOSAL, body);
     if (sim_chance(&world->random, 500000)) {
@@ -193,7 +211,8 @@ static void transmit_rogue(struct sim_world *world, struct sim_actor *from, cons
     }
 }
 
-void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from, enum csn_statement_kind kind, struct csn_bytes body)
+void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from,
+                             enum csn_statement_kind kind, struct csn_bytes body)
 {
     struct message *message = statement_new(world, from, kind, body);
     struct csn_buf rogue = {0};
@@ -210,7 +229,8 @@ void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from, en
     sim_after_alive(world, sim_below(&world->random, 2 * SIM_MS), deliver, from, message);
 }
 
-void sim_broadcast_certificate(struct sim_world *world, struct sim_actor *from, struct csn_bytes octets)
+void sim_broadcast_certificate(struct sim_world *world, struct sim_actor *from,
+                               struct csn_bytes octets)
 {
     struct message *message = message_new(octets);
     message->is_certificate = true;

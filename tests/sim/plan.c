@@ -1,5 +1,5 @@
-/* What a seed draws: the cluster, the zones, which faults and how often; then the work and the fault episodes of the run, the
- * mending, and the wait for I7. */
+/* What a seed draws: the cluster, the zones, which faults and how often; then the work and the
+ * fault episodes of the run, the mending, and the wait for I7. */
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -14,7 +14,8 @@
 
 static void plan_zone(struct sim_random *random, unsigned index, struct csn_round_zone *ret_zone)
 {
-    static const uint32_t serials[] = {1, 2026112100, UINT32_C(0xfffffff0), UINT32_C(0x7ffffff8), 1799999990};
+    static const uint32_t serials[] = {1, 2026112100, UINT32_C(0xfffffff0), UINT32_C(0x7ffffff8),
+                                       1799999990};
     struct csn_round_zone *zone = ret_zone;
     *zone = (struct csn_round_zone){.serial_rule = (enum csn_serial_rule)sim_below(random, 3)};
     zone->zone[0] = 2;
@@ -63,17 +64,19 @@ void sim_plan_calm(uint64_t seed, struct sim_options *ret_options)
 
 /* How often a fault of one operation strikes, per million, at most. Episodes are on or off. */
 static const uint32_t chance_most[SIM_FAULT_COUNT] = {
-    [SIM_LOSS] = 300000,          [SIM_LOSS_OF_KIND] = 900000,  [SIM_DUPLICATE] = 200000,     [SIM_REORDER] = 200000,       [SIM_GARBLE] = 20000,
-    [SIM_CRASH_INSIDE] = 3000,    [SIM_COMPUTE_FAILED] = 50000, [SIM_STAGE_FAILED] = 50000,   [SIM_ROT] = 100000,
-    [SIM_FETCH_FAILED] = 300000,  [SIM_INPUT_LATE] = 400000,    [SIM_INPUT_MISSING] = 200000, [SIM_INPUT_CONFLICT] = 100000,
-    [SIM_DOCUMENT_LATE] = 500000, [SIM_ROGUE] = 300000,
+    [SIM_LOSS] = 300000,           [SIM_LOSS_OF_KIND] = 900000,  [SIM_DUPLICATE] = 200000,
+    [SIM_REORDER] = 200000,        [SIM_GARBLE] = 20000,         [SIM_CRASH_INSIDE] = 3000,
+    [SIM_COMPUTE_FAILED] = 50000,  [SIM_STAGE_FAILED] = 50000,   [SIM_ROT] = 100000,
+    [SIM_FETCH_FAILED] = 300000,   [SIM_INPUT_LATE] = 400000,    [SIM_INPUT_MISSING] = 200000,
+    [SIM_INPUT_CONFLICT] = 100000, [SIM_DOCUMENT_LATE] = 500000, [SIM_ROGUE] = 300000,
 };
 
 void sim_plan(uint64_t seed, struct sim_options *ret_options)
 {
     struct sim_random random = {sim_mix64(seed)};
     plan_base(&random, seed, ret_options);
-    ret_options->zones = sim_chance(&random, 700000) ? 1 : (unsigned)sim_between(&random, 2, SIM_ZONES_MAX);
+    ret_options->zones =
+        sim_chance(&random, 700000) ? 1 : (unsigned)sim_between(&random, 2, SIM_ZONES_MAX);
     ret_options->duration_us = sim_between(&random, 80, 240) * SIM_S;
     ret_options->episode_us = sim_between(&random, 1, 10) * SIM_S;
     ret_options->input_us = sim_between(&random, 2, 15) * SIM_S;
@@ -83,8 +86,10 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     ret_options->sign_us = sim_between(&random, 1, 800) * SIM_MS;
     ret_options->stage_us = sim_between(&random, 1, 400) * SIM_MS;
     ret_options->disk_us = sim_between(&random, 1, 60) * SIM_MS;
-    ret_options->lossy_kind = sim_chance(&random, 500000) ? CSN_STATEMENT_HELD
-                                                          : (enum csn_statement_kind)sim_below(&random, CSN_STATEMENT_PROMISE + 1);
+    ret_options->lossy_kind =
+        sim_chance(&random, 500000)
+            ? CSN_STATEMENT_HELD
+            : (enum csn_statement_kind)sim_below(&random, CSN_STATEMENT_PROMISE + 1);
     /* Few kinds at a time find more than all at once. */
     for (unsigned fault = 0; fault < SIM_FAULT_COUNT; fault++) {
         bool is_on = sim_chance(&random, 400000);
@@ -96,7 +101,8 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
 
 /* --- inputs and documents */
 
-void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone, const struct csn_input_id *id)
+void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone,
+                const struct csn_input_id *id)
 {
     struct csn_event event = {.kind = CSN_EVENT_INPUT};
     struct csn_input_id *newest = &actor->newest_input[zone];
@@ -125,7 +131,8 @@ static void arrive(struct sim_world *world, struct sim_task *task)
     sim_arrive(world, task->actor, arrival->zone, &arrival->id);
 }
 
-static void send_input(struct sim_world *world, struct sim_actor *actor, unsigned zone, const struct csn_input_id *id)
+static void send_input(struct sim_world *world, struct sim_actor *actor, unsigned zone,
+                       const struct csn_input_id *id)
 {
     struct arrival *arrival = csn_calloc(1, sizeof(*arrival));
     uint64_t delay_us = sim_delay(world, SIM_S);
@@ -163,7 +170,8 @@ static void issue_inputs(struct sim_world *world, struct sim_task *task)
     unsigned zone = (unsigned)task->number;
     if (!world->is_last_input) {
         issue_next(world, zone);
-        sim_after(world, sim_delay(world, 2 * world->options.input_us), issue_inputs, NULL, NULL)->number = zone;
+        sim_after(world, sim_delay(world, 2 * world->options.input_us), issue_inputs, NULL, NULL)
+            ->number = zone;
     }
 }
 
@@ -172,7 +180,8 @@ void sim_approve(struct sim_world *world, struct sim_actor *actor, unsigned zone
     struct csn_event event = {.kind = CSN_EVENT_DOCUMENTS, .documents = &actor->configs[zone]};
     actor->configs[zone].policy = sim_policy_id(zone, world->policy[zone]);
     actor->configs[zone].keyset = sim_keyset_id(zone, world->keyset[zone]);
-    sim_log(world, actor, "documents %u and %u of z%u", world->policy[zone], world->keyset[zone], zone);
+    sim_log(world, actor, "documents %u and %u of z%u", world->policy[zone], world->keyset[zone],
+            zone);
     if (actor->is_up) {
         sim_step(world, actor, &event);
     }
@@ -193,10 +202,12 @@ static void issue_documents(struct sim_world *world, struct sim_task *task)
     world->policy[zone] += is_policy;
     world->keyset[zone] += !is_policy;
     for (unsigned i = 0; i < world->actor_count; i++) {
-        uint64_t delay_us = sim_delay(world, SIM_S) + (sim_draw(world, SIM_DOCUMENT_LATE) ? sim_delay(world, 40 * SIM_S) : 0);
+        uint64_t delay_us = sim_delay(world, SIM_S) +
+                            (sim_draw(world, SIM_DOCUMENT_LATE) ? sim_delay(world, 40 * SIM_S) : 0);
         sim_after(world, delay_us, approve, &world->actors[i], NULL)->number = zone;
     }
-    sim_after(world, sim_delay(world, 2 * world->options.document_us), issue_documents, NULL, NULL)->number = zone;
+    sim_after(world, sim_delay(world, 2 * world->options.document_us), issue_documents, NULL, NULL)
+        ->number = zone;
 }
 
 /* --- episodes */
@@ -250,7 +261,8 @@ static void break_hsm(struct sim_world *world, enum sim_hsm_mode mode)
     sim_after(world, episode_length(world), hsm_good, actor, NULL);
 }
 
-/* One clock at a time is off by more than the rules forgive; T is the lower median, so the others go on. */
+/* One clock at a time is off by more than the rules forgive; T is the lower median, so the others
+ * go on. */
 static void clock_off(struct sim_world *world)
 {
     struct sim_actor *actor = &world->actors[world->options.seed % world->actor_count];
@@ -301,7 +313,8 @@ static void begin_episode(struct sim_world *world, enum sim_fault fault)
         crash(world, any_site(world));
         break;
     case SIM_CRASH_LEADER:
-        crash(world, &world->actors[world->options.sites + sim_below(&world->random, world->options.coordinators)]);
+        crash(world, &world->actors[world->options.sites +
+                                    sim_below(&world->random, world->options.coordinators)]);
         break;
     case SIM_DISK_SLOW:
         slow_disk(world);
@@ -331,9 +344,10 @@ static void begin_episode(struct sim_world *world, enum sim_fault fault)
 
 static void episodes(struct sim_world *world, struct sim_task *task)
 {
-    static const enum sim_fault kinds[] = {SIM_CUT,        SIM_ISOLATE,   SIM_CRASH_NODE, SIM_CRASH_LEADER,
-                                           SIM_DISK_SLOW,  SIM_CLOCK_STEP, SIM_CLOCK_OFF, SIM_HSM_SLOW,
-                                           SIM_HSM_DEAD,   SIM_HSM_WRONG, SIM_DIVERGED};
+    static const enum sim_fault kinds[] = {SIM_CUT,          SIM_ISOLATE,   SIM_CRASH_NODE,
+                                           SIM_CRASH_LEADER, SIM_DISK_SLOW, SIM_CLOCK_STEP,
+                                           SIM_CLOCK_OFF,    SIM_HSM_SLOW,  SIM_HSM_DEAD,
+                                           SIM_HSM_WRONG,    SIM_DIVERGED};
     (void)task;
     if (!world->is_faulty) {
         return;
@@ -359,7 +373,9 @@ void sim_begin(struct sim_world *world)
             sim_after(world, sim_delay(world, SIM_S), issue_inputs, NULL, NULL)->number = zone;
         }
         if (world->options.document_us > 0) {
-            sim_after(world, sim_delay(world, world->options.document_us), issue_documents, NULL, NULL)->number = zone;
+            sim_after(world, sim_delay(world, world->options.document_us), issue_documents, NULL,
+                      NULL)
+                ->number = zone;
         }
     }
     if (world->options.episode_us > 0) {
@@ -399,10 +415,13 @@ static bool is_reached(const struct sim_world *world, const struct goal *goals)
 {
     for (unsigned zone = 0; zone < world->options.zones; zone++) {
         for (unsigned i = 0; i < world->options.sites; i++) {
-            const struct sim_served *served = sim_checker_served(world->checker, &world->actors[i], zone);
-            bool is_fresh = served->is_set && served->input_generation == world->inputs[zone].generation &&
+            const struct sim_served *served =
+                sim_checker_served(world->checker, &world->actors[i], zone);
+            bool is_fresh = served->is_set &&
+                            served->input_generation == world->inputs[zone].generation &&
                             served->input_serial == world->inputs[zone].serial &&
-                            (!goals[zone].has_certified || memcmp(served->round, goals[zone].round, SIM_ROUND_SIZE) > 0);
+                            (!goals[zone].has_certified ||
+                             memcmp(served->round, goals[zone].round, SIM_ROUND_SIZE) > 0);
             if (!is_fresh) {
                 return false;
             }
@@ -417,15 +436,18 @@ static void log_row(struct sim_world *world, const struct sim_actor *actor, unsi
     csn_node_get_zone(actor->node, index, sim_now(world, actor), &zone);
     const struct csn_row *row = &zone.row;
     sim_log(world, actor,
-            "z%u: work %s, adopt %s, refusal %u; floor %llu.%u serial %u input %u T %llu policy %u key set %u; newest %llu.%u;"
+            "z%u: work %s, adopt %s, refusal %u; floor %llu.%u serial %u input %u T %llu policy %u "
+            "key set %u; newest %llu.%u;"
             " released %llu.%u; hsm %u diverged %u, %u inputs from %u, %u holds; clock %llu",
-            index, csn_work_text(zone.work), csn_adopt_text(zone.adopt), zone.refusal.is_set ? zone.refusal.test : 0,
-            (unsigned long long)row->floor.round.term.counter, row->floor.round.seq, row->floor.serial, row->floor.input.serial,
-            (unsigned long long)row->floor.time_s, row->floor.policy.number, row->floor.keyset.number,
+            index, csn_work_text(zone.work), csn_adopt_text(zone.adopt),
+            zone.refusal.is_set ? zone.refusal.test : 0,
+            (unsigned long long)row->floor.round.term.counter, row->floor.round.seq,
+            row->floor.serial, row->floor.input.serial, (unsigned long long)row->floor.time_s,
+            row->floor.policy.number, row->floor.keyset.number,
             (unsigned long long)row->newest.round.term.counter, row->newest.round.seq,
-            (unsigned long long)row->released.round.term.counter, row->released.round.seq, row->hsm, row->diverged,
-            row->input_count, row->input_count > 0 ? row->inputs[0].serial : 0, row->hold_count,
-            (unsigned long long)sim_now(world, actor).wall_s);
+            (unsigned long long)row->released.round.term.counter, row->released.round.seq, row->hsm,
+            row->diverged, row->input_count, row->input_count > 0 ? row->inputs[0].serial : 0,
+            row->hold_count, (unsigned long long)sim_now(world, actor).wall_s);
 }
 
 static void log_leader(struct sim_world *world, const struct sim_actor *actor, unsigned index)
@@ -434,9 +456,10 @@ static void log_leader(struct sim_world *world, const struct sim_actor *actor, u
     struct csn_leader_zone_status zone;
     csn_leader_get_status(actor->leader, sim_now(world, actor), &status);
     csn_leader_get_zone(actor->leader, index, &zone);
-    sim_log(world, actor, "z%u: %s term %llu, %u reporting, newest %llu.%u, last end %s", index, csn_leader_text(status.state),
-            (unsigned long long)status.term.counter, status.reporting, (unsigned long long)zone.newest.term.counter,
-            zone.newest.seq, zone.has_ended ? csn_round_end_text(zone.last_end) : "none");
+    sim_log(world, actor, "z%u: %s term %llu, %u reporting, newest %llu.%u, last end %s", index,
+            csn_leader_text(status.state), (unsigned long long)status.term.counter,
+            status.reporting, (unsigned long long)zone.newest.term.counter, zone.newest.seq,
+            zone.has_ended ? csn_round_end_text(zone.last_end) : "none");
 }
 
 static void report_stuck(struct sim_world *world)
@@ -498,7 +521,8 @@ bool sim_run(struct sim_world *world)
 
 static void spoil_serial(struct sim_random *random, struct csn_proposal *proposal)
 {
-    static const uint32_t steps[] = {UINT32_MAX, UINT32_MAX - 2, 1, 3, 100, UINT32_C(1) << 30, UINT32_C(0x80000000), 1 << 20};
+    static const uint32_t steps[] = {UINT32_MAX,        UINT32_MAX - 2,       1,      3, 100,
+                                     UINT32_C(1) << 30, UINT32_C(0x80000000), 1 << 20};
     proposal->serial += steps[sim_below(random, sizeof(steps) / sizeof(steps[0]))];
 }
 
@@ -507,7 +531,8 @@ static void spoil_time(struct sim_random *random, struct csn_proposal *proposal)
     static const int32_t steps[] = {-1, 1, -10, 20, 50, 70, 500, -200, -5000};
     int32_t step = steps[sim_below(random, sizeof(steps) / sizeof(steps[0]))];
     proposal->time_s += (uint64_t)(int64_t)step;
-    proposal->schedule_s = proposal->schedule_s > proposal->time_s ? proposal->time_s : proposal->schedule_s;
+    proposal->schedule_s =
+        proposal->schedule_s > proposal->time_s ? proposal->time_s : proposal->schedule_s;
 }
 
 static void spoil_authors(struct sim_random *random, struct csn_proposal *proposal)
@@ -526,11 +551,13 @@ static void spoil_input(struct sim_world *world, struct csn_proposal *proposal)
 {
     unsigned zone = sim_zone_index(world, proposal->zone);
     uint32_t serial = proposal->input.serial + (uint32_t)sim_below(&world->random, 9) - 6;
-    unsigned variant = (unsigned)sim_below(&world->random, 2) * (unsigned)sim_between(&world->random, 1, world->options.sites);
+    unsigned variant = (unsigned)sim_below(&world->random, 2) *
+                       (unsigned)sim_between(&world->random, 1, world->options.sites);
     proposal->input = sim_input_id(zone, proposal->input.generation, serial, variant);
 }
 
-static void spoil_document(struct sim_random *random, struct csn_version_id *version, unsigned zone, bool is_policy)
+static void spoil_document(struct sim_random *random, struct csn_version_id *version, unsigned zone,
+                           bool is_policy)
 {
     uint32_t number = version->number + (uint32_t)sim_below(random, 4) - 2;
     *version = is_policy ? sim_policy_id(zone, number) : sim_keyset_id(zone, number);
@@ -541,7 +568,8 @@ static void spoil_document(struct sim_random *random, struct csn_version_id *ver
 static void spoil_round(struct sim_random *random, struct csn_proposal *proposal)
 {
     uint32_t back = (uint32_t)sim_below(random, 3);
-    proposal->round.seq = proposal->round.seq > back ? proposal->round.seq - back : proposal->round.seq;
+    proposal->round.seq =
+        proposal->round.seq > back ? proposal->round.seq - back : proposal->round.seq;
     proposal->schedule_s = sim_chance(random, 500000) ? proposal->time_s + 1 : proposal->schedule_s;
 }
 
@@ -598,7 +626,8 @@ static void spoil(struct sim_world *world, struct csn_proposal *proposal)
     }
 }
 
-bool sim_rogue(struct sim_world *world, const struct sim_actor *from, struct csn_bytes body, struct csn_buf *ret_body)
+bool sim_rogue(struct sim_world *world, const struct sim_actor *from, struct csn_bytes body,
+               struct csn_buf *ret_body)
 {
     struct csn_body_proposal decoded;
     (void)from;

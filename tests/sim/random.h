@@ -1,4 +1,5 @@
-/* random.h: the simulator's only source of chance: SplitMix64 from one 64-bit seed, so that a seed is a whole run. */
+/* random.h: the simulator's only source of chance: SplitMix64 from one 64-bit seed, so that a seed
+ * is a whole run. */
 #ifndef SIM_RANDOM_H
 #define SIM_RANDOM_H
 

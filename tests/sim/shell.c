@@ -22,7 +22,8 @@ static void cover(struct sim_world *world, const struct csn_trace *trace)
     }
 }
 
-static void log_trace(struct sim_world *world, const struct sim_actor *actor, const struct csn_effect *effect)
+static void log_trace(struct sim_world *world, const struct sim_actor *actor,
+                      const struct csn_effect *effect)
 {
     const struct csn_trace *trace = &effect->trace;
     char text[17];
@@ -42,16 +43,20 @@ static void log_trace(struct sim_world *world, const struct sim_actor *actor, co
         words = csn_leader_text((enum csn_leader_state)trace->to);
     }
     sim_log(world, actor, "%s %.2s round %llu.%u.%u %s number %llu site %u %s",
-            csn_trace_text((enum csn_trace_kind)trace->what), effect->zone[0] ? (const char *)effect->zone + 1 : "-",
-            (unsigned long long)trace->round.term.counter, trace->round.term.coordinator, trace->round.seq,
-            sim_hex(trace->digest.octets, text), (unsigned long long)trace->number, trace->site, words);
+            csn_trace_text((enum csn_trace_kind)trace->what),
+            effect->zone[0] ? (const char *)effect->zone + 1 : "-",
+            (unsigned long long)trace->round.term.counter, trace->round.term.coordinator,
+            trace->round.seq, sim_hex(trace->digest.octets, text),
+            (unsigned long long)trace->number, trace->site, words);
 }
 
-static void log_effect(struct sim_world *world, const struct sim_actor *actor, const struct csn_effect *effect)
+static void log_effect(struct sim_world *world, const struct sim_actor *actor,
+                       const struct csn_effect *effect)
 {
     static const char *const names[CSN_EFFECT_COUNT + 1] = {
-        "COMPUTE", "SIGN", "PROVE", "FETCH", "STAGE", "RELEASE", "CANCEL", "PERSIST",
-        "SEND", "CERTIFICATE", "SERVE", "DELETE_VERSION", "DELETE_INPUT", "TRACE", "COUNT"};
+        "COMPUTE", "SIGN",           "PROVE",        "FETCH", "STAGE",
+        "RELEASE", "CANCEL",         "PERSIST",      "SEND",  "CERTIFICATE",
+        "SERVE",   "DELETE_VERSION", "DELETE_INPUT", "TRACE", "COUNT"};
     if (world->trace == NULL) {
         return;
     }
@@ -64,13 +69,15 @@ static void log_effect(struct sim_world *world, const struct sim_actor *actor, c
         sim_log(world, actor, "PERSIST %llu%s", (unsigned long long)effect->persist.id,
                 effect->persist.second.key.data != NULL ? " vote" : "");
     } else if (effect->kind == CSN_EFFECT_FETCH) {
-        sim_log(world, actor, "FETCH %d corr %llu", (int)effect->fetch.object, (unsigned long long)effect->corr);
+        sim_log(world, actor, "FETCH %d corr %llu", (int)effect->fetch.object,
+                (unsigned long long)effect->corr);
     } else if (effect->kind == CSN_EFFECT_COUNT) {
         sim_log(world, actor, "count %s", csn_count_text((enum csn_count_reason)effect->count));
     } else if (effect->kind == CSN_EFFECT_TRACE) {
         log_trace(world, actor, effect);
     } else {
-        sim_log(world, actor, "%s corr %llu", names[effect->kind], (unsigned long long)effect->corr);
+        sim_log(world, actor, "%s corr %llu", names[effect->kind],
+                (unsigned long long)effect->corr);
     }
 }
 
@@ -83,15 +90,18 @@ static void hash_effect(struct sim_world *world, const struct csn_effect *effect
         sim_mix(&world->hash, effect->certificate.data, effect->certificate.size);
     } else if (effect->kind == CSN_EFFECT_PERSIST) {
         for (size_t i = 0; i < effect->persist.write_count; i++) {
-            sim_mix(&world->hash, effect->persist.writes[i].value.data, effect->persist.writes[i].value.size);
+            sim_mix(&world->hash, effect->persist.writes[i].value.data,
+                    effect->persist.writes[i].value.size);
         }
     } else if (effect->kind == CSN_EFFECT_TRACE) {
-        sim_mix_u64(&world->hash, (uint64_t)effect->trace.what << 16 | (uint64_t)effect->trace.from << 8 | effect->trace.to);
+        sim_mix_u64(&world->hash, (uint64_t)effect->trace.what << 16 |
+                                      (uint64_t)effect->trace.from << 8 | effect->trace.to);
         sim_mix_u64(&world->hash, effect->trace.number);
     }
 }
 
-static void execute(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
+static void execute(struct sim_world *world, struct sim_actor *actor,
+                    const struct csn_effect *effect)
 {
     unsigned zone = sim_zone_index(world, effect->zone);
     switch (effect->kind) {
@@ -113,7 +123,8 @@ static void execute(struct sim_world *world, struct sim_actor *actor, const stru
     case CSN_EFFECT_RELEASE:
         sim_release(world, actor, effect);
         break;
-    case CSN_EFFECT_CANCEL: /* completions of cancelled corrs come all the same: the machine must drop them */
+    case CSN_EFFECT_CANCEL: /* completions of cancelled corrs come all the same: the machine must
+                               drop them */
     case CSN_EFFECT_COUNT:
         break;
     case CSN_EFFECT_PERSIST:
@@ -144,7 +155,8 @@ static void execute(struct sim_world *world, struct sim_actor *actor, const stru
     }
 }
 
-static void hash_event(struct sim_world *world, const struct sim_actor *actor, const struct csn_event *event)
+static void hash_event(struct sim_world *world, const struct sim_actor *actor,
+                       const struct csn_event *event)
 {
     sim_mix_u64(&world->hash, world->now_us);
     sim_mix_u64(&world->hash, (uint64_t)actor->index << 32 | (uint32_t)event->kind);

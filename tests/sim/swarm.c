@@ -2,8 +2,9 @@
  *
  *   swarm [--first N] [--count N] [--kept FILE] [--seed N [--trace]] [--hunt]
  *
- * --kept: seeds that failed once, one a line (# begins a comment), run first. --hunt: success is a violation found, as the
- * mutants want it. Exit 0: all good (or found); 1: not; 2: wrong arguments. */
+ * --kept: seeds that failed once, one a line (# begins a comment), run first. --hunt: success is a
+ * violation found, as the mutants want it. Exit 0: all good (or found); 1: not; 2: wrong arguments.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,7 +25,8 @@ struct arguments {
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: swarm [--first N] [--count N] [--kept FILE] [--seed N [--trace]] [--hunt]\n");
+    fprintf(stderr,
+            "usage: swarm [--first N] [--count N] [--kept FILE] [--seed N [--trace]] [--hunt]\n");
     return 2;
 }
 
@@ -96,17 +98,20 @@ static void run_again(struct swarm *swarm, uint64_t seed, uint64_t hash)
     struct result again = run_seed(seed, NULL, &unused);
     if (again.hash != hash) {
         swarm->failed_count++;
-        printf("seed %" PRIu64 ": run twice, two trace hashes: %016" PRIx64 " and %016" PRIx64 "\n", seed, hash, again.hash);
+        printf("seed %" PRIu64 ": run twice, two trace hashes: %016" PRIx64 " and %016" PRIx64 "\n",
+               seed, hash, again.hash);
     }
 }
 
 static void run(struct swarm *swarm, uint64_t seed)
 {
-    struct result result = run_seed(seed, swarm->arguments.is_traced ? stdout : NULL, &swarm->stats);
+    struct result result =
+        run_seed(seed, swarm->arguments.is_traced ? stdout : NULL, &swarm->stats);
     swarm->run_count++;
     if (!result.is_good) {
         swarm->failed_count++;
-        printf("seed %" PRIu64 ": %s\n    again: %s --seed %" PRIu64 " --trace\n", seed, result.failure, swarm->program, seed);
+        printf("seed %" PRIu64 ": %s\n    again: %s --seed %" PRIu64 " --trace\n", seed,
+               result.failure, swarm->program, seed);
     }
     if (seed % TWICE_EVERY == 0 && !swarm->arguments.is_hunt) {
         run_again(swarm, seed, result.hash);
@@ -156,7 +161,8 @@ static void print_faults(const struct sim_stats *stats)
 {
     printf("faults injected:\n");
     for (unsigned fault = 0; fault < SIM_FAULT_COUNT; fault++) {
-        printf("  %10" PRIu64 "  %s\n", stats->faults[fault], sim_fault_text((enum sim_fault)fault));
+        printf("  %10" PRIu64 "  %s\n", stats->faults[fault],
+               sim_fault_text((enum sim_fault)fault));
     }
 }
 
@@ -177,8 +183,10 @@ static void print_refusals(const struct sim_stats *stats)
 
 static void print_coverage(const struct sim_stats *stats)
 {
-    printf("state edges taken: work %u, adoption %u, leader %u\n", count_edges(&stats->work[0][0], SIM_WORK_STATES),
-           count_edges(&stats->adopt[0][0], SIM_ADOPT_STATES), count_edges(&stats->leader[0][0], SIM_LEADER_STATES));
+    printf("state edges taken: work %u, adoption %u, leader %u\n",
+           count_edges(&stats->work[0][0], SIM_WORK_STATES),
+           count_edges(&stats->adopt[0][0], SIM_ADOPT_STATES),
+           count_edges(&stats->leader[0][0], SIM_LEADER_STATES));
     printf("ends of rounds:");
 #define PRINT_END(name, text) printf(" %s %" PRIu64 ";", text, stats->ends[CSN_ROUND_END_##name]);
     CSN_ROUND_ENDS(PRINT_END)
@@ -192,10 +200,11 @@ static void print_stats(const struct swarm *swarm)
     print_faults(stats);
     print_refusals(stats);
     print_coverage(stats);
-    printf("%" PRIu64 " seeds, %.1f simulated hours, %" PRIu64 " steps, %" PRIu64 " messages, %" PRIu64
-           " versions certified, %" PRIu64 " times served, slowest recovery %.1f s\n",
-           swarm->run_count, (double)stats->virtual_us / 3600e6, stats->steps, stats->messages, stats->certified, stats->served,
-           (double)stats->settle_us_max / 1e6);
+    printf("%" PRIu64 " seeds, %.1f simulated hours, %" PRIu64 " steps, %" PRIu64
+           " messages, %" PRIu64 " versions certified, %" PRIu64
+           " times served, slowest recovery %.1f s\n",
+           swarm->run_count, (double)stats->virtual_us / 3600e6, stats->steps, stats->messages,
+           stats->certified, stats->served, (double)stats->settle_us_max / 1e6);
 }
 
 /* A kind that never struck tests nothing. */
@@ -213,7 +222,8 @@ static int conclude(struct swarm *swarm)
 {
     if (swarm->arguments.is_hunt) {
         printf(swarm->failed_count > 0 ? "found after %" PRIu64 " seeds\n"
-                                       : "not found in %" PRIu64 " seeds: does the patch still apply?\n",
+                                       : "not found in %" PRIu64
+                                         " seeds: does the patch still apply?\n",
                swarm->run_count);
         return swarm->failed_count > 0 ? 0 : 1;
     }

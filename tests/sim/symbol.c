@@ -27,7 +27,8 @@ void sim_mix(struct sim_mixer *mixer, const void *data, size_t size)
 
 void sim_mix_u64(struct sim_mixer *mixer, uint64_t value)
 {
-    mixer->state = sim_mix64(mixer->state + UINT64_C(0x9e3779b97f4a7c15)) ^ sim_mix64(value ^ UINT64_C(0x5851f42d4c957f2d));
+    mixer->state = sim_mix64(mixer->state + UINT64_C(0x9e3779b97f4a7c15)) ^
+                   sim_mix64(value ^ UINT64_C(0x5851f42d4c957f2d));
 }
 
 void sim_mix_digest(struct sim_mixer *mixer, const struct csn_digest *digest)
@@ -59,7 +60,8 @@ struct csn_digest sim_symbol(const char *word, uint64_t a, uint64_t b, uint64_t 
     return sim_mixed(&mixer);
 }
 
-void sim_sign(const uint8_t key[CSN_ED25519_SIZE], struct csn_bytes message, uint8_t ret_signature[CSN_SIGNATURE_SIZE])
+void sim_sign(const uint8_t key[CSN_ED25519_SIZE], struct csn_bytes message,
+              uint8_t ret_signature[CSN_SIGNATURE_SIZE])
 {
     struct sim_mixer mixer = sim_mixer("mac");
     sim_mix(&mixer, key, CSN_ED25519_SIZE);

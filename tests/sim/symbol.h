@@ -1,5 +1,5 @@
-/* symbol.h: symbols in place of bytes: a digest of anything, and a cheap MAC in place of Ed25519. Nobody attacks them here; they
- * only have to differ where their arguments differ. */
+/* symbol.h: symbols in place of bytes: a digest of anything, and a cheap MAC in place of Ed25519.
+ * Nobody attacks them here; they only have to differ where their arguments differ. */
 #ifndef SIM_SYMBOL_H
 #define SIM_SYMBOL_H
 
@@ -17,7 +17,8 @@ struct csn_digest sim_mixed(const struct sim_mixer *mixer);
 /* One (word, a, b, c) is one digest. */
 struct csn_digest sim_symbol(const char *word, uint64_t a, uint64_t b, uint64_t c);
 
-void sim_sign(const uint8_t key[CSN_ED25519_SIZE], struct csn_bytes message, uint8_t ret_signature[CSN_SIGNATURE_SIZE]);
+void sim_sign(const uint8_t key[CSN_ED25519_SIZE], struct csn_bytes message,
+              uint8_t ret_signature[CSN_SIGNATURE_SIZE]);
 csn_verify_fn sim_verify; /* `arg` is not used */
 
 #endif

@@ -68,17 +68,21 @@ static void task_free(struct sim_task *take_task)
     free(take_task);
 }
 
-struct sim_task *sim_after(struct sim_world *world, uint64_t delay_us, sim_task_fn *run, struct sim_actor *actor, void *take_data)
+struct sim_task *sim_after(struct sim_world *world, uint64_t delay_us, sim_task_fn *run,
+                           struct sim_actor *actor, void *take_data)
 {
     struct sim_task *task = csn_calloc(1, sizeof(*task));
-    *task = (struct sim_task){
-        .at_us = world->now_us + delay_us, .order = ++world->task_order, .run = run, .actor = actor, .data = take_data};
+    *task = (struct sim_task){.at_us = world->now_us + delay_us,
+                              .order = ++world->task_order,
+                              .run = run,
+                              .actor = actor,
+                              .data = take_data};
     push(world, task);
     return task;
 }
 
-struct sim_task *sim_after_alive(struct sim_world *world, uint64_t delay_us, sim_task_fn *run, struct sim_actor *actor,
-                                 void *take_data)
+struct sim_task *sim_after_alive(struct sim_world *world, uint64_t delay_us, sim_task_fn *run,
+                                 struct sim_actor *actor, void *take_data)
 {
     struct sim_task *task = sim_after(world, delay_us, run, actor, take_data);
     task->life = actor->life;
@@ -129,7 +133,8 @@ void sim_log(struct sim_world *world, const struct sim_actor *actor, const char 
     }
     fprintf(world->trace, "%10.4f ", (double)world->now_us / (double)SIM_S);
     if (actor != NULL) {
-        fprintf(world->trace, "%s%u.%u ", actor->is_node ? "site" : "coord", actor->number, actor->life);
+        fprintf(world->trace, "%s%u.%u ", actor->is_node ? "site" : "coord", actor->number,
+                actor->life);
     }
     va_start(arguments, format);
     vfprintf(world->trace, format, arguments);
@@ -176,7 +181,8 @@ static void add_all(uint64_t *sum, const uint64_t *more, size_t count)
 
 void sim_stats_add(struct sim_stats *stats, const struct sim_stats *more)
 {
-    uint64_t settle_us = more->settle_us_max > stats->settle_us_max ? more->settle_us_max : stats->settle_us_max;
+    uint64_t settle_us =
+        more->settle_us_max > stats->settle_us_max ? more->settle_us_max : stats->settle_us_max;
     _Static_assert(sizeof(*stats) % sizeof(uint64_t) == 0, "all fields are counters");
     add_all((uint64_t *)stats, (const uint64_t *)more, sizeof(*stats) / sizeof(uint64_t));
     stats->settle_us_max = settle_us;
@@ -191,7 +197,9 @@ struct sim_actor *sim_site(struct sim_world *world, uint16_t site)
 
 struct sim_actor *sim_coordinator(struct sim_world *world, uint16_t number)
 {
-    return number >= 1 && number <= world->options.coordinators ? &world->actors[world->options.sites + number - 1] : NULL;
+    return number >= 1 && number <= world->options.coordinators
+               ? &world->actors[world->options.sites + number - 1]
+               : NULL;
 }
 
 unsigned sim_zone_index(const struct sim_world *world, const uint8_t *zone)
@@ -206,7 +214,8 @@ unsigned sim_zone_index(const struct sim_world *world, const uint8_t *zone)
 struct csn_now sim_now(const struct sim_world *world, const struct sim_actor *actor)
 {
     int64_t drift_us = (int64_t)(world->now_us / SIM_S) * actor->clock_drift_ppm;
-    int64_t wall_us = (int64_t)(EPOCH_S * SIM_S + world->now_us) + drift_us + actor->clock_offset_s * (int64_t)SIM_S;
+    int64_t wall_us = (int64_t)(EPOCH_S * SIM_S + world->now_us) + drift_us +
+                      actor->clock_offset_s * (int64_t)SIM_S;
     return (struct csn_now){
         .wall_s = (uint64_t)wall_us / SIM_S,
         .mono_ms = actor->mono_base_ms + (world->now_us - actor->booted_us) / SIM_MS,
@@ -230,7 +239,8 @@ static struct csn_record_pair *pairs_of(const struct sim_records *records)
 {
     struct csn_record_pair *pairs = csn_calloc(records->count + 1, sizeof(*pairs));
     for (size_t i = 0; i < records->count; i++) {
-        pairs[i] = (struct csn_record_pair){csn_buf_view(&records->items[i].key), csn_buf_view(&records->items[i].value)};
+        pairs[i] = (struct csn_record_pair){csn_buf_view(&records->items[i].key),
+                                            csn_buf_view(&records->items[i].value)};
     }
     return pairs;
 }
@@ -239,8 +249,9 @@ static struct csn_version_name *names_of(const struct sim_world *world, const st
 {
     struct csn_version_name *names = csn_calloc(disk->version_count + 1, sizeof(*names));
     for (size_t i = 0; i < disk->version_count; i++) {
-        names[i] = (struct csn_version_name){.zone = world->options.zone[disk->versions[i].zone].zone,
-                                             .full_root = disk->versions[i].full_root};
+        names[i] =
+            (struct csn_version_name){.zone = world->options.zone[disk->versions[i].zone].zone,
+                                      .full_root = disk->versions[i].full_root};
     }
     return names;
 }
@@ -269,7 +280,8 @@ static void tell_documents(struct sim_world *world, struct sim_actor *actor, uns
     struct csn_round_zone older = actor->configs[zone];
     unsigned life = actor->life;
     for (unsigned i = 1; i < CSN_DOCUMENTS_KEPT && actor->is_up && actor->life == life; i++) {
-        uint32_t policy = actor->configs[zone].policy.number, keyset = actor->configs[zone].keyset.number;
+        uint32_t policy = actor->configs[zone].policy.number,
+                 keyset = actor->configs[zone].keyset.number;
         older.policy = sim_policy_id(zone, policy > i ? policy - i : 1);
         older.keyset = sim_keyset_id(zone, keyset > i ? keyset - i : 1);
         struct csn_event event = {.kind = CSN_EVENT_DOCUMENTS, .documents = &older};
@@ -287,7 +299,8 @@ static void tell_hsm(struct sim_world *world, struct sim_actor *actor, unsigned 
 
 static void start_node(struct sim_world *world, struct sim_actor *actor)
 {
-    struct csn_record_pair *records = pairs_of(&actor->disk.records), *seconds = pairs_of(&actor->disk.seconds);
+    struct csn_record_pair *records = pairs_of(&actor->disk.records),
+                           *seconds = pairs_of(&actor->disk.seconds);
     struct csn_version_name *versions = names_of(world, &actor->disk);
     struct csn_event event = {.kind = CSN_EVENT_START};
     unsigned life = actor->life;
@@ -297,7 +310,8 @@ static void start_node(struct sim_world *world, struct sim_actor *actor)
     event.start.second_count = actor->disk.seconds.count;
     event.start.versions = versions;
     event.start.version_count = actor->disk.version_count;
-    actor->node = csn_node_new(&world->cluster, actor->number, actor->configs, world->options.zones);
+    actor->node =
+        csn_node_new(&world->cluster, actor->number, actor->configs, world->options.zones);
     sim_checker_started(world->checker, actor);
     sim_step(world, actor, &event);
     for (unsigned zone = 0; zone < world->options.zones; zone++) {
@@ -319,7 +333,8 @@ static void start_node(struct sim_world *world, struct sim_actor *actor)
 static void start_leader(struct sim_world *world, struct sim_actor *actor)
 {
     struct csn_event event = {.kind = CSN_EVENT_START};
-    actor->leader = csn_leader_new(&world->cluster, actor->number, actor->configs, world->options.zones);
+    actor->leader =
+        csn_leader_new(&world->cluster, actor->number, actor->configs, world->options.zones);
     sim_step(world, actor, &event);
 }
 
@@ -412,7 +427,8 @@ static void make_links(struct sim_world *world)
 {
     for (unsigned i = 0; i < world->actor_count; i++) {
         for (unsigned k = 0; k < world->actor_count; k++) {
-            world->links[i][k].latency_us = sim_between(&world->random, 200, world->options.latency_us);
+            world->links[i][k].latency_us =
+                sim_between(&world->random, 200, world->options.latency_us);
             world->links[i][k].jitter_us = 1 + world->links[i][k].latency_us / 4;
         }
     }

@@ -1,11 +1,13 @@
-/* world.h: a cluster in one process under virtual time: N sites and M coordinators that run the production step code, and the
- * world around them: links, disks, HSMs, sources of zones, clocks. Everything that happens is drawn from one seed, so a seed is a
- * run; the trace hash says whether two runs were the same.
+/* world.h: a cluster in one process under virtual time: N sites and M coordinators that run the
+ * production step code, and the world around them: links, disks, HSMs, sources of zones, clocks.
+ * Everything that happens is drawn from one seed, so a seed is a run; the trace hash says whether
+ * two runs were the same.
  *
  *   world.c    time, queue, life and death of actors     network.c  links
- *   shell.c    a step and its effects, in order          disk.c     records, second copies, versions, inputs, shares
- *   zones.c    symbolic zones and HSMs: jobs of a round   fetch.c    bulk requests
- *   plan.c     what a seed draws; the work; the faults   checker.c  I1-I6, with code of its own
+ *   shell.c    a step and its effects, in order          disk.c     records, second copies,
+ * versions, inputs, shares zones.c    symbolic zones and HSMs: jobs of a round   fetch.c    bulk
+ * requests plan.c     what a seed draws; the work; the faults   checker.c  I1-I6, with code of its
+ * own
  *
  * One thread. A fault that a run injects is counted by its kind. */
 #ifndef SIM_WORLD_H
@@ -64,7 +66,7 @@ enum sim_fault {
 #define SIM_FAULT_ENUM(name, text) SIM_##name,
     SIM_FAULTS(SIM_FAULT_ENUM)
 #undef SIM_FAULT_ENUM
-    SIM_FAULT_COUNT,
+        SIM_FAULT_COUNT,
 };
 const char *sim_fault_text(enum sim_fault fault);
 
@@ -85,10 +87,11 @@ struct sim_task {
     void *data; /* owns, one block; NULL: none */
 };
 /* Runs after `delay_us`. */
-struct sim_task *sim_after(struct sim_world *world, uint64_t delay_us, sim_task_fn *run, struct sim_actor *actor, void *take_data);
+struct sim_task *sim_after(struct sim_world *world, uint64_t delay_us, sim_task_fn *run,
+                           struct sim_actor *actor, void *take_data);
 /* As after, but only in this life of the actor. */
-struct sim_task *sim_after_alive(struct sim_world *world, uint64_t delay_us, sim_task_fn *run, struct sim_actor *actor,
-                                 void *take_data);
+struct sim_task *sim_after_alive(struct sim_world *world, uint64_t delay_us, sim_task_fn *run,
+                                 struct sim_actor *actor, void *take_data);
 
 /* --- disks */
 
@@ -119,7 +122,8 @@ struct sim_share {
     struct csn_digest b;
     bool is_good;
 };
-#define SIM_SHARES_MAX 256 /* kept at a site; the oldest go: far more than a run's rounds that matter */
+#define SIM_SHARES_MAX                                                                             \
+    256 /* kept at a site; the oldest go: far more than a run's rounds that matter */
 struct sim_disk {
     struct sim_records records, seconds;
     struct sim_version *versions; /* owns */
@@ -133,13 +137,18 @@ struct sim_disk {
 struct csn_bytes sim_records_get(const struct sim_records *records, struct csn_bytes key);
 /* value.data NULL: deleted. */
 void sim_records_put(struct sim_records *records, struct csn_bytes key, struct csn_bytes value);
-struct sim_version *sim_disk_version(const struct sim_disk *disk, unsigned zone, const struct csn_digest *full_root);
+struct sim_version *sim_disk_version(const struct sim_disk *disk, unsigned zone,
+                                     const struct csn_digest *full_root);
 void sim_disk_put_version(struct sim_disk *disk, const struct sim_version *version);
-void sim_disk_delete_version(struct sim_disk *disk, unsigned zone, const struct csn_digest *full_root);
-struct sim_input *sim_disk_input(const struct sim_disk *disk, unsigned zone, const struct csn_digest *prepared);
-void sim_disk_put_input(struct sim_disk *disk, unsigned zone, const struct csn_input_id *id, bool is_confirmed);
+void sim_disk_delete_version(struct sim_disk *disk, unsigned zone,
+                             const struct csn_digest *full_root);
+struct sim_input *sim_disk_input(const struct sim_disk *disk, unsigned zone,
+                                 const struct csn_digest *prepared);
+void sim_disk_put_input(struct sim_disk *disk, unsigned zone, const struct csn_input_id *id,
+                        bool is_confirmed);
 void sim_disk_delete_input(struct sim_disk *disk, unsigned zone, const struct csn_digest *prepared);
-struct sim_share *sim_disk_share(const struct sim_disk *disk, const struct csn_digest *hash, uint16_t author);
+struct sim_share *sim_disk_share(const struct sim_disk *disk, const struct csn_digest *hash,
+                                 uint16_t author);
 void sim_disk_put_share(struct sim_disk *disk, const struct sim_share *share);
 void sim_disk_copy(struct sim_disk *ret_disk, const struct sim_disk *disk);
 void sim_disk_fini(struct sim_disk *disk);
@@ -173,7 +182,8 @@ struct sim_actor {
     /* durable */
     struct csn_round_zone configs[SIM_ZONES_MAX]; /* newest documents approved here */
     struct sim_disk disk;
-    struct csn_input_id newest_input[SIM_ZONES_MAX]; /* from the own source: the gates park what is not newer */
+    struct csn_input_id
+        newest_input[SIM_ZONES_MAX]; /* from the own source: the gates park what is not newer */
 
     struct sim_persist *persists; /* owns; FIFO */
     size_t persist_count;
@@ -182,7 +192,7 @@ struct sim_actor {
     uint32_t disk_factor;   /* 1: as fast as ever */
 
     enum sim_hsm_mode hsm;
-    unsigned diverged;       /* 0: computes as all do */
+    unsigned diverged;          /* 0: computes as all do */
     enum sim_hsm_mode hsm_seen; /* by the last canary */
     struct sim_computed {
         struct csn_digest hash;
@@ -200,15 +210,16 @@ struct sim_link {
 struct sim_options {
     uint64_t seed;
     unsigned sites, coordinators, zones, quorum;
-    uint64_t duration_us;        /* of the faults */
-    uint64_t settle_us;          /* then all must be well within */
-    uint64_t episode_us;         /* mean pause between two episodes; 0: none */
-    uint64_t input_us;           /* mean pause between two inputs of a zone; 0: none */
-    uint64_t document_us;        /* of documents; 0: none */
-    uint32_t chance[SIM_FAULT_COUNT]; /* per million: of an operation, or 1000000 where an episode is enabled */
+    uint64_t duration_us;             /* of the faults */
+    uint64_t settle_us;               /* then all must be well within */
+    uint64_t episode_us;              /* mean pause between two episodes; 0: none */
+    uint64_t input_us;                /* mean pause between two inputs of a zone; 0: none */
+    uint64_t document_us;             /* of documents; 0: none */
+    uint32_t chance[SIM_FAULT_COUNT]; /* per million: of an operation, or 1000000 where an episode
+                                         is enabled */
     struct csn_round_zone zone[SIM_ZONES_MAX];
     enum csn_statement_kind lossy_kind; /* which LOSS_OF_KIND strikes; 0: certificates */
-    uint64_t latency_us;         /* of a link, at most */
+    uint64_t latency_us;                /* of a link, at most */
     uint64_t compute_us, sign_us, stage_us, disk_us; /* at most */
 };
 
@@ -242,7 +253,7 @@ struct sim_world {
     unsigned actor_count; /* nodes first */
     struct sim_actor actors[SIM_ACTORS_MAX];
     struct sim_link links[SIM_ACTORS_MAX][SIM_ACTORS_MAX]; /* from, to */
-    bool is_faulty; /* faults are drawn */
+    bool is_faulty;                                        /* faults are drawn */
 
     struct csn_input_id inputs[SIM_ZONES_MAX]; /* the last that was issued */
     uint32_t policy[SIM_ZONES_MAX], keyset[SIM_ZONES_MAX];
@@ -270,7 +281,8 @@ void sim_restart_later(struct sim_world *world, struct sim_actor *actor);
 void sim_set_clock(struct sim_world *world, struct sim_actor *actor, int64_t offset_s);
 struct csn_now sim_now(const struct sim_world *world, const struct sim_actor *actor);
 /* Keeps the first text; the run ends. */
-void sim_fail(struct sim_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_fail(struct sim_world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void sim_log(struct sim_world *world, const struct sim_actor *actor, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void sim_count(struct sim_world *world, enum sim_fault fault);
@@ -289,34 +301,43 @@ const char *sim_hex(const void *octets, char ret_text[17]);
 void sim_step(struct sim_world *world, struct sim_actor *actor, struct csn_event *event);
 
 /* --- network.c */
-void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from, enum csn_statement_kind kind, struct csn_bytes body);
-void sim_broadcast_certificate(struct sim_world *world, struct sim_actor *from, struct csn_bytes octets);
-bool sim_is_cut(const struct sim_world *world, const struct sim_actor *from, const struct sim_actor *to);
-void sim_cut(struct sim_world *world, struct sim_actor *from, struct sim_actor *to, uint64_t for_us);
+void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from,
+                             enum csn_statement_kind kind, struct csn_bytes body);
+void sim_broadcast_certificate(struct sim_world *world, struct sim_actor *from,
+                               struct csn_bytes octets);
+bool sim_is_cut(const struct sim_world *world, const struct sim_actor *from,
+                const struct sim_actor *to);
+void sim_cut(struct sim_world *world, struct sim_actor *from, struct sim_actor *to,
+             uint64_t for_us);
 void sim_isolate(struct sim_world *world, struct sim_actor *actor, uint64_t for_us);
 void sim_heal(struct sim_world *world);
 /* Octets to a certificate checked as production does; false: it would be dropped. */
-bool sim_take_certificate(const struct sim_world *world, struct csn_bytes octets, struct csn_certificate *ret_certificate);
+bool sim_take_certificate(const struct sim_world *world, struct csn_bytes octets,
+                          struct csn_certificate *ret_certificate);
 
 /* --- disk.c */
-void sim_persist_begin(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
+void sim_persist_begin(struct sim_world *world, struct sim_actor *actor,
+                       const struct csn_effect *effect);
 /* What a crash does to the persists that are out. */
 void sim_persist_crash(struct sim_world *world, struct sim_actor *actor);
 
 /* --- zones.c */
 void sim_compute(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
-void sim_sign_share(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
+void sim_sign_share(struct sim_world *world, struct sim_actor *actor,
+                    const struct csn_effect *effect);
 void sim_prove(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
 void sim_stage(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
 void sim_release(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
 struct csn_digest sim_version_root(const struct sim_version *version);
-struct csn_input_id sim_input_id(unsigned zone, uint32_t generation, uint32_t serial, unsigned variant);
+struct csn_input_id sim_input_id(unsigned zone, uint32_t generation, uint32_t serial,
+                                 unsigned variant);
 struct csn_version_id sim_policy_id(unsigned zone, uint32_t number);
 struct csn_version_id sim_keyset_id(unsigned zone, uint32_t number);
 void sim_set_hsm(struct sim_world *world, struct sim_actor *actor, enum sim_hsm_mode mode);
 enum csn_hsm_state sim_hsm_state(const struct sim_actor *actor);
 /* A completion event after `delay_us`; the durable part must be done already. */
-void sim_complete(struct sim_world *world, struct sim_actor *actor, uint64_t delay_us, const struct csn_event *event);
+void sim_complete(struct sim_world *world, struct sim_actor *actor, uint64_t delay_us,
+                  const struct csn_event *event);
 
 /* --- fetch.c */
 void sim_fetch(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
@@ -330,12 +351,15 @@ void sim_begin(struct sim_world *world);
 /* Faults stop: everything is mended and started. */
 void sim_mend(struct sim_world *world);
 void sim_issue_input(struct sim_world *world, unsigned zone, const struct csn_input_id *id);
-void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone, const struct csn_input_id *id);
+void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone,
+                const struct csn_input_id *id);
 void sim_approve(struct sim_world *world, struct sim_actor *actor, unsigned zone);
-/* I7: every healthy site serves a version of the last input with a round made after this call, within settle_us. */
+/* I7: every healthy site serves a version of the last input with a round made after this call,
+ * within settle_us. */
 bool sim_settle(struct sim_world *world);
 /* Another P in the name of this coordinator; false: left as it is. */
-bool sim_rogue(struct sim_world *world, const struct sim_actor *from, struct csn_bytes body, struct csn_buf *ret_body);
+bool sim_rogue(struct sim_world *world, const struct sim_actor *from, struct csn_bytes body,
+               struct csn_buf *ret_body);
 
 /* A whole run: faults, then I7. False: a violation; see failure. */
 bool sim_run(struct sim_world *world);

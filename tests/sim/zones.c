@@ -1,5 +1,6 @@
-/* Symbolic zones: a content root is a hash of what a content depends on, a share is a random number that is drawn once for each
- * (H(P), author), a version is the list of its shares. And HSMs: slow, dead, signing wrongly. */
+/* Symbolic zones: a content root is a hash of what a content depends on, a share is a random number
+ * that is drawn once for each (H(P), author), a version is the list of its shares. And HSMs: slow,
+ * dead, signing wrongly. */
 #include "sim/world.h"
 
 #include <string.h>
@@ -9,7 +10,8 @@
 #define RECORDS 50
 #define SIGNATURES_OF_SHARE 20
 
-struct csn_input_id sim_input_id(unsigned zone, uint32_t generation, uint32_t serial, unsigned variant)
+struct csn_input_id sim_input_id(unsigned zone, uint32_t generation, uint32_t serial,
+                                 unsigned variant)
 {
     uint64_t place = (uint64_t)generation << 32 | serial;
     return (struct csn_input_id){
@@ -23,12 +25,14 @@ struct csn_input_id sim_input_id(unsigned zone, uint32_t generation, uint32_t se
 
 struct csn_version_id sim_policy_id(unsigned zone, uint32_t number)
 {
-    return (struct csn_version_id){.number = number, .digest = sim_symbol("policy", zone, number, 0)};
+    return (struct csn_version_id){.number = number,
+                                   .digest = sim_symbol("policy", zone, number, 0)};
 }
 
 struct csn_version_id sim_keyset_id(unsigned zone, uint32_t number)
 {
-    return (struct csn_version_id){.number = number, .digest = sim_symbol("keyset", zone, number, 0)};
+    return (struct csn_version_id){.number = number,
+                                   .digest = sim_symbol("keyset", zone, number, 0)};
 }
 
 /* --- completions */
@@ -38,7 +42,8 @@ static void tell_completion(struct sim_world *world, struct sim_task *task)
     sim_step(world, task->actor, task->data);
 }
 
-void sim_complete(struct sim_world *world, struct sim_actor *actor, uint64_t delay_us, const struct csn_event *event)
+void sim_complete(struct sim_world *world, struct sim_actor *actor, uint64_t delay_us,
+                  const struct csn_event *event)
 {
     struct csn_event *copy = csn_alloc(sizeof(*copy));
     *copy = *event;
@@ -77,7 +82,8 @@ static void finish(struct sim_world *world, struct sim_actor *actor, const struc
 
 /* --- content */
 
-static struct csn_digest class_root(const char *letter, const struct csn_proposal *proposal, unsigned diverged)
+static struct csn_digest class_root(const char *letter, const struct csn_proposal *proposal,
+                                    unsigned diverged)
 {
     struct sim_mixer mixer = sim_mixer(letter);
     sim_mix(&mixer, proposal->zone, csn_name_size(proposal->zone));
@@ -101,7 +107,8 @@ static struct csn_roots roots_of(const struct csn_proposal *proposal, unsigned d
     };
 }
 
-static struct csn_digest content_of(const struct csn_proposal *proposal, const struct csn_roots *roots)
+static struct csn_digest content_of(const struct csn_proposal *proposal,
+                                    const struct csn_roots *roots)
 {
     struct sim_mixer mixer = sim_mixer("content");
     sim_mix(&mixer, proposal->zone, csn_name_size(proposal->zone));
@@ -142,7 +149,8 @@ void sim_compute(struct sim_world *world, struct sim_actor *actor, const struct 
 
 enum csn_hsm_state sim_hsm_state(const struct sim_actor *actor)
 {
-    return actor->hsm_seen == SIM_HSM_IS_DEAD || actor->hsm_seen == SIM_HSM_IS_WRONG ? CSN_HSM_BAD : CSN_HSM_GOOD;
+    return actor->hsm_seen == SIM_HSM_IS_DEAD || actor->hsm_seen == SIM_HSM_IS_WRONG ? CSN_HSM_BAD
+                                                                                     : CSN_HSM_GOOD;
 }
 
 static void canary(struct sim_world *world, struct sim_task *task)
@@ -170,11 +178,13 @@ static void is_signed(struct sim_world *world, struct sim_task *task)
     struct sim_actor *actor = task->actor;
     struct csn_event event = {.kind = CSN_EVENT_SIGNED, .corr = job->corr};
     const struct sim_share *old = sim_disk_share(&actor->disk, &job->hash, actor->number);
-    struct sim_share share = {.hash = job->hash, .author = actor->number, .is_good = actor->hsm != SIM_HSM_IS_WRONG};
+    struct sim_share share = {
+        .hash = job->hash, .author = actor->number, .is_good = actor->hsm != SIM_HSM_IS_WRONG};
     if (old == NULL && actor->hsm == SIM_HSM_IS_DEAD) {
         event.code = CSN_EHSM;
     } else {
-        share.b = sim_symbol("share", sim_next(&world->random), actor->number, 0); /* signing twice gives other bytes */
+        share.b = sim_symbol("share", sim_next(&world->random), actor->number,
+                             0); /* signing twice gives other bytes */
         event.share.b = old != NULL ? old->b : share.b;
         event.share.count = SIGNATURES_OF_SHARE;
         sim_disk_put_share(&actor->disk, &share);
@@ -182,14 +192,16 @@ static void is_signed(struct sim_world *world, struct sim_task *task)
     finish(world, actor, &event);
 }
 
-void sim_sign_share(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
+void sim_sign_share(struct sim_world *world, struct sim_actor *actor,
+                    const struct csn_effect *effect)
 {
     uint64_t most_us = world->options.sign_us;
     if (effect->work.proposal->authors[effect->work.author] != actor->number) {
         sim_fail(world, "site %u signs as author %u", actor->number, effect->work.author);
     }
     if (actor->hsm == SIM_HSM_IS_SLOW || actor->hsm == SIM_HSM_IS_DEAD) {
-        most_us = 2 * SIM_MS * effect->work.proposal->author_count * world->options.zone[0].round_deadline_ms;
+        most_us = 2 * SIM_MS * effect->work.proposal->author_count *
+                  world->options.zone[0].round_deadline_ms;
     }
     sim_after_alive(world, sim_delay(world, most_us), is_signed, actor, job_new(world, effect));
 }
@@ -226,7 +238,8 @@ struct csn_digest sim_version_root(const struct sim_version *version)
 }
 
 /* Own and fetched shares put together; CSN_OK, or why not and whose fault it is. */
-static int combine(const struct sim_actor *actor, const struct job *job, struct sim_version *version, uint16_t *ret_bad_site)
+static int combine(const struct sim_actor *actor, const struct job *job,
+                   struct sim_version *version, uint16_t *ret_bad_site)
 {
     *ret_bad_site = 0;
     version->share_count = job->proposal.author_count;
@@ -237,7 +250,8 @@ static int combine(const struct sim_actor *actor, const struct job *job, struct 
             return CSN_ENOTFOUND;
         }
         version->has_bad_share = version->has_bad_share || !share->is_good;
-        bool is_offered = !job->offers[i].has_root || csn_digest_equal(&job->offers[i].b, &share->b);
+        bool is_offered =
+            !job->offers[i].has_root || csn_digest_equal(&job->offers[i].b, &share->b);
         if (!is_offered || !share->is_good) {
             *ret_bad_site = author;
             return is_offered ? CSN_ESIGNATURE : CSN_EMISMATCH;
@@ -247,18 +261,20 @@ static int combine(const struct sim_actor *actor, const struct job *job, struct 
     return CSN_OK;
 }
 
-static int stage(const struct sim_world *world, const struct sim_actor *actor, const struct job *job, struct sim_version *version,
-                 uint16_t *ret_bad_site)
+static int stage(const struct sim_world *world, const struct sim_actor *actor,
+                 const struct job *job, struct sim_version *version, uint16_t *ret_bad_site)
 {
     const struct csn_proposal *proposal = &job->proposal;
-    bool has_parent = csn_round_is_none(proposal->parent.round) ||
-                      sim_disk_version(&actor->disk, job->zone, &proposal->parent.full_root) != NULL;
+    bool has_parent =
+        csn_round_is_none(proposal->parent.round) ||
+        sim_disk_version(&actor->disk, job->zone, &proposal->parent.full_root) != NULL;
     *version = (struct sim_version){.zone = job->zone, .parent = proposal->parent.full_root};
     version->content = content_of(proposal, &actor->computed[job->zone].roots);
     version->earliest_expiry_s = proposal->time_s + world->options.zone[job->zone].refresh_s / 2;
     int code = combine(actor, job, version, ret_bad_site);
     version->full_root = sim_version_root(version);
-    bool is_wanted = csn_digest_is_zero(&job->full_root) || csn_digest_equal(&job->full_root, &version->full_root);
+    bool is_wanted = csn_digest_is_zero(&job->full_root) ||
+                     csn_digest_equal(&job->full_root, &version->full_root);
     return !has_parent ? CSN_ENOTFOUND : code == CSN_OK && !is_wanted ? CSN_EMISMATCH : code;
 }
 
@@ -268,7 +284,9 @@ static void staged(struct sim_world *world, struct sim_task *task)
     struct sim_actor *actor = task->actor;
     struct sim_version version;
     struct csn_event event = {.kind = CSN_EVENT_STAGED, .corr = job->corr};
-    event.code = sim_draw(world, SIM_STAGE_FAILED) ? CSN_EIO : stage(world, actor, job, &version, &event.staged.bad_site);
+    event.code = sim_draw(world, SIM_STAGE_FAILED)
+                     ? CSN_EIO
+                     : stage(world, actor, job, &version, &event.staged.bad_site);
     if (event.code == CSN_OK) {
         sim_disk_put_version(&actor->disk, &version);
         event.staged.b = b_of(&version);
@@ -296,7 +314,8 @@ static void released(struct sim_world *world, struct sim_task *task)
 {
     const struct release *release = task->data;
     struct csn_event event = {.kind = CSN_EVENT_RELEASED, .corr = release->corr};
-    const struct sim_version *version = sim_disk_version(&task->actor->disk, release->zone, &release->full_root);
+    const struct sim_version *version =
+        sim_disk_version(&task->actor->disk, release->zone, &release->full_root);
     struct csn_digest root = {{0}};
     if (version != NULL) {
         root = sim_version_root(version);
@@ -306,11 +325,13 @@ static void released(struct sim_world *world, struct sim_task *task)
 }
 
 /* Whether another site has it whole, so that one rotten copy is no loss. */
-static bool is_elsewhere(const struct sim_world *world, const struct sim_actor *actor, const struct sim_version *version)
+static bool is_elsewhere(const struct sim_world *world, const struct sim_actor *actor,
+                         const struct sim_version *version)
 {
     bool is_found = false;
     for (unsigned i = 0; i < world->options.sites; i++) {
-        const struct sim_version *other = sim_disk_version(&world->actors[i].disk, version->zone, &version->full_root);
+        const struct sim_version *other =
+            sim_disk_version(&world->actors[i].disk, version->zone, &version->full_root);
         is_found = is_found || (i != actor->index && other != NULL && !other->is_rotten);
     }
     return is_found;
@@ -322,11 +343,13 @@ void sim_release(struct sim_world *world, struct sim_actor *actor, const struct 
     *release = (struct release){.corr = effect->corr,
                                 .zone = sim_zone_index(world, effect->zone),
                                 .full_root = effect->release.certificate->held.full_root};
-    struct sim_version *version = sim_disk_version(&actor->disk, release->zone, &release->full_root);
+    struct sim_version *version =
+        sim_disk_version(&actor->disk, release->zone, &release->full_root);
     if (version == NULL) {
         sim_fail(world, "site %u releases a version that is not in its store", actor->number);
     } else if (is_elsewhere(world, actor, version) && sim_draw(world, SIM_ROT)) {
         version->is_rotten = true;
     }
-    sim_after_alive(world, sim_delay(world, world->options.stage_us / 4 + 8), released, actor, release);
+    sim_after_alive(world, sim_delay(world, world->options.stage_us / 4 + 8), released, actor,
+                    release);
 }

@@ -1,0 +1,552 @@
+/* Goal: the schedules that once stopped a rule, or would have, end well: I1-I6 hold all the way
+ * (the checker looks after every step) and a fresh serial is certified and served everywhere at the
+ * end (I7). Method: a calm simulated cluster of three sites and one coordinator; each scenario
+ * breaks one thing at the moment that matters, waits for what must happen, mends it, and settles.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "sim/checker.h"
+
+#define LONG_US (120 * SIM_S)
+
+static struct sim_world *make(void (*change)(struct sim_options *options))
+{
+    struct sim_options options;
+    sim_plan_calm(42, &options);
+    options.settle_us = 200 * SIM_S;
+    if (change != NULL) {
+        change(&options);
+    }
+    struct sim_world *world = sim_world_new(&options, NULL);
+    sim_begin(world);
+    world->is_faulty = false;
+    return world;
+}
+
+/* --- what a scenario waits for */
+
+typedef bool condition_fn(const struct sim_world *world, const void *what);
+
+static void wait_for(struct sim_world *world, condition_fn *condition, const void *what)
+{
+    uint64_t until_us = world->now_us + LONG_US;
+    while (!condition(world, what) && world->now_us < until_us && sim_run_one(world)) {
+    }
+    if (world->has_failed || !condition(world, what)) {
+        print_message("%s\n",
+                      world->has_failed ? world->failure : "what was waited for never came");
+        fail();
+    }
+}
+
+static bool is_certified(const struct sim_world *world, const void *what)
+{
+    return sim_checker_certified(world->checker) >= *(const size_t *)what;
+}
+static void wait_certified(struct sim_world *world, size_t count)
+{
+    wait_for(world, is_certified, &count);
+}
+
+static bool is_served_by_all(const struct sim_world *world, const void *what)
+{
+    const uint32_t *input = what;
+    for (unsigned i = 0; i < world->options.sites; i++) {
+        const struct sim_served *served = sim_checker_served(world->checker, &world->actors[i], 0);
+        if (!served->is_set || served->input_serial != *input) {
+            return false;
+        }
+    }
+    return true;
+}
+static void wait_served(struct sim_world *world, uint32_t input)
+{
+    wait_for(world, is_served_by_all, &input);
+}
+
+struct at_work {
+    uint16_t site;
+    enum csn_work_state state;
+};
+static bool is_at_work(const struct sim_world *world, const void *what)
+{
+    const struct at_work *at_work = what;
+    struct csn_node_zone_status status;
+    const struct sim_actor *actor = &world->actors[at_work->site - 1];
+    csn_node_get_zone(actor->node, 0, sim_now(world, actor), &status);
+    return status.work == at_work->state;
+}
+static void wait_work(struct sim_world *world, uint16_t site, enum csn_work_state state)
+{
+    wait_for(world, is_at_work, &(struct at_work){site, state});
+}
+
+struct vote_for {
+    uint16_t site;
+    uint32_t input;
+};
+static bool has_voted(const struct sim_world *world, const void *what)
+{
+    const struct vote_for *vote = what;
+    struct csn_node_zone_status status;
+    const struct sim_actor *actor = &world->actors[vote->site - 1];
+    csn_node_get_zone(actor->node, 0, sim_now(world, actor), &status);
+    return status.work == CSN_WORK_HELD && status.row.floor.input.serial == vote->input;
+}
+static void wait_voted(struct sim_world *world, uint16_t site, uint32_t input)
+{
+    wait_for(world, has_voted, &(struct vote_for){site, input});
+}
+
+static bool has_trace(const struct sim_world *world, const void *what)
+{
+    return world->stats.traces[*(const enum csn_trace_kind *)what] > 0;
+}
+static void wait_trace(struct sim_world *world, enum csn_trace_kind what)
+{
+    wait_for(world, has_trace, &what);
+}
+
+static void give_input(struct sim_world *world, uint32_t serial)
+{
+    struct csn_input_id id = sim_input_id(0, 1, serial, 0);
+    sim_issue_input(world, 0, &id);
+}
+
+static void give_input_at(struct sim_world *world, uint16_t site, uint32_t serial, unsigned variant)
+{
+    struct csn_input_id id = sim_input_id(0, 1, serial, variant);
+    sim_arrive(world, sim_site(world, site), 0, &id);
+    world->inputs[0] = sim_input_id(0, 1, serial, 0);
+}
+
+static void run_for(struct sim_world *world, uint64_t for_us)
+{
+    sim_run_until(world, world->now_us + for_us);
+}
+
+/* Mends all, asks for I7, and that nothing was violated on the way. */
+static void end_well(struct sim_world *world)
+{
+    sim_mend(world);
+    if (!sim_settle(world)) {
+        print_message("%s\n", world->failure);
+        fail();
+    }
+    sim_world_free(world);
+}
+
+static struct csn_node_zone_status zone_of(const struct sim_world *world, uint16_t site)
+{
+    struct csn_node_zone_status status;
+    const struct sim_actor *actor = &world->actors[site - 1];
+    csn_node_get_zone(actor->node, 0, sim_now(world, actor), &status);
+    return status;
+}
+
+/* --- scenarios */
+
+static void test_a_calm_cluster_releases_each_input(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    for (uint32_t input = 1; input <= 5; input++) {
+        give_input(world, input);
+        wait_served(world, input);
+    }
+    assert_int_equal(sim_checker_certified(world->checker), 5);
+    end_well(world);
+}
+
+/* One site votes and is cut off before anyone hears it: its vote must not wedge the others, nor its
+ * own return. */
+static void test_one_lone_old_vote(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 1);
+    wait_served(world, 1);
+    give_input(world, 2);
+    wait_work(world, 1, CSN_WORK_VOTING);
+    sim_isolate(world, sim_site(world, 1), LONG_US);
+    for (uint16_t site = 2; site <= 3; site++) {
+        sim_crash(world, sim_site(world, site)); /* what they had in work is gone */
+        sim_start(world, sim_site(world, site));
+    }
+    give_input(world, 3);
+    wait_certified(world, 2);
+    run_for(world, 5 * SIM_S);
+    end_well(world);
+}
+
+/* Eight lone votes must not wedge a site: each time the others lose theirs, and the round grows too
+ * old to be proposed again. */
+static void test_many_lone_votes(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    struct sim_actor *others[] = {sim_site(world, 2), sim_site(world, 3)};
+    give_input(world, 1);
+    wait_served(world, 1);
+    others[0]->disk_factor = others[1]->disk_factor = 400;
+    for (uint32_t input = 2; input <= CSN_HOLDS_MANY + 3; input++) {
+        give_input(world, input);
+        wait_voted(world, 1, input);
+        sim_crash(world, others[0]);
+        sim_crash(world, others[1]);
+        run_for(world, world->options.zone[0].max_round_age_s * SIM_S + 10 * SIM_S);
+        sim_start(world, others[0]);
+        sim_start(world, others[1]);
+    }
+    assert_int_equal(sim_checker_certified(world->checker), 1);
+    assert_true(world->stats.traces[CSN_TRACE_HOLDS_MANY] > 0);
+    end_well(world);
+}
+
+static void sign_slowly(struct sim_options *options)
+{
+    options->sign_us = 24 * SIM_S; /* the deadline is 5 s */
+    options->settle_us = 600 * SIM_S;
+}
+static void test_signing_longer_than_the_deadline(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(sign_slowly);
+    give_input(world, 1);
+    wait_served(world, 1);
+    assert_true(world->stats.ends[CSN_ROUND_END_DEADLINE] > 0);
+    end_well(world);
+}
+
+/* L6: nodes that see q equal holds assemble the certificate themselves. */
+static void test_coordinator_dies_between_the_votes_and_the_release(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 1);
+    wait_work(world, 2, CSN_WORK_VOTING);
+    sim_crash(world, sim_coordinator(world, 1));
+    wait_served(world, 1);
+    end_well(world);
+}
+
+static void test_late_joiner_catches_up(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    sim_crash(world, sim_site(world, 3));
+    for (uint32_t input = 1; input <= 12; input++) {
+        give_input(world, input);
+        wait_certified(world, input);
+    }
+    sim_start(world, sim_site(world, 3));
+    wait_served(world, 12);
+    end_well(world);
+}
+
+/* A joiner that hears no heartbeat and no proposal still learns what is certified from its peers.
+ */
+static void test_late_joiner_that_heard_no_request(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    sim_crash(world, sim_site(world, 3));
+    give_input(world, 1);
+    wait_certified(world, 1);
+    sim_start(world, sim_site(world, 3));
+    sim_cut(world, sim_coordinator(world, 1), sim_site(world, 3), LONG_US);
+    wait_served(world, 1);
+    end_well(world);
+}
+
+static void test_diverged_site_serves_the_certified_version_and_rejoins(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    sim_site(world, 2)->diverged = 2;
+    give_input(world, 1);
+    wait_served(world, 1);
+    assert_int_not_equal(zone_of(world, 2).row.diverged, 0);
+    sim_site(world, 2)->diverged = 0;
+    give_input(world, 2);
+    wait_trace(world, CSN_TRACE_REJOINED);
+    wait_served(world, 2);
+    assert_int_equal(zone_of(world, 2).row.diverged, 0);
+    end_well(world);
+}
+
+/* No author is left that never diverged; still they must find together again. */
+static void test_all_sites_diverged_rejoin(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 1);
+    wait_served(world, 1);
+    for (uint16_t site = 1; site <= 3; site++) {
+        give_input_at(world, site, 2, site);
+    }
+    run_for(world, 10 * SIM_S);
+    assert_int_equal(sim_checker_certified(world->checker),
+                     1); /* nothing that q sites do not confirm */
+    end_well(world);
+}
+
+static void test_hsm_dead_at_one_site(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    sim_set_hsm(world, sim_site(world, 1), SIM_HSM_IS_DEAD);
+    give_input(world, 1);
+    wait_served(world, 1);
+    give_input(world, 2);
+    wait_served(world, 2);
+    end_well(world);
+}
+
+/* .se 2022: bad signatures never get out; the site is left out, and taken back when its HSM is
+ * good. */
+static void test_hsm_signs_wrongly_at_one_site(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    sim_set_hsm(world, sim_site(world, 2), SIM_HSM_IS_WRONG);
+    give_input(world, 1);
+    wait_served(world, 1);
+    assert_true(world->stats.refused[CSN_TEST_STAGE] > 0);
+    end_well(world);
+}
+
+/* Different content under one serial: two sites confirm, the third is shown as diverged; a new
+ * serial heals. */
+static void test_input_conflict_at_one_site(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input_at(world, 3, 1, 7);
+    give_input_at(world, 1, 1, 0);
+    give_input_at(world, 2, 1, 0);
+    wait_served(world, 1);
+    assert_int_not_equal(zone_of(world, 3).row.diverged & CSN_CLASS_BIT_D, 0);
+    end_well(world);
+}
+
+static void test_input_missing_at_one_site_is_fetched(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input_at(world, 1, 1, 0);
+    give_input_at(world, 2, 1, 0);
+    wait_served(world, 1);
+    assert_non_null(sim_disk_input(&sim_site(world, 3)->disk, 0, &world->inputs[0].prepared));
+    end_well(world);
+}
+
+static void test_documents_at_one_site_only(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 1);
+    wait_served(world, 1);
+    world->policy[0] = 2;
+    sim_approve(world, sim_site(world, 1), 0);
+    give_input(world, 2);
+    wait_served(world, 2);
+    sim_approve(world, sim_site(world, 2), 0);
+    wait_certified(world, 3); /* q have it: a round of its own */
+    end_well(world);
+}
+
+/* 1 h off at a site: it refuses, the others go on; T is never its. */
+static void test_clock_off_at_one_site(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    sim_set_clock(world, sim_site(world, 2), 3600);
+    give_input(world, 1);
+    wait_served(world, 1);
+    sim_set_clock(world, sim_site(world, 2), -3600);
+    give_input(world, 2);
+    wait_served(world, 2);
+    end_well(world);
+}
+
+static void test_quorum_lost_and_back(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 1);
+    wait_served(world, 1);
+    sim_crash(world, sim_site(world, 1));
+    sim_crash(world, sim_site(world, 2));
+    give_input(world, 2);
+    run_for(world, 60 * SIM_S);
+    assert_int_equal(sim_checker_certified(world->checker), 1);
+    sim_start(world, sim_site(world, 1));
+    sim_start(world, sim_site(world, 2));
+    wait_served(world, 2);
+    end_well(world);
+}
+
+static void test_leader_cut_off_from_its_promisers(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 1);
+    wait_served(world, 1);
+    sim_isolate(world, sim_coordinator(world, 1), 30 * SIM_S);
+    give_input(world, 2);
+    wait_served(world, 2);
+    end_well(world);
+}
+
+/* The release that the leader never heard of: its next proposal is refused for the parent, and the
+ * refusal brings it (L4). */
+static void test_leader_missed_the_newest_certificate(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 1);
+    wait_work(world, 1, CSN_WORK_VOTING);
+    for (uint16_t site = 1; site <= 3; site++) {
+        sim_cut(world, sim_site(world, site), sim_coordinator(world, 1), 5 * SIM_S);
+    }
+    wait_served(world, 1);
+    run_for(world, 5 * SIM_S);
+    give_input(world, 2);
+    wait_served(world, 2);
+    end_well(world);
+}
+
+/* Puts an old store back at a site that is down, with or without its second copies. */
+static void restore(struct sim_world *world, struct sim_actor *site, struct sim_disk *take_backup,
+                    bool is_second_too)
+{
+    struct sim_disk lost = site->disk;
+    site->disk = *take_backup;
+    if (!is_second_too) {
+        struct sim_records seconds = site->disk.seconds;
+        site->disk.seconds = lost.seconds;
+        lost.seconds = seconds;
+    }
+    sim_disk_fini(&lost);
+    sim_checker_restored(world->checker, site);
+}
+
+static void vote_again_on_a_backup(bool is_second_too, enum csn_halt *ret_halt)
+{
+    struct sim_world *world = make(NULL);
+    struct sim_actor *site = sim_site(world, 2);
+    struct csn_node_status status;
+    struct sim_disk backup;
+    give_input(world, 1);
+    wait_served(world, 1);
+    sim_disk_copy(&backup, &site->disk);
+    give_input(world, 2);
+    wait_served(world, 2);
+    sim_crash(world, site);
+    restore(world, site, &backup, is_second_too);
+    sim_start(world, site);
+    run_for(world, 10 * SIM_S);
+    give_input(world, 3);
+    wait_certified(world, 3);
+    run_for(world, 10 * SIM_S);
+    csn_node_get_status(site->node, sim_now(world, site), &status);
+    *ret_halt = status.halt;
+    assert_false(world->has_failed);
+    sim_world_free(world);
+}
+
+/* The second copy knows of the vote that the store forgot: its round and serial stay spent. */
+static void test_restored_backup_keeps_its_floor(void **state)
+{
+    (void)state;
+    enum csn_halt halt;
+    vote_again_on_a_backup(false, &halt);
+}
+
+/* Neither copy knows of it, but the others show it: the site votes no more. */
+static void test_restored_disk_halts(void **state)
+{
+    (void)state;
+    enum csn_halt halt;
+    vote_again_on_a_backup(true, &halt);
+    assert_int_equal(halt, CSN_HALT_AMNESIA);
+}
+
+static void wrap(struct sim_options *options)
+{
+    options->zone[0].has_live_serial = true;
+    options->zone[0].live_serial = UINT32_C(0xfffffffd);
+}
+static void test_serial_wraps(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(wrap);
+    for (uint32_t input = 1; input <= 6; input++) {
+        give_input(world, input);
+        wait_served(world, input);
+    }
+    assert_true(sim_checker_served(world->checker, sim_site(world, 1), 0)->serial < 10);
+    end_well(world);
+}
+
+/* An author dies with the only copy of its share after COMPUTED: left out, the others sign its
+ * part. */
+static void test_author_dies_with_the_only_copy_of_its_bytes(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 1);
+    wait_work(world, 3, CSN_WORK_GATHERING);
+    sim_crash(world, sim_site(world, 3));
+    wait_certified(world, 1);
+    end_well(world);
+}
+
+static void test_disk_as_slow_as_a_round(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    sim_site(world, 1)->disk_factor = 200;
+    for (uint32_t input = 1; input <= 4; input++) {
+        give_input(world, input);
+        wait_certified(world, input);
+    }
+    end_well(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_calm_cluster_releases_each_input),
+        cmocka_unit_test(test_one_lone_old_vote),
+        cmocka_unit_test(test_many_lone_votes),
+        cmocka_unit_test(test_signing_longer_than_the_deadline),
+        cmocka_unit_test(test_coordinator_dies_between_the_votes_and_the_release),
+        cmocka_unit_test(test_late_joiner_catches_up),
+        cmocka_unit_test(test_late_joiner_that_heard_no_request),
+        cmocka_unit_test(test_diverged_site_serves_the_certified_version_and_rejoins),
+        cmocka_unit_test(test_all_sites_diverged_rejoin),
+        cmocka_unit_test(test_hsm_dead_at_one_site),
+        cmocka_unit_test(test_hsm_signs_wrongly_at_one_site),
+        cmocka_unit_test(test_input_conflict_at_one_site),
+        cmocka_unit_test(test_input_missing_at_one_site_is_fetched),
+        cmocka_unit_test(test_documents_at_one_site_only),
+        cmocka_unit_test(test_clock_off_at_one_site),
+        cmocka_unit_test(test_quorum_lost_and_back),
+        cmocka_unit_test(test_leader_cut_off_from_its_promisers),
+        cmocka_unit_test(test_leader_missed_the_newest_certificate),
+        cmocka_unit_test(test_restored_backup_keeps_its_floor),
+        cmocka_unit_test(test_restored_disk_halts),
+        cmocka_unit_test(test_serial_wraps),
+        cmocka_unit_test(test_author_dies_with_the_only_copy_of_its_bytes),
+        cmocka_unit_test(test_disk_as_slow_as_a_round),
+    };
+    return cmocka_run_group_tests_name("scenarios", tests, NULL, NULL);
+}
