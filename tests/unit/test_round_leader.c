@@ -391,6 +391,42 @@ static void test_lead_moves_when_its_site_is_behind(void **state)
     drop_hand(hand);
 }
 
+/* All sites diverged once: they author again, or they would never have a round to agree in. */
+static void test_diverged_sites_author_when_no_other_can(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].diverged = CSN_CLASS_BIT_D;
+    }
+    run(hand, 500);
+    promise_all(hand);
+    run(hand, 1000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.author_count, 3);
+    drop_hand(hand);
+}
+
+/* A certificate that was never heard: proposed on the old parent after a while, for the refusal
+ * brings what is missing. */
+static void test_claim_that_is_never_shown_holds_nothing_up(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].newest.round.seq = 4;
+    }
+    run(hand, 500);
+    promise_all(hand);
+    run(hand, 2500);
+    assert_false(last_proposal(hand, &body));
+    run(hand, 1500);
+    assert_true(last_proposal(hand, &body));
+    drop_hand(hand);
+}
+
 /* One that lies (f = 1) cannot drive the term away, nor up to the end of its numbers. */
 static void test_term_of_one_liar_does_not_count(void **state)
 {
@@ -424,6 +460,8 @@ int main(void)
         cmocka_unit_test(test_failed_rounds_back_off_then_end_the_term),
         cmocka_unit_test(test_refusals_for_policy_do_not_end_the_term),
         cmocka_unit_test(test_lead_moves_when_its_site_is_behind),
+        cmocka_unit_test(test_diverged_sites_author_when_no_other_can),
+        cmocka_unit_test(test_claim_that_is_never_shown_holds_nothing_up),
         cmocka_unit_test(test_term_of_one_liar_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -377,18 +377,24 @@ static void test_missing_input_is_fetched_then_refused(void **state)
     drop_hand(hand);
 }
 
-static void certificate(struct hand *hand, const struct csn_body_held *held)
+static void certificate_of(struct hand *hand, const struct csn_body_held *held, uint16_t first,
+                           uint16_t second)
 {
     struct csn_certificate made = {.held = *held, .vote_count = 2};
     struct csn_buf octets = {0};
-    made.votes[0] = (struct csn_certificate_vote){.site = 2, .incarnation = 1};
-    made.votes[1] = (struct csn_certificate_vote){.site = 3, .incarnation = 1};
+    made.votes[0] = (struct csn_certificate_vote){.site = first, .incarnation = 1};
+    made.votes[1] = (struct csn_certificate_vote){.site = second, .incarnation = 1};
     csn_certificate_encode(&made, &octets);
     struct csn_event event = event_of(hand, CSN_EVENT_CERTIFICATE);
     event.certificate.certificate = &made;
     event.certificate.octets = csn_buf_view(&octets);
     step(hand, &event);
     csn_buf_fini(&octets);
+}
+
+static void certificate(struct hand *hand, const struct csn_body_held *held)
+{
+    certificate_of(hand, held, 2, 3);
 }
 
 /* L4 from the node's side: whoever names an old parent is told the newest certificate. */
@@ -536,6 +542,34 @@ static void test_own_vote_that_the_store_does_not_know_halts(void **state)
     drop_hand(hand);
 }
 
+/* A certificate with this site's vote in it says the same (its own HELD may never be heard again).
+ */
+static void test_certificate_with_an_own_vote_that_the_store_does_not_know_halts(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal proposal = proposal_of(hand, 1);
+    struct csn_body_held held = held_of(&proposal, 0x77);
+    struct csn_node_status status;
+    certificate_of(hand, &held, 1, 2);
+    csn_node_get_status(hand->node, event_of(hand, CSN_EVENT_TICK).now, &status);
+    assert_int_equal(status.halt, CSN_HALT_AMNESIA);
+    assert_non_null(find(hand, CSN_EFFECT_FETCH)); /* it adopts all the same */
+    drop_hand(hand);
+}
+
+static void test_round_from_the_future_is_dropped(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal proposal = proposal_of(hand, 1);
+    proposal.round.term.counter = 6;
+    propose(hand, &proposal, 5, 1);
+    assert_null(find(hand, CSN_EFFECT_COMPUTE));
+    assert_int_equal(find(hand, CSN_EFFECT_COUNT)->count, CSN_COUNT_MALFORMED);
+    drop_hand(hand);
+}
+
 /* R6: while the promised leader is heard, nobody else is promised; then the lower number first. */
 static void test_promise_waits_for_silence(void **state)
 {
@@ -603,6 +637,8 @@ int main(void)
         cmocka_unit_test(test_hsm_is_not_used_before_a_quorum_agrees),
         cmocka_unit_test(test_with_many_holds_one_fresh_proposal_a_minute_is_accepted),
         cmocka_unit_test(test_own_vote_that_the_store_does_not_know_halts),
+        cmocka_unit_test(test_certificate_with_an_own_vote_that_the_store_does_not_know_halts),
+        cmocka_unit_test(test_round_from_the_future_is_dropped),
         cmocka_unit_test(test_promise_waits_for_silence),
         cmocka_unit_test(test_strangers_and_malformed_are_counted),
     };
