@@ -128,6 +128,9 @@ static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const
     site->clock_offset_us = ((int64_t)peer.clock_s - (int64_t)peer.heard_s) * 1000000;
     site->hsm = csn_status_text(status, "%s", peer_hsm(peer.hsm));
     site->state = csn_status_text(status, "%s", state_of(peer.state, is_diverged));
+    if (peer.state == CSN_NODE_HALTED) {
+        site->error = csn_status_text(status, "halted: it votes no more; consignctl status there says why");
+    }
     if (peer.hsm == CSN_HSM_BAD) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: its HSM cannot sign; see consignctl status there", member->name);
     }
