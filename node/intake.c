@@ -20,6 +20,7 @@ struct reading {
     struct csn_input *released; /* owns a reference; may be NULL */
     struct csn_input *input;    /* owns a reference; NULL unless code is CSN_OK */
     bool is_moving;             /* the file changed under the reader */
+    bool is_unread;             /* it could not be opened or read: perhaps it can be soon */
     bool is_store_failure;
     bool has_serial;
     uint32_t serial;
@@ -100,6 +101,7 @@ static void work(void *arg, unsigned part, unsigned parts)
     struct csn_buf text = {0};
     struct csn_input *input = NULL;
     reading->code = read_still(zone->input, &text, &reading->is_moving, &reading->reason);
+    reading->is_unread = reading->code != CSN_OK && reading->code != CSN_ELIMIT && !reading->is_moving;
     if (reading->code == CSN_OK) {
         reading->code = parse(zone, csn_buf_view(&text), &input, &reading->reason);
     }
@@ -117,6 +119,9 @@ static void work(void *arg, unsigned part, unsigned parts)
 static void park(struct csn_intake *intake, const struct reading *reading)
 {
     char zone[CSN_NAME_TEXT_MAX];
+    if (reading->is_unread && strcmp(intake->parked.reason.text, reading->reason.text) == 0) {
+        return; /* said already, and tried again since */
+    }
     csn_name_text(intake->settings.zone->zone, zone);
     intake->parked = (struct csn_parked){.reason = reading->reason,
                                          .has_serial = reading->has_serial,
@@ -153,6 +158,9 @@ static void done(void *arg)
         take(intake, reading->input);
     } else {
         park(intake, reading);
+        if (reading->is_unread) {
+            csn_watch_again(intake->watch);
+        }
     }
     csn_input_unref(reading->input);
     csn_input_unref(reading->released);
