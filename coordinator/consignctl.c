@@ -1,6 +1,6 @@
 /* consignctl: asks one daemon of the own site and shows what it says.
- * Exit status: 0 done (status: a picture was shown, a red one too), 1 failed, 2 wrong usage, 3 no daemon answers.
- * health: 0 ok, 1 degraded, 2 critical, 3 cannot tell. */
+ * Exit status: 0 done (status: a picture was shown, a red one too), 1 failed, 2 wrong usage, 3 no
+ * daemon answers. health: 0 ok, 1 degraded, 2 critical, 3 cannot tell. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static int usage(FILE *out, int status)
 {
     fputs("usage: consignctl [-s SOCKET] [-o table|json] COMMAND\n"
           "  status           sites, zones and the verdict\n"
-          "  health           one line for monitoring; exit status 0 ok, 1 degraded, 2 critical, 3 cannot tell\n"
+          "  health           a line for monitoring; exit 0 ok, 1 degraded, 2 critical, 3 unknown\n"
           "  cert show ZONE   the newest release certificate of a zone\n"
           "The socket is " SOCKET " unless -s names another. NO_COLOR=1 switches colour off.\n",
           out);
@@ -42,7 +42,8 @@ static bool has_colour(void)
 /* Nobody there, or nobody who answers: that is not a failure of what was asked. */
 static int status_of(int code)
 {
-    return code == CSN_ECLOSED || code == CSN_ETIMEOUT || code == CSN_EPERMISSION ? EXIT_UNREACHABLE : EXIT_FAILED;
+    bool is_there = code != CSN_ECLOSED && code != CSN_ETIMEOUT && code != CSN_EPERMISSION;
+    return is_there ? EXIT_FAILED : EXIT_UNREACHABLE;
 }
 
 /* In JSON there is always a document: without a picture it says so. */
@@ -135,15 +136,12 @@ int main(int argc, char **argv)
     struct call call = {.socket = SOCKET, .now_s = (uint64_t)time(NULL)};
     int option;
     while ((option = getopt(argc, argv, "hs:o:")) != -1) {
-        if (option == 'h') {
-            return usage(stdout, EXIT_DONE);
-        }
         if (option == 's') {
             call.socket = optarg;
         } else if (option == 'o' && strcmp(optarg, "json") == 0) {
             call.is_json = true;
         } else if (option != 'o' || strcmp(optarg, "table") != 0) {
-            return usage(stderr, EXIT_USAGE);
+            return option == 'h' ? usage(stdout, EXIT_DONE) : usage(stderr, EXIT_USAGE);
         }
     }
     int status = run(&call, argc - optind, argv + optind);

@@ -59,13 +59,14 @@ static json_t *health(enum csn_health level, const char *const *reasons, size_t 
     for (size_t i = 0; i < count; i++) {
         json_array_append_new(list, text(reasons[i]));
     }
-    return json_pack("{s:i, s:s, s:o}", "level", (int)level, "verdict", csn_health_text(level), "reasons", list);
+    return json_pack("{s:i, s:s, s:o}", "level", (int)level, "verdict", csn_health_text(level),
+                     "reasons", list);
 }
 
 static json_t *document(json_t *observed_from, uint64_t observed_at_s, json_t *take_health)
 {
-    return json_pack("{s:i, s:o, s:o, s:o}", "schema", CSN_CTL_SCHEMA, "observed_at", time_at(observed_at_s),
-                     "observed_from", observed_from, "health", take_health);
+    return json_pack("{s:i, s:o, s:o, s:o}", "schema", CSN_CTL_SCHEMA, "observed_at",
+                     time_at(observed_at_s), "observed_from", observed_from, "health", take_health);
 }
 
 static json_t *status_document(const struct csn_status *status)
@@ -87,12 +88,13 @@ static json_t *site(const struct csn_status_site *row)
     for (uint32_t i = 0; i < row->released_count; i++) {
         json_object_set_new(released, row->released[i].zone, number(row->released[i].serial));
     }
-    return json_pack("{s:i, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "number", row->number, "name",
-                     text(row->name), "role", text(row->role), "state", text(row->state), "leads", row->leads,
-                     "last_seen_ms", number_if(row->has_last_seen, row->last_seen_ms), "rtt_us",
+    return json_pack("{s:i, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
+                     row->number, "name", text(row->name), "role", text(row->role), "state",
+                     text(row->state), "leads", row->leads, "last_seen_ms",
+                     number_if(row->has_last_seen, row->last_seen_ms), "rtt_us",
                      number_if(row->has_rtt, row->rtt_us), "clock_offset_us",
-                     row->has_clock_offset ? json_integer(row->clock_offset_us) : json_null(), "hsm", text(row->hsm),
-                     "released", released, "error", text(row->error));
+                     row->has_clock_offset ? json_integer(row->clock_offset_us) : json_null(),
+                     "hsm", text(row->hsm), "released", released, "error", text(row->error));
 }
 
 static json_t *parked(const struct csn_status_zone *zone)
@@ -100,8 +102,9 @@ static json_t *parked(const struct csn_status_zone *zone)
     json_t *list = json_array();
     for (uint32_t i = 0; i < zone->parked_count; i++) {
         const struct csn_status_parked *row = &zone->parked[i];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "reason", text(row->reason), "serial",
-                                              number_if(row->has_serial, row->serial), "since", time_at(row->since_s)));
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "reason", text(row->reason),
+                                              "serial", number_if(row->has_serial, row->serial),
+                                              "since", time_at(row->since_s)));
     }
     return list;
 }
@@ -111,9 +114,10 @@ static json_t *diverged(const struct csn_status_zone *zone)
     json_t *list = json_array();
     for (uint32_t i = 0; i < zone->diverged_count; i++) {
         const struct csn_status_diverged *row = &zone->diverged[i];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "site", text(row->site), "classes",
-                                              text(row->classes), "serial", number(row->serial), "since",
-                                              time_at(row->since_s), "detail", text(row->detail)));
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "site", text(row->site),
+                                              "classes", text(row->classes), "serial",
+                                              number(row->serial), "since", time_at(row->since_s),
+                                              "detail", text(row->detail)));
     }
     return list;
 }
@@ -121,15 +125,18 @@ static json_t *diverged(const struct csn_status_zone *zone)
 static json_t *zone(const struct csn_status *status, const struct csn_status_zone *row)
 {
     bool is_out = row->has_released;
-    uint64_t age_s = status->observed_at_s > row->released_at_s ? status->observed_at_s - row->released_at_s : 0;
-    return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "zone", text(row->zone),
-                     "state", text(row->state), "released", number_if(is_out, row->released), "votes",
-                     number_if(is_out, row->votes), "voters", row->voters, "released_at",
-                     is_out ? time_at(row->released_at_s) : json_null(), "age_s", number_if(is_out, age_s), "content_root",
-                     is_out ? digest(&row->content) : json_null(), "full_root", is_out ? digest(&row->full) : json_null(),
-                     "first_expiry", is_out ? time_at(row->first_expiry_s) : json_null(), "pending",
-                     number_if(row->has_pending, row->pending), "waiting_for", text(row->waiting_for), "parked",
-                     parked(row), "diverged", diverged(row));
+    uint64_t age_s =
+        status->observed_at_s > row->released_at_s ? status->observed_at_s - row->released_at_s : 0;
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "zone",
+        text(row->zone), "state", text(row->state), "released", number_if(is_out, row->released),
+        "votes", number_if(is_out, row->votes), "voters", row->voters, "released_at",
+        is_out ? time_at(row->released_at_s) : json_null(), "age_s", number_if(is_out, age_s),
+        "content_root", is_out ? digest(&row->content) : json_null(), "full_root",
+        is_out ? digest(&row->full) : json_null(), "first_expiry",
+        is_out ? time_at(row->first_expiry_s) : json_null(), "pending",
+        number_if(row->has_pending, row->pending), "waiting_for", text(row->waiting_for), "parked",
+        parked(row), "diverged", diverged(row));
 }
 
 void csn_ctl_json_status(FILE *out, const struct csn_status *status)
@@ -144,8 +151,9 @@ void csn_ctl_json_status(FILE *out, const struct csn_status *status)
     json_t *json = status_document(status);
     json_object_set_new(json, "cluster",
                         json_pack("{s:o, s:o, s:o, s:i, s:i}", "name", text(status->cluster), "id",
-                                  hex(csn_bytes(status->cluster_id, sizeof(status->cluster_id))), "epoch",
-                                  number(status->epoch), "quorum", status->quorum, "members", status->members));
+                                  hex(csn_bytes(status->cluster_id, sizeof(status->cluster_id))),
+                                  "epoch", number(status->epoch), "quorum", status->quorum,
+                                  "members", status->members));
     json_object_set_new(json, "term", number(status->term));
     json_object_set_new(json, "leader", text(status->leader));
     json_object_set_new(json, "sites", sites);
@@ -168,14 +176,17 @@ void csn_ctl_json_cert(FILE *out, const struct csn_cert_view *view, uint64_t now
     json_t *signers = json_array();
     for (uint32_t i = 0; i < view->signer_count; i++) {
         const struct csn_cert_signer *signer = &view->signers[i];
-        json_array_append_new(signers, json_pack("{s:i, s:o, s:o}", "number", signer->number, "name", text(signer->name),
-                                                 "incarnation", number(signer->incarnation)));
+        json_array_append_new(signers, json_pack("{s:i, s:o, s:o}", "number", signer->number,
+                                                 "name", text(signer->name), "incarnation",
+                                                 number(signer->incarnation)));
     }
-    json_t *json = json_pack("{s:i, s:o, s:o, s:o, s:o}", "schema", CSN_CTL_SCHEMA, "observed_at", time_at(now_s), "zone",
-                             text(view->zone), "serial", number(view->serial), "epoch", number(view->epoch));
+    json_t *json = json_pack("{s:i, s:o, s:o, s:o, s:o}", "schema", CSN_CTL_SCHEMA, "observed_at",
+                             time_at(now_s), "zone", text(view->zone), "serial",
+                             number(view->serial), "epoch", number(view->epoch));
     json_object_set_new(json, "round",
-                        json_pack("{s:o, s:i, s:o}", "counter", number(view->round_counter), "coordinator",
-                                  view->round_coordinator, "seq", number(view->round_seq)));
+                        json_pack("{s:o, s:i, s:o}", "counter", number(view->round_counter),
+                                  "coordinator", view->round_coordinator, "seq",
+                                  number(view->round_seq)));
     json_object_set_new(json, "time", time_at(view->time_s));
     json_object_set_new(json, "schedule", time_at(view->schedule_s));
     json_object_set_new(json, "first_expiry", time_at(view->first_expiry_s));

@@ -22,7 +22,8 @@ static void put_clean(FILE *out, const char *text, size_t size)
     }
 }
 
-/* The text, broken at spaces where it would pass the last column; later lines stand under the first's text. */
+/* The text, broken at spaces where it would pass the last column; later lines stand under the
+ * first's text. */
 static void put_wrapped(FILE *out, const char *lead, const char *text)
 {
     size_t indent = strlen(lead);
@@ -41,7 +42,8 @@ static void put_wrapped(FILE *out, const char *lead, const char *text)
     fputc('\n', out);
 }
 
-__attribute__((format(printf, 3, 4))) static void put_note(FILE *out, const char *lead, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void put_note(FILE *out, const char *lead,
+                                                           const char *format, ...)
 {
     char text[4 * CSN_REASON_MAX];
     va_list args;
@@ -104,7 +106,8 @@ static const struct csn_status_zone *find_zone(const struct csn_status *status, 
 }
 
 /* The serial where there is one zone; else how many of its zones are at the newest release. */
-static void released_text(const struct csn_status *status, const struct csn_status_site *site, char cell[CELL_MAX])
+static void released_text(const struct csn_status *status, const struct csn_status_site *site,
+                          char cell[CELL_MAX])
 {
     uint32_t newest = 0;
     for (uint32_t i = 0; i < site->released_count; i++) {
@@ -125,7 +128,8 @@ static void seen_text(const struct csn_status_site *site, char cell[CELL_MAX])
     if (!site->has_last_seen) {
         snprintf(cell, CELL_MAX, "never");
     } else if (site->last_seen_ms < 60000) {
-        snprintf(cell, CELL_MAX, "%" PRIu64 ".%" PRIu64 "s", site->last_seen_ms / 1000, site->last_seen_ms / 100 % 10);
+        snprintf(cell, CELL_MAX, "%" PRIu64 ".%" PRIu64 "s", site->last_seen_ms / 1000,
+                 site->last_seen_ms / 100 % 10);
     } else {
         csn_span_text(site->last_seen_ms / 1000, cell);
     }
@@ -158,7 +162,8 @@ static bool is_short(const char *hsm)
     return strlen(hsm) <= 16;
 }
 
-static void fill_site(const struct csn_status *status, const struct csn_status_site *site, char (*cells)[CELL_MAX])
+static void fill_site(const struct csn_status *status, const struct csn_status_site *site,
+                      char (*cells)[CELL_MAX])
 {
     snprintf(cells[0], CELL_MAX, "%s", site->name);
     snprintf(cells[1], CELL_MAX, "%s%s", site->role, site->leads ? " *" : "");
@@ -169,14 +174,19 @@ static void fill_site(const struct csn_status *status, const struct csn_status_s
         snprintf(cells[4], CELL_MAX, "%" PRIu32 "ms", site->rtt_us / 1000);
     }
     clock_text(site, cells[5]);
-    snprintf(cells[6], CELL_MAX, "%s", site->hsm == NULL ? "-" : is_short(site->hsm) ? site->hsm : "see below");
+    snprintf(cells[6], CELL_MAX, "%s",
+             site->hsm == NULL     ? "-"
+             : is_short(site->hsm) ? site->hsm
+                                   : "see below");
     released_text(status, site, cells[7]);
 }
 
 static void put_sites(FILE *out, const struct csn_status *status)
 {
-    static const char *const heading[] = {"SITE", "ROLE", "STATE", "SEEN", "RTT", "CLOCK", "HSM", "RELEASED"};
-    struct table table = new_table(heading, sizeof(heading) / sizeof(heading[0]), status->site_count);
+    static const char *const heading[] = {"SITE", "ROLE",  "STATE", "SEEN",
+                                          "RTT",  "CLOCK", "HSM",   "RELEASED"};
+    struct table table =
+        new_table(heading, sizeof(heading) / sizeof(heading[0]), status->site_count);
     for (uint32_t i = 0; i < status->site_count; i++) {
         fill_site(status, status->sites[i], table.cells[i + 1]);
     }
@@ -201,7 +211,8 @@ static uint64_t span(uint64_t from_s, uint64_t to_s)
     return to_s > from_s ? to_s - from_s : 0;
 }
 
-static void expiry_text(const struct csn_status *status, const struct csn_status_zone *zone, char cell[CELL_MAX])
+static void expiry_text(const struct csn_status *status, const struct csn_status_zone *zone,
+                        char cell[CELL_MAX])
 {
     if (!zone->has_released) {
         snprintf(cell, CELL_MAX, "-");
@@ -217,7 +228,8 @@ static void prefix_text(const struct csn_digest *digest, char cell[CELL_MAX])
     csn_hex_encode(csn_bytes(digest->octets, 4), cell);
 }
 
-static void fill_zone(const struct csn_status *status, const struct csn_status_zone *zone, char (*cells)[CELL_MAX])
+static void fill_zone(const struct csn_status *status, const struct csn_status_zone *zone,
+                      char (*cells)[CELL_MAX])
 {
     snprintf(cells[0], CELL_MAX, "%s", zone->zone);
     state_text(zone->state, "released", cells[1]);
@@ -230,7 +242,8 @@ static void fill_zone(const struct csn_status *status, const struct csn_status_z
     expiry_text(status, zone, cells[8]);
     if (zone->has_released) {
         snprintf(cells[2], CELL_MAX, "%" PRIu32, zone->released);
-        snprintf(cells[3], CELL_MAX, "%u/%u%s", zone->votes, zone->voters, zone->diverged_count > 0 ? " x" : "");
+        snprintf(cells[3], CELL_MAX, "%u/%u%s", zone->votes, zone->voters,
+                 zone->diverged_count > 0 ? " x" : "");
         csn_span_text(span(zone->released_at_s, status->observed_at_s), cells[4]);
         prefix_text(&zone->content, cells[6]);
         prefix_text(&zone->full, cells[7]);
@@ -247,14 +260,16 @@ static void put_zone_notes(FILE *out, const struct csn_status_zone *zone)
     for (uint32_t i = 0; i < zone->diverged_count; i++) {
         const struct csn_status_diverged *row = &zone->diverged[i];
         csn_time_text(row->since_s, since);
-        put_note(out, UNDER_ROW, "%s DIVERGED since %s in serial %" PRIu32 ", class %s%s%s", row->site, since, row->serial,
-                 row->classes, row->detail != NULL ? ": " : "", row->detail != NULL ? row->detail : "");
+        put_note(out, UNDER_ROW, "%s DIVERGED since %s in serial %" PRIu32 ", class %s%s%s",
+                 row->site, since, row->serial, row->classes, row->detail != NULL ? ": " : "",
+                 row->detail != NULL ? row->detail : "");
     }
     for (uint32_t i = 0; i < zone->parked_count; i++) {
         const struct csn_status_parked *row = &zone->parked[i];
         csn_time_text(row->since_s, since);
         snprintf(serial, sizeof(serial), "%" PRIu32 " ", row->serial);
-        put_note(out, UNDER_ROW, "input %sPARKED since %s: %s", row->has_serial ? serial : "", since, row->reason);
+        put_note(out, UNDER_ROW, "input %sPARKED since %s: %s", row->has_serial ? serial : "",
+                 since, row->reason);
     }
 }
 
@@ -262,7 +277,8 @@ static void put_zones(FILE *out, const struct csn_status *status)
 {
     static const char *const heading[] = {"ZONE",    "STATE",   "RELEASED", "VOTES",       "AGE",
                                           "PENDING", "CONTENT", "SIGNED",   "FIRST EXPIRY"};
-    struct table table = new_table(heading, sizeof(heading) / sizeof(heading[0]), status->zone_count);
+    struct table table =
+        new_table(heading, sizeof(heading) / sizeof(heading[0]), status->zone_count);
     for (uint32_t i = 0; i < status->zone_count; i++) {
         fill_zone(status, status->zones[i], table.cells[i + 1]);
     }
@@ -280,7 +296,8 @@ static uint32_t count_voters(const struct csn_status *status)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < status->site_count; i++) {
-        count += strcmp(status->sites[i]->role, "coordinator") != 0 && status->sites[i]->error == NULL;
+        count +=
+            strcmp(status->sites[i]->role, "coordinator") != 0 && status->sites[i]->error == NULL;
     }
     return count;
 }
@@ -312,8 +329,9 @@ static void summary(const struct csn_status *status, char *ret_text, size_t size
 {
     char time[CSN_TIME_TEXT_SIZE], left[CSN_SPAN_TEXT_SIZE];
     uint64_t first_s = first_expiry(status);
-    int used = snprintf(ret_text, size, "quorum %" PRIu32 "/%u, %s", count_voters(status), status->members,
-                        count_diverged(status) == 0 ? "no divergence" : "DIVERGENCE");
+    int used =
+        snprintf(ret_text, size, "quorum %" PRIu32 "/%u, %s", count_voters(status), status->members,
+                 count_diverged(status) == 0 ? "no divergence" : "DIVERGENCE");
     if (first_s > 0 && used > 0 && (size_t)used < size) {
         csn_time_text(first_s, time);
         csn_span_text(span(status->observed_at_s, first_s), left);
@@ -337,15 +355,17 @@ static void put_verdict(FILE *out, const struct csn_status *status, bool has_col
         put_note(out, "! ", "%s", status->reasons[i]);
     }
     summary(status, text, sizeof(text));
-    fprintf(out, "%s%s%s  %s\n", has_colour ? colours[status->level] : "", level_word(status->level),
-            has_colour ? "\033[0m" : "", text);
+    fprintf(out, "%s%s%s  %s\n", has_colour ? colours[status->level] : "",
+            level_word(status->level), has_colour ? "\033[0m" : "", text);
 }
 
 void csn_ctl_doubt(struct csn_status *status, uint64_t now_s)
 {
-    uint64_t age_s = now_s > status->observed_at_s ? now_s - status->observed_at_s : status->observed_at_s - now_s;
+    uint64_t age_s = now_s > status->observed_at_s ? now_s - status->observed_at_s
+                                                   : status->observed_at_s - now_s;
     if (age_s > CSN_CTL_STALE_S) {
-        csn_status_blame(status, CSN_HEALTH_UNKNOWN, "the daemon's picture is %" PRIu64 " s off: it hangs, or the clock jumped",
+        csn_status_blame(status, CSN_HEALTH_UNKNOWN,
+                         "the daemon's picture is %" PRIu64 " s off: it hangs, or the clock jumped",
                          age_s);
     }
 }
@@ -354,9 +374,11 @@ void csn_ctl_table_status(FILE *out, const struct csn_status *status, bool has_c
 {
     char time[CSN_TIME_TEXT_SIZE];
     csn_time_text(status->observed_at_s, time);
-    put_note(out, "", "cluster %s   term %" PRIu64 "   leader %s   release policy %u of %u   observed from %s %s",
-             status->cluster, status->term, status->leader != NULL ? status->leader : "none", status->quorum,
-             status->members, status->observed_from, time);
+    put_note(out, "",
+             "cluster %s   term %" PRIu64
+             "   leader %s   release policy %u of %u   observed from %s %s",
+             status->cluster, status->term, status->leader != NULL ? status->leader : "none",
+             status->quorum, status->members, status->observed_from, time);
     fputc('\n', out);
     put_sites(out, status);
     fputc('\n', out);
@@ -383,8 +405,8 @@ void csn_ctl_line_health(FILE *out, const struct csn_status *status)
         fputs("; ", out);
     }
     put_plain(out, text);
-    fprintf(out, " | sites=%" PRIu32 " quorum=%u diverged=%" PRIu32, count_voters(status), status->quorum,
-            count_diverged(status));
+    fprintf(out, " | sites=%" PRIu32 " quorum=%u diverged=%" PRIu32, count_voters(status),
+            status->quorum, count_diverged(status));
     if (first_expiry(status) > 0) {
         fprintf(out, " expiry=%" PRIu64 "s", span(status->observed_at_s, first_expiry(status)));
     }
@@ -411,13 +433,15 @@ void csn_ctl_table_cert(FILE *out, const struct csn_cert_view *view)
 {
     fprintf(out, "%-14s", "zone");
     put_clean(out, view->zone, strlen(view->zone));
-    fprintf(out, "\n%-14s%" PRIu32 "\n%-14s%" PRIu32 "\n", "serial", view->serial, "epoch", view->epoch);
-    fprintf(out, "%-14s%" PRIu64 ".%u.%" PRIu32 "\n", "round", view->round_counter, view->round_coordinator,
-            view->round_seq);
+    fprintf(out, "\n%-14s%" PRIu32 "\n%-14s%" PRIu32 "\n", "serial", view->serial, "epoch",
+            view->epoch);
+    fprintf(out, "%-14s%" PRIu64 ".%u.%" PRIu32 "\n", "round", view->round_counter,
+            view->round_coordinator, view->round_seq);
     put_time(out, "signed at", view->time_s);
     put_time(out, "schedule", view->schedule_s);
     put_time(out, "first expiry", view->first_expiry_s);
-    fprintf(out, "%-14s%" PRIu64 "\n%-14s%" PRIu64 "\n", "records", view->records, "signatures", view->signatures);
+    fprintf(out, "%-14s%" PRIu64 "\n%-14s%" PRIu64 "\n", "records", view->records, "signatures",
+            view->signatures);
     put_digest(out, "content root", &view->content);
     put_digest(out, "full root", &view->full);
     for (uint32_t i = 0; i < view->signer_count; i++) {

@@ -1,6 +1,7 @@
-/* ctl_render.h: what consignctl shows: the status as a table of at most 112 columns with the verdict last, the one line of
- * `health` as monitoring plug-ins want it, a certificate; and each as a JSON document. It writes to a stream and knows no
- * socket and no clock. Control characters from a daemon are shown as `?`. */
+/* ctl_render.h: what consignctl shows: the status as a table of at most 112 columns with the
+ * verdict last, the one line of `health` as monitoring plug-ins want it, a certificate; and each as
+ * a JSON document. It writes to a stream and knows no socket and no clock. Control characters from
+ * a daemon are shown as `?`. */
 #ifndef CSN_CTL_RENDER_H
 #define CSN_CTL_RENDER_H
 
@@ -9,7 +10,8 @@
 #include "ops/status.h"
 
 #define CSN_CTL_COLUMNS 112
-#define CSN_CTL_SCHEMA 1  /* of the JSON documents; raised when a field changes its meaning or goes */
+/* Of the JSON documents; raised when a field changes its meaning or goes. */
+#define CSN_CTL_SCHEMA 1
 #define CSN_CTL_STALE_S 30 /* an older picture, or one from the future, is not judged */
 
 /* Makes the verdict unknown when the picture is stale. Before rendering. */

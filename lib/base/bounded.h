@@ -1,5 +1,6 @@
-/* bounded.h: an allocator for protobuf-c that stops at a limit, so that no message from outside, however it is nested, takes
- * more memory than its receiver allowed. Not thread-safe; one message at a time. */
+/* bounded.h: an allocator for protobuf-c that stops at a limit, so that no message from outside,
+ * however it is nested, takes more memory than its receiver allowed. Not thread-safe; one message
+ * at a time. */
 #ifndef CSN_BASE_BOUNDED_H
 #define CSN_BASE_BOUNDED_H
 
@@ -12,8 +13,8 @@ struct csn_bounded {
     size_t left;                  /* octets that may still be handed out; freeing gives none back */
 };
 
-/* Ready for one message of at most `size_max` octets of memory; protobuf-c answers NULL beyond. The struct may not move
- * between unpack and free. */
+/* Ready for one message of at most `size_max` octets of memory; protobuf-c answers NULL beyond. The
+ * struct may not move between unpack and free. */
 void csn_bounded_init(struct csn_bounded *bounded, size_t size_max);
 
 #endif

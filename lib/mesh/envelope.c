@@ -27,8 +27,10 @@ static void pack(const ProtobufCMessage *message, struct csn_buf *buf)
     buf->size += size;
 }
 
-/* The allocator dies here: what it handed out is plain malloc memory, which `unpacked_free` gives back. */
-static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *descriptor, struct csn_bytes octets, size_t memory_max)
+/* The allocator dies here: what it handed out is plain malloc memory, which `unpacked_free` gives
+ * back. */
+static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *descriptor,
+                                struct csn_bytes octets, size_t memory_max)
 {
     struct csn_bounded bounded;
     csn_bounded_init(&bounded, memory_max);
@@ -55,20 +57,22 @@ static void put_sender(const struct csn_sender *sender, Csn__Mesh__Sender *ret_m
 
 static int take_sender(const Csn__Mesh__Sender *message, struct csn_sender *ret_sender)
 {
-    if (message == NULL || message->cluster_id.len != sizeof(ret_sender->cluster_id) || !message->has_environment ||
-        message->environment > UINT8_MAX || !message->has_number || message->number > UINT16_MAX ||
-        !message->has_incarnation || message->proof.len != sizeof(ret_sender->proof)) {
+    if (message == NULL || message->cluster_id.len != sizeof(ret_sender->cluster_id) ||
+        !message->has_environment || message->environment > UINT8_MAX || !message->has_number ||
+        message->number > UINT16_MAX || !message->has_incarnation ||
+        message->proof.len != sizeof(ret_sender->proof)) {
         return CSN_EFORMAT;
     }
     memcpy(ret_sender->cluster_id, message->cluster_id.data, sizeof(ret_sender->cluster_id));
     memcpy(ret_sender->proof, message->proof.data, sizeof(ret_sender->proof));
     ret_sender->environment = (uint8_t)message->environment;
-    ret_sender->peer =
-        (struct csn_mesh_peer){.number = (uint16_t)message->number, .incarnation = message->incarnation};
+    ret_sender->peer = (struct csn_mesh_peer){.number = (uint16_t)message->number,
+                                              .incarnation = message->incarnation};
     return CSN_OK;
 }
 
-static void put_statement(const struct csn_mesh_statement *statement, Csn__Mesh__Statement *ret_message)
+static void put_statement(const struct csn_mesh_statement *statement,
+                          Csn__Mesh__Statement *ret_message)
 {
     csn__mesh__statement__init(ret_message);
     ret_message->has_kind = ret_message->has_signer = ret_message->has_incarnation = true;
@@ -80,15 +84,17 @@ static void put_statement(const struct csn_mesh_statement *statement, Csn__Mesh_
     ret_message->signature = lend(csn_bytes(statement->signature, sizeof(statement->signature)));
 }
 
-static int take_statement(const Csn__Mesh__Statement *message, struct csn_mesh_statement *ret_statement)
+static int take_statement(const Csn__Mesh__Statement *message,
+                          struct csn_mesh_statement *ret_statement)
 {
-    if (!message->has_kind || message->kind > UINT8_MAX || !message->has_signer || message->signer > UINT16_MAX ||
-        !message->has_incarnation || !message->has_body || message->signature.len != CSN_SIGNATURE_SIZE) {
+    if (!message->has_kind || message->kind > UINT8_MAX || !message->has_signer ||
+        message->signer > UINT16_MAX || !message->has_incarnation || !message->has_body ||
+        message->signature.len != CSN_SIGNATURE_SIZE) {
         return CSN_EFORMAT;
     }
     ret_statement->kind = (enum csn_statement_kind)message->kind;
-    ret_statement->signer =
-        (struct csn_mesh_peer){.number = (uint16_t)message->signer, .incarnation = message->incarnation};
+    ret_statement->signer = (struct csn_mesh_peer){.number = (uint16_t)message->signer,
+                                                   .incarnation = message->incarnation};
     ret_statement->body = borrow(message->body);
     memcpy(ret_statement->signature, message->signature.data, CSN_SIGNATURE_SIZE);
     return CSN_OK;

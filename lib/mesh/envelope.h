@@ -1,13 +1,16 @@
-/* envelope.h: the messages of proto/mesh.proto to and from plain structs. Encoders append to `buf`. Decoders refuse what is
- * malformed or lacks a field (CSN_EFORMAT); what they give borrows from a decoded message that `fini` frees. They judge
- * form only: who speaks and whether it is true is guard.h's. One thread a message. */
+/* envelope.h: the messages of proto/mesh.proto to and from plain structs. Encoders append to `buf`.
+ * Decoders refuse what is malformed or lacks a field (CSN_EFORMAT); what they give borrows from a
+ * decoded message that `fini` frees. They judge form only: who speaks and whether it is true is
+ * guard.h's. One thread a message. */
 #ifndef CSN_MESH_ENVELOPE_H
 #define CSN_MESH_ENVELOPE_H
 
 #include "mesh/guard.h"
 
-#define CSN_ENVELOPE_WIRE_MAX ((size_t)64 * 1024) /* nng closes the link above it, and does not say whose it was */
-#define CSN_ENVELOPE_MAX ((size_t)60 * 1024)      /* so ours is lower: above it the sender is counted; we send no larger one */
+/* Above it nng closes the link and does not say whose it was. */
+#define CSN_ENVELOPE_WIRE_MAX ((size_t)64 * 1024)
+/* So ours is lower: above it the sender is counted; we send no larger one. */
+#define CSN_ENVELOPE_MAX ((size_t)60 * 1024)
 #define CSN_ENVELOPE_STATEMENTS_MAX 64
 #define CSN_ENVELOPE_CERTIFICATES_MAX 7 /* of 8 KiB */
 /* Of a statement beside its body, of a certificate beside its octets, at most. */
@@ -23,7 +26,8 @@ struct csn_envelope {
 };
 
 void csn_envelope_encode(const struct csn_envelope *envelope, struct csn_buf *buf);
-/* Also CSN_ELIMIT: more than an envelope may hold; then `sender` alone is filled, and nothing is to be freed. */
+/* Also CSN_ELIMIT: more than an envelope may hold; then `sender` alone is filled, and nothing is to
+ * be freed. */
 int csn_envelope_decode(struct csn_bytes octets, struct csn_envelope *ret_envelope);
 void csn_envelope_fini(struct csn_envelope *envelope);
 

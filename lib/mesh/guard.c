@@ -70,7 +70,8 @@ static bool is_new(struct csn_guard *guard, enum csn_mesh_drop reason, struct cs
 {
     for (size_t i = 0; i < guard->logged_count; i++) {
         const struct logged *row = &guard->logged[i];
-        if (row->reason == reason && row->peer.number == peer.number && row->peer.incarnation == peer.incarnation) {
+        if (row->reason == reason && row->peer.number == peer.number &&
+            row->peer.incarnation == peer.incarnation) {
             return false;
         }
     }
@@ -81,7 +82,8 @@ static bool is_new(struct csn_guard *guard, enum csn_mesh_drop reason, struct cs
     return true;
 }
 
-void csn_guard_drop(struct csn_guard *guard, enum csn_mesh_drop reason, struct csn_mesh_peer peer, const char *format, ...)
+void csn_guard_drop(struct csn_guard *guard, enum csn_mesh_drop reason, struct csn_mesh_peer peer,
+                    const char *format, ...)
 {
     guard->dropped[reason]++;
     /* A duplicate is nobody's fault. */
@@ -95,15 +97,16 @@ void csn_guard_drop(struct csn_guard *guard, enum csn_mesh_drop reason, struct c
     va_end(args);
     csn_log(guard->log, CSN_WARNING, "mesh.drop",
             "%s %" PRIu16 " incarnation %" PRIu32 " %s (%s); dropped, and from now on only counted",
-            peer.incarnation == 0 ? "coordinator" : "site", peer.number, peer.incarnation, csn_mesh_drop_text(reason),
-            detail);
+            peer.incarnation == 0 ? "coordinator" : "site", peer.number, peer.incarnation,
+            csn_mesh_drop_text(reason), detail);
 }
 
 /* The key of a peer in its incarnation; NULL: counted and logged. */
 static const uint8_t *find_key(struct csn_guard *guard, struct csn_mesh_peer peer, const char *what)
 {
     if (peer.incarnation == 0) {
-        const struct csn_coordinator_id *coordinator = csn_cluster_coordinator(guard->cluster, peer.number);
+        const struct csn_coordinator_id *coordinator =
+            csn_cluster_coordinator(guard->cluster, peer.number);
         if (coordinator != NULL) {
             return coordinator->key;
         }
@@ -114,14 +117,16 @@ static const uint8_t *find_key(struct csn_guard *guard, struct csn_mesh_peer pee
         return NULL;
     }
     if (member->incarnation != peer.incarnation) {
-        csn_guard_drop(guard, CSN_MESH_DROP_INCARNATION, peer, "%s; the document says %" PRIu32, what, member->incarnation);
+        csn_guard_drop(guard, CSN_MESH_DROP_INCARNATION, peer, "%s; the document says %" PRIu32,
+                       what, member->incarnation);
         return NULL;
     }
     return member->key;
 }
 
 /* The place of a verified statement, or NULL. */
-static struct seen *find_seen(struct csn_guard *guard, const struct csn_digest *digest, const uint8_t *signature)
+static struct seen *find_seen(struct csn_guard *guard, const struct csn_digest *digest,
+                              const uint8_t *signature)
 {
     struct seen *set = guard->seen[csn_get_u32(digest->octets) % SETS];
     for (size_t i = 0; i < WAYS; i++) {
@@ -134,7 +139,8 @@ static struct seen *find_seen(struct csn_guard *guard, const struct csn_digest *
     return NULL;
 }
 
-static struct seen *remember(struct csn_guard *guard, const struct csn_digest *digest, const uint8_t *signature)
+static struct seen *remember(struct csn_guard *guard, const struct csn_digest *digest,
+                             const uint8_t *signature)
 {
     struct seen *set = guard->seen[csn_get_u32(digest->octets) % SETS];
     struct seen *oldest = &set[0];
@@ -149,8 +155,8 @@ static struct seen *remember(struct csn_guard *guard, const struct csn_digest *d
 }
 
 /* guard->octets are what the signature covers. `ret_was_seen` when they were verified before. */
-static bool is_signed(struct csn_guard *guard, const uint8_t *key, const uint8_t *signature, struct seen **ret_seen,
-                      bool *ret_was_seen)
+static bool is_signed(struct csn_guard *guard, const uint8_t *key, const uint8_t *signature,
+                      struct seen **ret_seen, bool *ret_was_seen)
 {
     struct csn_digest digest;
     csn_hasher_sha384(guard->hasher, csn_buf_view(&guard->octets), &digest);
@@ -179,11 +185,13 @@ void csn_guard_proof_octets(const struct csn_sender *sender, struct csn_buf *buf
     csn_buf_put(buf, digest.octets, CSN_DIGEST_SIZE);
 }
 
-bool csn_guard_admits_sender(struct csn_guard *guard, const struct csn_sender *sender, uint64_t now_ms)
+bool csn_guard_admits_sender(struct csn_guard *guard, const struct csn_sender *sender,
+                             uint64_t now_ms)
 {
     if (memcmp(sender->cluster_id, guard->cluster->id, sizeof(guard->cluster->id)) != 0 ||
         sender->environment != guard->cluster->environment) {
-        csn_guard_drop(guard, CSN_MESH_DROP_CLUSTER, sender->peer, "its messages carry another cluster id or environment");
+        csn_guard_drop(guard, CSN_MESH_DROP_CLUSTER, sender->peer,
+                       "its messages carry another cluster id or environment");
         return false;
     }
     const uint8_t *key = find_key(guard, sender->peer, "as a sender");
@@ -202,26 +210,31 @@ bool csn_guard_admits_sender(struct csn_guard *guard, const struct csn_sender *s
     return true;
 }
 
-static const uint8_t *find_signer_key(struct csn_guard *guard, const struct csn_mesh_statement *statement)
+static const uint8_t *find_signer_key(struct csn_guard *guard,
+                                      const struct csn_mesh_statement *statement)
 {
     const char *kind = csn_statement_text(statement->kind);
     if (kind == NULL) {
-        csn_guard_drop(guard, CSN_MESH_DROP_MALFORMED, statement->signer, "no kind %d of statement", (int)statement->kind);
+        csn_guard_drop(guard, CSN_MESH_DROP_MALFORMED, statement->signer, "no kind %d of statement",
+                       (int)statement->kind);
         return NULL;
     }
     if (statement->body.size > CSN_STATEMENT_MAX) {
-        csn_guard_drop(guard, CSN_MESH_DROP_OVERSIZED, statement->signer, "%s of %zu octets", kind, statement->body.size);
+        csn_guard_drop(guard, CSN_MESH_DROP_OVERSIZED, statement->signer, "%s of %zu octets", kind,
+                       statement->body.size);
         return NULL;
     }
     const uint8_t *key = find_key(guard, statement->signer, kind);
-    if (key != NULL && csn_statement_is_coordinators(statement->kind) != (statement->signer.incarnation == 0)) {
+    if (key != NULL &&
+        csn_statement_is_coordinators(statement->kind) != (statement->signer.incarnation == 0)) {
         csn_guard_drop(guard, CSN_MESH_DROP_ROLE, statement->signer, "%s", kind);
         return NULL;
     }
     return key;
 }
 
-bool csn_guard_admits(struct csn_guard *guard, const struct csn_mesh_statement *statement, uint64_t now_ms)
+bool csn_guard_admits(struct csn_guard *guard, const struct csn_mesh_statement *statement,
+                      uint64_t now_ms)
 {
     const uint8_t *key = find_signer_key(guard, statement);
     if (key == NULL) {
@@ -230,14 +243,16 @@ bool csn_guard_admits(struct csn_guard *guard, const struct csn_mesh_statement *
     struct seen *seen;
     bool was_seen;
     csn_buf_clear(&guard->octets);
-    csn_statement_signed(statement->kind, statement->signer.number, statement->signer.incarnation, statement->body,
-                         &guard->octets);
+    csn_statement_signed(statement->kind, statement->signer.number, statement->signer.incarnation,
+                         statement->body, &guard->octets);
     if (!is_signed(guard, key, statement->signature, &seen, &was_seen)) {
-        csn_guard_drop(guard, CSN_MESH_DROP_SIGNATURE, statement->signer, "%s", csn_statement_text(statement->kind));
+        csn_guard_drop(guard, CSN_MESH_DROP_SIGNATURE, statement->signer, "%s",
+                       csn_statement_text(statement->kind));
         return false;
     }
     if (was_seen && now_ms < seen->last_ms + CSN_GUARD_REPEAT_MS) {
-        csn_guard_drop(guard, CSN_MESH_DROP_DUPLICATE, statement->signer, "%s", csn_statement_text(statement->kind));
+        csn_guard_drop(guard, CSN_MESH_DROP_DUPLICATE, statement->signer, "%s",
+                       csn_statement_text(statement->kind));
         return false;
     }
     seen->last_ms = now_ms;

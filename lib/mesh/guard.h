@@ -1,5 +1,6 @@
-/* guard.h: who may speak on the mesh. It lets through the words of members and coordinators of one cluster document, in
- * their incarnation, with a signature that verifies; all else is counted by reason and logged once for each (reason, signer).
+/* guard.h: who may speak on the mesh. It lets through the words of members and coordinators of one
+ * cluster document, in their incarnation, with a signature that verifies; all else is counted by
+ * reason and logged once for each (reason, signer).
  *
  * It knows no sockets: octets and times come in, verdicts go out. One thread. */
 #ifndef CSN_MESH_GUARD_H
@@ -9,9 +10,11 @@
 #include "mesh/mesh.h"
 #include "round/cluster.h"
 
-#define CSN_GUARD_SEEN_MAX 4096   /* statements remembered; above it the oldest of four is forgotten and verified again */
-#define CSN_GUARD_LOGGED_MAX 256  /* (reason, signer) logged; above it only counted */
-#define CSN_GUARD_REPEAT_MS 100   /* the same statement again within this time is a duplicate, later a repeat */
+/* Statements remembered; above it the oldest of four is forgotten and verified again. */
+#define CSN_GUARD_SEEN_MAX 4096
+#define CSN_GUARD_LOGGED_MAX 256 /* (reason, signer) logged; above it only counted */
+/* The same statement again within this time is a duplicate, later a repeat. */
+#define CSN_GUARD_REPEAT_MS 100
 
 /* Who sent an envelope or asks for bulk, and how it proves that. */
 struct csn_sender {
@@ -30,14 +33,16 @@ void csn_guard_free(struct csn_guard *take_guard);
 void csn_guard_proof_octets(const struct csn_sender *sender, struct csn_buf *buf);
 
 /* Of this cluster, known, in its incarnation, its proof good. False: counted, logged once. */
-bool csn_guard_admits_sender(struct csn_guard *guard, const struct csn_sender *sender, uint64_t now_ms);
+bool csn_guard_admits_sender(struct csn_guard *guard, const struct csn_sender *sender,
+                             uint64_t now_ms);
 
 /* To be delivered. False: counted, logged once. A statement seen before is not verified again. */
-bool csn_guard_admits(struct csn_guard *guard, const struct csn_mesh_statement *statement, uint64_t now_ms);
+bool csn_guard_admits(struct csn_guard *guard, const struct csn_mesh_statement *statement,
+                      uint64_t now_ms);
 
 /* Counts, and logs the first of (reason, peer). `format` says what was wrong. */
-void csn_guard_drop(struct csn_guard *guard, enum csn_mesh_drop reason, struct csn_mesh_peer peer, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void csn_guard_drop(struct csn_guard *guard, enum csn_mesh_drop reason, struct csn_mesh_peer peer,
+                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 uint64_t csn_guard_dropped(const struct csn_guard *guard, enum csn_mesh_drop reason);
 
 #endif

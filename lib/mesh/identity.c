@@ -14,7 +14,8 @@ struct csn_site_key {
     uint8_t public_key[CSN_IDENTITY_KEY_SIZE];
 };
 
-/* A daemon has nobody to ask for a passphrase: an encrypted key is refused instead of prompting on the terminal. */
+/* A daemon has nobody to ask for a passphrase: an encrypted key is refused instead of prompting on
+ * the terminal. */
 static int no_passphrase(char *buf, int size, int rwflag, void *arg)
 {
     (void)buf;
@@ -93,12 +94,14 @@ int csn_identity_sign(const struct csn_site_key *site, struct csn_bytes data,
 int csn_identity_verify(const uint8_t key[CSN_IDENTITY_KEY_SIZE], struct csn_bytes data,
                         const uint8_t signature[CSN_IDENTITY_SIGNATURE_SIZE])
 {
-    EVP_PKEY *public_key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, CSN_IDENTITY_KEY_SIZE);
+    EVP_PKEY *public_key =
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, CSN_IDENTITY_KEY_SIZE);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     int code = CSN_ECRYPTO;
     if (public_key != NULL && context != NULL &&
         EVP_DigestVerifyInit(context, NULL, NULL, NULL, public_key) == 1) {
-        int good = EVP_DigestVerify(context, signature, CSN_IDENTITY_SIGNATURE_SIZE, data.data, data.size);
+        int good =
+            EVP_DigestVerify(context, signature, CSN_IDENTITY_SIGNATURE_SIZE, data.data, data.size);
         code = good == 1 ? CSN_OK : CSN_ESIGNATURE;
     }
     EVP_MD_CTX_free(context);

@@ -1,6 +1,8 @@
-/* identity.h: a site's or coordinator's Ed25519 key, by which statements are known to be its own, and the check of others'.
+/* identity.h: a site's or coordinator's Ed25519 key, by which statements are known to be its own,
+ * and the check of others'.
  *
- * The key file is PKCS#8 PEM with mode 0600. A loaded key never changes: any thread may use it, several at once. */
+ * The key file is PKCS#8 PEM with mode 0600. A loaded key never changes: any thread may use it,
+ * several at once. */
 #ifndef CSN_MESH_IDENTITY_H
 #define CSN_MESH_IDENTITY_H
 
@@ -14,7 +16,8 @@
 
 struct csn_site_key; /* of a site or a coordinator */
 
-/* CSN_ENOTFOUND, CSN_EPERMISSION (others may read it), CSN_EFORMAT (not an unencrypted Ed25519 private key). */
+/* CSN_ENOTFOUND, CSN_EPERMISSION (others may read it), CSN_EFORMAT (not an unencrypted Ed25519
+ * private key). */
 int csn_identity_load(const char *path, struct csn_site_key **ret_key, struct csn_reason *reason);
 void csn_identity_free(struct csn_site_key *take_key);
 

@@ -8,7 +8,8 @@ void csn_links_init(struct csn_links *links, const struct csn_cluster *cluster)
                                                     .incarnation = cluster->members[i].incarnation};
     }
     for (size_t i = 0; i < cluster->coordinator_count; i++) {
-        links->peers[CSN_MEMBERS_MAX + i].id = (struct csn_mesh_peer){.number = cluster->coordinators[i].number};
+        links->peers[CSN_MEMBERS_MAX + i].id =
+            (struct csn_mesh_peer){.number = cluster->coordinators[i].number};
     }
 }
 
@@ -16,7 +17,8 @@ size_t csn_links_peer(const struct csn_links *links, struct csn_mesh_peer peer)
 {
     size_t first = peer.incarnation == 0 ? CSN_MEMBERS_MAX : 0;
     for (size_t i = first; peer.number != 0 && i < first + CSN_MEMBERS_MAX; i++) {
-        if (links->peers[i].id.number == peer.number && links->peers[i].id.incarnation == peer.incarnation) {
+        if (links->peers[i].id.number == peer.number &&
+            links->peers[i].id.incarnation == peer.incarnation) {
             return i;
         }
     }
@@ -51,7 +53,8 @@ size_t csn_links_remove(struct csn_links *links, uint32_t id)
     }
     size_t peer = link->peer;
     *link = links->links[--links->link_count];
-    return peer != CSN_LINKS_NOBODY && --links->peers[peer].link_count == 0 ? peer : CSN_LINKS_NOBODY;
+    return peer != CSN_LINKS_NOBODY && --links->peers[peer].link_count == 0 ? peer
+                                                                            : CSN_LINKS_NOBODY;
 }
 
 bool csn_links_bind(struct csn_links *links, struct csn_link *link, size_t peer)

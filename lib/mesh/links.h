@@ -1,4 +1,5 @@
-/* links.h: which links stand, who is known to be at the other end, and when they were last heard. No sockets, no clock. */
+/* links.h: which links stand, who is known to be at the other end, and when they were last heard.
+ * No sockets, no clock. */
 #ifndef CSN_MESH_LINKS_H
 #define CSN_MESH_LINKS_H
 
@@ -43,8 +44,9 @@ size_t csn_links_remove(struct csn_links *links, uint32_t id);
 bool csn_links_bind(struct csn_links *links, struct csn_link *link, size_t peer);
 /* A word came from the peer the link is bound to. */
 void csn_links_heard(struct csn_links *links, struct csn_link *link, uint64_t now_ms);
-/* A link that is silent for too long, or NULL. To be asked at least every CSN_LINKS_STALL_MS: a longer gap means that this
- * process itself stood still and could hear nobody, so that every link gets its time again. */
+/* A link that is silent for too long, or NULL. To be asked at least every CSN_LINKS_STALL_MS: a
+ * longer gap means that this process itself stood still and could hear nobody, so that every link
+ * gets its time again. */
 const struct csn_link *csn_links_silent(struct csn_links *links, uint64_t now_ms);
 
 #endif

@@ -11,12 +11,15 @@
 
 #define TICK_MS 100
 #define SLOW_TICKS 10 /* once a second: refused handshakes are counted, nng's reaper is watched */
-#define HELLO_MS 2000       /* an empty envelope after this long without one, so that the link is not silent */
-/* At most 8 envelopes at a time leave, half of what a link holds before the BUS drops; the rest waits for the next time. */
+/* An empty envelope after this long without one, so that the link is not silent. */
+#define HELLO_MS 2000
+/* At most 8 envelopes at a time leave, half of what a link holds before the BUS drops; the rest
+ * waits for the next time. */
 #define BURST_MAX 8
 #define BURST_MS 20
 
-/* A request of ours. `is_waiting` ends with the callback, the slot of the net only with an answer. */
+/* A request of ours. `is_waiting` ends with the callback, the slot of the net only with an answer.
+ */
 struct call {
     csn_mesh_reply_fn *reply;
     void *arg;
@@ -83,7 +86,8 @@ static void send_envelope(struct csn_mesh *mesh)
     csn_buf_clear(&mesh->packed);
     csn_outbox_pack(&mesh->outbox, &mesh->sender, &mesh->packed);
     if (!csn_net_publish(mesh->net, csn_buf_view(&mesh->packed))) {
-        csn_guard_drop(mesh->guard, CSN_MESH_DROP_BACKLOG, mesh->settings.self, "nng takes no more");
+        csn_guard_drop(mesh->guard, CSN_MESH_DROP_BACKLOG, mesh->settings.self,
+                       "nng takes no more");
     }
     mesh->owes_hello = false;
     mesh->sent_ms = now_of(mesh);
@@ -102,7 +106,8 @@ static void flush(uv_prepare_t *prepare)
         send_envelope(mesh);
         mesh->burst_left--;
     }
-    if ((mesh->outbox.count > 0 || mesh->owes_hello) && !uv_is_active((uv_handle_t *)&mesh->burst)) {
+    if ((mesh->outbox.count > 0 || mesh->owes_hello) &&
+        !uv_is_active((uv_handle_t *)&mesh->burst)) {
         uv_timer_start(&mesh->burst, burst_over, BURST_MS, 0);
     }
 }
@@ -110,12 +115,14 @@ static void flush(uv_prepare_t *prepare)
 int csn_mesh_sign(const struct csn_mesh *mesh, enum csn_statement_kind kind, struct csn_bytes body,
                   struct csn_mesh_statement *ret_statement)
 {
-    struct csn_mesh_statement statement = {.kind = kind, .signer = mesh->settings.self, .body = body};
+    struct csn_mesh_statement statement = {
+        .kind = kind, .signer = mesh->settings.self, .body = body};
     struct csn_buf octets = {0};
     if (body.size > CSN_STATEMENT_MAX) {
         return CSN_ELIMIT;
     }
-    csn_statement_signed(kind, statement.signer.number, statement.signer.incarnation, body, &octets);
+    csn_statement_signed(kind, statement.signer.number, statement.signer.incarnation, body,
+                         &octets);
     int code = csn_identity_sign(mesh->settings.key, csn_buf_view(&octets), statement.signature);
     csn_buf_fini(&octets);
     if (code == CSN_OK) {
@@ -127,14 +134,16 @@ int csn_mesh_sign(const struct csn_mesh *mesh, enum csn_statement_kind kind, str
 void csn_mesh_send(struct csn_mesh *mesh, const struct csn_mesh_statement *statement)
 {
     if (!csn_outbox_put(&mesh->outbox, statement)) {
-        csn_guard_drop(mesh->guard, CSN_MESH_DROP_BACKLOG, mesh->settings.self, "%d statements wait", CSN_MESH_OUT_MAX);
+        csn_guard_drop(mesh->guard, CSN_MESH_DROP_BACKLOG, mesh->settings.self,
+                       "%d statements wait", CSN_MESH_OUT_MAX);
     }
 }
 
 void csn_mesh_send_certificate(struct csn_mesh *mesh, struct csn_bytes certificate)
 {
     if (!csn_outbox_put_certificate(&mesh->outbox, certificate)) {
-        csn_guard_drop(mesh->guard, CSN_MESH_DROP_BACKLOG, mesh->settings.self, "%d statements wait", CSN_MESH_OUT_MAX);
+        csn_guard_drop(mesh->guard, CSN_MESH_DROP_BACKLOG, mesh->settings.self,
+                       "%d statements wait", CSN_MESH_OUT_MAX);
     }
 }
 
@@ -143,7 +152,8 @@ void csn_mesh_send_certificate(struct csn_mesh *mesh, struct csn_bytes certifica
 static void tell_peer(struct csn_mesh *mesh, size_t peer, bool is_up)
 {
     if (mesh->settings.callbacks.on_peer != NULL) {
-        mesh->settings.callbacks.on_peer(mesh->settings.callbacks.arg, mesh->links.peers[peer].id, is_up);
+        mesh->settings.callbacks.on_peer(mesh->settings.callbacks.arg, mesh->links.peers[peer].id,
+                                         is_up);
     }
 }
 
@@ -181,7 +191,8 @@ static void close_silent_links(struct csn_mesh *mesh)
 /* --- hearing */
 
 /* The sender proves who it is; from then on the link is known to be its. */
-static bool knows_sender(struct csn_mesh *mesh, struct csn_link *link, const struct csn_sender *sender)
+static bool knows_sender(struct csn_mesh *mesh, struct csn_link *link,
+                         const struct csn_sender *sender)
 {
     if (!csn_guard_admits_sender(mesh->guard, sender, now_of(mesh))) {
         return false;
@@ -207,8 +218,8 @@ static void hear_envelope(struct csn_mesh *mesh, const struct csn_envelope *enve
     }
     for (size_t i = 0; i < envelope->certificate_count; i++) {
         if (envelope->certificates[i].size > CSN_CERTIFICATE_MAX) {
-            csn_guard_drop(mesh->guard, CSN_MESH_DROP_OVERSIZED, envelope->sender.peer, "certificate of %zu octets",
-                           envelope->certificates[i].size);
+            csn_guard_drop(mesh->guard, CSN_MESH_DROP_OVERSIZED, envelope->sender.peer,
+                           "certificate of %zu octets", envelope->certificates[i].size);
         } else if (callbacks->on_certificate != NULL) {
             callbacks->on_certificate(callbacks->arg, envelope->certificates[i]);
         }
@@ -218,7 +229,8 @@ static void hear_envelope(struct csn_mesh *mesh, const struct csn_envelope *enve
 /* Who is at the other end of a link, as far as it is known. */
 static struct csn_mesh_peer peer_at(const struct csn_mesh *mesh, const struct csn_link *link)
 {
-    return link->peer != CSN_LINKS_NOBODY ? mesh->links.peers[link->peer].id : (struct csn_mesh_peer){0};
+    return link->peer != CSN_LINKS_NOBODY ? mesh->links.peers[link->peer].id
+                                          : (struct csn_mesh_peer){0};
 }
 
 static void hear_message(struct csn_mesh *mesh, const struct csn_net_event *event)
@@ -230,11 +242,11 @@ static void hear_message(struct csn_mesh *mesh, const struct csn_net_event *even
     }
     int code = csn_envelope_decode(event->octets, &envelope);
     if (code == CSN_EFORMAT) {
-        csn_guard_drop(mesh->guard, CSN_MESH_DROP_MALFORMED, peer_at(mesh, link), "envelope of %zu octets",
-                       event->octets.size);
+        csn_guard_drop(mesh->guard, CSN_MESH_DROP_MALFORMED, peer_at(mesh, link),
+                       "envelope of %zu octets", event->octets.size);
     } else if (code == CSN_ELIMIT) {
-        csn_guard_drop(mesh->guard, CSN_MESH_DROP_OVERSIZED, envelope.sender.peer, "envelope of %zu octets",
-                       event->octets.size);
+        csn_guard_drop(mesh->guard, CSN_MESH_DROP_OVERSIZED, envelope.sender.peer,
+                       "envelope of %zu octets", event->octets.size);
     } else {
         if (knows_sender(mesh, link, &envelope.sender)) {
             hear_envelope(mesh, &envelope);
@@ -253,11 +265,12 @@ static void finish_call(struct call *call, int code, struct csn_bytes reply)
     }
 }
 
-int csn_mesh_request(struct csn_mesh *mesh, uint16_t site, struct csn_bytes request, uint32_t deadline_ms,
-                     csn_mesh_reply_fn *reply, void *arg)
+int csn_mesh_request(struct csn_mesh *mesh, uint16_t site, struct csn_bytes request,
+                     uint32_t deadline_ms, csn_mesh_reply_fn *reply, void *arg)
 {
     const struct csn_member *member = csn_cluster_member(mesh->settings.cluster, site);
-    if (member == NULL || (site == mesh->settings.self.number && mesh->settings.self.incarnation != 0)) {
+    if (member == NULL ||
+        (site == mesh->settings.self.number && mesh->settings.self.incarnation != 0)) {
         return CSN_ENOTFOUND;
     }
     size_t peer = (size_t)(member - mesh->settings.cluster->members);
@@ -298,8 +311,8 @@ static void hear_answer(struct csn_mesh *mesh, const struct csn_net_event *event
     }
     mesh->bulks[call->peer].heard_ms = now_of(mesh);
     if (csn_answer_decode(event->octets, &answer) != CSN_OK) {
-        csn_guard_drop(mesh->guard, CSN_MESH_DROP_MALFORMED, mesh->links.peers[call->peer].id, "answer of %zu octets",
-                       event->octets.size);
+        csn_guard_drop(mesh->guard, CSN_MESH_DROP_MALFORMED, mesh->links.peers[call->peer].id,
+                       "answer of %zu octets", event->octets.size);
         finish_call(call, CSN_EFORMAT, csn_bytes(NULL, 0));
         return;
     }
@@ -321,8 +334,9 @@ static void bulk_down(struct csn_mesh *mesh, const struct csn_net_event *event)
     }
 }
 
-/* A site that answered nothing since a request whose deadline passed may hang, or its link may be half open (nng sends no
- * keep-alive there): the link is dialled again, and what else was asked over it fails. */
+/* A site that answered nothing since a request whose deadline passed may hang, or its link may be
+ * half open (nng sends no keep-alive there): the link is dialled again, and what else was asked
+ * over it fails. */
 static void end_late_calls(struct csn_mesh *mesh)
 {
     for (size_t i = 0; i < CSN_NET_SLOTS_MAX; i++) {
@@ -356,7 +370,8 @@ static int admit_ask(struct csn_mesh *mesh, const struct csn_ask *ask)
         return CSN_EPERMISSION;
     }
     if (ask->request.size > CSN_MESH_REQUEST_MAX) {
-        csn_guard_drop(mesh->guard, CSN_MESH_DROP_OVERSIZED, ask->sender.peer, "request of %zu octets", ask->request.size);
+        csn_guard_drop(mesh->guard, CSN_MESH_DROP_OVERSIZED, ask->sender.peer,
+                       "request of %zu octets", ask->request.size);
         return CSN_ELIMIT;
     }
     return mesh->settings.callbacks.on_request != NULL ? CSN_OK : CSN_EREFUSED;
@@ -368,15 +383,16 @@ static void hear_asked(struct csn_mesh *mesh, const struct csn_net_event *event)
     struct csn_ask ask;
     *asked = (struct csn_mesh_asked){.mesh = mesh, .slot = event->slot};
     if (csn_ask_decode(event->octets, &ask) != CSN_OK) {
-        csn_guard_drop(mesh->guard, CSN_MESH_DROP_MALFORMED, (struct csn_mesh_peer){0}, "request of %zu octets",
-                       event->octets.size);
+        csn_guard_drop(mesh->guard, CSN_MESH_DROP_MALFORMED, (struct csn_mesh_peer){0},
+                       "request of %zu octets", event->octets.size);
         csn_mesh_respond(asked, CSN_EFORMAT, csn_bytes(NULL, 0));
         return;
     }
     asked->id = ask.id;
     int code = admit_ask(mesh, &ask);
     if (code == CSN_OK) {
-        mesh->settings.callbacks.on_request(mesh->settings.callbacks.arg, ask.sender.peer, ask.request, asked);
+        mesh->settings.callbacks.on_request(mesh->settings.callbacks.arg, ask.sender.peer,
+                                            ask.request, asked);
     } else {
         csn_mesh_respond(asked, code, csn_bytes(NULL, 0));
     }
@@ -398,7 +414,8 @@ static void handle_event(struct csn_mesh *mesh, const struct csn_net_event *even
         link_down(mesh, event->link);
         break;
     case CSN_NET_BULK_UP:
-        mesh->bulks[event->peer] = (struct bulk_link){.is_up = true, .link = event->link, .heard_ms = now_of(mesh)};
+        mesh->bulks[event->peer] =
+            (struct bulk_link){.is_up = true, .link = event->link, .heard_ms = now_of(mesh)};
         break;
     case CSN_NET_BULK_DOWN:
         bulk_down(mesh, event);
@@ -434,8 +451,9 @@ static void count_refused(struct csn_mesh *mesh)
 {
     uint64_t refused = csn_net_refused(mesh->net);
     for (; mesh->refused < refused; mesh->refused++) {
-        csn_guard_drop(mesh->guard, CSN_MESH_DROP_HANDSHAKE, (struct csn_mesh_peer){0},
-                       "someone whose certificate is missing or of another CA; nng does not tell the address");
+        csn_guard_drop(
+            mesh->guard, CSN_MESH_DROP_HANDSHAKE, (struct csn_mesh_peer){0},
+            "someone whose certificate is missing or of another CA; nng does not tell the address");
     }
 }
 
@@ -445,8 +463,9 @@ static void watch_reaper(struct csn_mesh *mesh)
         return;
     }
     mesh->is_stuck = true;
-    csn_log(mesh->settings.log, CSN_ERROR, "mesh.stuck",
-            "nng hangs in closing a link: what falls now is not dialled again; restart this process");
+    csn_log(
+        mesh->settings.log, CSN_ERROR, "mesh.stuck",
+        "nng hangs in closing a link: what falls now is not dialled again; restart this process");
     if (mesh->settings.callbacks.on_stuck != NULL) {
         mesh->settings.callbacks.on_stuck(mesh->settings.callbacks.arg);
     }
@@ -471,16 +490,22 @@ static void tick(uv_timer_t *timer)
 static int check_self(const struct csn_mesh_settings *settings, struct csn_reason *reason)
 {
     const struct csn_member *member = csn_cluster_member(settings->cluster, settings->self.number);
-    const struct csn_coordinator_id *coordinator = csn_cluster_coordinator(settings->cluster, settings->self.number);
+    const struct csn_coordinator_id *coordinator =
+        csn_cluster_coordinator(settings->cluster, settings->self.number);
     bool is_coordinator = settings->self.incarnation == 0;
-    if (is_coordinator ? coordinator == NULL : member == NULL || member->incarnation != settings->self.incarnation) {
-        return csn_reason_set(reason, CSN_EMISMATCH, "%s %d incarnation %u is not in the cluster document",
-                              is_coordinator ? "coordinator" : "site", settings->self.number, settings->self.incarnation);
+    if (is_coordinator ? coordinator == NULL
+                       : member == NULL || member->incarnation != settings->self.incarnation) {
+        return csn_reason_set(reason, CSN_EMISMATCH,
+                              "%s %d incarnation %u is not in the cluster document",
+                              is_coordinator ? "coordinator" : "site", settings->self.number,
+                              settings->self.incarnation);
     }
     const uint8_t *key = is_coordinator ? coordinator->key : member->key;
     if (memcmp(key, csn_identity_key(settings->key), CSN_IDENTITY_KEY_SIZE) != 0) {
-        return csn_reason_set(reason, CSN_EMISMATCH, "the key file does not hold the key that the cluster document lists for %s",
-                              is_coordinator ? coordinator->name : member->name);
+        return csn_reason_set(
+            reason, CSN_EMISMATCH,
+            "the key file does not hold the key that the cluster document lists for %s",
+            is_coordinator ? coordinator->name : member->name);
     }
     return CSN_OK;
 }
@@ -497,7 +522,8 @@ static int prove_self(struct csn_mesh *mesh)
     return code;
 }
 
-/* The lower site number dials the higher, coordinators dial all: of every pair exactly one, or each message comes twice. */
+/* The lower site number dials the higher, coordinators dial all: of every pair exactly one, or each
+ * message comes twice. */
 static int open_net(struct csn_mesh *mesh, struct csn_reason *reason)
 {
     const struct csn_cluster *cluster = mesh->settings.cluster;
@@ -531,7 +557,8 @@ static void start_handles(struct csn_mesh *mesh)
     mesh->handles_open = 4;
 }
 
-int csn_mesh_new(const struct csn_mesh_settings *settings, struct csn_mesh **ret_mesh, struct csn_reason *reason)
+int csn_mesh_new(const struct csn_mesh_settings *settings, struct csn_mesh **ret_mesh,
+                 struct csn_reason *reason)
 {
     int code = check_self(settings, reason);
     if (code != CSN_OK) {

@@ -16,7 +16,7 @@
 #define PEM_MAX ((size_t)64 * 1024)
 #define RECONNECT_MIN_MS 100
 #define RECONNECT_MAX_MS 1000
-#define BUFFERED 16 /* messages between our calls and the BUS's links */
+#define BUFFERED 16            /* messages between our calls and the BUS's links */
 #define PROBE_MS (3600 * 1000) /* longer than anyone waits for the reaper */
 #define BULK_WIRE_MAX (CSN_MESH_REPLY_MAX + 4096)
 
@@ -132,14 +132,16 @@ static void bus_received(void *arg)
     nng_msg *message = nng_aio_get_msg(net->bus_aio);
     nng_aio_set_msg(net->bus_aio, NULL);
     uint32_t link = (uint32_t)nng_pipe_id(nng_msg_get_pipe(message));
-    if (post(net, &(struct csn_net_event){.what = CSN_NET_MESSAGE, .link = link, .message = message})) {
+    if (post(net,
+             &(struct csn_net_event){.what = CSN_NET_MESSAGE, .link = link, .message = message})) {
         nng_recv_aio(net->bus, net->bus_aio);
     }
 }
 
 static void bus_link_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
-    post(arg, &(struct csn_net_event){.what = event == NNG_PIPE_EV_ADD_POST ? CSN_NET_LINK_UP : CSN_NET_LINK_DOWN,
+    post(arg, &(struct csn_net_event){.what = event == NNG_PIPE_EV_ADD_POST ? CSN_NET_LINK_UP
+                                                                            : CSN_NET_LINK_DOWN,
                                       .link = (uint32_t)nng_pipe_id(pipe)});
 }
 
@@ -166,9 +168,10 @@ void csn_net_link_close(struct csn_net *net, uint32_t link)
 static void bulk_link_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     struct bulk *bulk = arg;
-    post(bulk->net, &(struct csn_net_event){.what = event == NNG_PIPE_EV_ADD_POST ? CSN_NET_BULK_UP : CSN_NET_BULK_DOWN,
-                                            .link = (uint32_t)nng_pipe_id(pipe),
-                                            .peer = bulk->peer});
+    post(bulk->net, &(struct csn_net_event){
+                        .what = event == NNG_PIPE_EV_ADD_POST ? CSN_NET_BULK_UP : CSN_NET_BULK_DOWN,
+                        .link = (uint32_t)nng_pipe_id(pipe),
+                        .peer = bulk->peer});
 }
 
 static void call_moved(void *arg)
@@ -239,7 +242,8 @@ static void server_moved(void *arg)
         nng_ctx_recv(server->context, server->aio);
         return;
     }
-    post(server->net, &(struct csn_net_event){.what = CSN_NET_ASKED, .slot = server->slot, .message = message});
+    post(server->net,
+         &(struct csn_net_event){.what = CSN_NET_ASKED, .slot = server->slot, .message = message});
 }
 
 void csn_net_answer(struct csn_net *net, size_t slot, struct csn_bytes octets)
@@ -286,8 +290,9 @@ uint64_t csn_net_refused(const struct csn_net *net)
         return 0;
     }
     for (nng_stat *stat = nng_stat_child(all); stat != NULL; stat = nng_stat_next(stat)) {
-        bool is_ours = (net->has_bus && stat_is(stat, "socket", (uint64_t)nng_socket_id(net->bus))) ||
-                       (net->has_rep && stat_is(stat, "socket", (uint64_t)nng_socket_id(net->rep)));
+        bool is_ours =
+            (net->has_bus && stat_is(stat, "socket", (uint64_t)nng_socket_id(net->bus))) ||
+            (net->has_rep && stat_is(stat, "socket", (uint64_t)nng_socket_id(net->rep)));
         if (is_ours && strncmp(nng_stat_name(stat), "listener", 8) == 0) {
             sum += sum_refused(nng_stat_child(stat));
         }
@@ -340,10 +345,12 @@ static int failed(struct csn_reason *reason, int result, const char *what, const
     return csn_reason_set(reason, CSN_EIO, "mesh: %s %s: %s", what, where, nng_strerror(result));
 }
 
-static int tls_config(const struct credentials *credentials, const char *server_name, nng_tls_config **ret_config)
+static int tls_config(const struct credentials *credentials, const char *server_name,
+                      nng_tls_config **ret_config)
 {
     nng_tls_config *config;
-    int result = nng_tls_config_alloc(&config, server_name != NULL ? NNG_TLS_MODE_CLIENT : NNG_TLS_MODE_SERVER);
+    int result = nng_tls_config_alloc(&config, server_name != NULL ? NNG_TLS_MODE_CLIENT
+                                                                   : NNG_TLS_MODE_SERVER);
     if (result != 0) {
         return result;
     }
@@ -376,8 +383,8 @@ static int listen_at(nng_socket socket, const char *address, const struct creden
     return result == 0 ? CSN_OK : failed(reason, result, "cannot listen at", address);
 }
 
-static int dial_to(nng_socket socket, const char *address, const char *name, const struct credentials *credentials,
-                   struct csn_reason *reason)
+static int dial_to(nng_socket socket, const char *address, const char *name,
+                   const struct credentials *credentials, struct csn_reason *reason)
 {
     nng_dialer dialer;
     nng_tls_config *config = NULL;
@@ -401,8 +408,8 @@ static void watch_links(nng_socket socket, nng_pipe_cb changed, void *arg)
     INSIST(nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, changed, arg) == 0);
 }
 
-static int open_bus(struct csn_net *net, const struct csn_net_settings *settings, const struct credentials *credentials,
-                    struct csn_reason *reason)
+static int open_bus(struct csn_net *net, const struct csn_net_settings *settings,
+                    const struct credentials *credentials, struct csn_reason *reason)
 {
     int result = nng_bus0_open(&net->bus);
     if (result != 0) {
@@ -417,16 +424,19 @@ static int open_bus(struct csn_net *net, const struct csn_net_settings *settings
     watch_links(net->bus, bus_link_changed, net);
     net->bus_aio = new_aio(bus_received, net);
     nng_recv_aio(net->bus, net->bus_aio);
-    int code = settings->listen_mesh != NULL ? listen_at(net->bus, settings->listen_mesh, credentials, reason) : CSN_OK;
+    int code = settings->listen_mesh != NULL
+                   ? listen_at(net->bus, settings->listen_mesh, credentials, reason)
+                   : CSN_OK;
     for (size_t i = 0; code == CSN_OK && i < settings->peer_count; i++) {
         const struct csn_net_peer *peer = &settings->peers[i];
-        code = peer->mesh != NULL ? dial_to(net->bus, peer->mesh, peer->name, credentials, reason) : CSN_OK;
+        code = peer->mesh != NULL ? dial_to(net->bus, peer->mesh, peer->name, credentials, reason)
+                                  : CSN_OK;
     }
     return code;
 }
 
-static int open_servers(struct csn_net *net, const char *address, const struct credentials *credentials,
-                        struct csn_reason *reason)
+static int open_servers(struct csn_net *net, const char *address,
+                        const struct credentials *credentials, struct csn_reason *reason)
 {
     int result = nng_rep0_open(&net->rep);
     if (result != 0) {
@@ -483,11 +493,13 @@ static int open_bulk(struct csn_net *net, size_t peer, const struct csn_net_peer
     }
     watch_links(bulk->socket, bulk_link_changed, bulk);
     int code = open_calls(net, bulk->socket, reason);
-    return code == CSN_OK ? dial_to(bulk->socket, settings->bulk, settings->name, credentials, reason) : code;
+    return code == CSN_OK
+               ? dial_to(bulk->socket, settings->bulk, settings->name, credentials, reason)
+               : code;
 }
 
-static int read_credentials(const struct csn_net_settings *settings, struct credentials *ret_credentials,
-                            struct csn_reason *reason)
+static int read_credentials(const struct csn_net_settings *settings,
+                            struct credentials *ret_credentials, struct csn_reason *reason)
 {
     *ret_credentials = (struct credentials){0};
     int code = csn_fs_read_secret(settings->tls_path, PEM_MAX, &ret_credentials->own, reason);
@@ -499,7 +511,8 @@ static int read_credentials(const struct csn_net_settings *settings, struct cred
     return code;
 }
 
-int csn_net_open(const struct csn_net_settings *settings, struct csn_net **ret_net, struct csn_reason *reason)
+int csn_net_open(const struct csn_net_settings *settings, struct csn_net **ret_net,
+                 struct csn_reason *reason)
 {
     struct credentials credentials;
     struct csn_net *net = csn_calloc(1, sizeof(*net));

@@ -1,13 +1,15 @@
 /* net.h: the mesh's sockets. The only file that knows nng (1.5.2) and its faults.
  *
- * nng's threads only queue events here and call `wake`; all functions are for the loop thread. Sockets open once and close in
- * csn_net_close: closing is where 1.5.2 has its use-after-frees. No aio is ever cancelled before that (REQ crashes when
- * sending): a call that took too long keeps its slot until an answer comes or its link falls (with an infinite resend time nng
- * then gives the call up). BUS0 drops the newest message silently when a link's 16 places are full.
+ * nng's threads only queue events here and call `wake`; all functions are for the loop thread.
+ * Sockets open once and close in csn_net_close: closing is where 1.5.2 has its use-after-frees. No
+ * aio is ever cancelled before that (REQ crashes when sending): a call that took too long keeps its
+ * slot until an answer comes or its link falls (with an infinite resend time nng then gives the
+ * call up). BUS0 drops the newest message silently when a link's 16 places are full.
  *
- * A link that closes between two parts of a message can be lost in nng: a part that is resubmitted after the close is discarded
- * without a word (nni_aio_begin), and the one thread that buries links waits for it for ever. From then on no link of the
- * process is dialled again. It cannot be healed from outside, only seen: csn_net_is_stuck. */
+ * A link that closes between two parts of a message can be lost in nng: a part that is resubmitted
+ * after the close is discarded without a word (nni_aio_begin), and the one thread that buries links
+ * waits for it for ever. From then on no link of the process is dialled again. It cannot be healed
+ * from outside, only seen: csn_net_is_stuck. */
 #ifndef CSN_MESH_NET_H
 #define CSN_MESH_NET_H
 
@@ -16,7 +18,8 @@
 
 #define CSN_NET_PEERS_MAX CSN_MEMBERS_MAX
 #define CSN_NET_SLOTS_MAX (CSN_NET_PEERS_MAX * CSN_MESH_CALLS_MAX)
-#define CSN_NET_QUEUED_MAX 256 /* messages of the BUS not yet taken; above it receiving pauses until they are */
+/* Messages of the BUS not yet taken; above it receiving pauses until they are. */
+#define CSN_NET_QUEUED_MAX 256
 
 enum csn_net_what {
     CSN_NET_MESSAGE,   /* link, octets: a BUS message */
@@ -40,9 +43,9 @@ struct csn_net_event {
 };
 
 struct csn_net_peer {
-    const char *name;  /* in its certificate */
-    const char *mesh;  /* dialled for statements; NULL: it dials us */
-    const char *bulk;  /* dialled for bulk; NULL: never asked */
+    const char *name; /* in its certificate */
+    const char *mesh; /* dialled for statements; NULL: it dials us */
+    const char *bulk; /* dialled for bulk; NULL: never asked */
 };
 
 struct csn_net_settings {
@@ -50,13 +53,15 @@ struct csn_net_settings {
     const char *tls_path, *ca_path;
     struct csn_net_peer peers[CSN_NET_PEERS_MAX];
     size_t peer_count;
-    void (*wake)(void *arg); /* from any thread; several calls may be answered by one csn_net_take */
+    void (*wake)(
+        void *arg); /* from any thread; several calls may be answered by one csn_net_take */
     void *arg;
 };
 
 struct csn_net;
 
-int csn_net_open(const struct csn_net_settings *settings, struct csn_net **ret_net, struct csn_reason *reason);
+int csn_net_open(const struct csn_net_settings *settings, struct csn_net **ret_net,
+                 struct csn_reason *reason);
 /* After it no callback runs. Events not taken are freed. */
 void csn_net_close(struct csn_net *take_net);
 
@@ -70,13 +75,14 @@ void csn_net_link_close(struct csn_net *net, uint32_t link);
 
 /* Sends to a peer in a free slot, whose answer comes as an event. CSN_EBUSY: none is free. */
 int csn_net_ask(struct csn_net *net, size_t peer, struct csn_bytes octets, size_t *ret_slot);
-/* The ANSWERED of this slot is being handled: the slot is free. Not before, or the answer that still waits behind others would
- * be taken for that of the slot's next request. */
+/* The ANSWERED of this slot is being handled: the slot is free. Not before, or the answer that
+ * still waits behind others would be taken for that of the slot's next request. */
 void csn_net_answered(struct csn_net *net, size_t slot);
 /* Answers what was ASKED in the slot, which then serves the next. */
 void csn_net_answer(struct csn_net *net, size_t slot, struct csn_bytes octets);
 
-/* To be asked about once a second: the thread that buries links has not answered for CSN_MESH_STUCK_MS. */
+/* To be asked about once a second: the thread that buries links has not answered for
+ * CSN_MESH_STUCK_MS. */
 bool csn_net_is_stuck(struct csn_net *net, uint64_t now_ms);
 
 /* Handshakes that our listeners refused so far: nng tells only their number. */

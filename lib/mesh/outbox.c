@@ -67,7 +67,8 @@ static void drop_first(struct csn_outbox *outbox)
     free(row);
 }
 
-void csn_outbox_pack(struct csn_outbox *outbox, const struct csn_sender *sender, struct csn_buf *buf)
+void csn_outbox_pack(struct csn_outbox *outbox, const struct csn_sender *sender,
+                     struct csn_buf *buf)
 {
     struct csn_envelope envelope = {.sender = *sender};
     size_t size = SENDER_SIZE_MAX;

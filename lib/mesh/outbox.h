@@ -1,4 +1,5 @@
-/* outbox.h: statements and certificates waiting to be sent, and their packing into envelopes. No sockets, no clock. */
+/* outbox.h: statements and certificates waiting to be sent, and their packing into envelopes. No
+ * sockets, no clock. */
 #ifndef CSN_MESH_OUTBOX_H
 #define CSN_MESH_OUTBOX_H
 
@@ -16,8 +17,10 @@ struct csn_outbox {
 /* Copies. False: CSN_MESH_OUT_MAX wait already; it is not taken. */
 bool csn_outbox_put(struct csn_outbox *outbox, const struct csn_mesh_statement *statement);
 bool csn_outbox_put_certificate(struct csn_outbox *outbox, struct csn_bytes certificate);
-/* One envelope of at most CSN_ENVELOPE_MAX with as many of the oldest as fit, appended to `buf`; with none if none wait. */
-void csn_outbox_pack(struct csn_outbox *outbox, const struct csn_sender *sender, struct csn_buf *buf);
+/* One envelope of at most CSN_ENVELOPE_MAX with as many of the oldest as fit, appended to `buf`;
+ * with none if none wait. */
+void csn_outbox_pack(struct csn_outbox *outbox, const struct csn_sender *sender,
+                     struct csn_buf *buf);
 void csn_outbox_fini(struct csn_outbox *outbox);
 
 #endif

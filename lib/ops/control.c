@@ -100,7 +100,8 @@ static void answer_cert(struct client *client, const char *zone, struct csn_buf 
     const struct csn_control_handlers *handlers = &client->control->handlers;
     struct csn_cert_view view = {0};
     struct csn_reason reason;
-    int code = csn_reason_set(&reason, CSN_EREFUSED, "this daemon keeps no certificates: ask the site's consign-node");
+    int code = csn_reason_set(&reason, CSN_EREFUSED,
+                              "this daemon keeps no certificates: ask the site's consign-node");
     if (handlers->on_cert_show != NULL) {
         code = handlers->on_cert_show(handlers->arg, zone, &view, &reason);
     }
@@ -156,7 +157,8 @@ static void send_reply(struct client *client, const struct csn_buf *reply)
 /* One whole request, if it is there and no answer is on its way. */
 static void serve(struct client *client)
 {
-    if (client->output.size > 0 || client->input_size < LENGTH_SIZE || uv_is_closing((uv_handle_t *)&client->pipe)) {
+    if (client->output.size > 0 || client->input_size < LENGTH_SIZE ||
+        uv_is_closing((uv_handle_t *)&client->pipe)) {
         return;
     }
     size_t size = csn_get_u32(client->input);
@@ -176,7 +178,8 @@ static void serve(struct client *client)
     csn_buf_fini(&reply);
 }
 
-/* No room left means a client that talks on before its answer left; libuv then reports UV_ENOBUFS. */
+/* No room left means a client that talks on before its answer left; libuv then reports UV_ENOBUFS.
+ */
 static void make_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
 {
     struct client *client = handle->data;
@@ -212,7 +215,8 @@ static void connected(uv_stream_t *stream, int status)
     uv_timer_init(stream->loop, &client->idle);
     client->pipe.data = client->idle.data = client;
     client->handles_open = 2;
-    if (uv_accept(stream, (uv_stream_t *)&client->pipe) != 0 || control->client_count > CSN_CONTROL_CLIENTS_MAX ||
+    if (uv_accept(stream, (uv_stream_t *)&client->pipe) != 0 ||
+        control->client_count > CSN_CONTROL_CLIENTS_MAX ||
         uv_read_start((uv_stream_t *)&client->pipe, make_room, heard) != 0) {
         close_client(client);
         return;
@@ -226,14 +230,15 @@ static int remove_stale(const char *path, struct csn_reason *reason)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat st;
     if (strlen(path) >= sizeof(address.sun_path)) {
-        return csn_reason_set(reason, CSN_ELIMIT, "%s: a socket's path has at most %zu octets", path,
-                              sizeof(address.sun_path) - 1);
+        return csn_reason_set(reason, CSN_ELIMIT, "%s: a socket's path has at most %zu octets",
+                              path, sizeof(address.sun_path) - 1);
     }
     if (lstat(path, &st) != 0) {
         return CSN_OK;
     }
     if (!S_ISSOCK(st.st_mode)) {
-        return csn_reason_set(reason, CSN_EEXISTS, "%s: exists and is no socket; move it away", path);
+        return csn_reason_set(reason, CSN_EEXISTS, "%s: exists and is no socket; move it away",
+                              path);
     }
     memcpy(address.sun_path, path, strlen(path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -244,7 +249,8 @@ static int remove_stale(const char *path, struct csn_reason *reason)
     bool is_dead = result != 0 && errno == ECONNREFUSED;
     close(fd);
     if (!is_dead) {
-        return csn_reason_set(reason, CSN_EBUSY, "%s: another daemon answers there; stop it first", path);
+        return csn_reason_set(reason, CSN_EBUSY, "%s: another daemon answers there; stop it first",
+                              path);
     }
     unlink(path);
     return CSN_OK;
@@ -258,7 +264,8 @@ static void listener_closed(uv_handle_t *handle)
 }
 
 int csn_control_new(uv_loop_t *loop, const char *path, const struct csn_control_handlers *handlers,
-                    const struct csn_log *log, struct csn_control **ret_control, struct csn_reason *reason)
+                    const struct csn_log *log, struct csn_control **ret_control,
+                    struct csn_reason *reason)
 {
     int code = remove_stale(path, reason);
     if (code != CSN_OK) {

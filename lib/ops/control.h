@@ -1,8 +1,10 @@
-/* control.h: the Unix socket between a daemon and the operators of its own site: consignctl asks, the daemon answers for the
- * cluster from what it knows. proto/control.proto in frames of u32 length; who may use it is the socket's mode, 0660.
+/* control.h: the Unix socket between a daemon and the operators of its own site: consignctl asks,
+ * the daemon answers for the cluster from what it knows. proto/control.proto in frames of u32
+ * length; who may use it is the socket's mode, 0660.
  *
- * The server runs on the daemon's loop and answers at once from memory. A client that is slow, silent or wrong is closed; it
- * can cost the daemon nothing else. The client calls block, with a deadline. */
+ * The server runs on the daemon's loop and answers at once from memory. A client that is slow,
+ * silent or wrong is closed; it can cost the daemon nothing else. The client calls block, with a
+ * deadline. */
 #ifndef CSN_OPS_CONTROL_H
 #define CSN_OPS_CONTROL_H
 
@@ -11,32 +13,38 @@
 #include "base/log.h"
 #include "ops/status.h"
 
-#define CSN_CONTROL_CLIENTS_MAX 16    /* connected at a time; one more is closed at once */
-#define CSN_CONTROL_REQUEST_MAX 4096  /* octets of a request; a longer one closes the connection */
-#define CSN_CONTROL_IDLE_MS 10000     /* without a whole request, or with an answer not taken, for so long: closed */
+#define CSN_CONTROL_CLIENTS_MAX 16   /* connected at a time; one more is closed at once */
+#define CSN_CONTROL_REQUEST_MAX 4096 /* octets of a request; a longer one closes the connection */
+/* Without a whole request, or with an answer not taken, for so long: closed. */
+#define CSN_CONTROL_IDLE_MS 10000
 
 /* Loop thread. Both must answer at once. */
 struct csn_control_handlers {
     void *arg;
     /* Fills an empty status, with its verdict (csn_status_judge). */
     void (*on_status)(void *arg, struct csn_status *ret_status);
-    /* The newest certificate of a zone by its name as text ("ch.", "."); CSN_ENOTFOUND and a reason. NULL: CSN_EREFUSED. */
-    int (*on_cert_show)(void *arg, const char *zone, struct csn_cert_view *ret_view, struct csn_reason *reason);
+    /* The newest certificate of a zone by its name as text ("ch.", "."); CSN_ENOTFOUND and a
+     * reason. NULL: CSN_EREFUSED. */
+    int (*on_cert_show)(void *arg, const char *zone, struct csn_cert_view *ret_view,
+                        struct csn_reason *reason);
 };
 
 struct csn_control;
 
-/* A socket left by a daemon that died is replaced; CSN_EBUSY when one answers there. CSN_ELIMIT: the path is too long for a
- * socket; CSN_EIO. */
+/* A socket left by a daemon that died is replaced; CSN_EBUSY when one answers there. CSN_ELIMIT:
+ * the path is too long for a socket; CSN_EIO. */
 int csn_control_new(uv_loop_t *loop, const char *path, const struct csn_control_handlers *handlers,
-                    const struct csn_log *log, struct csn_control **ret_control, struct csn_reason *reason);
+                    const struct csn_log *log, struct csn_control **ret_control,
+                    struct csn_reason *reason);
 /* Removes the socket and closes every client; memory goes when the loop has turned. */
 void csn_control_free(struct csn_control *take_control);
 
-/* For consignctl: asks and waits at most `timeout_ms`. CSN_ECLOSED: nobody listens there, or it hung up; CSN_EPERMISSION;
- * CSN_ETIMEOUT; CSN_EFORMAT; or what the daemon answered. The reason says what to do next. */
-int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_status *ret_status, struct csn_reason *reason);
-int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone, struct csn_cert_view *ret_view,
-                         struct csn_reason *reason);
+/* For consignctl: asks and waits at most `timeout_ms`. CSN_ECLOSED: nobody listens there, or it
+ * hung up; CSN_EPERMISSION; CSN_ETIMEOUT; CSN_EFORMAT; or what the daemon answered. The reason says
+ * what to do next. */
+int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_status *ret_status,
+                           struct csn_reason *reason);
+int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone,
+                         struct csn_cert_view *ret_view, struct csn_reason *reason);
 
 #endif

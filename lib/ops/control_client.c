@@ -43,7 +43,8 @@ static int wait_until(const struct caller *caller, short events)
             return CSN_OK;
         }
         if (result == 0) {
-            return fail(caller, CSN_ETIMEOUT, "the daemon does not answer in time; it hangs or is overloaded");
+            return fail(caller, CSN_ETIMEOUT,
+                        "the daemon does not answer in time; it hangs or is overloaded");
         }
         if (errno != EINTR) {
             return fail(caller, CSN_EIO, strerror(errno));
@@ -69,11 +70,14 @@ static int open_socket(struct caller *caller)
             break;
         case EACCES:
         case EPERM:
-            return fail(caller, CSN_EPERMISSION, "not permitted; operators are in the socket's group");
+            return fail(caller, CSN_EPERMISSION,
+                        "not permitted; operators are in the socket's group");
         case ENOENT:
         case ECONNREFUSED:
         case ENOTDIR:
-            return fail(caller, CSN_ECLOSED, "no daemon listens there; is consign-node running, and is this its socket?");
+            return fail(
+                caller, CSN_ECLOSED,
+                "no daemon listens there; is consign-node running, and is this its socket?");
         case EAGAIN:
             return fail(caller, CSN_ECLOSED, "the daemon takes no more connections now");
         default:
@@ -120,7 +124,8 @@ static int receive(const struct caller *caller, size_t size, struct csn_buf *buf
     return CSN_OK;
 }
 
-static int exchange(const struct caller *caller, const struct csn_control_request *request, struct csn_buf *ret_reply)
+static int exchange(const struct caller *caller, const struct csn_control_request *request,
+                    struct csn_buf *ret_reply)
 {
     struct csn_buf message = {0}, frame = {0};
     int code = csn_control_request_encode(request, &message);
@@ -145,8 +150,8 @@ static int exchange(const struct caller *caller, const struct csn_control_reques
 }
 
 /* `reply` is to be freed whatever is returned. */
-static int ask(const char *path, uint32_t timeout_ms, const struct csn_control_request *request, struct csn_buf *reply,
-               struct csn_reason *reason)
+static int ask(const char *path, uint32_t timeout_ms, const struct csn_control_request *request,
+               struct csn_buf *reply, struct csn_reason *reason)
 {
     struct caller caller = {
         .path = path, .fd = -1, .deadline_ms = monotonic_ms() + timeout_ms, .reason = reason};
@@ -160,7 +165,8 @@ static int ask(const char *path, uint32_t timeout_ms, const struct csn_control_r
     return code;
 }
 
-int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_status *ret_status, struct csn_reason *reason)
+int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_status *ret_status,
+                           struct csn_reason *reason)
 {
     struct csn_control_request request = {.what = CSN_CONTROL_STATUS};
     struct csn_buf reply = {0};
@@ -172,8 +178,8 @@ int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_sta
     return code;
 }
 
-int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone, struct csn_cert_view *ret_view,
-                         struct csn_reason *reason)
+int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone,
+                         struct csn_cert_view *ret_view, struct csn_reason *reason)
 {
     struct csn_control_request request = {.what = CSN_CONTROL_CERT_SHOW};
     struct csn_buf reply = {0};

@@ -50,7 +50,8 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
     return pack(&message.base, buf);
 }
 
-static int read_request(const Csn__Control__Request *message, struct csn_control_request *ret_request)
+static int read_request(const Csn__Control__Request *message,
+                        struct csn_control_request *ret_request)
 {
     if (!message->has_version || message->version != VERSION) {
         return CSN_EFORMAT;
@@ -59,7 +60,8 @@ static int read_request(const Csn__Control__Request *message, struct csn_control
         *ret_request = (struct csn_control_request){.what = CSN_CONTROL_STATUS};
         return CSN_OK;
     }
-    if (message->what_case != CSN__CONTROL__REQUEST__WHAT_CERT_SHOW || message->cert_show->zone == NULL ||
+    if (message->what_case != CSN__CONTROL__REQUEST__WHAT_CERT_SHOW ||
+        message->cert_show->zone == NULL ||
         strlen(message->cert_show->zone) >= CSN_CONTROL_ZONE_MAX) {
         return CSN_EFORMAT;
     }
@@ -72,7 +74,8 @@ int csn_control_request_decode(struct csn_bytes bytes, struct csn_control_reques
 {
     struct csn_bounded bounded;
     csn_bounded_init(&bounded, DECODED_MAX);
-    Csn__Control__Request *message = csn__control__request__unpack(&bounded.allocator, bytes.size, bytes.data);
+    Csn__Control__Request *message =
+        csn__control__request__unpack(&bounded.allocator, bytes.size, bytes.data);
     if (message == NULL) {
         return CSN_EFORMAT;
     }
@@ -118,9 +121,11 @@ static Csn__Control__Site *put_site(struct csn_arena *arena, const struct csn_st
     site->hsm = lend(row->hsm);
     site->error = lend(row->error);
     site->n_released = row->released_count;
-    site->released = csn_arena_alloc(arena, row->released_count * sizeof(*site->released), _Alignof(max_align_t));
+    site->released = csn_arena_alloc(arena, row->released_count * sizeof(*site->released),
+                                     _Alignof(max_align_t));
     for (uint32_t i = 0; i < row->released_count; i++) {
-        Csn__Control__Released *released = csn_arena_alloc(arena, sizeof(*released), _Alignof(max_align_t));
+        Csn__Control__Released *released =
+            csn_arena_alloc(arena, sizeof(*released), _Alignof(max_align_t));
         csn__control__released__init(released);
         released->zone = lend(row->released[i].zone);
         PUT(released, &row->released[i], serial);
@@ -129,12 +134,15 @@ static Csn__Control__Site *put_site(struct csn_arena *arena, const struct csn_st
     return site;
 }
 
-static void put_parked(struct csn_arena *arena, const struct csn_status_zone *row, Csn__Control__Zone *zone)
+static void put_parked(struct csn_arena *arena, const struct csn_status_zone *row,
+                       Csn__Control__Zone *zone)
 {
     zone->n_parked = row->parked_count;
-    zone->parked = csn_arena_alloc(arena, row->parked_count * sizeof(*zone->parked), _Alignof(max_align_t));
+    zone->parked =
+        csn_arena_alloc(arena, row->parked_count * sizeof(*zone->parked), _Alignof(max_align_t));
     for (uint32_t i = 0; i < row->parked_count; i++) {
-        Csn__Control__Parked *parked = csn_arena_alloc(arena, sizeof(*parked), _Alignof(max_align_t));
+        Csn__Control__Parked *parked =
+            csn_arena_alloc(arena, sizeof(*parked), _Alignof(max_align_t));
         csn__control__parked__init(parked);
         parked->reason = lend(row->parked[i].reason);
         PUT_IF(row->parked[i].has_serial, parked, &row->parked[i], serial);
@@ -143,12 +151,15 @@ static void put_parked(struct csn_arena *arena, const struct csn_status_zone *ro
     }
 }
 
-static void put_diverged(struct csn_arena *arena, const struct csn_status_zone *row, Csn__Control__Zone *zone)
+static void put_diverged(struct csn_arena *arena, const struct csn_status_zone *row,
+                         Csn__Control__Zone *zone)
 {
     zone->n_diverged = row->diverged_count;
-    zone->diverged = csn_arena_alloc(arena, row->diverged_count * sizeof(*zone->diverged), _Alignof(max_align_t));
+    zone->diverged = csn_arena_alloc(arena, row->diverged_count * sizeof(*zone->diverged),
+                                     _Alignof(max_align_t));
     for (uint32_t i = 0; i < row->diverged_count; i++) {
-        Csn__Control__Diverged *diverged = csn_arena_alloc(arena, sizeof(*diverged), _Alignof(max_align_t));
+        Csn__Control__Diverged *diverged =
+            csn_arena_alloc(arena, sizeof(*diverged), _Alignof(max_align_t));
         csn__control__diverged__init(diverged);
         diverged->site = lend(row->diverged[i].site);
         diverged->classes = lend(row->diverged[i].classes);
@@ -182,15 +193,18 @@ static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_st
     return zone;
 }
 
-static void put_rows(struct csn_arena *arena, const struct csn_status *status, Csn__Control__Status *message)
+static void put_rows(struct csn_arena *arena, const struct csn_status *status,
+                     Csn__Control__Status *message)
 {
     message->n_sites = status->site_count;
-    message->sites = csn_arena_alloc(arena, status->site_count * sizeof(*message->sites), _Alignof(max_align_t));
+    message->sites =
+        csn_arena_alloc(arena, status->site_count * sizeof(*message->sites), _Alignof(max_align_t));
     for (uint32_t i = 0; i < status->site_count; i++) {
         message->sites[i] = put_site(arena, status->sites[i]);
     }
     message->n_zones = status->zone_count;
-    message->zones = csn_arena_alloc(arena, status->zone_count * sizeof(*message->zones), _Alignof(max_align_t));
+    message->zones =
+        csn_arena_alloc(arena, status->zone_count * sizeof(*message->zones), _Alignof(max_align_t));
     for (uint32_t i = 0; i < status->zone_count; i++) {
         message->zones[i] = put_zone(arena, status->zones[i]);
     }
@@ -310,7 +324,8 @@ static bool take_site(struct csn_status *status, const Csn__Control__Site *messa
     return true;
 }
 
-static bool take_zone_rows(struct csn_status *status, const Csn__Control__Zone *message, struct csn_status_zone *zone)
+static bool take_zone_rows(struct csn_status *status, const Csn__Control__Zone *message,
+                           struct csn_status_zone *zone)
 {
     bool fits = true;
     for (size_t i = 0; i < message->n_parked; i++) {
@@ -422,17 +437,20 @@ static int take_cert(const Csn__Control__CertShow *message, struct csn_cert_view
                                      .incarnation = from->incarnation};
     }
     size_t size = message->certificate.len;
-    view.certificate = csn_bytes(csn_arena_copy(&view.arena, message->certificate.data, size), size);
+    view.certificate =
+        csn_bytes(csn_arena_copy(&view.arena, message->certificate.data, size), size);
     *ret_view = view;
     return CSN_OK;
 }
 
-/* The daemon's own refusal, or what `what` says of the answer; exactly one of the outputs is filled. */
-static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_status, struct csn_cert_view *ret_view,
-                      struct csn_reason *reason)
+/* The daemon's own refusal, or what `what` says of the answer; exactly one of the outputs is
+ * filled. */
+static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_status,
+                      struct csn_cert_view *ret_view, struct csn_reason *reason)
 {
     if (reply->has_code && reply->code < 0) {
-        return csn_reason_set(reason, reply->code, "%s", reply->reason ? reply->reason : csn_error_text(reply->code));
+        return csn_reason_set(reason, reply->code, "%s",
+                              reply->reason ? reply->reason : csn_error_text(reply->code));
     }
     int code = CSN_EFORMAT;
     if (ret_status != NULL && reply->what_case == CSN__CONTROL__REPLY__WHAT_STATUS) {
@@ -440,29 +458,36 @@ static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_s
     } else if (ret_view != NULL && reply->what_case == CSN__CONTROL__REPLY__WHAT_CERT_SHOW) {
         code = take_cert(reply->cert_show, ret_view);
     }
-    return code == CSN_OK ? code : csn_reason_set(reason, code, "the daemon's answer is not understood: are versions mixed?");
+    return code == CSN_OK
+               ? code
+               : csn_reason_set(reason, code,
+                                "the daemon's answer is not understood: are versions mixed?");
 }
 
-static int decode_reply(struct csn_bytes bytes, struct csn_status *ret_status, struct csn_cert_view *ret_view,
-                        struct csn_reason *reason)
+static int decode_reply(struct csn_bytes bytes, struct csn_status *ret_status,
+                        struct csn_cert_view *ret_view, struct csn_reason *reason)
 {
     struct csn_bounded bounded;
     csn_bounded_init(&bounded, DECODED_MAX);
-    Csn__Control__Reply *reply = csn__control__reply__unpack(&bounded.allocator, bytes.size, bytes.data);
+    Csn__Control__Reply *reply =
+        csn__control__reply__unpack(&bounded.allocator, bytes.size, bytes.data);
     if (reply == NULL) {
-        return csn_reason_set(reason, CSN_EFORMAT, "the daemon's answer is malformed: are versions mixed?");
+        return csn_reason_set(reason, CSN_EFORMAT,
+                              "the daemon's answer is malformed: are versions mixed?");
     }
     int code = take_reply(reply, ret_status, ret_view, reason);
     csn__control__reply__free_unpacked(reply, &bounded.allocator);
     return code;
 }
 
-int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_status, struct csn_reason *reason)
+int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_status,
+                              struct csn_reason *reason)
 {
     return decode_reply(message, ret_status, NULL, reason);
 }
 
-int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view, struct csn_reason *reason)
+int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view,
+                            struct csn_reason *reason)
 {
     return decode_reply(message, NULL, ret_view, reason);
 }

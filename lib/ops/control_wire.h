@@ -1,6 +1,7 @@
-/* control_wire.h: the messages of proto/control.proto to and from the plain structs of status.h. Used by control.c only.
- * Encoders append one message to `buf`; CSN_ELIMIT above CSN_CONTROL_FRAME_MAX. Decoders refuse what is malformed or missing
- * a field that has no meaning when absent (CSN_EFORMAT), and copy all that they keep. */
+/* control_wire.h: the messages of proto/control.proto to and from the plain structs of status.h.
+ * Used by control.c only. Encoders append one message to `buf`; CSN_ELIMIT above
+ * CSN_CONTROL_FRAME_MAX. Decoders refuse what is malformed or missing a field that has no meaning
+ * when absent (CSN_EFORMAT), and copy all that they keep. */
 #ifndef CSN_OPS_CONTROL_WIRE_H
 #define CSN_OPS_CONTROL_WIRE_H
 
@@ -25,7 +26,9 @@ int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *bu
 void csn_control_error_encode(int code, const struct csn_reason *reason, struct csn_buf *buf);
 
 /* The code that the daemon answered, with its reason, or CSN_EFORMAT when the reply is not one. */
-int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_status, struct csn_reason *reason);
-int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view, struct csn_reason *reason);
+int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_status,
+                              struct csn_reason *reason);
+int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view,
+                            struct csn_reason *reason);
 
 #endif

@@ -51,8 +51,8 @@ static void *new_row(struct csn_status *status, size_t size)
 struct csn_status_site *csn_status_add_site(struct csn_status *status)
 {
     if (status->site_count == CSN_STATUS_SITES_MAX) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED, "more than %d sites: the others are not shown",
-                         CSN_STATUS_SITES_MAX);
+        csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                         "more than %d sites: the others are not shown", CSN_STATUS_SITES_MAX);
         return NULL;
     }
     struct csn_status_site *site = new_row(status, sizeof(*site));
@@ -64,8 +64,8 @@ struct csn_status_site *csn_status_add_site(struct csn_status *status)
 struct csn_status_zone *csn_status_add_zone(struct csn_status *status)
 {
     if (status->zone_count == CSN_STATUS_ZONES_MAX) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED, "more than %d zones: the others are not shown",
-                         CSN_STATUS_ZONES_MAX);
+        csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                         "more than %d zones: the others are not shown", CSN_STATUS_ZONES_MAX);
         return NULL;
     }
     struct csn_status_zone *zone = new_row(status, sizeof(*zone));
@@ -75,11 +75,13 @@ struct csn_status_zone *csn_status_add_zone(struct csn_status *status)
 }
 
 /* Rows of rows grow by doubling into the arena: the old copy is wasted, not freed. */
-static const void *grow(struct csn_status *status, const void *rows, uint32_t *count, size_t size, const void *row)
+static const void *grow(struct csn_status *status, const void *rows, uint32_t *count, size_t size,
+                        const void *row)
 {
     uint8_t *at = (uint8_t *)(uintptr_t)rows;
     if ((*count & (*count - 1)) == 0) {
-        at = csn_arena_alloc(&status->arena, (*count > 0 ? 2 * *count : 1) * size, _Alignof(max_align_t));
+        at = csn_arena_alloc(&status->arena, (*count > 0 ? 2 * *count : 1) * size,
+                             _Alignof(max_align_t));
         if (*count > 0) {
             memcpy(at, rows, *count * size);
         }
@@ -89,7 +91,8 @@ static const void *grow(struct csn_status *status, const void *rows, uint32_t *c
     return at;
 }
 
-bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site, const char *zone, uint32_t serial)
+bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site,
+                             const char *zone, uint32_t serial)
 {
     struct csn_status_released row = {.zone = zone, .serial = serial};
     if (site->released_count == CSN_STATUS_ZONES_MAX) {
@@ -99,7 +102,8 @@ bool csn_status_add_released(struct csn_status *status, struct csn_status_site *
     return true;
 }
 
-bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone, const struct csn_status_parked *row)
+bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,
+                           const struct csn_status_parked *row)
 {
     if (zone->parked_count == CSN_STATUS_ROWS_MAX) {
         return false;
@@ -108,7 +112,8 @@ bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zo
     return true;
 }
 
-bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *zone, const struct csn_status_diverged *row)
+bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *zone,
+                             const struct csn_status_diverged *row)
 {
     if (zone->diverged_count == CSN_STATUS_ROWS_MAX) {
         return false;
@@ -167,11 +172,13 @@ static void judge_sites(struct csn_status *status)
     }
     if (voters < status->quorum) {
         csn_status_blame(status, CSN_HEALTH_CRITICAL,
-                         "no quorum: %u of %u sites answer, %u are needed; zones stay served, nothing new is released",
+                         "no quorum: %u of %u sites answer, %u are needed; zones stay served, "
+                         "nothing new is released",
                          voters, status->members, status->quorum);
     }
     if (status->leader == NULL) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED, "no leader: no coordinator leads, rounds wait; start one");
+        csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                         "no leader: no coordinator leads, rounds wait; start one");
     }
 }
 
@@ -182,9 +189,11 @@ static void judge_expiry(struct csn_status *status, const struct csn_status_zone
     char time[CSN_TIME_TEXT_SIZE];
     csn_time_text(zone->first_expiry_s, time);
     if (left < zone->expiry_critical_s) {
-        csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s first signature expires %s", zone->zone, time);
+        csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s first signature expires %s", zone->zone,
+                         time);
     } else if (left < zone->expiry_warning_s) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s first signature expires %s", zone->zone, time);
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s first signature expires %s", zone->zone,
+                         time);
     }
 }
 
@@ -194,11 +203,13 @@ static void judge_zone(struct csn_status *status, const struct csn_status_zone *
         const struct csn_status_diverged *row = &zone->diverged[i];
         char since[CSN_TIME_TEXT_SIZE];
         csn_time_text(row->since_s, since);
-        csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s diverged at %s since %s: class %s of serial %" PRIu32, zone->zone,
+        csn_status_blame(status, CSN_HEALTH_CRITICAL,
+                         "%s diverged at %s since %s: class %s of serial %" PRIu32, zone->zone,
                          row->site, since, row->classes, row->serial);
     }
     for (uint32_t i = 0; i < zone->parked_count; i++) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s input parked: %s", zone->zone, zone->parked[i].reason);
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s input parked: %s", zone->zone,
+                         zone->parked[i].reason);
     }
     if (!zone->has_released) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s has no release yet", zone->zone);

@@ -1,8 +1,10 @@
-/* status.h: the picture of the cluster that a daemon shows to its operators: plain rows, and the verdict on them.
+/* status.h: the picture of the cluster that a daemon shows to its operators: plain rows, and the
+ * verdict on them.
  *
- * A node (or a coordinator) fills one from its last reports each time it is asked; consignctl gets it back from the control
- * socket. A site that cannot be reached is a row with `error`, never a missing row. All texts and rows live in the status's
- * own arena. One thread. Fill order is show order: sites by number, coordinators after members, zones by name. */
+ * A node (or a coordinator) fills one from its last reports each time it is asked; consignctl gets
+ * it back from the control socket. A site that cannot be reached is a row with `error`, never a
+ * missing row. All texts and rows live in the status's own arena. One thread. Fill order is show
+ * order: sites by number, coordinators after members, zones by name. */
 #ifndef CSN_OPS_STATUS_H
 #define CSN_OPS_STATUS_H
 
@@ -70,8 +72,8 @@ struct csn_status_zone {
     const char *state; /* "released", "waiting", "held", "behind", "none" */
     bool has_released; /* serial, votes, released_at, roots, first_expiry are known */
     uint32_t released;
-    uint8_t votes;        /* sites in the newest certificate */
-    uint8_t voters;       /* n */
+    uint8_t votes;          /* sites in the newest certificate */
+    uint8_t voters;         /* n */
     uint64_t released_at_s; /* Unix */
     struct csn_digest content;
     struct csn_digest full;
@@ -104,7 +106,8 @@ struct csn_status {
     struct csn_status_zone *zones[CSN_STATUS_ZONES_MAX];
     uint32_t zone_count;
     enum csn_health level;
-    const char *reasons[CSN_STATUS_ROWS_MAX]; /* the worst first, else in the order of csn_status_blame */
+    /* The worst first, else in the order of csn_status_blame. */
+    const char *reasons[CSN_STATUS_ROWS_MAX];
     enum csn_health reason_levels[CSN_STATUS_ROWS_MAX]; /* beside them; not sent to consignctl */
     uint32_t reason_count;
 };
@@ -116,21 +119,27 @@ void csn_status_fini(struct csn_status *status);
 const char *csn_status_text(struct csn_status *status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A new row of zeros at the end, where it stays; NULL above the maximum (then the verdict is at least degraded). */
+/* A new row of zeros at the end, where it stays; NULL above the maximum (then the verdict is at
+ * least degraded). */
 struct csn_status_site *csn_status_add_site(struct csn_status *status);
 struct csn_status_zone *csn_status_add_zone(struct csn_status *status);
-/* Rows of rows; false above CSN_STATUS_ROWS_MAX (released: CSN_STATUS_ZONES_MAX). Texts must be the status's own. */
-bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site, const char *zone, uint32_t serial);
-bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone, const struct csn_status_parked *row);
-bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *zone, const struct csn_status_diverged *row);
+/* Rows of rows; false above CSN_STATUS_ROWS_MAX (released: CSN_STATUS_ZONES_MAX). Texts must be the
+ * status's own. */
+bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site,
+                             const char *zone, uint32_t serial);
+bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,
+                           const struct csn_status_parked *row);
+bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *zone,
+                             const struct csn_status_diverged *row);
 
-/* Raises the verdict to at least `level` and gives the reason: cause and what to do next. Above CSN_STATUS_ROWS_MAX the last
- * of the mildest is dropped. */
+/* Raises the verdict to at least `level` and gives the reason: cause and what to do next. Above
+ * CSN_STATUS_ROWS_MAX the last of the mildest is dropped. */
 void csn_status_blame(struct csn_status *status, enum csn_health level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Adds to the verdict what follows from the rows: fewer sites without error than the quorum, a site with an error, no leader,
- * a diverged site, a parked input, a zone without release, an expiry inside a window. Call once, after filling. */
+/* Adds to the verdict what follows from the rows: fewer sites without error than the quorum, a site
+ * with an error, no leader, a diverged site, a parked input, a zone without release, an expiry
+ * inside a window. Call once, after filling. */
 void csn_status_judge(struct csn_status *status);
 
 /* The newest certificate of a zone, taken apart. The daemon has verified it. */

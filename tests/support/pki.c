@@ -74,7 +74,8 @@ static X509 *new_certificate(const char *name, long serial, EVP_PKEY *key)
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial);
     X509_gmtime_adj(X509_getm_notBefore(certificate), -A_DAY_S);
     X509_gmtime_adj(X509_getm_notAfter(certificate), A_DAY_S);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
+                               (const unsigned char *)name, -1, -1, 0);
     INSIST(X509_set_pubkey(certificate, key) == 1);
     return certificate;
 }
@@ -131,7 +132,8 @@ void pki_site_key(const char *folder, const char *file, uint8_t ret_public[32])
     EVP_PKEY_free(key);
 }
 
-/* Below the ports that the system gives to those who dial, and each process starts somewhere else. */
+/* Below the ports that the system gives to those who dial, and each process starts somewhere else.
+ */
 #define PORT_FIRST 10000u
 #define PORT_COUNT 22000u
 

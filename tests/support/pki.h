@@ -1,4 +1,5 @@
-/* pki.h: certificates, site keys and free ports for tests that run the mesh. Files go to a private folder of the test. */
+/* pki.h: certificates, site keys and free ports for tests that run the mesh. Files go to a private
+ * folder of the test. */
 #ifndef CSN_TESTS_PKI_H
 #define CSN_TESTS_PKI_H
 

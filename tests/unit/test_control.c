@@ -1,5 +1,6 @@
-/* Goal: what a daemon says of the cluster reaches an operator unchanged, and nothing on the socket can hurt the daemon.
- * Method: fill, encode, decode and compare; hostile frames; a real server on a private socket. */
+/* Goal: what a daemon says of the cluster reaches an operator unchanged, and nothing on the socket
+ * can hurt the daemon. Method: fill, encode, decode and compare; hostile frames; a real server on a
+ * private socket. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,9 +81,13 @@ static void test_status_survives_the_wire(void **state)
     fill(&status);
     status.sites[2]->error = csn_status_text(&status, "no answer for %d s", 47);
     status.sites[2]->has_last_seen = false;
-    struct csn_status_parked parked = {.reason = "12 % fewer records", .has_serial = true, .serial = 9, .since_s = NOW};
-    struct csn_status_diverged diverged = {
-        .site = "sin", .classes = "N", .serial = 2026112104, .since_s = NOW, .detail = "example.ch. NSEC"};
+    struct csn_status_parked parked = {
+        .reason = "12 % fewer records", .has_serial = true, .serial = 9, .since_s = NOW};
+    struct csn_status_diverged diverged = {.site = "sin",
+                                           .classes = "N",
+                                           .serial = 2026112104,
+                                           .since_s = NOW,
+                                           .detail = "example.ch. NSEC"};
     assert_true(csn_status_add_parked(&status, status.zones[0], &parked));
     assert_true(csn_status_add_diverged(&status, status.zones[0], &diverged));
     csn_status_judge(&status);
@@ -114,7 +119,8 @@ static void test_cut_replies_are_refused_or_read_in_part_without_harm(void **sta
     fill(&status);
     assert_int_equal(csn_control_status_encode(&status, &buf), CSN_OK);
     for (size_t size = 0; size < buf.size; size++) {
-        assert_int_equal(csn_control_status_decode(csn_bytes(buf.data, size), &back, &reason), CSN_EFORMAT);
+        assert_int_equal(csn_control_status_decode(csn_bytes(buf.data, size), &back, &reason),
+                         CSN_EFORMAT);
     }
     csn_status_fini(&status);
     csn_buf_fini(&buf);
@@ -176,9 +182,11 @@ static void test_verdict_follows_from_the_rows(void **state)
                 {one_site_silent, CSN_HEALTH_DEGRADED, "sin: no answer"},
                 {two_sites_silent, CSN_HEALTH_CRITICAL, "no quorum: 1 of 3"},
                 {no_leader, CSN_HEALTH_DEGRADED, "no leader"},
-                {diverged_site, CSN_HEALTH_CRITICAL, "ch. diverged at sin since 2026-11-21T19:40:07Z: class D"},
+                {diverged_site, CSN_HEALTH_CRITICAL,
+                 "ch. diverged at sin since 2026-11-21T19:40:07Z: class D"},
                 {parked_input, CSN_HEALTH_DEGRADED, "ch. input parked: no final newline"},
-                {expiry_in_four_days, CSN_HEALTH_DEGRADED, "ch. first signature expires 2026-11-25T19:40:07Z"},
+                {expiry_in_four_days, CSN_HEALTH_DEGRADED,
+                 "ch. first signature expires 2026-11-25T19:40:07Z"},
                 {expiry_passed, CSN_HEALTH_CRITICAL, "ch. first signature expires"},
                 {nothing_released, CSN_HEALTH_DEGRADED, "ch. has no release yet"},
                 {coordinator_silent, CSN_HEALTH_DEGRADED, "c1: no answer"}};
@@ -230,7 +238,8 @@ static void on_status(void *arg, struct csn_status *ret_status)
     csn_status_judge(ret_status);
 }
 
-static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_view, struct csn_reason *reason)
+static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_view,
+                        struct csn_reason *reason)
 {
     (void)arg;
     if (strcmp(zone, "ch.") != 0) {
@@ -259,17 +268,21 @@ static void run(void *arg)
     uv_run(&server->loop, UV_RUN_DEFAULT);
 }
 
-static int listen_at(struct server *server, struct csn_control **ret_control, struct csn_reason *reason)
+static int listen_at(struct server *server, struct csn_control **ret_control,
+                     struct csn_reason *reason)
 {
-    static const struct csn_control_handlers handlers = {.on_status = on_status, .on_cert_show = on_cert_show};
-    return csn_control_new(&server->loop, server->path, &handlers, &server->log, ret_control, reason);
+    static const struct csn_control_handlers handlers = {.on_status = on_status,
+                                                         .on_cert_show = on_cert_show};
+    return csn_control_new(&server->loop, server->path, &handlers, &server->log, ret_control,
+                           reason);
 }
 
 static int make_server(void **state)
 {
     struct server *server = csn_calloc(1, sizeof(*server));
     const char *base = getenv("TMPDIR");
-    snprintf(server->folder, sizeof(server->folder), "%s/consign-control-XXXXXX", base != NULL ? base : "/tmp");
+    snprintf(server->folder, sizeof(server->folder), "%s/consign-control-XXXXXX",
+             base != NULL ? base : "/tmp");
     assert_non_null(mkdtemp(server->folder));
     snprintf(server->path, sizeof(server->path), "%s/control.sock", server->folder);
     server->log = (struct csn_log){.program = "test_control", .least = CSN_ERROR};
@@ -312,7 +325,8 @@ static void test_operators_are_answered(void **state)
     assert_string_equal(view.signers[1].name, "sin");
     assert_true(csn_bytes_equal(view.certificate, csn_bytes("CSNC", 4)));
     csn_cert_view_fini(&view);
-    assert_int_equal(csn_control_ask_cert(server->path, TIMEOUT_MS, "li.", &view, &reason), CSN_ENOTFOUND);
+    assert_int_equal(csn_control_ask_cert(server->path, TIMEOUT_MS, "li.", &view, &reason),
+                     CSN_ENOTFOUND);
     assert_string_equal(reason.text, "zone li. is not configured here");
 }
 
@@ -392,7 +406,8 @@ static void test_requests_in_one_write_are_answered_in_order(void **state)
 static void test_requests_of_another_version_are_refused(void **state)
 {
     const struct server *server = *state;
-    static const uint8_t version_2[] = {0x08, 0x02, 0x12, 0x00}; /* field 1: 2, field 2: StatusRequest */
+    static const uint8_t version_2[] = {0x08, 0x02, 0x12,
+                                        0x00}; /* field 1: 2, field 2: StatusRequest */
     struct csn_buf octets = {0};
     frame(&octets, csn_bytes(version_2, sizeof(version_2)));
     int fd = dial(server);

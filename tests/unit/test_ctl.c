@@ -1,5 +1,6 @@
-/* Goal: an operator sees what the daemon knows, within 112 columns and with the verdict last; scripts get the same in JSON and
- * by exit status. Method: the rendering on made-up statuses, exact texts; the program itself against a server. */
+/* Goal: an operator sees what the daemon knows, within 112 columns and with the verdict last;
+ * scripts get the same in JSON and by exit status. Method: the rendering on made-up statuses, exact
+ * texts; the program itself against a server. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,8 @@
 #define OUTPUT_MAX 16384
 #define WAIT_MS 20000
 
-static struct csn_status_site *add_site(struct csn_status *status, uint16_t number, const char *name)
+static struct csn_status_site *add_site(struct csn_status *status, uint16_t number,
+                                        const char *name)
 {
     struct csn_status_site *site = csn_status_add_site(status);
     site->number = number;
@@ -39,7 +41,8 @@ static struct csn_status_site *add_site(struct csn_status *status, uint16_t numb
     return site;
 }
 
-static struct csn_status_zone *add_zone(struct csn_status *status, const char *name, uint32_t serial)
+static struct csn_status_zone *add_zone(struct csn_status *status, const char *name,
+                                        uint32_t serial)
 {
     struct csn_status_zone *zone = csn_status_add_zone(status);
     zone->zone = name;
@@ -75,10 +78,15 @@ static void spoil(struct csn_status *status)
     status->sites[1]->error = csn_status_text(status, "not heard for 47s");
     status->sites[1]->has_last_seen = false;
     status->sites[2]->state = "diverged";
-    status->sites[2]->hsm = "wrong key, zone ch.: the token's public key of zsk-1 is not the key set's; it signs nothing until that is so";
-    struct csn_status_diverged diverged = {
-        .site = "sin", .classes = "N", .serial = 2026112105, .since_s = NOW - 180, .detail = "example.ch. NSEC"};
-    struct csn_status_parked parked = {.reason = "12 % fewer records", .has_serial = true, .serial = 7, .since_s = NOW - 60};
+    status->sites[2]->hsm = "wrong key, zone ch.: the token's public key of zsk-1 is not the key "
+                            "set's; it signs nothing until that is so";
+    struct csn_status_diverged diverged = {.site = "sin",
+                                           .classes = "N",
+                                           .serial = 2026112105,
+                                           .since_s = NOW - 180,
+                                           .detail = "example.ch. NSEC"};
+    struct csn_status_parked parked = {
+        .reason = "12 % fewer records", .has_serial = true, .serial = 7, .since_s = NOW - 60};
     struct csn_status_zone *zone = status->zones[0];
     assert_true(csn_status_add_diverged(status, zone, &diverged));
     assert_true(csn_status_add_parked(status, zone, &parked));
@@ -103,7 +111,8 @@ static void test_all_well_in_a_table(void **state)
 {
     (void)state;
     static const char expected[] =
-        "cluster tld-prod   term 42   leader c1   release policy 2 of 3   observed from zrh 2026-11-21T19:40:07Z\n"
+        "cluster tld-prod   term 42   leader c1   release policy 2 of 3   observed from zrh "
+        "2026-11-21T19:40:07Z\n"
         "\n"
         "SITE  ROLE      STATE  SEEN  RTT    CLOCK   HSM  RELEASED\n"
         "zrh   signer *  ok     0.0s  -      +0.3ms  ok   2026112104\n"
@@ -127,27 +136,31 @@ static void test_a_bad_night_in_a_table(void **state)
 {
     (void)state;
     static const char expected[] =
-        "cluster tld-prod   term 42   leader none   release policy 2 of 3   observed from zrh 2026-11-21T19:40:07Z\n"
+        "cluster tld-prod   term 42   leader none   release policy 2 of 3   observed from zrh "
+        "2026-11-21T19:40:07Z\n"
         "\n"
         "SITE  ROLE      STATE        SEEN   RTT    CLOCK   HSM        RELEASED\n"
         "zrh   signer *  ok           0.0s   -      +0.3ms  ok         2026112104\n"
         "sjc   signer    UNREACHABLE  never  151ms  -1.1ms  ok         2026112104\n"
         "      error: not heard for 47s\n"
         "sin   signer    DIVERGED     0.8s   151ms  +0.3ms  see below  2026112104\n"
-        "      HSM: wrong key, zone ch.: the token's public key of zsk-1 is not the key set's; it signs nothing until\n"
+        "      HSM: wrong key, zone ch.: the token's public key of zsk-1 is not the key set's; it "
+        "signs nothing until\n"
         "      that is so\n"
         "\n"
         "ZONE  STATE     RELEASED    VOTES  AGE  PENDING     CONTENT   SIGNED    FIRST EXPIRY\n"
         "ch.   released  2026112104  2/3 x  42s  2026112106  9f9f9f9f  51515151  10d 8h\n"
         "      waits for one more vote\n"
-        "      sin DIVERGED since 2026-11-21T19:37:07Z in serial 2026112105, class N: example.ch. NSEC\n"
+        "      sin DIVERGED since 2026-11-21T19:37:07Z in serial 2026112105, class N: example.ch. "
+        "NSEC\n"
         "      input 7 PARKED since 2026-11-21T19:39:07Z: 12 % fewer records\n"
         "\n"
         "! ch. diverged at sin since 2026-11-21T19:37:07Z: class N of serial 2026112105\n"
         "! sjc: not heard for 47s\n"
         "! no leader: no coordinator leads, rounds wait; start one\n"
         "! ch. input parked: 12 % fewer records\n"
-        "\033[31mCRITICAL\033[0m  quorum 2/3, DIVERGENCE, first signature expires 2026-12-02T03:40:07Z (in 10d 8h)\n";
+        "\033[31mCRITICAL\033[0m  quorum 2/3, DIVERGENCE, first signature expires "
+        "2026-12-02T03:40:07Z (in 10d 8h)\n";
     struct csn_status status = {0};
     fill(&status, NOW);
     spoil(&status);
@@ -168,20 +181,22 @@ static void test_nothing_released_and_nothing_known_yet(void **state)
     status.zones[0]->state = "none";
     for (size_t i = 0; i < 3; i++) {
         status.sites[i]->hsm = NULL;
-        status.sites[i]->has_last_seen = status.sites[i]->has_rtt = status.sites[i]->has_clock_offset = false;
+        status.sites[i]->has_last_seen = status.sites[i]->has_rtt =
+            status.sites[i]->has_clock_offset = false;
         status.sites[i]->released_count = 0;
     }
     csn_status_judge(&status);
     char *text = table_of(&status, false);
     assert_non_null(strstr(text, "zrh   signer *  ok     never  -    -      -    -\n"));
-    assert_non_null(strstr(text, "ch.   NONE   -         -      -    -        -        -       -\n"));
+    assert_non_null(
+        strstr(text, "ch.   NONE   -         -      -    -        -        -       -\n"));
     assert_non_null(strstr(text, "DEGRADED  quorum 3/3, no divergence\n"));
     free(text);
     csn_status_fini(&status);
 }
 
-/* Many zones: a site's column counts those at the newest release. No line passes the last column, and no control character of
- * a daemon reaches the terminal. */
+/* Many zones: a site's column counts those at the newest release. No line passes the last column,
+ * and no control character of a daemon reaches the terminal. */
 static void test_many_zones_and_wild_texts_fit(void **state)
 {
     (void)state;
@@ -211,7 +226,8 @@ static void test_health_is_one_line_for_plug_ins(void **state)
 {
     (void)state;
     static const char expected[] =
-        "CONSIGN CRITICAL - ch. diverged at sin since 2026-11-21T19:37:07Z: class N of serial 2026112105; "
+        "CONSIGN CRITICAL - ch. diverged at sin since 2026-11-21T19:37:07Z: class N of serial "
+        "2026112105; "
         "sjc: not heard for 47s; a/b; ch. input parked: 12 % fewer records; "
         "quorum 2/3, DIVERGENCE, first signature expires 2026-12-02T03:40:07Z (in 10d 8h)"
         " | sites=2 quorum=2 diverged=1 expiry=892800s\n";
@@ -277,13 +293,15 @@ static void test_json_has_what_every_document_has_and_silent_sites(void **state)
     const char *at, *from, *verdict, *silent, *content, *classes, *hsm;
     int schema, level, serial;
     json_t *never, *waiting;
-    assert_int_equal(
-        json_unpack(json, "{s:i, s:s, s:s, s:{s:i, s:s}, s:[{s:s}, {s:s, s:o, s:{s:i}}], s:[{s:s, s:i, s:o, s:[{s:s}]}]}",
-                    "schema", &schema, "observed_at", &at, "observed_from", &from, "health", "level", &level, "verdict",
-                    &verdict, "sites", "hsm", &hsm, "error", &silent, "last_seen_ms", &never, "released", "ch.", &serial,
-                    "zones", "content_root", &content, "pending", &level, "waiting_for", &waiting, "diverged", "classes",
-                    &classes),
-        0);
+    assert_int_equal(json_unpack(json,
+                                 "{s:i, s:s, s:s, s:{s:i, s:s}, s:[{s:s}, {s:s, s:o, s:{s:i}}], "
+                                 "s:[{s:s, s:i, s:o, s:[{s:s}]}]}",
+                                 "schema", &schema, "observed_at", &at, "observed_from", &from,
+                                 "health", "level", &level, "verdict", &verdict, "sites", "hsm",
+                                 &hsm, "error", &silent, "last_seen_ms", &never, "released", "ch.",
+                                 &serial, "zones", "content_root", &content, "pending", &level,
+                                 "waiting_for", &waiting, "diverged", "classes", &classes),
+                     0);
     assert_int_equal(schema, CSN_CTL_SCHEMA);
     assert_string_equal(at, "2026-11-21T19:40:07Z");
     assert_string_equal(from, "zrh");
@@ -319,7 +337,8 @@ static void on_status(void *arg, struct csn_status *ret_status)
     csn_status_judge(ret_status);
 }
 
-static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_view, struct csn_reason *reason)
+static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_view,
+                        struct csn_reason *reason)
 {
     (void)arg;
     if (strcmp(zone, "ch.") != 0) {
@@ -377,10 +396,10 @@ static void ctl(uv_loop_t *loop, struct run *run, const char *const *words)
     uv_process_t process;
     uv_pipe_t pipe;
     uv_pipe_init(loop, &pipe, 0);
-    uv_stdio_container_t stdio[3] = {
-        {.flags = UV_IGNORE},
-        {.flags = (uv_stdio_flags)(UV_CREATE_PIPE | UV_WRITABLE_PIPE), .data.stream = (uv_stream_t *)&pipe},
-        {.flags = UV_IGNORE}};
+    uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
+                                     {.flags = (uv_stdio_flags)(UV_CREATE_PIPE | UV_WRITABLE_PIPE),
+                                      .data.stream = (uv_stream_t *)&pipe},
+                                     {.flags = UV_IGNORE}};
     uv_process_options_t options = {
         .file = CONSIGNCTL, .args = arguments, .exit_cb = exited, .stdio = stdio, .stdio_count = 3};
     *run = (struct run){.open = 2};
@@ -414,14 +433,17 @@ static void test_exit_status_tells_the_verdict(void **state)
                 {degraded, 0, 1, "CONSIGN DEGRADED - "},
                 {diverged, 0, 2, "CONSIGN CRITICAL - "},
                 {NULL, 2 * CSN_CTL_STALE_S, 3, "CONSIGN UNKNOWN - "}};
-    struct server server = {.folder = "/tmp/consign-ctl-XXXXXX", .log = {.program = "test_ctl", .least = CSN_ERROR}};
-    struct csn_control_handlers handlers = {.arg = &server, .on_status = on_status, .on_cert_show = on_cert_show};
+    struct server server = {.folder = "/tmp/consign-ctl-XXXXXX",
+                            .log = {.program = "test_ctl", .least = CSN_ERROR}};
+    struct csn_control_handlers handlers = {
+        .arg = &server, .on_status = on_status, .on_cert_show = on_cert_show};
     struct csn_control *control;
     struct run *run = csn_alloc(sizeof(*run));
     assert_non_null(mkdtemp(server.folder));
     snprintf(server.path, sizeof(server.path), "%s/s", server.folder);
     uv_loop_init(&server.loop);
-    assert_int_equal(csn_control_new(&server.loop, server.path, &handlers, &server.log, &control, NULL), CSN_OK);
+    assert_int_equal(
+        csn_control_new(&server.loop, server.path, &handlers, &server.log, &control, NULL), CSN_OK);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         server.change = rows[i].change;
         server.off_s = rows[i].off_s;
@@ -435,7 +457,9 @@ static void test_exit_status_tells_the_verdict(void **state)
         ctl(&server.loop, run, (const char *[]){"-s", server.path, "-o", "json", "health", NULL});
         assert_int_equal(run->status, rows[i].health);
         json_t *json = parsed(csn_strdup(run->output));
-        assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "health"), "level")), rows[i].health);
+        assert_int_equal(
+            json_integer_value(json_object_get(json_object_get(json, "health"), "level")),
+            rows[i].health);
         json_decref(json);
     }
     server.change = NULL;
@@ -443,7 +467,8 @@ static void test_exit_status_tells_the_verdict(void **state)
     assert_int_equal(run->status, 0);
     assert_non_null(strstr(run->output, "serial        2026112104\n"));
     assert_non_null(strstr(run->output, "held by       1 zrh (incarnation 1)\n"));
-    ctl(&server.loop, run, (const char *[]){"-s", server.path, "-o", "json", "cert", "show", "ch.", NULL});
+    ctl(&server.loop, run,
+        (const char *[]){"-s", server.path, "-o", "json", "cert", "show", "ch.", NULL});
     json_t *json = parsed(csn_strdup(run->output));
     assert_string_equal(json_string_value(json_object_get(json, "certificate")), "43534e43");
     json_decref(json);
@@ -480,7 +505,8 @@ static void test_without_a_daemon_it_cannot_tell(void **state)
     }
     ctl(&loop, run, (const char *[]){"-s", "/nonexistent/s", "-o", "json", "status", NULL});
     json_t *json = parsed(csn_strdup(run->output));
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "health"), "level")), CSN_HEALTH_UNKNOWN);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "health"), "level")),
+                     CSN_HEALTH_UNKNOWN);
     json_decref(json);
     assert_int_equal(uv_loop_close(&loop), 0);
     free(run);

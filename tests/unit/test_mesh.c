@@ -1,8 +1,9 @@
-/* Goal: members hear each other's signed words exactly once and fetch in bulk from each other; nobody else is heard.
- * Method: whole meshes over TLS on loopback in one loop; strangers by raw nng sockets that speak the mesh's messages; the
- * parts without sockets (guard, links, outbox, identity) on tables. Every wait is for a condition, with a deadline. Each test
- * runs in a process of its own that ends without closing sockets, as daemons do: nng 1.5.2 may hang in closing them. Sites
- * that are to die are processes too. */
+/* Goal: members hear each other's signed words exactly once and fetch in bulk from each other;
+ * nobody else is heard. Method: whole meshes over TLS on loopback in one loop; strangers by raw nng
+ * sockets that speak the mesh's messages; the parts without sockets (guard, links, outbox,
+ * identity) on tables. Every wait is for a condition, with a deadline. Each test runs in a process
+ * of its own that ends without closing sockets, as daemons do: nng 1.5.2 may hang in closing them.
+ * Sites that are to die are processes too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,8 +85,9 @@ static char *in_folder(const struct world *world, const char *file, char path[PA
 
 static struct csn_mesh_peer id_of(size_t index)
 {
-    return index == COORDINATOR ? (struct csn_mesh_peer){.number = 1, .incarnation = 0}
-                                : (struct csn_mesh_peer){.number = (uint16_t)(index + 1), .incarnation = 2};
+    return index == COORDINATOR
+               ? (struct csn_mesh_peer){.number = 1, .incarnation = 0}
+               : (struct csn_mesh_peer){.number = (uint16_t)(index + 1), .incarnation = 2};
 }
 
 static void on_statement(void *arg, const struct csn_mesh_statement *statement)
@@ -119,7 +121,8 @@ static void on_stuck(void *arg)
 }
 
 /* Echoes the request; "big" gets the largest reply, "no" a refusal. */
-static void on_request(void *arg, struct csn_mesh_peer from, struct csn_bytes request, struct csn_mesh_asked *asked)
+static void on_request(void *arg, struct csn_mesh_peer from, struct csn_bytes request,
+                       struct csn_mesh_asked *asked)
 {
     struct node *node = arg;
     (void)from;
@@ -172,7 +175,8 @@ static void make_identities(struct world *world)
         pki_issue(world->ca, names[i], world->folder, file);
         snprintf(file, sizeof(file), "%s.key", names[i]);
         pki_site_key(world->folder, file, key);
-        assert_int_equal(csn_identity_load(in_folder(world, file, path), &world->nodes[i].key, NULL), CSN_OK);
+        assert_int_equal(
+            csn_identity_load(in_folder(world, file, path), &world->nodes[i].key, NULL), CSN_OK);
         if (i == COORDINATOR) {
             world->cluster.coordinators[0].number = 1;
             memcpy(world->cluster.coordinators[0].key, key, sizeof(key));
@@ -212,7 +216,8 @@ static int end_world(void **state)
     return 0;
 }
 
-/* Runs the loop until the condition holds; fails after WAIT_MS. The mesh's own tick keeps the loop turning. */
+/* Runs the loop until the condition holds; fails after WAIT_MS. The mesh's own tick keeps the loop
+ * turning. */
 #define wait_for(world, condition)                                                                 \
     do {                                                                                           \
         uv_update_time(&(world)->loop);                                                            \
@@ -227,7 +232,8 @@ static bool is_full_mesh(const struct world *world, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++) {
         for (size_t j = first; j < end; j++) {
-            if (i != j && world->nodes[i].mesh != NULL && !csn_mesh_is_up(world->nodes[i].mesh, id_of(j))) {
+            if (i != j && world->nodes[i].mesh != NULL &&
+                !csn_mesh_is_up(world->nodes[i].mesh, id_of(j))) {
                 return false;
             }
         }
@@ -255,12 +261,14 @@ static void start_all(struct world *world)
     start_others(world, NODES);
 }
 
-static void say(struct world *world, size_t index, enum csn_statement_kind kind, uint32_t tag, size_t size)
+static void say(struct world *world, size_t index, enum csn_statement_kind kind, uint32_t tag,
+                size_t size)
 {
     struct csn_mesh_statement statement;
     uint8_t *body = csn_calloc(1, size);
     csn_set_u32(body, tag);
-    assert_int_equal(csn_mesh_sign(world->nodes[index].mesh, kind, csn_bytes(body, size), &statement), CSN_OK);
+    assert_int_equal(
+        csn_mesh_sign(world->nodes[index].mesh, kind, csn_bytes(body, size), &statement), CSN_OK);
     csn_mesh_send(world->nodes[index].mesh, &statement);
     free(body);
 }
@@ -283,7 +291,8 @@ static void test_everyone_hears_everyone_exactly_once(void **state)
     for (size_t i = 0; i < NODES; i++) {
         wait_for(world, world->nodes[i].heard_count >= NODES - 1);
     }
-    /* A second copy would come over the same links at once: say something after it and wait for that. */
+    /* A second copy would come over the same links at once: say something after it and wait for
+     * that. */
     for (size_t i = 0; i < SITES; i++) {
         say(world, i, CSN_STATEMENT_COMPUTED, 200 + (uint32_t)i, 40);
     }
@@ -311,7 +320,8 @@ static void test_coordinators_word_is_forwarded_with_its_own_signature(void **st
     struct csn_mesh_statement statement;
     start_all(world);
     assert_int_equal(
-        csn_mesh_sign(world->nodes[0].mesh, CSN_STATEMENT_HELD, csn_bytes("abcd", 4), &statement), CSN_OK);
+        csn_mesh_sign(world->nodes[0].mesh, CSN_STATEMENT_HELD, csn_bytes("abcd", 4), &statement),
+        CSN_OK);
     csn_mesh_send(world->nodes[1].mesh, &statement);
     wait_for(world, world->nodes[2].heard_count == 1 && world->nodes[COORDINATOR].heard_count == 1);
     assert_int_equal(world->nodes[2].heard[0].signer.number, 1);
@@ -325,7 +335,8 @@ static void test_certificates_reach_all(void **state)
     uint8_t octets[5000] = {0};
     start_all(world);
     for (size_t i = 0; i < 20; i++) {
-        csn_mesh_send_certificate(world->nodes[COORDINATOR].mesh, csn_bytes(octets, sizeof(octets)));
+        csn_mesh_send_certificate(world->nodes[COORDINATOR].mesh,
+                                  csn_bytes(octets, sizeof(octets)));
     }
     for (size_t i = 0; i < SITES; i++) {
         wait_for(world, world->nodes[i].certificate_count == 20);
@@ -345,7 +356,8 @@ static void test_a_burst_larger_than_the_bus_holds_arrives(void **state)
     }
 }
 
-/* The child: starts the site when told to, says REPORT 77 once everyone is linked, serves until it is killed. */
+/* The child: starts the site when told to, says REPORT 77 once everyone is linked, serves until it
+ * is killed. */
 static void run_remote(struct world *world, size_t index, int go)
 {
     char octet;
@@ -397,7 +409,8 @@ static void test_a_node_that_returns_is_heard_again(void **state)
     start_others(world, 1);
     wait_for(world, world->nodes[0].heard_count == 1 && world->nodes[2].heard_count == 1);
     kill_remote(&first);
-    wait_for(world, !csn_mesh_is_up(world->nodes[0].mesh, id_of(1)) && !csn_mesh_is_up(world->nodes[2].mesh, id_of(1)));
+    wait_for(world, !csn_mesh_is_up(world->nodes[0].mesh, id_of(1)) &&
+                        !csn_mesh_is_up(world->nodes[2].mesh, id_of(1)));
     assert_true(world->nodes[0].downs >= 1);
     start_remote(&second);
     wait_for(world, is_full_mesh(world, 0, NODES));
@@ -443,12 +456,13 @@ static void on_reply(void *arg, int code, struct csn_bytes octets)
 }
 
 /* Asks as soon as the link stands. */
-static int ask(struct world *world, size_t from, uint16_t site, const char *request, uint32_t deadline_ms,
-               struct reply *reply)
+static int ask(struct world *world, size_t from, uint16_t site, const char *request,
+               uint32_t deadline_ms, struct reply *reply)
 {
     int code;
-    wait_for(world, (code = csn_mesh_request(world->nodes[from].mesh, site, csn_bytes(request, strlen(request)),
-                                             deadline_ms, on_reply, reply)) != CSN_ECLOSED);
+    wait_for(world, (code = csn_mesh_request(world->nodes[from].mesh, site,
+                                             csn_bytes(request, strlen(request)), deadline_ms,
+                                             on_reply, reply)) != CSN_ECLOSED);
     return code;
 }
 
@@ -467,10 +481,15 @@ static void test_bulk_requests_are_answered(void **state)
     assert_int_equal(big.size, CSN_MESH_REPLY_MAX);
     assert_int_equal(big.last, 7);
     assert_int_equal(no.code, CSN_ENOTFOUND);
-    assert_int_equal(csn_mesh_request(world->nodes[0].mesh, 9, csn_bytes("x", 1), 1, on_reply, &none), CSN_ENOTFOUND);
-    assert_int_equal(csn_mesh_request(world->nodes[0].mesh, 1, csn_bytes("x", 1), 1, on_reply, &none), CSN_ENOTFOUND);
+    assert_int_equal(
+        csn_mesh_request(world->nodes[0].mesh, 9, csn_bytes("x", 1), 1, on_reply, &none),
+        CSN_ENOTFOUND);
+    assert_int_equal(
+        csn_mesh_request(world->nodes[0].mesh, 1, csn_bytes("x", 1), 1, on_reply, &none),
+        CSN_ENOTFOUND);
     uint8_t large[CSN_MESH_REQUEST_MAX + 1] = {0};
-    assert_int_equal(csn_mesh_request(world->nodes[0].mesh, 2, csn_bytes(large, sizeof(large)), 1, on_reply, &none),
+    assert_int_equal(csn_mesh_request(world->nodes[0].mesh, 2, csn_bytes(large, sizeof(large)), 1,
+                                      on_reply, &none),
                      CSN_ELIMIT);
     assert_int_equal(none.calls, 0);
 }
@@ -524,8 +543,8 @@ static void on_chain_reply(void *arg, int code, struct csn_bytes octets)
 
 static void ask_next(struct chain *chain)
 {
-    assert_int_equal(csn_mesh_request(chain->world->nodes[0].mesh, 2, csn_bytes(&chain->count, 1), WAIT_MS,
-                                      on_chain_reply, chain),
+    assert_int_equal(csn_mesh_request(chain->world->nodes[0].mesh, 2, csn_bytes(&chain->count, 1),
+                                      WAIT_MS, on_chain_reply, chain),
                      CSN_OK);
 }
 
@@ -570,7 +589,8 @@ static void test_requests_to_a_site_that_goes_are_closed(void **state)
     kill_remote(&first);
     wait_for(world, reply.calls > 0);
     assert_int_equal(reply.code, CSN_ECLOSED);
-    wait_for(world, csn_mesh_request(world->nodes[0].mesh, 2, csn_bytes("x", 1), 1, on_reply, &again) == CSN_ECLOSED);
+    wait_for(world, csn_mesh_request(world->nodes[0].mesh, 2, csn_bytes("x", 1), 1, on_reply,
+                                     &again) == CSN_ECLOSED);
     again.calls = 0;
     start_remote(&second);
     assert_int_equal(ask(world, 0, 2, "y", WAIT_MS, &again), CSN_OK);
@@ -591,7 +611,8 @@ static void raw_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     struct raw *raw = arg;
     (void)pipe;
-    __atomic_add_fetch(event == NNG_PIPE_EV_ADD_POST ? &raw->ups : &raw->downs, 1, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(event == NNG_PIPE_EV_ADD_POST ? &raw->ups : &raw->downs, 1,
+                       __ATOMIC_SEQ_CST);
 }
 
 static size_t raw_count(const size_t *count)
@@ -614,7 +635,8 @@ static void raw_dial(struct raw *raw, const struct world *world, const char *tls
     assert_int_equal(nng_tls_config_ca_file(config, in_folder(world, "ca.pem", path)), 0);
     assert_int_equal(nng_tls_config_server_name(config, names[site]), 0);
     if (tls != NULL) {
-        assert_int_equal(nng_tls_config_cert_key_file(config, in_folder(world, tls, path), NULL), 0);
+        assert_int_equal(nng_tls_config_cert_key_file(config, in_folder(world, tls, path), NULL),
+                         0);
     }
     assert_int_equal(nng_dialer_create(&dialer, raw->socket, world->cluster.members[site].mesh), 0);
     assert_int_equal(nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config), 0);
@@ -637,16 +659,19 @@ static void prove(const struct world *world, size_t index, struct csn_sender *se
 {
     struct csn_buf octets = {0};
     csn_guard_proof_octets(sender, &octets);
-    assert_int_equal(csn_identity_sign(world->nodes[index].key, csn_buf_view(&octets), sender->proof), CSN_OK);
+    assert_int_equal(
+        csn_identity_sign(world->nodes[index].key, csn_buf_view(&octets), sender->proof), CSN_OK);
     csn_buf_fini(&octets);
 }
 
 static void sign(const struct world *world, size_t index, struct csn_mesh_statement *statement)
 {
     struct csn_buf octets = {0};
-    csn_statement_signed(statement->kind, statement->signer.number, statement->signer.incarnation, statement->body,
-                         &octets);
-    assert_int_equal(csn_identity_sign(world->nodes[index].key, csn_buf_view(&octets), statement->signature), CSN_OK);
+    csn_statement_signed(statement->kind, statement->signer.number, statement->signer.incarnation,
+                         statement->body, &octets);
+    assert_int_equal(
+        csn_identity_sign(world->nodes[index].key, csn_buf_view(&octets), statement->signature),
+        CSN_OK);
     csn_buf_fini(&octets);
 }
 
@@ -728,14 +753,16 @@ static void spoil_envelope(const struct world *world, struct csn_envelope *envel
     envelope->certificate_count = 1;
 }
 
-static void make_envelope(const struct world *world, uint32_t tag, uint8_t body[4], struct csn_envelope *envelope)
+static void make_envelope(const struct world *world, uint32_t tag, uint8_t body[4],
+                          struct csn_envelope *envelope)
 {
     csn_set_u32(body, tag);
-    *envelope = (struct csn_envelope){.sender = {.environment = 1, .peer = id_of(2)}, .statement_count = 1};
+    *envelope =
+        (struct csn_envelope){.sender = {.environment = 1, .peer = id_of(2)}, .statement_count = 1};
     memcpy(envelope->sender.cluster_id, world->cluster.id, sizeof(world->cluster.id));
     prove(world, 2, &envelope->sender);
-    envelope->statements[0] =
-        (struct csn_mesh_statement){.kind = CSN_STATEMENT_REPORT, .signer = id_of(2), .body = csn_bytes(body, 4)};
+    envelope->statements[0] = (struct csn_mesh_statement){
+        .kind = CSN_STATEMENT_REPORT, .signer = id_of(2), .body = csn_bytes(body, 4)};
     sign(world, 2, &envelope->statements[0]);
 }
 
@@ -752,7 +779,8 @@ static void raw_say(const struct raw *raw, const struct world *world, uint32_t t
     csn_buf_fini(&octets);
 }
 
-/* One who has a certificate of our CA: every false word is dropped and counted once, and a good one after it is heard. */
+/* One who has a certificate of our CA: every false word is dropped and counted once, and a good one
+ * after it is heard. */
 static void test_false_words_are_dropped_and_counted(void **state)
 {
     struct world *world = *state;
@@ -851,7 +879,8 @@ static void test_strangers_fail_at_the_handshake(void **state)
     pki_ca_free(other_ca);
 }
 
-/* A site whose certificate carries another name is not dialled through to: the server name is the member's. */
+/* A site whose certificate carries another name is not dialled through to: the server name is the
+ * member's. */
 static void test_a_site_with_anothers_certificate_is_not_reached(void **state)
 {
     struct world *world = *state;
@@ -950,7 +979,8 @@ static void test_a_mesh_with_false_settings_is_refused(void **state)
     char path[PATH_SIZE];
     assert_int_equal(chmod(in_folder(world, "sjc.tls.pem", path), 0644), 0);
     assert_int_equal(start_node(world, 1, &reason), CSN_EPERMISSION);
-    assert_int_equal(csn_fs_write(in_folder(world, "sin.tls.pem", path), csn_bytes("x", 1), 0600, NULL), CSN_OK);
+    assert_int_equal(
+        csn_fs_write(in_folder(world, "sin.tls.pem", path), csn_bytes("x", 1), 0600, NULL), CSN_OK);
     assert_int_equal(start_node(world, 2, &reason), CSN_EIO);
 }
 
@@ -996,7 +1026,8 @@ static void test_links_know_who_is_there(void **state)
     csn_links_init(links, &world->cluster);
     size_t zrh = csn_links_peer(links, id_of(0)), c1 = csn_links_peer(links, id_of(COORDINATOR));
     assert_true(zrh != c1 && zrh != CSN_LINKS_NOBODY && c1 != CSN_LINKS_NOBODY);
-    assert_true(csn_links_peer(links, (struct csn_mesh_peer){.number = 1, .incarnation = 1}) == CSN_LINKS_NOBODY);
+    assert_true(csn_links_peer(links, (struct csn_mesh_peer){.number = 1, .incarnation = 1}) ==
+                CSN_LINKS_NOBODY);
     assert_true(csn_links_peer(links, (struct csn_mesh_peer){0}) == CSN_LINKS_NOBODY);
     for (uint32_t id = 1; id <= CSN_LINKS_MAX; id++) {
         assert_non_null(csn_links_add(links, id, 100));
@@ -1038,7 +1069,8 @@ static void test_outbox_packs_in_order_and_within_the_limit(void **state)
         assert_true(csn_outbox_put(&outbox, &statement));
     }
     for (; put < CSN_MESH_OUT_MAX; put++) {
-        assert_true(csn_outbox_put_certificate(&outbox, csn_bytes(certificate, sizeof(certificate))));
+        assert_true(
+            csn_outbox_put_certificate(&outbox, csn_bytes(certificate, sizeof(certificate))));
     }
     assert_false(csn_outbox_put_certificate(&outbox, csn_bytes(certificate, sizeof(certificate))));
     while (outbox.count > 0) {
@@ -1050,7 +1082,8 @@ static void test_outbox_packs_in_order_and_within_the_limit(void **state)
         assert_true(envelope.statement_count + envelope.certificate_count > 0);
         for (size_t i = 0; i < envelope.statement_count; i++, got++) {
             assert_int_equal(envelope.statements[i].signer.number, got);
-            assert_int_equal(envelope.statements[i].body.size, sizes[got % (sizeof(sizes) / sizeof(sizes[0]))]);
+            assert_int_equal(envelope.statements[i].body.size,
+                             sizes[got % (sizeof(sizes) / sizeof(sizes[0]))]);
         }
         certificates += envelope.certificate_count;
         csn_envelope_fini(&envelope);
@@ -1087,10 +1120,11 @@ static void test_identity_signs_what_rfc_8032_says(void **state)
                               "MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7\n"
                               "-----END PRIVATE KEY-----\n";
     static const uint8_t expected[] = {
-        0x92, 0xa0, 0x09, 0xa9, 0xf0, 0xd4, 0xca, 0xb8, 0x72, 0x0e, 0x82, 0x0b, 0x5f, 0x64, 0x25, 0x40,
-        0xa2, 0xb2, 0x7b, 0x54, 0x16, 0x50, 0x3f, 0x8f, 0xb3, 0x76, 0x22, 0x23, 0xeb, 0xdb, 0x69, 0xda,
-        0x08, 0x5a, 0xc1, 0xe4, 0x3e, 0x15, 0x99, 0x6e, 0x45, 0x8f, 0x36, 0x13, 0xd0, 0xf1, 0x1d, 0x8c,
-        0x38, 0x7b, 0x2e, 0xae, 0xb4, 0x30, 0x2a, 0xee, 0xb0, 0x0d, 0x29, 0x16, 0x12, 0xbb, 0x0c, 0x00};
+        0x92, 0xa0, 0x09, 0xa9, 0xf0, 0xd4, 0xca, 0xb8, 0x72, 0x0e, 0x82, 0x0b, 0x5f,
+        0x64, 0x25, 0x40, 0xa2, 0xb2, 0x7b, 0x54, 0x16, 0x50, 0x3f, 0x8f, 0xb3, 0x76,
+        0x22, 0x23, 0xeb, 0xdb, 0x69, 0xda, 0x08, 0x5a, 0xc1, 0xe4, 0x3e, 0x15, 0x99,
+        0x6e, 0x45, 0x8f, 0x36, 0x13, 0xd0, 0xf1, 0x1d, 0x8c, 0x38, 0x7b, 0x2e, 0xae,
+        0xb4, 0x30, 0x2a, 0xee, 0xb0, 0x0d, 0x29, 0x16, 0x12, 0xbb, 0x0c, 0x00};
     char path[PATH_SIZE];
     struct csn_site_key *key;
     uint8_t signature[CSN_IDENTITY_SIGNATURE_SIZE];
@@ -1099,8 +1133,10 @@ static void test_identity_signs_what_rfc_8032_says(void **state)
     assert_int_equal(csn_identity_load(path, &key, NULL), CSN_OK);
     assert_int_equal(csn_identity_sign(key, csn_bytes("\x72", 1), signature), CSN_OK);
     assert_memory_equal(signature, expected, sizeof(expected));
-    assert_int_equal(csn_identity_verify(csn_identity_key(key), csn_bytes("\x72", 1), signature), CSN_OK);
-    assert_int_equal(csn_identity_verify(csn_identity_key(key), csn_bytes("\x73", 1), signature), CSN_ESIGNATURE);
+    assert_int_equal(csn_identity_verify(csn_identity_key(key), csn_bytes("\x72", 1), signature),
+                     CSN_OK);
+    assert_int_equal(csn_identity_verify(csn_identity_key(key), csn_bytes("\x73", 1), signature),
+                     CSN_ESIGNATURE);
     csn_identity_free(key);
 }
 
@@ -1121,13 +1157,16 @@ static void test_identity_refuses_what_is_no_key(void **state)
     struct csn_site_key *key = NULL;
     struct csn_reason reason;
     char path[PATH_SIZE];
-    assert_int_equal(csn_identity_load(in_folder(world, "absent", path), &key, &reason), CSN_ENOTFOUND);
+    assert_int_equal(csn_identity_load(in_folder(world, "absent", path), &key, &reason),
+                     CSN_ENOTFOUND);
     /* A P-256 key. */
-    assert_int_equal(csn_identity_load(in_folder(world, "zrh.tls.pem", path), &key, &reason), CSN_EFORMAT);
+    assert_int_equal(csn_identity_load(in_folder(world, "zrh.tls.pem", path), &key, &reason),
+                     CSN_EFORMAT);
     assert_non_null(strstr(reason.text, "zrh.tls.pem"));
     write_x25519(in_folder(world, "x25519.key", path));
     assert_int_equal(csn_identity_load(path, &key, &reason), CSN_EFORMAT);
-    assert_int_equal(csn_fs_write(in_folder(world, "x", path), csn_bytes("rubbish", 7), 0600, NULL), CSN_OK);
+    assert_int_equal(csn_fs_write(in_folder(world, "x", path), csn_bytes("rubbish", 7), 0600, NULL),
+                     CSN_OK);
     assert_int_equal(csn_identity_load(path, &key, &reason), CSN_EFORMAT);
     assert_int_equal(chmod(in_folder(world, "sjc.key", path), 0640), 0);
     assert_int_equal(csn_identity_load(path, &key, &reason), CSN_EPERMISSION);
