@@ -272,6 +272,13 @@ int csn_ceremony_request(struct csn_ceremony *ceremony, const char *path, const 
         csn_hsm_generate(ceremony->hsm, &key, CSN_HSM_KIND_TRANSPORT, false, on_public, ceremony);
         code = wait_answer(ceremony, reason);
     }
+    if (code == CSN_EEXISTS && request->id.size > 0) {
+        csn_reason_set(reason, code,
+                       "the token has a key %s already; if it is left over from a transport that "
+                       "was broken off, destroy its private and public half with the token's own "
+                       "tool, or take another name with --transport-label",
+                       label);
+    }
     if (code == CSN_OK) {
         snprintf(request->label, sizeof(request->label), "%s", label);
         request->public_key = ceremony->public_key;
@@ -371,6 +378,9 @@ int csn_ceremony_import(struct csn_ceremony *ceremony, const char *path, struct 
         struct csn_hsm_key transport = {.label = keys->label, .id = keys->id};
         csn_hsm_unwrap(ceremony->hsm, &transport, &keys->wrapped, on_done, ceremony);
         code = wait_answer(ceremony, reason);
+    }
+    if (code == CSN_OK) {
+        print_id(ceremony, "destroyed the transport key", keys->label, keys->id);
     }
     for (size_t i = 0; code == CSN_OK && i < keys->wrapped.count; i++) {
         const struct csn_hsm_wrapped_key *key = &keys->wrapped.keys[i];

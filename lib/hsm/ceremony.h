@@ -33,7 +33,8 @@ int csn_ceremony_request(struct csn_ceremony *ceremony, const char *path, const 
 /* Sender: wraps the keys for the request. */
 int csn_ceremony_export(struct csn_ceremony *ceremony, const char *path, const char *request_path,
                         const struct csn_hsm_key *keys, size_t count, struct csn_reason *reason);
-/* Receiver: takes the keys in; ok only after a signature of each verified with its public key. */
+/* Receiver: takes the keys in; ok only after a signature of each verified with its public key. The
+ * transport pair is destroyed then. */
 int csn_ceremony_import(struct csn_ceremony *ceremony, const char *path, struct csn_reason *reason);
 /* Sender, when every site has the keys. */
 int csn_ceremony_seal(struct csn_ceremony *ceremony, const struct csn_hsm_key *keys, size_t count,

@@ -108,7 +108,9 @@ void csn_hsm_wrap(struct csn_hsm *hsm, struct csn_bytes public_key, const uint32
 
 /* Unwraps with the transport key of this token. Each key becomes a token object with
  * CKA_EXTRACTABLE false and CKA_SENSITIVE true, and its public key beside it, only after a
- * signature made with it verified with that public key (CSN_ESIGNATURE). All keys, or none. */
+ * signature made with it verified with that public key (CSN_ESIGNATURE). All keys, or none. With
+ * the last key in, the transport pair is destroyed; where the token does not do that: CSN_EREFUSED,
+ * and the keys are in. */
 void csn_hsm_unwrap(struct csn_hsm *hsm, const struct csn_hsm_key *transport,
                     const struct csn_hsm_wrapped *wrapped, csn_hsm_done_fn *fn, void *arg);
 

@@ -36,11 +36,11 @@ static void put_name(struct template *template, const struct csn_hsm_key *key)
     }
 }
 
-static void destroy(struct csn_p11_session *session, CK_OBJECT_HANDLE object)
+static CK_RV destroy(struct csn_p11_session *session, CK_OBJECT_HANDLE object)
 {
-    if (object != CK_INVALID_HANDLE) {
-        session->token->api->C_DestroyObject(session->handle, object);
-    }
+    return object != CK_INVALID_HANDLE
+               ? session->token->api->C_DestroyObject(session->handle, object)
+               : CKR_OK;
 }
 
 /* --- generation */
@@ -326,18 +326,59 @@ int csn_p11_wrap(void *arg, struct csn_bytes public_key, uint32_t mechanism,
 
 /* --- unwrapping */
 
-static int unwrap_aes(struct csn_p11_session *session, const struct csn_hsm_key *transport,
+struct pair {
+    CK_OBJECT_HANDLE private_key, public_key;
+};
+
+/* The transport pair is destroyed in the end, and the name of it comes from a file: so it must be a
+ * key that cannot sign, as ours are made. */
+static int find_transport(struct csn_p11_session *session, const struct csn_hsm_key *transport,
+                          struct pair *ret_pair, struct csn_reason *reason)
+{
+    CK_BBOOL can_sign = CK_TRUE;
+    CK_ATTRIBUTE attribute = {CKA_SIGN, &can_sign, sizeof(can_sign)};
+    int code = csn_p11_find(session, CKO_PRIVATE_KEY, transport, &ret_pair->private_key, reason);
+    if (code == CSN_OK) {
+        code = csn_p11_find(session, CKO_PUBLIC_KEY, transport, &ret_pair->public_key, reason);
+    }
+    if (code != CSN_OK) {
+        return code;
+    }
+    CK_RV rv = session->token->api->C_GetAttributeValue(session->handle, ret_pair->private_key,
+                                                        &attribute, 1);
+    if (rv != CKR_OK) {
+        return csn_p11_fail(session, rv, "C_GetAttributeValue (CKA_SIGN)", reason);
+    }
+    return can_sign ? csn_reason_set(reason, CSN_EREFUSED,
+                                     "the key that the file names for the transport can sign: it "
+                                     "was not made by a transport request")
+                    : CSN_OK;
+}
+
+/* Its work is done, and whoever has a copy of the file could have the keys with it. Never
+ * CSN_EHSM: the keys are in, it must not all be done again. */
+static int destroy_transport(struct csn_p11_session *session, const struct pair *transport,
+                             struct csn_reason *reason)
+{
+    CK_RV rv = destroy(session, transport->private_key);
+    CK_RV public_rv = destroy(session, transport->public_key);
+    rv = rv == CKR_OK ? public_rv : rv;
+    return rv == CKR_OK
+               ? CSN_OK
+               : csn_reason_set(reason, CSN_EREFUSED,
+                                "all keys are in and verified, but the transport key is still "
+                                "there (C_DestroyObject: %s, CKR 0x%lx): destroy its private and "
+                                "public half with the token's own tool",
+                                p11_kit_strerror(rv), rv);
+}
+
+static int unwrap_aes(struct csn_p11_session *session, CK_OBJECT_HANDLE rsa,
                       struct csn_bytes wrapped, CK_OBJECT_HANDLE *ret_object,
                       struct csn_reason *reason)
 {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_KEY_TYPE type = CKK_AES;
     CK_MECHANISM oaep = oaep_mechanism();
-    CK_OBJECT_HANDLE rsa;
-    int code = csn_p11_find(session, CKO_PRIVATE_KEY, transport, &rsa, reason);
-    if (code != CSN_OK) {
-        return code;
-    }
     struct template template = {0};
     put(&template, CKA_CLASS, &class, sizeof(class));
     put(&template, CKA_KEY_TYPE, &type, sizeof(type));
@@ -451,12 +492,8 @@ static int create_public(struct csn_p11_session *session, const struct csn_hsm_w
     return rv == CKR_OK ? CSN_OK : csn_p11_fail(session, rv, "C_CreateObject (public key)", reason);
 }
 
-struct made {
-    CK_OBJECT_HANDLE private_key, public_key;
-};
-
 static int unwrap_key(struct csn_p11_session *session, const struct csn_hsm_wrapped_key *key,
-                      uint32_t mechanism, CK_OBJECT_HANDLE aes, struct made *ret_made,
+                      uint32_t mechanism, CK_OBJECT_HANDLE aes, struct pair *ret_made,
                       struct csn_reason *reason)
 {
     int code =
@@ -476,11 +513,14 @@ static int unwrap_key(struct csn_p11_session *session, const struct csn_hsm_wrap
 static int try_unwrap(struct csn_p11_session *session, const struct csn_hsm_key *transport,
                       const struct csn_hsm_wrapped *wrapped, struct csn_reason *reason)
 {
-    struct made made[CSN_HSM_WRAP_MAX] = {0};
+    struct pair made[CSN_HSM_WRAP_MAX] = {0}, pair = {0};
     CK_OBJECT_HANDLE aes = CK_INVALID_HANDLE;
     int code = csn_p11_ready(session, reason);
     if (code == CSN_OK) {
-        code = unwrap_aes(session, transport, wrapped->aes_key, &aes, reason);
+        code = find_transport(session, transport, &pair, reason);
+    }
+    if (code == CSN_OK) {
+        code = unwrap_aes(session, pair.private_key, wrapped->aes_key, &aes, reason);
     }
     for (size_t i = 0; code == CSN_OK && i < wrapped->count; i++) {
         code = unwrap_key(session, &wrapped->keys[i], wrapped->mechanism, aes, &made[i], reason);
@@ -490,7 +530,7 @@ static int try_unwrap(struct csn_p11_session *session, const struct csn_hsm_key 
         destroy(session, made[i].public_key);
     }
     destroy(session, aes);
-    return code;
+    return code == CSN_OK ? destroy_transport(session, &pair, reason) : code;
 }
 
 int csn_p11_unwrap(void *arg, const struct csn_hsm_key *transport,

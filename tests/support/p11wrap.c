@@ -5,8 +5,8 @@
  * P11WRAP_FAULT: wrong-signature   flips a bit of each signature hang              never returns
  * from C_Sign slow:N            at most N signatures a second, all sessions together die ends the
  * process by SIGKILL session-lost      closes the session under its user once a process:
- * CKR_SESSION_HANDLE_INVALID device-error      CKR_DEVICE_ERROR each time P11WRAP_TRACE: a file
- * that gets one line for each C_Login. */
+ * CKR_SESSION_HANDLE_INVALID device-error      CKR_DEVICE_ERROR each time keep destroys no object
+ * P11WRAP_TRACE: a file that gets one line for each C_Login. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <p11-kit/pkcs11.h>
@@ -92,6 +92,13 @@ static CK_RV wrap_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHA
     return real->C_Login(session, user, pin, size);
 }
 
+static CK_RV wrap_destroy(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+{
+    char fault[FAULT_MAX];
+    read_fault(fault);
+    return strcmp(fault, "keep") == 0 ? CKR_FUNCTION_FAILED : real->C_DestroyObject(session, object);
+}
+
 static void load(void)
 {
     const char *path = getenv("P11WRAP_MODULE");
@@ -108,6 +115,7 @@ static void load(void)
     wrapped = *real;
     wrapped.C_Sign = wrap_sign;
     wrapped.C_Login = wrap_login;
+    wrapped.C_DestroyObject = wrap_destroy;
 }
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR ret_list)

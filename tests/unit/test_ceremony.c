@@ -64,6 +64,13 @@ static int run(struct table *table, const char *token, const char *words)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static void assert_absent(const char *path, const char *end)
+{
+    char whole[PATH_MAX + 8];
+    snprintf(whole, sizeof(whole), "%s%s", path, end);
+    assert_int_equal(access(whole, F_OK), -1);
+}
+
 static int set_up(void **state)
 {
     static struct table table;
@@ -112,11 +119,12 @@ static void test_keys_move_from_table_to_table(void **state)
     assert_int_equal(run(table, "sjc", words), 0);
     assert_non_null(strstr(read_text(table, table->notes),
                            "ok, its signature verifies with the original public key: ksk"));
+    assert_non_null(strstr(read_text(table, table->notes), "destroyed the transport key sjc-2026"));
     assert_int_equal(run(table, "sjc", "key show --label ksk --algorithm 13 --role ksk"), 0);
     assert_string_equal(read_text(table, table->out), dnskey);
 
     assert_int_equal(run(table, "sjc", words), 1);
-    assert_non_null(strstr(read_text(table, table->notes), "already (ksk)"));
+    assert_non_null(strstr(read_text(table, table->notes), "no private key with label sjc-2026"));
     snprintf(words, sizeof(words), "transport export %s-2 --request %s --label ksk", table->keys,
              table->request);
     assert_int_equal(run(table, "zrh", words), 1); /* sealed */
@@ -139,6 +147,25 @@ static void test_file_for_another_token_is_refused(void **state)
     assert_non_null(strstr(read_text(table, table->notes), "no private key with label sjc-3"));
 }
 
+static void test_request_says_what_to_do_with_a_key_left_over(void **state)
+{
+    struct table *table = *state;
+    char words[3 * PATH_MAX];
+    snprintf(words, sizeof(words), "transport request %s-5 --transport-label sjc-5",
+             table->request);
+    assert_int_equal(run(table, "sjc", words), 0);
+    snprintf(words, sizeof(words), "transport request %s-6 --transport-label sjc-5",
+             table->request);
+    assert_int_equal(run(table, "sjc", words), 1);
+    assert_non_null(strstr(read_text(table, table->notes), "--transport-label"));
+    assert_non_null(strstr(read_text(table, table->notes), "a key sjc-5 already"));
+    assert_absent(table->request, "-6");
+    snprintf(words, sizeof(words), "transport request %s-5 --transport-label sjc-6",
+             table->request);
+    assert_int_equal(run(table, "sjc", words), 1);
+    assert_non_null(strstr(read_text(table, table->notes), "nothing is written over it"));
+}
+
 static void test_sealed_from_the_start_never_leaves(void **state)
 {
     struct table *table = *state;
@@ -151,7 +178,7 @@ static void test_sealed_from_the_start_never_leaves(void **state)
     snprintf(words, sizeof(words), "transport export %s-4 --request %s-4 --label home", table->keys,
              table->request);
     assert_int_equal(run(table, "zrh", words), 1);
-    assert_int_equal(access(strchr(words, '/'), F_OK), -1);
+    assert_absent(table->keys, "-4");
 }
 
 static void test_failures_end_with_1_and_their_reason(void **state)
@@ -200,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys_move_from_table_to_table),
         cmocka_unit_test(test_file_for_another_token_is_refused),
+        cmocka_unit_test(test_request_says_what_to_do_with_a_key_left_over),
         cmocka_unit_test(test_sealed_from_the_start_never_leaves),
         cmocka_unit_test(test_failures_end_with_1_and_their_reason),
         cmocka_unit_test(test_words_not_understood_end_with_2),

@@ -760,13 +760,15 @@ static void test_keys_travel_between_two_tokens(void **state)
 
     open_token(bench, "sjc", 1, DEADLINE_MS);
     assert_int_equal(unwrap(bench, &wrapped), CSN_OK);
+    assert_int_equal(public_key(bench, "transport"), CSN_ENOTFOUND); /* destroyed */
     assert_int_equal(public_key(bench, "ksk"), CSN_OK);
     assert_true(csn_bytes_equal(csn_buf_view(&ksk), csn_buf_view(&bench->public_key)));
     assert_int_equal(sign(bench, "ksk", 13, 3), CSN_OK);
     check_signatures(bench, 13, 3);
     assert_int_equal(wrap_for(bench, csn_buf_view(&receiver), labels, 3),
                      CSN_EREFUSED); /* not extractable here */
-    assert_int_equal(unwrap(bench, &wrapped), CSN_EEXISTS);
+    assert_int_equal(unwrap(bench, &wrapped), CSN_ENOTFOUND);
+    assert_int_equal(generate(bench, "transport", CSN_HSM_KIND_TRANSPORT), CSN_OK); /* both halves went */
     csn_buf_fini(&receiver);
     csn_buf_fini(&ksk);
     bench_free(bench);
@@ -786,6 +788,7 @@ static void test_key_under_the_wrong_name_does_not_come_in(void **state)
     assert_int_equal(generate(bench, "zsk", CSN_HSM_KIND_P256), CSN_OK);
     assert_int_equal(wrap_for(bench, csn_buf_view(&receiver), labels, 2), CSN_OK);
     struct csn_hsm_wrapped wrapped = bench->wrapped;
+    assert_int_equal(unwrap(bench, &wrapped), CSN_EEXISTS);
     snprintf(wrapped.keys[0].label, sizeof(wrapped.keys[0].label), "ksk-2");
     snprintf(wrapped.keys[1].label, sizeof(wrapped.keys[1].label), "zsk-2");
     swap_wrapped(&wrapped);
@@ -796,7 +799,46 @@ static void test_key_under_the_wrong_name_does_not_come_in(void **state)
     assert_int_equal(unwrap(bench, &wrapped), CSN_EFORMAT);
     assert_int_equal(sign(bench, "ksk-2", 13, 1),
                      CSN_ENOTFOUND); /* the first of them came in and went again */
+    assert_int_equal(public_key(bench, "transport"), CSN_OK); /* it is needed still */
     csn_buf_fini(&receiver);
+    bench_free(bench);
+}
+
+/* From a token to itself, under another name. */
+static void test_transport_key_that_stays_is_said(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"ksk"};
+    struct bench *bench = bench_new();
+    token_make(&bench->box, "zrh");
+    open_token(bench, "zrh", 1, DEADLINE_MS);
+    assert_int_equal(generate(bench, "ksk", CSN_HSM_KIND_P256), CSN_OK);
+    assert_int_equal(generate(bench, "transport", CSN_HSM_KIND_TRANSPORT), CSN_OK);
+    assert_int_equal(wrap_for(bench, csn_buf_view(&bench->public_key), labels, 1), CSN_OK);
+    struct csn_hsm_wrapped wrapped = bench->wrapped;
+    snprintf(wrapped.keys[0].label, sizeof(wrapped.keys[0].label), "ksk-2");
+    wrapped.keys[0].id = csn_bytes("\2", 1);
+    fault(bench, "keep");
+    assert_int_equal(unwrap(bench, &wrapped), CSN_EREFUSED);
+    assert_non_null(strstr(bench->reason.text, "all keys are in and verified, but"));
+    assert_int_equal(sign(bench, "ksk-2", 13, 1), CSN_OK);
+    assert_int_equal(public_key(bench, "transport"), CSN_OK);
+    bench_free(bench);
+}
+
+/* A file may name any key for the transport: one that signs is not destroyed. */
+static void test_key_that_signs_is_no_transport_key(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_key(1, DEADLINE_MS);
+    assert_int_equal(generate(bench, "transport", CSN_HSM_KIND_RSA3072), CSN_OK);
+    struct csn_hsm_wrapped wrapped = {
+        .mechanism = CSN_HSM_WRAP_PAD, .aes_key = csn_bytes("x", 1), .count = 1};
+    wrapped.keys[0] = (struct csn_hsm_wrapped_key){
+        .label = "new", .algorithm = 13, .id = csn_bytes("\2", 1)};
+    assert_int_equal(unwrap(bench, &wrapped), CSN_EREFUSED);
+    assert_non_null(strstr(bench->reason.text, "can sign"));
+    assert_int_equal(public_key(bench, "transport"), CSN_OK);
     bench_free(bench);
 }
 
@@ -825,6 +867,8 @@ int main(void)
         cmocka_unit_test(test_worker_leaves_on_malformed_requests),
         cmocka_unit_test(test_keys_travel_between_two_tokens),
         cmocka_unit_test(test_key_under_the_wrong_name_does_not_come_in),
+        cmocka_unit_test(test_transport_key_that_stays_is_said),
+        cmocka_unit_test(test_key_that_signs_is_no_transport_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
