@@ -122,12 +122,14 @@ static bool is_missing(const struct csn_leader *leader, const struct csn_leader_
     return fact == NULL || !fact->has_offer;
 }
 
+/* A halted author reports, but answers no proposal. */
 static bool has_failed(const struct csn_leader *leader, const struct csn_leader_zone *zone,
                        unsigned member)
 {
     const struct csn_fact *fact = fact_of(leader, zone, member);
-    return is_missing(leader, zone, member) &&
-           (!csn_leader_is_fresh(leader, member) || (fact != NULL && fact->is_refused));
+    bool is_halted = leader->peers.peers[member].report.state == CSN_NODE_HALTED;
+    return is_missing(leader, zone, member) && (!csn_leader_is_fresh(leader, member) || is_halted ||
+                                                (fact != NULL && fact->is_refused));
 }
 
 /* The sites that say this author's signatures failed when they were verified. */

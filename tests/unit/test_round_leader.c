@@ -21,6 +21,7 @@ struct hand {
     struct csn_row rows[WORLD_SITES];
     struct csn_term promised[WORLD_SITES];
     bool is_silent[WORLD_SITES];
+    bool is_halted[WORLD_SITES];
     int64_t clock_ahead_s[WORLD_SITES];
 };
 
@@ -54,7 +55,7 @@ static void report(struct hand *hand, unsigned site)
         .clock_s =
             (uint64_t)((int64_t)(WORLD_START_S + hand->now_ms / 1000) + hand->clock_ahead_s[site]),
         .promised = hand->promised[site],
-        .state = CSN_NODE_OK,
+        .state = hand->is_halted[site] ? CSN_NODE_HALTED : CSN_NODE_OK,
         .hsm = CSN_HSM_GOOD,
         .table_count = 1,
         .row_count = 1,
@@ -359,6 +360,22 @@ static void test_failed_rounds_back_off_then_end_the_term(void **state)
     drop_hand(hand);
 }
 
+/* It reports and is silent about the round: the deadline, two minutes, is not waited for. */
+static void test_round_ends_soon_after_an_author_halts(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_body_proposal body;
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.author_count, 3);
+    hand->is_halted[2] = true;
+    run(hand, 5000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.author_count, 2);
+    assert_int_equal(body.proposal.authors[1], 2);
+    drop_hand(hand);
+}
+
 static void test_refusals_for_policy_do_not_end_the_term(void **state)
 {
     (void)state;
@@ -460,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_failed_rounds_back_off_then_end_the_term),
         cmocka_unit_test(test_refusals_for_policy_do_not_end_the_term),
         cmocka_unit_test(test_lead_moves_when_its_site_is_behind),
+        cmocka_unit_test(test_round_ends_soon_after_an_author_halts),
         cmocka_unit_test(test_diverged_sites_author_when_no_other_can),
         cmocka_unit_test(test_claim_that_is_never_shown_holds_nothing_up),
         cmocka_unit_test(test_term_of_one_liar_does_not_count),
