@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bounded.h"
@@ -13,6 +14,8 @@
 
 /* Decoding a message of many empty fields takes some sixteen octets for each of its own two. */
 #define DECODED_MAX (16u * CSN_HSM_MESSAGE_MAX)
+
+#define LEAVING_S 2 /* at most, for calls to the module to end once the client is gone */
 
 /* A request on its way: `taken` items are with threads, `done` are finished. Only Sign has more
  * than one item. */
@@ -32,9 +35,9 @@ struct worker {
     struct csn_backend_settings settings; /* owns its texts */
     const struct csn_backend *backend;
     pthread_mutex_t lock; /* jobs and their counters */
-    pthread_cond_t work;
+    pthread_cond_t work, idle;
     struct job *first, **last;
-    size_t job_count;
+    size_t job_count, busy_count; /* busy: threads with an item */
     pthread_mutex_t write; /* one answer at a time */
 };
 
@@ -473,6 +476,7 @@ static void take(struct worker *worker, struct task *ret_task)
         worker->first = job->next;
         worker->last = worker->first == NULL ? &worker->first : worker->last;
     }
+    worker->busy_count++;
     pthread_mutex_unlock(&worker->lock);
 }
 
@@ -487,6 +491,8 @@ static bool give_back(struct worker *worker, const struct task *task)
     }
     bool is_last = ++job->done == job->count;
     worker->job_count -= is_last;
+    worker->busy_count--;
+    pthread_cond_signal(&worker->idle);
     pthread_mutex_unlock(&worker->lock);
     return is_last;
 }
@@ -562,6 +568,24 @@ static void push_job(struct worker *worker, struct job *take_job)
     }
 }
 
+/* The client is gone, and with it the reason to be here. Calls under way may end first: a module
+ * that keeps its token in files (SoftHSM) truncates and rewrites one at each login, and a process
+ * that ends in between leaves a token that is lost. */
+_Noreturn static void follow_client(struct worker *worker)
+{
+    struct timespec until;
+    int result = 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LEAVING_S;
+    pthread_mutex_lock(&worker->lock);
+    worker->first = NULL;
+    worker->last = &worker->first;
+    while (worker->busy_count > 0 && result == 0) {
+        result = pthread_cond_timedwait(&worker->idle, &worker->lock, &until);
+    }
+    _exit(0);
+}
+
 void csn_hsm_worker_run(int fd, const struct csn_log *log)
 {
     struct worker worker = {.fd = fd, .log = log, .last = &worker.first};
@@ -573,6 +597,7 @@ void csn_hsm_worker_run(int fd, const struct csn_log *log)
     pthread_mutex_init(&worker.lock, NULL);
     pthread_mutex_init(&worker.write, NULL);
     pthread_cond_init(&worker.work, NULL);
+    pthread_cond_init(&worker.idle, NULL);
     start_helper(&worker, &first);
     for (bool is_first = true; job != NULL; is_first = false) {
         if (is_first != (job->request->what_case == CSN__HSM__REQUEST__WHAT_CONFIGURE)) {
@@ -581,5 +606,5 @@ void csn_hsm_worker_run(int fd, const struct csn_log *log)
         push_job(&worker, job);
         job = read_job(&worker);
     }
-    _exit(0); /* the client is gone, and with it the reason to be here */
+    follow_client(&worker);
 }

@@ -1,7 +1,8 @@
 /* worker.h: the whole of consign-hsm: reads requests from a descriptor, has them done by threads
  * with one session each, writes answers (proto/hsm.proto). The items of a Sign request are shared
  * by all threads, so that one request keeps every session busy. The process leaves, without running
- * exit handlers (a module may hang in them), as soon as the descriptor closes. */
+ * exit handlers (a module may hang in them), when the descriptor closes: as soon as the module has
+ * returned from what it was doing, or after two seconds. */
 #ifndef CSN_HSM_WORKER_H
 #define CSN_HSM_WORKER_H
 
