@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coordinator.h"
+#include "credentials.h"
 
 static int usage(void)
 {
@@ -58,5 +59,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", reason.text);
         return 2;
     }
-    return is_check ? 0 : run(config);
+    if (!is_check) {
+        return run(config);
+    }
+    if (csn_credentials_check(&config->identity, config->name, config->self->key, false,
+                              &reason) != CSN_OK) {
+        fprintf(stderr, "%s\n", reason.text);
+        return 2;
+    }
+    return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "credentials.h"
 #include "daemon.h"
 
 static int usage(void)
@@ -80,5 +81,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", reason.text);
         return 2;
     }
-    return is_check ? 0 : run(config);
+    if (!is_check) {
+        return run(config);
+    }
+    if (csn_credentials_check(&config->identity, config->site, config->member->key, true,
+                              &reason) != CSN_OK) {
+        fprintf(stderr, "%s\n", reason.text);
+        return 2;
+    }
+    return 0;
 }
