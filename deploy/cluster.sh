@@ -26,8 +26,10 @@ free_port() {
 
 site_port() { awk -v site="$2" -v what="$3" '$1 == site && $2 == what {print $3}' "$1/ports"; }
 
+# Keeps those that are there.
 make_ports() {
     local site what
+    [ ! -s "$1/ports" ] || return 0
     : > "$1/ports"
     for site in $sites; do
         for what in mesh bulk xfr; do

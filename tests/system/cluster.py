@@ -10,6 +10,7 @@ test failed."""
 import base64
 import contextlib
 import ctypes
+import fcntl
 import hashlib
 import hmac
 import json
@@ -87,20 +88,47 @@ def data(*names):
     return path
 
 
-_given_ports = set()
+class Ports:
+    """Ports that no other test of this machine gives out: a slot of them is a locked file, freed with this process. They lie
+    below those that the kernel picks by itself, and below deploy/demo.sh's."""
+    FIRST, SLOT, SLOTS = 11000, 150, 60
+
+    def __init__(self):
+        folder = os.path.join(tempfile.gettempdir(), f'consign-ports.{os.getuid()}')
+        os.makedirs(folder, exist_ok=True)
+        self.next, self.end, self.lock = 0, 0, None
+        for slot in range(self.SLOTS):
+            lock = open(os.path.join(folder, str(slot)), 'w')
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            self.next, self.lock = self.FIRST + slot * self.SLOT, lock
+            self.end = self.next + self.SLOT
+            return
+        raise AssertionError(f'{folder}: no slot of ports is free')
+
+    def take(self):
+        """A port that nobody listens on, by UDP and TCP."""
+        while self.next < self.end:
+            port, self.next = self.next, self.next + 1
+            with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+                tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                with contextlib.suppress(OSError):
+                    tcp.bind(('127.0.0.1', port))
+                    udp.bind(('127.0.0.1', port))
+                    return port
+        raise AssertionError('this test took all its ports')
+
+
+_ports = []
 
 
 def free_port():
-    """A port that is free for UDP and TCP and that this test has not given out."""
-    while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(('127.0.0.1', 0))
-            port = tcp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                udp.bind(('127.0.0.1', port))
-                if port not in _given_ports:
-                    _given_ports.add(port)
-                    return port
+    if not _ports:
+        _ports.append(Ports())
+    return _ports[0].take()
 
 
 def _die_with_parent():
@@ -335,14 +363,12 @@ class Cluster(contextlib.AbstractContextManager):
             raise
 
     def _make(self, zone_text):
+        self.ports = {(site, what): free_port() for site in SITES for what in ('mesh', 'bulk', 'xfr')}
+        with open(self.path('ports'), 'w') as file:
+            file.writelines(f'{site} {what} {port}\n' for (site, what), port in self.ports.items())
         self.shell(f'make_cluster {shlex.quote(self.folder)} {shlex.quote(self.origin)} in/zone')
         with open(os.path.join(self.folder, 'tsig.secret')) as file:
             self.key = ('demo-key', base64.b64decode(file.read()))
-        self.ports = {}
-        with open(os.path.join(self.folder, 'ports')) as file:
-            for line in file:
-                site, what, port = line.split()
-                self.ports[site, what] = int(port)
         for site in SITES:
             os.makedirs(os.path.dirname(self.inputs[site]))
         self.write_zone(zone_text)

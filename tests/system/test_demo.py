@@ -30,7 +30,7 @@ class Demo(unittest.TestCase):
     def test_demo_with_its_own_zone(self):
         said = self.demo()
         self.assertIn('zone xc.', said)
-        self.assertIn('DS for the parent: xc. 3600 IN DS', said.replace('IN DS', '3600 IN DS') if ' 3600 ' not in said else said)
+        self.assertRegex(said, r'DS for the parent: xc\.(\s+3600)?\s+IN\s+DS\s+\d+ 13 2 ')
 
     def test_demo_with_the_real_root_zone(self):
         zone = data('root-signed', 'root-2019121300.unsigned.zone.zst')
