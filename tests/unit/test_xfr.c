@@ -312,7 +312,8 @@ static const knot_tsig_key_t transfer_key = {.algorithm = DNSSEC_TSIG_HMAC_SHA25
 struct asked {
     const char *name, *from;
     uint16_t type;
-    bool is_tcp, is_signed, has_edns, is_dnssec;
+    uint16_t class; /* 0: IN */
+    bool is_tcp, is_signed, has_edns, is_dnssec, has_no_question;
     uint8_t edns_version;
     uint16_t payload;
     const knot_tsig_key_t *key; /* NULL: transfer_key */
@@ -327,7 +328,10 @@ static size_t make_query(const struct asked *asked, uint8_t ret_octets[4096], ui
     knot_pkt_t *pkt = knot_pkt_new(ret_octets, 4096, NULL);
     knot_pkt_clear(pkt);
     knot_wire_set_id(pkt->wire, 0x1234);
-    assert_int_equal(knot_pkt_put_question(pkt, name, KNOT_CLASS_IN, asked->type), KNOT_EOK);
+    if (!asked->has_no_question) {
+        uint16_t class = asked->class != 0 ? asked->class : KNOT_CLASS_IN;
+        assert_int_equal(knot_pkt_put_question(pkt, name, class, asked->type), KNOT_EOK);
+    }
     if (asked->has_edns) {
         knot_rrset_t opt;
         assert_int_equal(knot_edns_init(&opt, asked->payload, 0, asked->edns_version, NULL),
@@ -500,6 +504,16 @@ static void test_refusals_say_why(void **state)
          KNOT_RCODE_FORMERR,
          0,
          0},
+        {"class",
+         {.name = "example.", .type = KNOT_RRTYPE_SOA, .class = KNOT_CLASS_ANY, .is_signed = true},
+         KNOT_RCODE_REFUSED,
+         21,
+         0},
+        {"no question",
+         {.name = ".", .has_no_question = true, .is_signed = true},
+         KNOT_RCODE_FORMERR,
+         0,
+         0},
         {"EDNS version",
          {.name = "example.", .type = KNOT_RRTYPE_SOA, .is_signed = true, .edns_version = 1},
          KNOT_RCODE_BADVERS,
@@ -521,6 +535,9 @@ static void test_refusals_say_why(void **state)
                 fail_msg("%s: kind %d rcode %u TSIG %u", cases[i].what, answer.kind, answer.rcode,
                          answer.tsig.error);
             }
+            assert_true(strlen(answer.why) > 0);
+            assert_int_equal(knot_pkt_has_edns(pkt) ? knot_edns_get_ext_rcode(pkt->opt_rr) : 0,
+                             cases[i].rcode >> 4);
             /* TSIG errors stand above the header's in knot_pkt_ext_rcode. */
             assert_int_equal(knot_wire_get_rcode(pkt->wire), cases[i].rcode & 0xf);
             assert_int_equal(knot_wire_get_ancount(pkt->wire), 0);
@@ -537,6 +554,9 @@ static void test_refusals_say_why(void **state)
         }
     }
     assert_int_equal(setup.counters.queries, 2 * sizeof cases / sizeof cases[0]);
+    assert_int_equal(setup.counters.tsig_failed, 2 * 4);
+    assert_int_equal(setup.counters.refused, 2 * 3);
+    assert_int_equal(setup.counters.not_ready, 2 * 3);
     csn_buf_fini(&buf);
     setup_fini(&setup);
 }
@@ -603,19 +623,67 @@ static void test_udp_answer_that_does_not_fit_is_truncated(void **state)
     assert_false(knot_wire_get_tc(pkt->wire));
     assert_int_equal(knot_wire_get_ancount(pkt->wire), 3);
     knot_pkt_free(pkt);
-    /* Without EDNS 512: the longest name and no texts still fit. */
-    asked =
-        (struct asked){.name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
-                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
-                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.a"
-                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example.",
-                       .type = KNOT_RRTYPE_SOA,
-                       .is_signed = true,
-                       .has_edns = true,
-                       .payload = 512};
-    pkt = ask(&setup, &asked, &buf, &answer);
+    csn_buf_fini(&buf);
+    setup_fini(&setup);
+}
+
+/* By UDP: 512 without EDNS, what the client offers up to 1232 with it. */
+static void test_udp_answer_keeps_to_the_clients_size(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t payload; /* 0: no EDNS */
+        size_t size;      /* of one key */
+        bool is_truncated;
+    } cases[] = {{0, 300, false},   {0, 500, true},   {100, 500, true},
+                 {900, 500, false}, {900, 900, true}, {1232, 1000, false}};
+    static const uint8_t octets[1000];
+    struct setup setup;
+    struct csn_buf buf = {0};
+    struct csn_answer answer;
+    setup_init(&setup);
+    struct csn_entry *entry = &setup.source->zones[0].entries[2];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        entry->rrset = make_rrset(&setup.source->zones[0], entry->rrset.owner, CSN_TYPE_DNSKEY,
+                                  octets, cases[i].size, 1);
+        struct asked asked = {.name = "example.", .type = KNOT_RRTYPE_DNSKEY, .is_signed = true};
+        asked.has_edns = cases[i].payload != 0;
+        asked.payload = cases[i].payload;
+        knot_pkt_t *pkt = ask(&setup, &asked, &buf, &answer);
+        assert_int_equal(knot_wire_get_tc(pkt->wire) != 0, cases[i].is_truncated);
+        assert_true(buf.size <= (cases[i].payload > 512 ? cases[i].payload : 512));
+        knot_pkt_free(pkt);
+    }
+    csn_buf_fini(&buf);
+    setup_fini(&setup);
+}
+
+#define LONG_LABEL "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
+
+/* The longest question signed by the longest key: the texts of the OPT record give way. */
+static void test_refusal_with_long_names_fits_into_512(void **state)
+{
+    (void)state;
+    static uint8_t name[CSN_NAME_MAX];
+    knot_tsig_key_t key = {
+        .algorithm = DNSSEC_TSIG_HMAC_SHA256, .name = name, .secret = transfer_key.secret};
+    struct setup setup;
+    struct csn_buf buf = {0};
+    struct csn_answer answer;
+    setup_init(&setup);
+    assert_int_equal(csn_name_parse(LONG_LABEL LONG_LABEL, name), CSN_OK);
+    memcpy(setup.tsig[1].name, name, csn_name_size(name));
+    setup.allow[1].key = 1;
+    struct asked asked = {.name = LONG_LABEL LONG_LABEL LONG_LABEL "example.",
+                          .from = "127.0.0.2",
+                          .type = KNOT_RRTYPE_SOA,
+                          .is_signed = true,
+                          .key = &key,
+                          .has_edns = true,
+                          .payload = 512};
+    knot_pkt_t *pkt = ask(&setup, &asked, &buf, &answer);
     assert_int_equal(answer.rcode, KNOT_RCODE_REFUSED);
+    assert_int_equal(extended_error(pkt), 21);
     assert_true(buf.size <= 512);
     knot_pkt_free(pkt);
     csn_buf_fini(&buf);
@@ -806,9 +874,13 @@ static void test_transfer_of_damaged_data_does_not_end_as_if_whole(void **state)
     assert_int_equal(code, CSN_EDAMAGED);
     csn_transfer_free(answer.transfer);
     setup.source->zones[3].count = 1; /* no SOA */
-    knot_pkt_t *pkt = ask(&setup, &asked, &buf, &answer);
-    assert_int_equal(answer.rcode, KNOT_RCODE_SERVFAIL);
-    knot_pkt_free(pkt);
+    for (unsigned i = 0; i < 2; i++) {
+        asked.type = i == 0 ? KNOT_RRTYPE_AXFR : KNOT_RRTYPE_SOA;
+        knot_pkt_t *pkt = ask(&setup, &asked, &buf, &answer);
+        assert_int_equal(answer.rcode, KNOT_RCODE_SERVFAIL);
+        assert_int_equal(knot_wire_get_rcode(pkt->wire), KNOT_RCODE_SERVFAIL);
+        knot_pkt_free(pkt);
+    }
     csn_buf_fini(&buf);
     setup_fini(&setup);
 }
@@ -924,7 +996,10 @@ static void test_real_clients_are_answered(void **state)
         {"dig",
          "-y hmac-sha512:sha512.key:" SECRET64 " +tcp example. SOA",
          {"status: NOERROR", "!WARNING: Some TSIG"}},
-        {"kdig", "-b 127.0.0.2 +notcp CH TXT id.server.", {"status: NOERROR", "\"zrh\""}},
+        {"kdig",
+         "-b 127.0.0.2 +notcp CH TXT id.server.",
+         {"status: NOERROR", "Flags: qr aa", "\"zrh\""}},
+        {"kdig", KEY " +notcp +dnssec example. IXFR=7", {"SOA", "!RRSIG", "!NS\t"}},
         {"kdig", "-b 127.0.0.2 +notcp CH TXT version.bind.", {"status: REFUSED"}},
         {"kdig", "+edns +notcp example. SOA", {"status: REFUSED", "EDE: 18 (Prohibited)"}},
         {"kdig",
@@ -1389,6 +1464,8 @@ int main(void)
         cmocka_unit_test(test_refusals_say_why),
         cmocka_unit_test(test_soa_is_answered_with_authority),
         cmocka_unit_test(test_udp_answer_that_does_not_fit_is_truncated),
+        cmocka_unit_test(test_udp_answer_keeps_to_the_clients_size),
+        cmocka_unit_test(test_refusal_with_long_names_fits_into_512),
         cmocka_unit_test(test_what_cannot_be_read_is_no_query),
         cmocka_unit_test(test_transfer_gives_the_zone_in_order),
         cmocka_unit_test(test_expire_is_the_least_of_soa_and_signatures),
