@@ -147,16 +147,16 @@ static int put_apex(struct exchange *exchange, uint16_t type)
 
 static void answer_apex(struct exchange *exchange, uint16_t type)
 {
-    csn_message_set_authoritative(&exchange->message);
     switch (put_apex(exchange, type)) {
     case CSN_OK:
+        csn_message_set_authoritative(&exchange->message);
         break;
     case CSN_ELIMIT:
+        csn_message_set_authoritative(&exchange->message);
         csn_message_drop_answers(&exchange->message, question_of(exchange).size);
         csn_message_set_truncated(&exchange->message);
         break;
-    default:
-        csn_message_drop_answers(&exchange->message, question_of(exchange).size);
+    default: /* found before any record was put */
         refuse(exchange, KNOT_RCODE_SERVFAIL, KNOT_EDNS_EDE_INV_DATA, "the zone cannot be read");
         break;
     }
