@@ -1,11 +1,16 @@
 /* p11wrap.c: a PKCS#11 module that hands everything to another one (P11WRAP_MODULE) and misbehaves
  * on demand, so that tests see what broken HSMs do to a site without a switch in our own programs.
  *
- * The fault is the text of the file P11WRAP_CONTROL, read again at each signature, or else
- * P11WRAP_FAULT: wrong-signature   flips a bit of each signature hang              never returns
- * from C_Sign slow:N            at most N signatures a second, all sessions together die ends the
- * process by SIGKILL session-lost      closes the session under its user once a process:
- * CKR_SESSION_HANDLE_INVALID device-error      CKR_DEVICE_ERROR each time keep destroys no object
+ * The fault is the text of the file P11WRAP_CONTROL, read again at each call concerned, or else
+ * P11WRAP_FAULT:
+ * - wrong-signature: flips a bit of each signature
+ * - hang: never returns from C_Sign
+ * - slow:N: at most N signatures a second, all sessions together
+ * - slow-login: a line in the trace, then half a second, before each C_Login
+ * - die: ends the process by SIGKILL
+ * - session-lost: closes the session under its user once a process: CKR_SESSION_HANDLE_INVALID
+ * - device-error: CKR_DEVICE_ERROR each time
+ * - keep: destroys no object
  * P11WRAP_TRACE: a file that gets one line for each C_Login. */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -78,8 +83,7 @@ static CK_RV wrap_sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG siz
     return rv;
 }
 
-static CK_RV wrap_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin,
-                        CK_ULONG size)
+static void note_login(void)
 {
     const char *path = getenv("P11WRAP_TRACE");
     int fd = path != NULL ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
@@ -89,6 +93,18 @@ static CK_RV wrap_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHA
         }
         close(fd);
     }
+}
+
+static CK_RV wrap_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin,
+                        CK_ULONG size)
+{
+    char fault[FAULT_MAX];
+    read_fault(fault);
+    if (strcmp(fault, "slow-login") == 0) {
+        note_login();
+        keep_pace(2);
+    }
+    note_login();
     return real->C_Login(session, user, pin, size);
 }
 

@@ -214,13 +214,15 @@ class Killer:
         self.start(first, second)
 
     def hsm_worker(self, site):
-        """The node wants signatures from one that has just died; it starts another."""
+        """The node wants signatures from one that has just died, and starts another. An author that failed so is left out for a
+        minute, unless it starts again."""
         old = wait_for(f'worker of {site}', lambda: self.c.worker(site))
         self.arm(site, 'round.sign ', when='children')
         wait_for(f'another worker at {site}', lambda: self.c.worker(site) not in (None, old))
         os.unlink(self.c.path(site, 'killpoint'))
         self.killed['HSM worker'] += 1
         self.wait_next(site)
+        self.at_any_time(site, 'any time')
 
     def draw(self):
         """Every kind TIMES_EACH times, at drawn sites, in drawn order."""

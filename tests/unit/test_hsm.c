@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/fs.h"
+#include "hsm.pb-c.h"
 #include "hsm/client.h"
 #include "hsm/input.h"
 #include "support/token.h"
@@ -658,9 +659,14 @@ static void test_client_makes_the_process_ignore_sigpipe(void **state)
 
 /* --- the worker alone */
 
-static int worker_status_after(const void *octets, size_t size)
+struct lone_worker {
+    pid_t pid;
+    int door;
+};
+
+static struct lone_worker start_worker(const void *octets, size_t size)
 {
-    int pair[2], status = -1;
+    int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     pid_t child = fork();
     if (child == 0) {
@@ -673,10 +679,21 @@ static int worker_status_after(const void *octets, size_t size)
     }
     close(pair[1]);
     assert_int_equal(write(pair[0], octets, size), (ssize_t)size);
-    shutdown(pair[0], SHUT_WR);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    close(pair[0]);
+    return (struct lone_worker){child, pair[0]};
+}
+
+static int close_door(struct lone_worker worker)
+{
+    int status = -1;
+    shutdown(worker.door, SHUT_WR);
+    assert_int_equal(waitpid(worker.pid, &status, 0), worker.pid);
+    close(worker.door);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int worker_status_after(const void *octets, size_t size)
+{
+    return close_door(start_worker(octets, size));
 }
 
 static void test_worker_leaves_when_its_door_closes(void **state)
@@ -684,6 +701,43 @@ static void test_worker_leaves_when_its_door_closes(void **state)
     (void)state;
     assert_int_equal(worker_status_after("", 0), 0);
     assert_int_equal(worker_status_after("\0\0", 2), 0);
+}
+
+/* A token in files is lost when its process ends in the middle of a login, which rewrites one. */
+static void test_worker_leaves_after_a_login_under_way(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_key(1, DEADLINE_MS);
+    Csn__Hsm__Configure configure = {PROTOBUF_C_MESSAGE_INIT(&csn__hsm__configure__descriptor),
+                                     .module = P11WRAP,
+                                     .token = "pkcs11:token=zrh",
+                                     .pin_file = bench->box.pin_file,
+                                     .sessions = 1};
+    Csn__Hsm__Request request = {PROTOBUF_C_MESSAGE_INIT(&csn__hsm__request__descriptor),
+                                 .id = 1,
+                                 .what_case = CSN__HSM__REQUEST__WHAT_CONFIGURE,
+                                 .configure = &configure};
+    uint8_t frame[4 + 3 * PATH_MAX];
+    size_t size = csn__hsm__request__get_packed_size(&request), before = logins(bench);
+    assert_true(size <= sizeof(frame) - 4);
+    csn_set_u32(frame, (uint32_t)size);
+    csn__hsm__request__pack(&request, frame + 4);
+    fault(bench, "slow-login");
+    putenv(bench->box.environment);
+    putenv(bench->control_environment);
+    putenv(bench->trace_environment);
+    setenv("P11WRAP_MODULE", TOKEN_MODULE, 1);
+    struct lone_worker worker = start_worker(frame, 4 + size);
+    while (logins(bench) == before) {
+        usleep(1000); /* the login has begun, and ends half a second later */
+    }
+    assert_int_equal(close_door(worker), 0);
+    assert_int_equal(logins(bench), before + 2);
+    unsetenv("P11WRAP_MODULE");
+    unsetenv("P11WRAP_TRACE");
+    unsetenv("P11WRAP_CONTROL");
+    unsetenv("SOFTHSM2_CONF");
+    bench_free(bench);
 }
 
 static void test_worker_leaves_on_malformed_requests(void **state)
@@ -864,6 +918,7 @@ int main(void)
         cmocka_unit_test(test_freed_client_answers_what_is_pending),
         cmocka_unit_test(test_client_makes_the_process_ignore_sigpipe),
         cmocka_unit_test(test_worker_leaves_when_its_door_closes),
+        cmocka_unit_test(test_worker_leaves_after_a_login_under_way),
         cmocka_unit_test(test_worker_leaves_on_malformed_requests),
         cmocka_unit_test(test_keys_travel_between_two_tokens),
         cmocka_unit_test(test_key_under_the_wrong_name_does_not_come_in),
