@@ -37,7 +37,9 @@ zone_file=$(realpath "$zone_file")
 bin=${CONSIGN_BIN:-$build/bin}
 if [ -z "${CONSIGN_BIN:-}" ]; then
     need build run
-    make_all "$build" -DBUILD_TESTING=OFF
+    # A folder that the tests have configured stays as it is: it has the same programs.
+[ -e "$build/CMakeCache.txt" ] || no_tests=-DBUILD_TESTING=OFF
+make_all "$build" ${no_tests:+"$no_tests"}
 fi
 . "$root/deploy/cluster.sh"
 

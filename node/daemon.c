@@ -374,11 +374,15 @@ static void watch_hsm(struct csn_daemon *daemon)
 
 static void on_tick(uv_timer_t *timer)
 {
+    struct csn_daemon *daemon = timer->data;
     struct csn_event event = {.kind = CSN_EVENT_TICK};
-    csn_daemon_event(timer->data, &event);
-    watch_hsm(timer->data);
-    csn_transfer_tick(timer->data);
-    csn_status_tick(timer->data);
+    csn_daemon_event(daemon, &event);
+    watch_hsm(daemon);
+    csn_transfer_tick(daemon);
+    csn_status_tick(daemon);
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        csn_release_tick(&daemon->zones[i]);
+    }
 }
 
 /* A kill at any point is safe, so that stopping needs no ceremony: the worker goes with its socket. */

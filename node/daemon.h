@@ -30,6 +30,7 @@ struct csn_serving {
     struct csn_digest full_root;
     uint32_t serial;
     uint64_t expiry_s; /* first signature to expire, Unix */
+    uint64_t checked_s; /* when its root was last known to be right, Unix */
 };
 
 /* When every signature of the zone was verified last, and under which documents. */

@@ -210,10 +210,56 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
         return;
     }
     zone->serving = (struct csn_serving){.is_ready = true, .full_root = held->full_root, .serial = held->proposal.serial,
-                                         .expiry_s = held->earliest_expiry_s};
+                                         .expiry_s = held->earliest_expiry_s,
+                                         .checked_s = csn_daemon_now(daemon).wall_s};
     remember_input(zone, &held->proposal.input.prepared);
     csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
             held->proposal.serial, effect->release.certificate->vote_count, held->records);
     sweep_shares(zone, held->proposal.round);
     csn_transfer_released(zone);
+}
+
+/* --- rot */
+
+struct rot {
+    struct csn_zone_shell *zone; /* borrows */
+    struct csn_digest full_root;
+    int code;
+};
+
+static void look_for_rot(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct rot *rot = arg;
+    struct csn_version_view view;
+    struct csn_zone_roots roots;
+    rot->code = csn_version_open(rot->zone->daemon->store, rot->zone->config->zone, &rot->full_root, &view);
+    if (rot->code == CSN_OK) {
+        rot->code = csn_version_check(&view, rot->zone->config->zone, &rot->full_root, &roots, NULL);
+        csn_version_close(&view);
+    }
+}
+
+static void rot_looked_for(void *arg)
+{
+    struct rot *rot = arg;
+    bool is_served = csn_digest_equal(&rot->full_root, &rot->zone->serving.full_root);
+    if (rot->code != CSN_OK && is_served) {
+        csn_daemon_die(rot->zone->daemon, CSN_EDAMAGED, "the version that is served does not have its root any more; check this site's disk");
+    }
+    free(rot);
+}
+
+void csn_release_tick(struct csn_zone_shell *zone)
+{
+    uint64_t now_s = csn_daemon_now(zone->daemon).wall_s;
+    if (!zone->serving.is_ready || now_s < zone->serving.checked_s + zone->config->policy.refresh_interval_s) {
+        return;
+    }
+    struct rot *rot = csn_calloc(1, sizeof(*rot));
+    rot->zone = zone;
+    rot->full_root = zone->serving.full_root;
+    zone->serving.checked_s = now_s;
+    csn_job_run(zone->daemon->loop, 1, look_for_rot, rot_looked_for, rot);
 }

@@ -7,5 +7,8 @@
 
 void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *effect);
 void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *effect);
+/* Recomputes the root of what is served once in a refresh interval: rot on this disk ends the process, and the next start fetches
+ * the version again. */
+void csn_release_tick(struct csn_zone_shell *zone);
 
 #endif

@@ -166,15 +166,16 @@ int csn_version_mark_carried(struct csn_version_view *view, struct csn_store *st
 
 int csn_version_carry(struct csn_content *content, struct csn_store *store, const uint8_t *apex, const struct csn_digest *parent)
 {
-    struct csn_table_reader *reader;
-    int code = csn_table_open(store, CSN_TABLE_VERSION, apex, parent, &reader);
+    struct csn_version_view view;
+    struct csn_zone_roots roots;
+    int code = csn_version_open(store, apex, parent, &view);
     if (code != CSN_OK) {
         return code;
     }
-    struct csn_entry entry;
-    while ((code = csn_table_next(reader, &entry)) == CSN_OK) {
-        csn_content_carry(content, &entry);
+    code = csn_version_check(&view, apex, parent, &roots, NULL) == CSN_OK ? CSN_OK : CSN_EDAMAGED;
+    for (size_t i = 0; code == CSN_OK && i < view.count; i++) {
+        csn_content_carry(content, &view.entries[i]);
     }
-    csn_table_close(reader);
-    return code == CSN_ENOTFOUND ? CSN_OK : code;
+    csn_version_close(&view);
+    return code;
 }

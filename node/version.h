@@ -41,7 +41,8 @@ int csn_version_check(const struct csn_version_view *view, const uint8_t *apex, 
 int csn_version_mark_carried(struct csn_version_view *view, struct csn_store *store, const uint8_t *apex,
                              const struct csn_digest *parent);
 
-/* Hands the parent's entries to the content, which takes over what is unchanged. */
+/* Hands the parent's entries to the content, which takes over what is unchanged; only when they have the parent's root, for what
+ * rotted here must not go into a new version (CSN_EDAMAGED). */
 int csn_version_carry(struct csn_content *content, struct csn_store *store, const uint8_t *apex, const struct csn_digest *parent);
 
 #endif

@@ -82,14 +82,15 @@ static void op_free(struct op *op)
     free(op);
 }
 
-/* Answers with the operation's outcome; frees it. A full disk or an I/O error ends the process instead. */
+/* Answers with the operation's outcome; frees it. A full disk, an I/O error or damage ends the process instead: what is damaged
+ * is found and fetched again at the next start. */
 static void answer(struct op *op, struct csn_event *event)
 {
     struct csn_work *work = op->work;
     struct csn_daemon *daemon = daemon_of(op);
     event->corr = op->corr;
     event->code = op->outcome.code;
-    if (event->code == CSN_EIO || event->code == CSN_EFULL) {
+    if (event->code == CSN_EIO || event->code == CSN_EFULL || event->code == CSN_EDAMAGED) {
         csn_daemon_die(daemon, event->code, op->outcome.reason.text);
     }
     if (event->code != CSN_OK) {
@@ -120,6 +121,9 @@ static void load_and_new(void *arg, unsigned part, unsigned parts)
     int code = CSN_OK;
     if (work->input == NULL) {
         code = csn_input_load(daemon_of(op)->store, p->zone, &p->input.prepared, &work->input);
+    }
+    if (code == CSN_EDAMAGED) {
+        csn_table_delete(daemon_of(op)->store, CSN_TABLE_INPUT, p->zone, &p->input.prepared);
     }
     if (code != CSN_OK) {
         fail(op, code, "the input cannot be read from the store");

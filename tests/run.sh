@@ -21,7 +21,7 @@ done
 need build run test
 export CONSIGN_DATA=${CONSIGN_DATA:-$root/../shared/data}
 # shellcheck disable=SC2086
-make_all "$build" -DCONSIGN_WERROR=ON ${CONSIGN_CMAKE:-}
+make_all "$build" -DBUILD_TESTING=ON -DCONSIGN_WERROR=ON ${CONSIGN_CMAKE:-}
 
 select=()
 [ $# -eq 0 ] || select=(-L "^($(IFS='|'; echo "$*"))\$")

@@ -264,8 +264,17 @@ static void compare_copy(struct csn_node *node, struct csn_node_zone *zone,
     }
 }
 
+/* A site without its store is a new member: a second copy whose store never started is of one that is gone (R8, amnesia). */
+static bool is_store_gone(const struct csn_node *node, const struct csn_event *event)
+{
+    return node->boot == 0 && event->start.second_count > 0;
+}
+
 static void check_copies(struct csn_node *node, const struct csn_event *event)
 {
+    if (is_store_gone(node, event)) {
+        csn_node_halt(node, CSN_HALT_AMNESIA);
+    }
     for (size_t i = 0; i < node->zone_count && node->halt == CSN_HALT_NONE; i++) {
         struct csn_node_zone *zone = &node->zones[i];
         struct csn_body_held held;
@@ -333,7 +342,7 @@ void csn_node_start(struct csn_node *node, const struct csn_event *event)
     if (!csn_node_is_mute(node)) {
         check_copies(node, event);
     }
-    if (!csn_node_is_mute(node)) {
+    if (!csn_node_is_mute(node) && !is_store_gone(node, event)) { /* a boot counted now would hide it from the next start */
         admit_zones(node);
         persist_boot(node);
     }
