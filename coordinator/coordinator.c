@@ -1,5 +1,7 @@
 #include "coordinator.h"
 
+#include "base/process.h"
+
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -115,6 +117,13 @@ static void on_certificate(void *arg, struct csn_bytes octets)
     step(coordinator, &event);
 }
 
+/* The mesh's library waits for ever; a coordinator keeps nothing. */
+static void on_stuck(void *arg)
+{
+    struct csn_coordinator *coordinator = arg;
+    csn_process_again(coordinator->argv);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct csn_event event = {.kind = CSN_EVENT_TICK};
@@ -163,7 +172,7 @@ static int open_mesh(struct csn_coordinator *coordinator, struct csn_reason *rea
         .self = {.number = config->self->number, .incarnation = 0},
         .tls_path = config->identity.tls,
         .ca_path = config->identity.ca,
-        .callbacks = {.arg = coordinator, .on_statement = on_statement, .on_certificate = on_certificate}};
+        .callbacks = {.arg = coordinator, .on_statement = on_statement, .on_certificate = on_certificate, .on_stuck = on_stuck}};
     return csn_mesh_new(&settings, &coordinator->mesh, reason);
 }
 

@@ -11,6 +11,7 @@
 
 struct csn_coordinator {
     uv_loop_t *loop; /* borrows */
+    char **argv;     /* borrows; to begin again with */
     struct csn_log log;
     const struct csn_coordinator_config *config; /* borrows */
     struct csn_site_key *key;                    /* owns, as all below */

@@ -14,11 +14,11 @@ static int usage(void)
     return 2;
 }
 
-static int run(const struct csn_coordinator_config *config)
+static int run(const struct csn_coordinator_config *config, char **argv)
 {
     char program[64];
     snprintf(program, sizeof(program), "consign-coordinator %s", config->name);
-    struct csn_coordinator coordinator = {.log = {.program = program, .least = config->log_level}};
+    struct csn_coordinator coordinator = {.argv = argv, .log = {.program = program, .least = config->log_level}};
     struct csn_reason reason = {0};
     int code = csn_coordinator_start(&coordinator, uv_default_loop(), config, &reason);
     if (code != CSN_OK) {
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (!is_check) {
-        return run(config);
+        return run(config, argv);
     }
     if (csn_credentials_check(&config->identity, config->name, config->self->key, false,
                               &reason) != CSN_OK) {

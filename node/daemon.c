@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/process.h"
 #include "base/text.h"
 #include "bulk.h"
 #include "fetch.h"
@@ -328,6 +329,13 @@ static void on_request(void *arg, struct csn_mesh_peer from, struct csn_bytes re
     csn_bulk_answer(arg, request, asked);
 }
 
+/* The mesh's library waits for ever: nothing that matters is only in memory. */
+static void on_stuck(void *arg)
+{
+    struct csn_daemon *daemon = arg;
+    csn_process_again(daemon->argv);
+}
+
 static void on_input(void *arg, struct csn_input *input)
 {
     struct csn_zone_shell *zone = arg;
@@ -414,7 +422,8 @@ static int open_mesh(struct csn_daemon *daemon, struct csn_reason *reason)
                                          .callbacks = {.arg = daemon,
                                                        .on_statement = on_statement,
                                                        .on_certificate = on_certificate,
-                                                       .on_request = on_request}};
+                                                       .on_request = on_request,
+                                                       .on_stuck = on_stuck}};
     return csn_mesh_new(&settings, &daemon->mesh, reason);
 }
 

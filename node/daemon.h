@@ -57,6 +57,7 @@ struct csn_zone_shell {
 
 struct csn_daemon {
     uv_loop_t *loop; /* borrows */
+    char **argv;     /* borrows; to begin again with */
     struct csn_log log;
     const struct csn_node_config *config; /* borrows */
     unsigned parts;                       /* into which heavy work is cut */

@@ -34,11 +34,11 @@ static void raise_file_limit(void)
     }
 }
 
-static int run(const struct csn_node_config *config)
+static int run(const struct csn_node_config *config, char **argv)
 {
     char program[64];
     snprintf(program, sizeof(program), "consign-node %s", config->site);
-    struct csn_daemon daemon = {.log = {.program = program, .least = config->log_level}};
+    struct csn_daemon daemon = {.argv = argv, .log = {.program = program, .least = config->log_level}};
     struct csn_reason reason = {0};
     size_thread_pool();
     raise_file_limit();
@@ -82,7 +82,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (!is_check) {
-        return run(config);
+        return run(config, argv);
     }
     if (csn_credentials_check(&config->identity, config->site, config->member->key, true,
                               &reason) != CSN_OK) {

@@ -5,11 +5,16 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "base/sha.h"
 #include "base/text.h"
 
@@ -120,8 +125,28 @@ static void test_arena_gives_aligned_and_large_blocks(void **state)
     csn_arena_fini(&arena);
 }
 
-int main(void)
+#define AGAIN_STATUS 42
+
+static void test_process_begins_again_with_its_files_closed(void **state)
 {
+    (void)state;
+    static char *again[] = {"test_base", "again", NULL};
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(STDERR_FILENO, 77);
+        csn_process_again(again);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), AGAIN_STATUS);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "again") == 0) {
+        return fcntl(77, F_GETFD) == -1 ? AGAIN_STATUS : 1;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reader_fails_for_good_when_data_ends),
         cmocka_unit_test(test_buf_grows_and_reads_back),
@@ -129,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_spans_parse_or_are_refused),
         cmocka_unit_test(test_hex_refuses_half_octets),
         cmocka_unit_test(test_sha384_streams_as_in_one_go),
+        cmocka_unit_test(test_process_begins_again_with_its_files_closed),
         cmocka_unit_test(test_arena_gives_aligned_and_large_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
