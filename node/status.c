@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "dns/serial.h"
 #include "keyring.h"
 #include "ops/status.h"
 
@@ -125,7 +126,12 @@ static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const
     site->has_last_seen = true;
     site->last_seen_ms = ago_ms;
     site->has_clock_offset = true;
-    site->clock_offset_us = ((int64_t)peer.clock_s - (int64_t)peer.heard_s) * 1000000;
+    int64_t offset_s = (int64_t)peer.clock_s - (int64_t)peer.heard_s;
+    site->clock_offset_us = offset_s * 1000000;
+    if (offset_s > CSN_CLOCK_AHEAD_S || offset_s < -CSN_CLOCK_AHEAD_S) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: its clock is %lld s off this site's; mend NTP at one of them", member->name,
+                         (long long)offset_s);
+    }
     site->hsm = csn_status_text(status, "%s", peer_hsm(peer.hsm));
     site->state = csn_status_text(status, "%s", state_of(peer.state, is_diverged));
     if (peer.state == CSN_NODE_HALTED) {
@@ -287,6 +293,23 @@ static void blame_refusal(const struct csn_node_zone_status *core, const struct 
     }
 }
 
+/* An input that nobody releases, and a release that nobody refreshes: all sites may be well and yet nothing moves. */
+static void blame_standstill(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, uint64_t now_s,
+                             struct csn_status *status)
+{
+    const struct csn_policy *policy = &shell->config->policy;
+    const struct csn_proposal *p = core->released ? &core->released->held.proposal : NULL;
+    uint64_t patience_s = 2 * (uint64_t)policy->round_deadline_ms / 1000;
+    const struct csn_input *input = shell->inputs[0];
+    bool is_newer = input != NULL && (p == NULL || csn_serial_is_after(input->serial, p->input.serial));
+    if (is_newer && shell->input_since_s != 0 && now_s > shell->input_since_s + patience_s) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "zone %s: input serial %u is here and not released; see the coordinator's log",
+                         shell->name, (unsigned)input->serial);
+    } else if (p != NULL && now_s > p->time_s + policy->refresh_interval_s + patience_s) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "zone %s: no refresh since it was due; see the coordinator's log", shell->name);
+    }
+}
+
 static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_t index, struct csn_status *status)
 {
     const struct csn_zone_shell *shell = &daemon->zones[index];
@@ -308,6 +331,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
         zone->votes = holders > zone->votes ? holders : zone->votes;
     }
     blame_refusal(&core, shell, status);
+    blame_standstill(&core, shell, now.wall_s, status);
     fill_pending(daemon, &core, status, zone);
     fill_parked(shell, status, zone);
     fill_diverged(daemon, shell, &core, status, zone);
