@@ -20,7 +20,7 @@ struct reading {
     struct csn_input *released; /* owns a reference; may be NULL */
     struct csn_input *input;    /* owns a reference; NULL unless code is CSN_OK */
     bool is_moving;             /* the file changed under the reader */
-    bool is_unread;             /* it could not be opened or read: perhaps it can be soon */
+    bool is_unread;             /* it is gone, or could not be opened or read: perhaps it can be soon */
     bool is_store_failure;
     bool has_serial;
     uint32_t serial;
@@ -41,7 +41,11 @@ static int read_still(const char *path, struct csn_buf *buf, bool *ret_is_moving
 {
     struct stat before, after;
     if (stat(path, &before) != 0) {
-        return csn_reason_set(reason, CSN_ENOTFOUND, "%s: %s", path, strerror(errno));
+        return csn_reason_set(reason, CSN_ENOTFOUND, "%s: no file there: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(before.st_mode)) {
+        return csn_reason_set(reason, CSN_ENOTFOUND, "%s: no file there, but a folder or a device",
+                              path);
     }
     int code = csn_fs_read(path, FILE_SIZE_MAX, buf, reason);
     if (code == CSN_OK && (stat(path, &after) != 0 || before.st_ino != after.st_ino || before.st_size != after.st_size ||
@@ -74,13 +78,17 @@ static int parse(const struct csn_zone_config *zone, struct csn_bytes text, stru
 
 static int accept_input(struct reading *reading, struct csn_input *input)
 {
-    const struct csn_policy *policy = &reading->intake->settings.zone->policy;
+    const struct csn_zone_config *zone = reading->intake->settings.zone;
+    const struct csn_policy *policy = &zone->policy;
+    struct csn_reason why = {0};
     reading->has_serial = true;
     reading->serial = input->serial;
-    int code = csn_policy_check_input(policy, (uint64_t)time(NULL), input->soa.expire, input->ttl_max, &reading->reason);
-    if (code == CSN_OK) {
-        code = csn_input_gate(input, reading->released, policy->shrink_percent, &reading->reason);
+    int code =
+        csn_policy_check_input(policy, (uint64_t)time(NULL), input->soa.expire, input->ttl_max, &why);
+    if (code != CSN_OK) {
+        return csn_reason_set(&reading->reason, code, "%s: %.400s", zone->policy_path, why.text);
     }
+    code = csn_input_gate(input, reading->released, policy->shrink_percent, &reading->reason);
     if (code == CSN_OK) {
         code = csn_input_store(reading->intake->settings.store, input);
         /* A fetch of the same input writes it at this moment: look again. */
@@ -127,8 +135,10 @@ static void park(struct csn_intake *intake, const struct reading *reading)
                                          .has_serial = reading->has_serial,
                                          .serial = reading->serial,
                                          .since_s = (uint64_t)time(NULL)};
-    csn_log(intake->settings.log, CSN_ERROR, "input.parked",
-            "zone %s: %s; the released zone stays served; put a corrected file in place", zone, reading->reason.text);
+    csn_log(intake->settings.log, CSN_ERROR, reading->is_unread ? "input.gone" : "input.parked",
+            "zone %s: %s; the released zone stays served; %s", zone, reading->reason.text,
+            reading->is_unread ? "it is taken when it can be read again"
+                               : "put a corrected file in place");
 }
 
 static void take(struct csn_intake *intake, struct csn_input *input)
@@ -158,8 +168,8 @@ static void done(void *arg)
         take(intake, reading->input);
     } else {
         park(intake, reading);
-        if (reading->is_unread) {
-            csn_watch_again(intake->watch);
+        if (reading->is_unread && reading->code != CSN_ENOTFOUND) {
+            csn_watch_again(intake->watch); /* no look at the file tells when the cause is gone */
         }
     }
     csn_input_unref(reading->input);

@@ -1,6 +1,7 @@
-/* intake.h: a zone's unsigned zone file, from the folder it is put in to an input in the store: watched, read into memory,
- * parsed, prepared, gated, stored. What is refused or kept back by a gate is parked with its reason until a new input comes;
- * the released zone goes on. Loop thread; the heavy part runs in a worker thread. */
+/* intake.h: a zone's unsigned zone file, from the folder it is put in to an input in the store:
+ * watched, read into memory, parsed, prepared, gated, stored. What is refused or kept back by a gate,
+ * and a file that is gone or cannot be read, is parked with its reason until a new input comes; the
+ * released zone goes on. Loop thread; the heavy part runs in a worker thread. */
 #ifndef CSN_NODE_INTAKE_H
 #define CSN_NODE_INTAKE_H
 

@@ -33,6 +33,7 @@ struct csn_watch {
     char *base; /* owns; the file's name in its folder */
     struct look last;     /* as seen by the latest look */
     struct look taken;    /* as it was when fn was last called */
+    bool is_due;          /* fn is to be called again though nothing changed */
     uint64_t still_since_ms;
     int open_handles;
     csn_watch_fn *fn;
@@ -64,6 +65,7 @@ static void look_again_in(struct csn_watch *watch, uint64_t delay_ms)
 static void take(struct csn_watch *watch)
 {
     watch->taken = watch->last;
+    watch->is_due = false;
     watch->fn(watch->arg);
     look_again_in(watch, IDLE_MS);
 }
@@ -76,7 +78,7 @@ static void on_timer(uv_timer_t *timer)
         watch->last = now;
         watch->still_since_ms = uv_now(watch->loop);
     }
-    if (!now.is_there || is_same(&now, &watch->taken)) {
+    if (!watch->is_due && is_same(&now, &watch->taken)) {
         look_again_in(watch, IDLE_MS);
     } else if (uv_now(watch->loop) - watch->still_since_ms >= STILL_MS) {
         take(watch);
@@ -118,7 +120,9 @@ static int add_folder(struct csn_watch *watch, struct csn_reason *reason)
     char *copy = csn_strdup(watch->path);
     const char *folder = dirname(copy);
     int code = CSN_OK;
-    if (inotify_add_watch(watch->inotify_fd, folder, IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY | IN_CREATE) < 0) {
+    const uint32_t events =
+        IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_DELETE;
+    if (inotify_add_watch(watch->inotify_fd, folder, events) < 0) {
         code = csn_reason_set(reason, CSN_EIO, "%s: cannot be watched: %s", folder, strerror(errno));
     }
     free(copy);
@@ -168,7 +172,7 @@ int csn_watch_new(uv_loop_t *loop, const char *path, csn_watch_fn *fn, void *arg
 
 void csn_watch_again(struct csn_watch *watch)
 {
-    watch->taken = (struct look){0};
+    watch->is_due = true;
     watch->still_since_ms = uv_now(watch->loop);
     look_again_in(watch, LOOK_MS);
 }

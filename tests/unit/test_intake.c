@@ -1,0 +1,210 @@
+/* Goal: a zone file is taken when it is there and whole; when it is gone, no file, or not to be
+ * read, that is said once, and forgotten when it is back. Method: a real folder, store and loop;
+ * the file is put, moved and replaced, and the loop runs until what must come has come. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fs.h"
+#include "config/policy.h"
+#include "intake.h"
+#include "unit/store_fixture.h"
+
+#define PATIENCE_MS 30000
+
+static const struct csn_log log_all = {.program = "test_intake", .least = CSN_DEBUG};
+
+struct inbox {
+    char *folder;
+    char file[256], aside[256], said[256];
+    uv_loop_t loop;
+    uv_timer_t timer;
+    struct csn_store *store;
+    struct csn_zone_config zone;
+    struct csn_intake *intake; /* like all that it borrows: lives as long as the process */
+    unsigned taken;
+    bool is_late;
+};
+
+static void on_input(void *arg, struct csn_input *input)
+{
+    struct inbox *inbox = arg;
+    (void)input;
+    inbox->taken++;
+}
+
+static void on_failed(void *arg, int code, const struct csn_reason *reason)
+{
+    (void)arg, (void)code;
+    fail_msg("%s", reason->text);
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    struct inbox *inbox = timer->data;
+    inbox->is_late = true;
+}
+
+static const char *parked(const struct inbox *inbox)
+{
+    return csn_intake_parked(inbox->intake)->reason.text;
+}
+
+static bool has_come(const struct inbox *inbox, unsigned taken, const char *word)
+{
+    bool is_parked = parked(inbox)[0] != '\0';
+    return inbox->taken >= taken &&
+           (word == NULL ? !is_parked : strstr(parked(inbox), word) != NULL);
+}
+
+/* Runs the loop until `taken` inputs were taken and the parked reason holds `word` (NULL: none is
+ * parked). Log lines go to the file `said`. Starved: this process may open no file meanwhile. */
+static void run_until(struct inbox *inbox, unsigned taken, const char *word, bool is_starved)
+{
+    struct rlimit limit, none;
+    int old = dup(2), fd = open(inbox->said, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(dup2(fd, 2) == 2);
+    close(fd);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = (rlim_t)fd, .rlim_max = limit.rlim_max};
+    setrlimit(RLIMIT_NOFILE, is_starved ? &none : &limit);
+    uv_update_time(&inbox->loop);
+    uv_timer_start(&inbox->timer, on_late, PATIENCE_MS, 0);
+    while (!inbox->is_late && !has_come(inbox, taken, word)) {
+        uv_run(&inbox->loop, UV_RUN_ONCE);
+    }
+    uv_timer_stop(&inbox->timer);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    dup2(old, 2);
+    close(old);
+    if (inbox->is_late) {
+        fail_msg("taken %u, parked '%s'", inbox->taken, parked(inbox));
+    }
+}
+
+/* By rename, as operators should. */
+static void put_zone(const struct inbox *inbox, unsigned serial, unsigned expire)
+{
+    char text[512];
+    snprintf(text, sizeof(text),
+             "example. 3600 IN SOA ns1.example. hostmaster.example. %u 3600 900 %u 300\n"
+             "example. 3600 IN NS ns1.example.\nns1.example. 3600 IN A 192.0.2.1\n",
+             serial, expire);
+    assert_int_equal(csn_fs_write(inbox->aside, csn_bytes(text, strlen(text)), 0644, NULL), CSN_OK);
+    assert_int_equal(rename(inbox->aside, inbox->file), 0);
+}
+
+static unsigned times_said(const struct inbox *inbox, const char *word)
+{
+    struct csn_buf buf = {0};
+    unsigned count = 0;
+    assert_int_equal(csn_fs_read(inbox->said, 1u << 20, &buf, NULL), CSN_OK);
+    csn_buf_put_u8(&buf, 0);
+    for (const char *at = (char *)buf.data; (at = strstr(at, word)) != NULL; at++) {
+        count++;
+    }
+    csn_buf_fini(&buf);
+    return count;
+}
+
+static int set_up(void **state)
+{
+    static struct inbox inbox;
+    static const char policy[] = "name: d\nversion: 1\n";
+    struct csn_reason reason = {""};
+    assert_int_equal(make_folder((void **)&inbox.folder), 0);
+    snprintf(inbox.file, sizeof(inbox.file), "%s/in.zone", inbox.folder);
+    snprintf(inbox.aside, sizeof(inbox.aside), "%s/in.new", inbox.folder);
+    snprintf(inbox.said, sizeof(inbox.said), "%s/said", inbox.folder);
+    uv_loop_init(&inbox.loop);
+    uv_timer_init(&inbox.loop, &inbox.timer);
+    inbox.timer.data = &inbox;
+    inbox.store = open_store(inbox.folder);
+    inbox.zone.input = inbox.file;
+    inbox.zone.policy_path = "policy.yaml";
+    memcpy(inbox.zone.zone, apex, sizeof(apex));
+    assert_int_equal(csn_policy_parse(csn_bytes(policy, sizeof(policy) - 1), "policy.yaml",
+                                      &inbox.zone.policy, &reason),
+                     CSN_OK);
+    struct csn_intake_settings settings = {.loop = &inbox.loop,
+                                           .log = &log_all,
+                                           .zone = &inbox.zone,
+                                           .store = inbox.store,
+                                           .on_input = on_input,
+                                           .on_failed = on_failed,
+                                           .arg = &inbox};
+    assert_int_equal(csn_intake_new(&settings, &inbox.intake, &reason), CSN_OK);
+    *state = &inbox;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct inbox *inbox = *state;
+    csn_policy_fini(&inbox->zone.policy);
+    csn_store_close(inbox->store);
+    remove(inbox->file);
+    remove(inbox->said);
+    return remove_folder((void **)&inbox->folder);
+}
+
+static void test_file_that_goes_is_said_once_and_forgotten_when_it_is_back(void **state)
+{
+    struct inbox *inbox = *state;
+    put_zone(inbox, 1, 1209600 / 2);
+    run_until(inbox, 1, NULL, false);
+
+    assert_int_equal(rename(inbox->file, inbox->aside), 0);
+    run_until(inbox, 1, "in.zone: no file there: No such file", false);
+    assert_int_equal(times_said(inbox, "input.gone"), 1);
+    assert_int_equal(rename(inbox->aside, inbox->file), 0);
+    run_until(inbox, 2, NULL, false);
+
+    assert_int_equal(rename(inbox->file, inbox->aside), 0);
+    assert_int_equal(mkdir(inbox->file, 0700), 0);
+    run_until(inbox, 2, "in.zone: no file there, but a folder", false);
+    assert_int_equal(rmdir(inbox->file), 0);
+    assert_int_equal(rename(inbox->aside, inbox->file), 0);
+    run_until(inbox, 3, NULL, false);
+    assert_int_equal(times_said(inbox, "input.gone"), 2);
+    assert_int_equal(times_said(inbox, "input.parked"), 0);
+}
+
+static void test_file_that_cannot_be_read_is_read_when_it_can(void **state)
+{
+    struct inbox *inbox = *state;
+    unsigned before = inbox->taken, gone = times_said(inbox, "input.gone");
+    put_zone(inbox, 2, 1209600 / 2);
+    run_until(inbox, before, "in.zone: Too many open files", true);
+    assert_int_equal(times_said(inbox, "input.gone"), gone + 1);
+    run_until(inbox, before + 1, NULL, false); /* though nobody touches the file */
+}
+
+static void test_policy_is_named_when_it_refuses(void **state)
+{
+    struct inbox *inbox = *state;
+    put_zone(inbox, 3, 1209600);
+    run_until(inbox, 0, "policy.yaml: refresh is 10d 0h, must be at least 14d", false);
+    assert_int_equal(csn_intake_parked(inbox->intake)->serial, 3);
+    assert_int_equal(times_said(inbox, "input.parked"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_file_that_goes_is_said_once_and_forgotten_when_it_is_back),
+        cmocka_unit_test(test_file_that_cannot_be_read_is_read_when_it_can),
+        cmocka_unit_test(test_policy_is_named_when_it_refuses),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
