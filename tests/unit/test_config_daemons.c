@@ -183,6 +183,7 @@ static void test_node_sample_gives_the_daemon_everything(void **state)
     assert_int_equal(zone->token_keys[1].id.size, 2);
     assert_int_equal(zone->token_keys[0].id.size, 0);
     assert_int_equal(zone->ds_count, 0);
+    assert_true(zone->live_serial > UINT32_MAX); /* none */
     assert_int_equal(config->transfer.listen_count, 2);
     assert_int_equal(config->transfer.tsig_count, 1);
     assert_int_equal(config->transfer.tsig[0].algorithm, CSN_TSIG_SHA256);
@@ -193,6 +194,19 @@ static void test_node_sample_gives_the_daemon_everything(void **state)
     assert_int_equal(config->transfer.notify_count, 1);
     assert_int_equal(config->transfer.notify[0].key, 0);
     assert_int_equal(config->log_level, CSN_INFO);
+    csn_node_config_free(config);
+}
+
+static void test_zone_may_come_with_a_live_serial(void **state)
+{
+    const struct site *site = *state;
+    struct csn_node_config *config = NULL;
+    struct csn_reason reason = {.text = ""};
+    if (load_node(site, "# live-serial: 2026110100", "live-serial: 4294967295", &config, &reason) !=
+        CSN_OK) {
+        fail_msg("%s", reason.text);
+    }
+    assert_true(config->zones[0].live_serial == UINT32_MAX);
     csn_node_config_free(config);
 }
 
@@ -226,24 +240,24 @@ static void test_node_is_refused_with_the_place(void **state)
         {"sessions: 2 ", "sessions: 65 ", CSN_EFORMAT, "node.yaml:23:13: ", "from 1 to 64"},
         {"    SOFTHSM2_CONF:", "    SOFT HSM:", CSN_EFORMAT, "node.yaml:26:15: ", "environment"},
         {"hsm: ", "HSM: ", CSN_EFORMAT, "node.yaml:18:1: ", "unknown key 'HSM'"},
-        {"zone: xc.", "zone: xd.", CSN_EREFUSED, "node.yaml:33:11: ", "is the key set of xc."},
+        {"zone: xc.", "zone: xd.", CSN_EREFUSED, "node.yaml:34:11: ", "is the key set of xc."},
         {"in/xc.zone", "out/xc.zone", CSN_ENOTFOUND, "node.yaml:31:12: ", "No such file"},
-        {"policy: policy.yaml", "policy: no.yaml", CSN_ENOTFOUND, "node.yaml:32:13: ", "policy: "},
+        {"policy: policy.yaml", "policy: no.yaml", CSN_ENOTFOUND, "node.yaml:33:13: ", "policy: "},
         {"{key: ksk-2026,", "{key: ksk-2027,", CSN_EREFUSED,
-         "node.yaml:35:15: ", "no key 'ksk-2027'"},
-        {"{key: zsk-2026-12,", "{key: zsk-2026-11,", CSN_EREFUSED, "node.yaml:37:15: ", "twice"},
+         "node.yaml:36:15: ", "no key 'ksk-2027'"},
+        {"{key: zsk-2026-12,", "{key: zsk-2026-11,", CSN_EREFUSED, "node.yaml:38:15: ", "twice"},
         {"# ds: [\"12345 13 2 <hex>\"]", "ds: [\"12345 13 2 zz\"]", CSN_EFORMAT,
-         "node.yaml:38:10: ", "12345 13 2 hex"},
-        {"192.0.2.53@53", "192.0.2.53", CSN_EFORMAT, "node.yaml:41:12: ", "an address and a port"},
-        {"hmac-sha256", "hmac-md5", CSN_EFORMAT, "node.yaml:43:41: ", "one of hmac-sha256, "},
-        {"secondaries.secret", "pin", CSN_EFORMAT, "node.yaml:43:67: ", "base64 of at least 16"},
+         "node.yaml:39:10: ", "12345 13 2 hex"},
+        {"192.0.2.53@53", "192.0.2.53", CSN_EFORMAT, "node.yaml:42:12: ", "an address and a port"},
+        {"hmac-sha256", "hmac-md5", CSN_EFORMAT, "node.yaml:44:41: ", "one of hmac-sha256, "},
+        {"secondaries.secret", "pin", CSN_EFORMAT, "node.yaml:44:67: ", "base64 of at least 16"},
         {"secondaries.secret", "short.secret", CSN_EFORMAT,
-         "node.yaml:43:67: ", "base64 of at least 16"},
+         "node.yaml:44:67: ", "base64 of at least 16"},
         {"192.0.2.0/24, key: secondaries.xc", "192.0.2.0/24, key: others.xc", CSN_EREFUSED,
-         "node.yaml:45:36: ", "no key 'others.xc'"},
+         "node.yaml:46:36: ", "no key 'others.xc'"},
         {"192.0.2.10@53, key: secondaries.xc", "192.0.2.10@53, key: others.xc", CSN_EREFUSED,
-         "node.yaml:48:32: ", "no key 'others.xc'"},
-        {"level: info", "level: loud", CSN_EFORMAT, "node.yaml:51:10: ", "one of debug, "},
+         "node.yaml:49:32: ", "no key 'others.xc'"},
+        {"level: info", "level: loud", CSN_EFORMAT, "node.yaml:52:10: ", "one of debug, "},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct csn_node_config *config = NULL;
@@ -330,6 +344,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_node_sample_gives_the_daemon_everything, set_up_site,
+                                        tear_down_site),
+        cmocka_unit_test_setup_teardown(test_zone_may_come_with_a_live_serial, set_up_site,
                                         tear_down_site),
         cmocka_unit_test_setup_teardown(test_node_is_refused_with_the_place, set_up_site,
                                         tear_down_site),
