@@ -39,10 +39,11 @@ struct csn_now csn_daemon_now(const struct csn_daemon *daemon)
                             .mono_ms = (uint64_t)mono.tv_sec * 1000 + (uint64_t)mono.tv_nsec / 1000000};
 }
 
+/* LMDB takes a write cut short by a full disk for an I/O error. */
 void csn_daemon_die(struct csn_daemon *daemon, int code, const char *what)
 {
-    csn_log(&daemon->log, CSN_ERROR, "store.failed", "%s (%s); this site stops voting and serving until it is started again", what,
-            csn_error_text(code));
+    csn_log(&daemon->log, CSN_ERROR, "store.failed", "%s (%s%s); this site stops voting and serving until it is started again", what,
+            csn_error_text(code), code == CSN_EIO ? "; is its disk full?" : "");
     _Exit(1);
 }
 
