@@ -189,6 +189,7 @@ class BadInput(unittest.TestCase):
     def test_lost_store_halts_the_site_which_must_return_as_a_new_member(self):
         with self.cluster_with_release() as c:
             c.wait_marker('one')
+            self.make_vote(c, 'sin')
             self.damage(c, (), cluster.shutil.rmtree, 'new member')
 
     def test_lost_store_and_second_copy_halt_the_site_for_its_votes_are_forgotten(self):
