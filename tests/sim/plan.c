@@ -77,6 +77,9 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     plan_base(&random, seed, ret_options);
     ret_options->zones =
         sim_chance(&random, 700000) ? 1 : (unsigned)sim_between(&random, 2, SIM_ZONES_MAX);
+    ret_options->sites =
+        sim_chance(&random, 800000) ? 3 : (unsigned)sim_between(&random, 4, SIM_SITES_MAX);
+    ret_options->quorum = ret_options->sites / 2 + 1;
     ret_options->duration_us = sim_between(&random, 80, 240) * SIM_S;
     ret_options->episode_us = sim_between(&random, 1, 10) * SIM_S;
     ret_options->input_us = sim_between(&random, 2, 15) * SIM_S;
@@ -564,9 +567,14 @@ static void spoil_document(struct sim_random *random, struct csn_version_id *ver
     version->digest.octets[0] ^= sim_chance(random, 200000); /* another document under the number */
 }
 
-/* An older round, or the same one with another content. */
+/* An older round, the same one with another content, or one from the future. */
 static void spoil_round(struct sim_random *random, struct csn_proposal *proposal)
 {
+    if (sim_chance(random, 200000)) {
+        proposal->round.seq = UINT32_MAX; /* would leave no round after it */
+        proposal->round.term.counter += sim_below(random, 2) * (UINT64_MAX / 2);
+        return;
+    }
     uint32_t back = (uint32_t)sim_below(random, 3);
     proposal->round.seq =
         proposal->round.seq > back ? proposal->round.seq - back : proposal->round.seq;

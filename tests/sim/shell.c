@@ -166,7 +166,7 @@ static void hash_event(struct sim_world *world, const struct sim_actor *actor,
 /* A crash may come between any two effects. */
 static bool is_crashing(struct sim_world *world, struct sim_actor *actor, size_t done)
 {
-    return done > 0 && world->actors[actor->index].is_up && sim_draw(world, SIM_CRASH_INSIDE);
+    return done > 0 && actor->is_up && sim_draw(world, SIM_CRASH_INSIDE);
 }
 
 void sim_step(struct sim_world *world, struct sim_actor *actor, struct csn_event *event)
