@@ -38,8 +38,8 @@ bin=${CONSIGN_BIN:-$build/bin}
 if [ -z "${CONSIGN_BIN:-}" ]; then
     need build run
     # A folder that the tests have configured stays as it is: it has the same programs.
-[ -e "$build/CMakeCache.txt" ] || no_tests=-DBUILD_TESTING=OFF
-make_all "$build" ${no_tests:+"$no_tests"}
+    [ -e "$build/CMakeCache.txt" ] || no_tests=-DBUILD_TESTING=OFF
+    make_all "$build" ${no_tests:+"$no_tests"}
 fi
 . "$root/deploy/cluster.sh"
 
