@@ -50,6 +50,19 @@ static int run(const struct csn_node_config *config, char **argv)
     return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }
 
+/* What reading the configuration does not see. */
+static int check(struct csn_node_config *take_config)
+{
+    struct csn_reason reason = {0};
+    int code = csn_credentials_check(&take_config->identity, take_config->site,
+                                     take_config->member->key, true, &reason);
+    if (code != CSN_OK) {
+        fprintf(stderr, "%s\n", reason.text);
+    }
+    csn_node_config_free(take_config);
+    return code == CSN_OK ? 0 : 2;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -81,13 +94,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", reason.text);
         return 2;
     }
-    if (!is_check) {
-        return run(config, argv);
-    }
-    if (csn_credentials_check(&config->identity, config->site, config->member->key, true,
-                              &reason) != CSN_OK) {
-        fprintf(stderr, "%s\n", reason.text);
-        return 2;
-    }
-    return 0;
+    return is_check ? check(config) : run(config, argv);
 }
