@@ -456,11 +456,10 @@ static void tally(struct sim_checker *checker, unsigned zone, const struct vote 
 }
 
 void sim_checker_held(struct sim_checker *checker, const struct sim_actor *actor,
-                      struct csn_bytes body, const uint8_t signature[CSN_SIGNATURE_SIZE])
+                      struct csn_bytes body)
 {
     struct layout_held held;
     unsigned zone;
-    (void)signature;
     if (!layout_held(body, &held) || !decode_zone(checker, &held, &zone)) {
         sim_fail(checker->world, "site %u sends a HELD that is none", actor->number);
         return;

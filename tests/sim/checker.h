@@ -28,7 +28,7 @@ void sim_checker_committed(struct sim_checker *checker, const struct sim_actor *
                            struct csn_bytes second);
 /* A HELD leaves. */
 void sim_checker_held(struct sim_checker *checker, const struct sim_actor *actor,
-                      struct csn_bytes body, const uint8_t signature[CSN_SIGNATURE_SIZE]);
+                      struct csn_bytes body);
 /* A certificate was handed in, or comes out. */
 void sim_checker_certificate(struct sim_checker *checker, const struct sim_actor *actor,
                              struct csn_bytes octets);

@@ -217,9 +217,9 @@ void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from,
     struct message *message = statement_new(world, from, kind, body);
     struct csn_buf rogue = {0};
     if (kind == CSN_STATEMENT_HELD) {
-        sim_checker_held(world->checker, from, body, message->signature);
+        sim_checker_held(world->checker, from, body);
     }
-    if (kind == CSN_STATEMENT_PROPOSAL && sim_rogue(world, from, body, &rogue)) {
+    if (kind == CSN_STATEMENT_PROPOSAL && sim_rogue(world, body, &rogue)) {
         transmit_rogue(world, from, message, csn_buf_view(&rogue));
     } else {
         broadcast(world, from, message);

@@ -634,11 +634,9 @@ static void spoil(struct sim_world *world, struct csn_proposal *proposal)
     }
 }
 
-bool sim_rogue(struct sim_world *world, const struct sim_actor *from, struct csn_bytes body,
-               struct csn_buf *ret_body)
+bool sim_rogue(struct sim_world *world, struct csn_bytes body, struct csn_buf *ret_body)
 {
     struct csn_body_proposal decoded;
-    (void)from;
     if (!sim_draw(world, SIM_ROGUE) || csn_body_proposal_decode(body, &decoded) != CSN_OK) {
         return false;
     }

@@ -357,9 +357,8 @@ void sim_approve(struct sim_world *world, struct sim_actor *actor, unsigned zone
 /* I7: every healthy site serves a version of the last input with a round made after this call,
  * within settle_us. */
 bool sim_settle(struct sim_world *world);
-/* Another P in the name of this coordinator; false: left as it is. */
-bool sim_rogue(struct sim_world *world, const struct sim_actor *from, struct csn_bytes body,
-               struct csn_buf *ret_body);
+/* Another P in place of this one, when a rogue is drawn; false: left as it is. */
+bool sim_rogue(struct sim_world *world, struct csn_bytes body, struct csn_buf *ret_body);
 
 /* A whole run: faults, then I7. False: a violation; see failure. */
 bool sim_run(struct sim_world *world);
