@@ -64,11 +64,12 @@ void sim_plan_calm(uint64_t seed, struct sim_options *ret_options)
 
 /* How often a fault of one operation strikes, per million, at most. Episodes are on or off. */
 static const uint32_t chance_most[SIM_FAULT_COUNT] = {
-    [SIM_LOSS] = 300000,           [SIM_LOSS_OF_KIND] = 900000,  [SIM_DUPLICATE] = 200000,
-    [SIM_REORDER] = 200000,        [SIM_GARBLE] = 20000,         [SIM_CRASH_INSIDE] = 3000,
-    [SIM_COMPUTE_FAILED] = 50000,  [SIM_STAGE_FAILED] = 50000,   [SIM_ROT] = 100000,
-    [SIM_FETCH_FAILED] = 300000,   [SIM_INPUT_LATE] = 400000,    [SIM_INPUT_MISSING] = 200000,
-    [SIM_INPUT_CONFLICT] = 100000, [SIM_DOCUMENT_LATE] = 500000, [SIM_ROGUE] = 300000,
+    [SIM_LOSS] = 300000,          [SIM_LOSS_OF_KIND] = 900000,   [SIM_DUPLICATE] = 200000,
+    [SIM_REORDER] = 200000,       [SIM_GARBLE] = 20000,          [SIM_CRASH_INSIDE] = 3000,
+    [SIM_CRASH_DISK] = 150000,    [SIM_COMPUTE_FAILED] = 50000,  [SIM_STAGE_FAILED] = 50000,
+    [SIM_ROT] = 100000,           [SIM_FETCH_FAILED] = 300000,   [SIM_INPUT_LATE] = 400000,
+    [SIM_INPUT_MISSING] = 200000, [SIM_INPUT_CONFLICT] = 100000, [SIM_DOCUMENT_LATE] = 500000,
+    [SIM_ROGUE] = 300000,
 };
 
 void sim_plan(uint64_t seed, struct sim_options *ret_options)

@@ -41,7 +41,7 @@
     X(CRASH_NODE, "node crashed")                                                                  \
     X(CRASH_LEADER, "coordinator crashed")                                                         \
     X(CRASH_INSIDE, "crash between two effects of a step")                                         \
-    X(CRASH_DISK, "crash while a transaction is on its way")                                       \
+    X(CRASH_DISK, "crash while a vote is being written")                                           \
     X(PERSIST_LOST, "crash before the commit")                                                     \
     X(SECOND_ONLY, "crash between second copy and commit")                                         \
     X(EVENT_LOST, "crash between commit and PERSISTED")                                            \
@@ -241,6 +241,7 @@ struct sim_stats {
 };
 void sim_stats_add(struct sim_stats *stats, const struct sim_stats *more);
 
+#define SIM_ROTTEN_MAX 64 /* versions of which a copy rots in a run; then no more do */
 struct sim_world {
     struct sim_options options;
     struct sim_random random;
@@ -258,6 +259,9 @@ struct sim_world {
     struct csn_input_id inputs[SIM_ZONES_MAX]; /* the last that was issued */
     uint32_t policy[SIM_ZONES_MAX], keyset[SIM_ZONES_MAX];
     bool is_last_input; /* no more are issued */
+
+    struct csn_digest rotten[SIM_ROTTEN_MAX]; /* full roots of which a copy has rotted */
+    unsigned rotten_count;
 
     struct sim_checker *checker; /* owns */
     struct sim_stats stats;

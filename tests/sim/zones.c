@@ -324,17 +324,21 @@ static void released(struct sim_world *world, struct sim_task *task)
     finish(world, task->actor, &event);
 }
 
-/* Whether another site has it whole, so that one rotten copy is no loss. */
-static bool is_elsewhere(const struct sim_world *world, const struct sim_actor *actor,
-                         const struct sim_version *version)
+/* One copy of a version may rot where another site has it whole: a second would be a loss that no
+ * rule promises to survive. */
+static bool may_rot(const struct sim_world *world, const struct sim_actor *actor,
+                    const struct sim_version *version)
 {
-    bool is_found = false;
+    bool is_elsewhere = false;
     for (unsigned i = 0; i < world->options.sites; i++) {
         const struct sim_version *other =
             sim_disk_version(&world->actors[i].disk, version->zone, &version->full_root);
-        is_found = is_found || (i != actor->index && other != NULL && !other->is_rotten);
+        is_elsewhere = is_elsewhere || (i != actor->index && other != NULL);
     }
-    return is_found;
+    for (unsigned i = 0; i < world->rotten_count; i++) {
+        is_elsewhere = is_elsewhere && !csn_digest_equal(&world->rotten[i], &version->full_root);
+    }
+    return is_elsewhere && world->rotten_count < SIM_ROTTEN_MAX;
 }
 
 void sim_release(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
@@ -347,8 +351,9 @@ void sim_release(struct sim_world *world, struct sim_actor *actor, const struct 
         sim_disk_version(&actor->disk, release->zone, &release->full_root);
     if (version == NULL) {
         sim_fail(world, "site %u releases a version that is not in its store", actor->number);
-    } else if (is_elsewhere(world, actor, version) && sim_draw(world, SIM_ROT)) {
+    } else if (may_rot(world, actor, version) && sim_draw(world, SIM_ROT)) {
         version->is_rotten = true;
+        world->rotten[world->rotten_count++] = version->full_root;
     }
     sim_after_alive(world, sim_delay(world, world->options.stage_us / 4 + 8), released, actor,
                     release);
