@@ -110,7 +110,10 @@ static void on_certificate(void *arg, struct csn_bytes octets)
     struct csn_reason reason = {"malformed"};
     if (csn_certificate_decode(octets, &certificate) != CSN_OK ||
         csn_certificate_check(&certificate, &coordinator->config->cluster, csn_ed25519_verify, NULL, &reason) != CSN_OK) {
-        csn_log(&coordinator->log, CSN_WARNING, "certificate.bad", "a certificate was dropped: %s", reason.text);
+        if (coordinator->bad_certificates++ == 0) {
+            csn_log(&coordinator->log, CSN_WARNING, "certificate.bad", "a certificate was dropped (others will be counted only): %s",
+                    reason.text);
+        }
         return;
     }
     struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE, .certificate = {.certificate = &certificate, .octets = octets}};

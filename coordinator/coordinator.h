@@ -18,6 +18,7 @@ struct csn_coordinator {
     struct csn_mesh *mesh;
     struct csn_leader *core;
     bool is_stepping;
+    uint64_t bad_certificates; /* dropped; the first is logged */
     uv_timer_t tick;
     uv_signal_t terminate, interrupt;
 };

@@ -10,6 +10,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "bulk.h"
+#include "documents.h"
 #include "fetch.h"
 #include "inputs.h"
 #include "job.h"
@@ -317,7 +318,10 @@ static void on_certificate(void *arg, struct csn_bytes octets)
     struct csn_reason reason = {"malformed"};
     if (csn_certificate_decode(octets, &certificate) != CSN_OK ||
         csn_certificate_check(&certificate, &daemon->config->cluster, csn_ed25519_verify, NULL, &reason) != CSN_OK) {
-        csn_log(&daemon->log, CSN_WARNING, "certificate.bad", "a certificate was dropped: %s", reason.text);
+        if (daemon->bad_certificates++ == 0) {
+            csn_log(&daemon->log, CSN_WARNING, "certificate.bad", "a certificate was dropped (others will be counted only): %s",
+                    reason.text);
+        }
         return;
     }
     struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE, .certificate = {.certificate = &certificate, .octets = octets}};
@@ -511,6 +515,9 @@ int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct cs
         code = csn_store_probe(daemon->store, reason);
     }
     if (code != CSN_OK) {
+        return code;
+    }
+    if ((code = csn_documents_keep(daemon, reason)) != CSN_OK) {
         return code;
     }
     add_zones(daemon);

@@ -79,6 +79,7 @@ struct csn_daemon {
     struct csn_looped **looped_end;
     bool is_stepping;
     bool was_hsm_up;
+    uint64_t bad_certificates; /* dropped; the first is logged */
     uv_timer_t tick;
     uv_signal_t terminate, interrupt;
 };

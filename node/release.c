@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "documents.h"
 #include "inputs.h"
 #include "job.h"
 #include "transfer.h"
@@ -203,7 +204,7 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
     const struct csn_body_held *held = &effect->release.certificate->held;
     struct csn_reason reason;
     /* I4, also for what came back from the store. */
-    int code = csn_certificate_check(effect->release.certificate, &daemon->config->cluster, csn_ed25519_verify, NULL, &reason);
+    int code = csn_documents_check(daemon, effect->release.certificate, &reason);
     if (code != CSN_OK) {
         csn_log(&daemon->log, CSN_ERROR, "release.refused", "zone %s serial %" PRIu32 ": its certificate does not verify: %s",
                 zone->name, held->proposal.serial, reason.text);

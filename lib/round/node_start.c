@@ -302,13 +302,21 @@ static void admit_zones(struct csn_node *node)
     }
 }
 
+/* Never below one that was used: a store restored from an older copy has forgotten some, and reports are ordered by it. */
+static uint32_t next_boot(const struct csn_node *node)
+{
+    uint32_t clock = node->now.wall_s < UINT32_MAX ? (uint32_t)node->now.wall_s : UINT32_MAX - 1;
+    return node->boot >= clock ? node->boot + 1 : clock;
+}
+
 static void persist_boot(struct csn_node *node)
 {
     struct csn_record_key key = csn_record_key(CSN_RECORD_BOOT, NULL, NULL);
     struct csn_record_key epoch_key = csn_record_key(CSN_RECORD_EPOCH, NULL, NULL);
     struct csn_buf boot = {0}, epoch = {0};
     struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_BOOT, NULL);
-    csn_buf_put_u32(&boot, ++node->boot);
+    node->boot = next_boot(node);
+    csn_buf_put_u32(&boot, node->boot);
     csn_record_close(csn_record_key_view(&key), &boot);
     csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&boot));
     if (!node->has_epoch) {
