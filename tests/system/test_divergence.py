@@ -78,6 +78,18 @@ class Divergence(unittest.TestCase):
             c.assert_same_everywhere()
             wait_for('somebody says so', lambda: c.health('sin')[0] > 0)
 
+    def test_edited_cluster_document_halts_the_site_and_darkens_nothing(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.start()
+            c.wait_marker('one')
+            c.stop('sin')
+            with open(c.path('cluster.yaml')) as old, open(c.path('edited.yaml'), 'w') as edited:
+                edited.write(old.read() + '# a harmless remark\n')
+            c.edit('sin', lambda text: text.replace('../cluster.yaml', '../edited.yaml'))
+            c.start('sin')
+            wait_for('sin halted', lambda: (c.site_status('sin', 'sin') or {}).get('state') == 'halted')
+            wait_for('sin serves what it had', lambda: c.marker('sin') == 'one')
+
 
 if __name__ == '__main__':
     cluster.main()
