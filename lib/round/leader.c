@@ -102,13 +102,23 @@ static void see_term(struct csn_leader *leader, unsigned member, struct csn_term
         term.counter > leader->seen[member] ? term.counter : leader->seen[member];
 }
 
+/* A round of the own term that was never proposed in this life is an earlier life's: the term was
+ * led in before, and its rounds would be used twice (R1). It counts as a term above. */
+static void see_round(struct csn_leader *leader, unsigned member, struct csn_round round)
+{
+    struct csn_term term = round.term;
+    bool is_reused = csn_term_compare(term, leader->term) == 0 && round.seq > leader->proposal_seq;
+    term.counter += is_reused;
+    see_term(leader, member, term);
+}
+
 static void see_row(struct csn_leader *leader, unsigned member, const struct csn_row *row)
 {
-    see_term(leader, member, row->floor.round.term);
-    see_term(leader, member, row->newest.round.term);
-    see_term(leader, member, row->released.round.term);
+    see_round(leader, member, row->floor.round);
+    see_round(leader, member, row->newest.round);
+    see_round(leader, member, row->released.round);
     for (unsigned i = 0; i < row->hold_count; i++) {
-        see_term(leader, member, row->holds[i].version.round.term);
+        see_round(leader, member, row->holds[i].version.round);
     }
 }
 

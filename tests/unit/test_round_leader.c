@@ -207,6 +207,19 @@ static void test_leader_gives_way_to_a_higher_term_and_asks_again(void **state)
     drop_hand(hand);
 }
 
+/* A coordinator that was restarted and heard one stale report asked for a term it had led in before. */
+static void test_leader_asks_again_when_its_term_has_rounds_it_never_proposed(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_term old = last_lead(hand).term;
+    hand->rows[1].floor.round = (struct csn_round){.term = old, .seq = 1000};
+    run(hand, 500);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_ASKS);
+    assert_true(last_lead(hand).term.counter > old.counter);
+    drop_hand(hand);
+}
+
 static void test_leader_without_quorum_resigns_and_rests(void **state)
 {
     (void)state;
@@ -468,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_leader_asks_only_after_a_quorum_of_reports),
         cmocka_unit_test(test_leader_leads_after_a_quorum_of_promises),
         cmocka_unit_test(test_leader_gives_way_to_a_higher_term_and_asks_again),
+        cmocka_unit_test(test_leader_asks_again_when_its_term_has_rounds_it_never_proposed),
         cmocka_unit_test(test_leader_without_quorum_resigns_and_rests),
         cmocka_unit_test(test_fresh_proposal_is_built_from_the_floors),
         cmocka_unit_test(test_site_with_a_far_serial_does_not_drag_the_others_along),
