@@ -302,6 +302,11 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     set -euo pipefail
     . "$(dirname "$0")/lib.sh"
     bin=$build/bin
+    [ -x "$bin/consign-node" ] || { echo "$bin/consign-node is not there; name the build folder in CONSIGN_BUILD" >&2; exit 2; }
+    if [ -n "${3:-}" ] && kill -0 "$(cat "$2/$3/pid" 2> /dev/null)" 2> /dev/null; then
+        echo "$3 runs already, process $(cat "$2/$3/pid")" >&2
+        exit 1
+    fi
     case "${1:-} ${3:-}" in
     "start coordinator") start_coordinator "$2" ;;
     "start zrh" | "start sjc" | "start sin") start_site "$2" "$3" ;;

@@ -39,6 +39,7 @@ if [ -z "${CONSIGN_BIN:-}" ]; then
     need build run
     # A folder that the tests have configured stays as it is: it has the same programs.
     [ -e "$build/CMakeCache.txt" ] || no_tests=-DBUILD_TESTING=OFF
+    [ -x "$bin/consign-node" ] || echo "building in $build (a minute or two)"
     make_all "$build" ${no_tests:+"$no_tests"}
 fi
 . "$root/deploy/cluster.sh"
@@ -69,6 +70,7 @@ case $zone_file in
 esac
 chmod 600 "$dir/unsigned.zone"
 origin=${origin:-$(zone_origin "$dir/unsigned.zone")}
+origin=${origin%.}${origin:+.}
 [ -n "$origin" ] || { echo "$zone_file: no SOA found; give --origin" >&2; exit 2; }
 origin=${origin%.}.
 
@@ -113,10 +115,11 @@ cat << M
 The cluster runs. In another terminal:
   look           $bin/consignctl -s $dir/zrh/control.sock status
   the gate       $bin/consignctl -s $dir/zrh/control.sock cert show $origin
-  pull the zone  dig @127.0.0.1 -p $(site_port "$dir" zrh xfr) -k $dir/tsig.key $origin AXFR
-  change it      edit $dir/unsigned.zone (raise the SOA serial); every site takes it when it is written whole
+  pull the zone  dig @127.0.0.1 -p $(site_port "$dir" zrh xfr) -k $dir/tsig.key +noall +answer $origin AXFR > FILE
+  check it       $bin/consign-verify --cluster $dir/cluster.yaml --cert CERT --zone FILE   (CERT: cert show -o json)
+  change it      edit a copy of $dir/unsigned.zone, raise its SOA serial, mv it into place; every site takes it at once
   stop a site    kill \$(cat $dir/sin/pid)        two of three go on
-  start it again $root/deploy/cluster.sh start $dir sin
+  start it again CONSIGN_BUILD=$build $root/deploy/cluster.sh start $dir sin
   logs           tail -f $dir/*/log
   stop all       Ctrl-C here
 M

@@ -346,6 +346,7 @@ static void on_input(void *arg, struct csn_input *input)
     struct csn_zone_shell *zone = arg;
     csn_shell_keep_input(zone, input);
     zone->input_since_s = csn_daemon_now(zone->daemon).wall_s;
+    zone->input_serial = input->serial;
     struct csn_event event = {.kind = CSN_EVENT_INPUT,
                               .input = {.zone = zone->config->zone,
                                         .id = {.generation = CSN_FIRST_GENERATION,

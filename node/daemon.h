@@ -52,6 +52,7 @@ struct csn_zone_shell {
     struct csn_digest verified;  /* full root of the version this process staged and verified last */
     struct csn_serving serving;
     uint64_t input_since_s; /* when the newest input was taken here, Unix; 0: none in this process */
+    uint32_t input_serial;  /* and its serial */
     struct csn_whole whole;
     uint64_t diverged_since_s[CSN_MEMBERS_MAX]; /* Unix, by place in the cluster document; 0: not diverged */
 };

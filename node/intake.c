@@ -18,6 +18,7 @@
 struct reading {
     struct csn_intake *intake;  /* borrows */
     struct csn_input *released; /* owns a reference; may be NULL */
+    uint32_t released_serial;
     struct csn_input *input;    /* owns a reference; NULL unless code is CSN_OK */
     bool is_moving;             /* the file changed under the reader */
     bool is_unread;             /* it is gone, or could not be opened or read: perhaps it can be soon */
@@ -32,6 +33,7 @@ struct csn_intake {
     struct csn_intake_settings settings;
     struct csn_watch *watch;     /* owns */
     struct csn_input *released;  /* owns a reference; may be NULL */
+    uint32_t released_serial;
     struct csn_parked parked;
     bool is_reading, is_again;
 };
@@ -76,6 +78,17 @@ static int parse(const struct csn_zone_config *zone, struct csn_bytes text, stru
     return code;
 }
 
+static int gate(struct reading *reading, const struct csn_input *input)
+{
+    struct csn_input old = {0};
+    if (reading->released != NULL) {
+        old = *reading->released;
+        old.serial = reading->released_serial;
+    }
+    return csn_input_gate(input, reading->released ? &old : NULL, reading->intake->settings.zone->policy.shrink_percent,
+                          &reading->reason);
+}
+
 static int accept_input(struct reading *reading, struct csn_input *input)
 {
     const struct csn_zone_config *zone = reading->intake->settings.zone;
@@ -88,7 +101,7 @@ static int accept_input(struct reading *reading, struct csn_input *input)
     if (code != CSN_OK) {
         return csn_reason_set(&reading->reason, code, "%s: %.400s", zone->policy_path, why.text);
     }
-    code = csn_input_gate(input, reading->released, policy->shrink_percent, &reading->reason);
+    code = gate(reading, input);
     if (code == CSN_OK) {
         code = csn_input_store(reading->intake->settings.store, input);
         /* A fetch of the same input writes it at this moment: look again. */
@@ -185,6 +198,7 @@ static void start_reading(struct csn_intake *intake)
 {
     struct reading *reading = csn_calloc(1, sizeof(*reading));
     reading->intake = intake;
+    reading->released_serial = intake->released_serial;
     reading->released = intake->released ? csn_input_ref(intake->released) : NULL;
     intake->is_reading = true;
     csn_job_run(intake->settings.loop, 1, work, done, reading);
@@ -213,8 +227,9 @@ int csn_intake_new(const struct csn_intake_settings *settings, struct csn_intake
     return CSN_OK;
 }
 
-void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input)
+void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input, uint32_t serial)
 {
+    intake->released_serial = serial;
     struct csn_input *old = intake->released;
     intake->released = input ? csn_input_ref(input) : NULL;
     csn_input_unref(old);

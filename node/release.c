@@ -132,6 +132,7 @@ void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *eff
 struct remember {
     struct csn_zone_shell *zone; /* borrows */
     struct csn_digest prepared;
+    uint32_t serial;
     struct csn_input *input; /* owns a reference */
 };
 
@@ -144,7 +145,7 @@ static void load_input(void *arg, unsigned part, unsigned parts)
 }
 
 /* From now on new inputs are compared with this one. */
-static void set_released(struct csn_zone_shell *zone, struct csn_input *input)
+static void set_released(struct csn_zone_shell *zone, struct csn_input *input, uint32_t serial)
 {
     struct csn_reason reason;
     int code = csn_shell_start_intake(zone, &reason);
@@ -152,28 +153,29 @@ static void set_released(struct csn_zone_shell *zone, struct csn_input *input)
         csn_daemon_die(zone->daemon, code, reason.text);
     }
     if (input != NULL) {
-        csn_intake_set_released(zone->intake, input);
+        csn_intake_set_released(zone->intake, input, serial);
     }
 }
 
 static void keep_input(void *arg)
 {
     struct remember *remember = arg;
-    set_released(remember->zone, remember->input);
+    set_released(remember->zone, remember->input, remember->serial);
     csn_input_unref(remember->input);
     free(remember);
 }
 
-static void remember_input(struct csn_zone_shell *zone, const struct csn_digest *prepared)
+static void remember_input(struct csn_zone_shell *zone, const struct csn_input_id *id)
 {
-    struct csn_input *input = csn_shell_input(zone, prepared);
+    struct csn_input *input = csn_shell_input(zone, &id->prepared);
     if (input != NULL) {
-        set_released(zone, input);
+        set_released(zone, input, id->serial);
         return;
     }
     struct remember *remember = csn_calloc(1, sizeof(*remember));
     remember->zone = zone;
-    remember->prepared = *prepared;
+    remember->prepared = id->prepared;
+    remember->serial = id->serial;
     csn_job_run(zone->daemon->loop, 1, load_input, keep_input, remember);
 }
 
@@ -213,7 +215,7 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
     zone->serving = (struct csn_serving){.is_ready = true, .full_root = held->full_root, .serial = held->proposal.serial,
                                          .expiry_s = held->earliest_expiry_s,
                                          .checked_s = csn_daemon_now(daemon).wall_s};
-    remember_input(zone, &held->proposal.input.prepared);
+    remember_input(zone, &held->proposal.input);
     csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
             held->proposal.serial, effect->release.certificate->vote_count, held->records);
     sweep_shares(zone, held->proposal.round);

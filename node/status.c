@@ -300,11 +300,10 @@ static void blame_standstill(const struct csn_node_zone_status *core, const stru
     const struct csn_policy *policy = &shell->config->policy;
     const struct csn_proposal *p = core->released ? &core->released->held.proposal : NULL;
     uint64_t patience_s = 2 * (uint64_t)policy->round_deadline_ms / 1000;
-    const struct csn_input *input = shell->inputs[0];
-    bool is_newer = input != NULL && (p == NULL || csn_serial_is_after(input->serial, p->input.serial));
-    if (is_newer && shell->input_since_s != 0 && now_s > shell->input_since_s + patience_s) {
+    bool is_newer = shell->input_since_s != 0 && (p == NULL || csn_serial_is_after(shell->input_serial, p->input.serial));
+    if (is_newer && now_s > shell->input_since_s + patience_s) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "zone %s: input serial %u is here and not released; see the coordinator's log",
-                         shell->name, (unsigned)input->serial);
+                         shell->name, (unsigned)shell->input_serial);
     } else if (p != NULL && now_s > p->time_s + policy->refresh_interval_s + patience_s) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "zone %s: no refresh since it was due; see the coordinator's log", shell->name);
     }

@@ -50,6 +50,16 @@ class BadInput(unittest.TestCase):
                 assert_matches(r'zone:\d+: |, line \d+', reason[0], f'{what} at {site}: file and line')
                 self.assertIn(c.path(site, 'in', 'zone') if 'in/zone' not in reason[0] else 'in/zone', reason[0])
 
+    def test_gates_know_the_serial_of_a_release_whose_data_did_not_change(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.start()
+            c.wait_marker('one')
+            first, last = c.wait_released(), {}
+            c.write_zone(small_zone(3, 'one'))
+            wait_for('the same data under a new serial', lambda: c.wait_released() != first)
+            self.park(c, 'same serial, other content', small_zone(3, 'bad'), False, 'serial-same', last)
+            self.park(c, 'serial that goes back', small_zone(2, 'bad'), False, 'serial-back', last)
+
     def test_bad_zone_files_are_parked_with_their_reason_and_the_release_stays(self):
         with Cluster(small_zone(1, 'one')) as c:
             c.start()
