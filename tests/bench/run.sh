@@ -264,6 +264,17 @@ print_phases() { # FILE
     awk '$1 == "phases" {printf "  %-28s", $2; for (i = 3; i <= 7; i++) printf " %8s", $i; print ""}' "$1"
 }
 
+# The time of a round over the floor that was measured just before it.
+own_ratio() { # NUMBER
+    awk -v n="$(field made "$work/full$1")" -v cores="$cores" -v t="$(field seconds "$work/full$1")" '
+        {rate[$1] = $2}
+        END {printf "%.2f\n", t * cores / (n / rate["h"] + 3 * n * (1 / rate["v1"] + 1 / rate["v2"]))}' "$work/rates.$1"
+}
+
+print_run() { # NUMBER
+    echo "  run $1: $(field seconds "$work/full$1") s, $(field cpu "$work/full$1") CPU s, ratio to its own floor $(own_ratio "$1")"
+}
+
 report() {
     local full more id name s
     full=$(median_file "$work"/full*)
@@ -282,7 +293,9 @@ report() {
             printf "CPU of all daemons   %8.2f s   of the floor %.2f s   ratio %.2f\n", cpu, all, cpu / all
         }' "$work/rates"
     print_phases "$full"
-    for file in "$work"/full*; do echo "  run $(basename "$file" | tr -dc 0-9): $(field seconds "$file") s, $(field cpu "$file") CPU s"; done
+    for file in "$work"/full*; do print_run "$(basename "$file" | tr -dc 0-9)"; done
+    echo "median of the rounds' own ratios: $(for file in "$work"/full*; do own_ratio "$(basename "$file" | tr -dc 0-9)"; done |
+        sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}')"
     if compgen -G "$work/more*" > /dev/null; then
         more=$(median_file "$work"/more*)
         echo
@@ -303,6 +316,10 @@ cores=$(nproc)
 make_zone
 echo "zone $origin, $(wc -l < "$work/zone") lines, $cores cores, load $(cut -d' ' -f1 /proc/loadavg)"
 run_peers
-"$build/tests/bench/floor" "$softhsm_module" "$work/signed" "$origin" > "$work/rates"
-for run in $(seq "$rounds"); do measure "$run"; done
+# The machine's speed drifts: each round has a floor of its own, measured just before it.
+for run in $(seq "$rounds"); do
+    "$build/tests/bench/floor" "$softhsm_module" "$work/signed" "$origin" > "$work/rates.$run"
+    measure "$run"
+done
+for name in h v1 v2 ldns knot; do echo "$name $(median_of "$name" "$work"/rates.*)"; done > "$work/rates"
 report
