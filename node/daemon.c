@@ -359,6 +359,14 @@ static void on_input(void *arg, struct csn_input *input)
     csn_daemon_event(zone->daemon, &event);
 }
 
+static void on_parked(void *arg, enum csn_gate gate)
+{
+    struct csn_zone_shell *zone = arg;
+    struct csn_event event = {.kind = CSN_EVENT_PARKED,
+                              .parked = {.zone = zone->config->zone, .gate = (uint8_t)gate}};
+    csn_daemon_event(zone->daemon, &event);
+}
+
 static void on_input_failed(void *arg, int code, const struct csn_reason *reason)
 {
     struct csn_zone_shell *zone = arg;
@@ -473,6 +481,7 @@ int csn_shell_start_intake(struct csn_zone_shell *zone, struct csn_reason *reaso
                                            .zone = zone->config,
                                            .store = zone->daemon->store,
                                            .on_input = on_input,
+                                           .on_parked = on_parked,
                                            .on_failed = on_input_failed,
                                            .arg = zone};
     return zone->intake ? CSN_OK : csn_intake_new(&settings, &zone->intake, reason);

@@ -25,6 +25,7 @@ struct reading {
     bool is_store_failure;
     bool has_serial;
     uint32_t serial;
+    enum csn_gate gate;         /* why it is not taken, where code is not CSN_OK */
     int code;
     struct csn_reason reason;
 };
@@ -85,8 +86,10 @@ static int gate(struct reading *reading, const struct csn_input *input)
         old = *reading->released;
         old.serial = reading->released_serial;
     }
-    return csn_input_gate(input, reading->released ? &old : NULL, reading->intake->settings.zone->policy.shrink_percent,
-                          &reading->reason);
+    enum csn_gate gate = csn_input_gate(input, reading->released ? &old : NULL,
+                                        reading->intake->settings.zone->policy.shrink_percent, &reading->reason);
+    reading->gate = gate != CSN_GATE_NONE ? gate : reading->gate;
+    return gate == CSN_GATE_NONE ? CSN_OK : CSN_EREFUSED;
 }
 
 static int accept_input(struct reading *reading, struct csn_input *input)
@@ -123,6 +126,7 @@ static void work(void *arg, unsigned part, unsigned parts)
     struct csn_input *input = NULL;
     reading->code = read_still(zone->input, &text, &reading->is_moving, &reading->reason);
     reading->is_unread = reading->code != CSN_OK && reading->code != CSN_ELIMIT && !reading->is_moving;
+    reading->gate = reading->is_unread ? CSN_GATE_UNREAD : CSN_GATE_REFUSED;
     if (reading->code == CSN_OK) {
         reading->code = parse(zone, csn_buf_view(&text), &input, &reading->reason);
     }
@@ -144,7 +148,8 @@ static void park(struct csn_intake *intake, const struct reading *reading)
         return; /* said already, and tried again since */
     }
     csn_name_text(intake->settings.zone->zone, zone);
-    intake->parked = (struct csn_parked){.reason = reading->reason,
+    intake->parked = (struct csn_parked){.gate = reading->gate,
+                                         .reason = reading->reason,
                                          .has_serial = reading->has_serial,
                                          .serial = reading->serial,
                                          .since_s = (uint64_t)time(NULL)};
@@ -152,6 +157,7 @@ static void park(struct csn_intake *intake, const struct reading *reading)
             "zone %s: %s; the released zone stays served; %s", zone, reading->reason.text,
             reading->is_unread ? "it is taken when it can be read again"
                                : "put a corrected file in place");
+    intake->settings.on_parked(intake->settings.arg, reading->gate);
 }
 
 static void take(struct csn_intake *intake, struct csn_input *input)
@@ -159,6 +165,7 @@ static void take(struct csn_intake *intake, struct csn_input *input)
     char zone[CSN_NAME_TEXT_MAX];
     csn_name_text(intake->settings.zone->zone, zone);
     intake->parked = (struct csn_parked){0};
+    intake->settings.on_parked(intake->settings.arg, CSN_GATE_NONE);
     csn_log(intake->settings.log, CSN_INFO, "input.taken",
             "zone %s input serial %u: %u records, %u delegations, %u dropped, %u RRsets with unequal TTLs, %u addresses nothing names",
             zone, (unsigned)input->serial, (unsigned)input->records, (unsigned)input->delegations, (unsigned)input->removed,

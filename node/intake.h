@@ -14,7 +14,8 @@
 
 /* An input that is not taken. */
 struct csn_parked {
-    struct csn_reason reason; /* empty: nothing is parked */
+    enum csn_gate gate; /* CSN_GATE_NONE: nothing is parked */
+    struct csn_reason reason;
     bool has_serial;
     uint32_t serial;
     uint64_t since_s; /* Unix */
@@ -22,6 +23,8 @@ struct csn_parked {
 
 /* A new input, borrowed; durable in the store. */
 typedef void csn_intake_fn(void *arg, struct csn_input *input);
+/* What is parked has changed: csn_intake_parked tells. */
+typedef void csn_intake_parked_fn(void *arg, enum csn_gate gate);
 /* The store failed with this code: the caller stops the process. */
 typedef void csn_intake_failed_fn(void *arg, int code, const struct csn_reason *reason);
 
@@ -31,6 +34,7 @@ struct csn_intake_settings { /* borrows, for the intake's life */
     const struct csn_zone_config *zone;
     struct csn_store *store;
     csn_intake_fn *on_input;
+    csn_intake_parked_fn *on_parked;
     csn_intake_failed_fn *on_failed;
     void *arg;
 };

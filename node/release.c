@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "documents.h"
+#include "due.h"
 #include "inputs.h"
 #include "job.h"
 #include "transfer.h"
@@ -219,6 +220,7 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
     csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
             held->proposal.serial, effect->release.certificate->vote_count, held->records);
     sweep_shares(zone, held->proposal.round);
+    csn_due_look(zone, held);
     csn_transfer_released(zone);
 }
 

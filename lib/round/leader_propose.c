@@ -267,6 +267,24 @@ static bool find_agreeable(struct csn_leader *leader, const struct csn_leader_zo
     return false;
 }
 
+/* Nothing is signed anew before the first of the sites that have the newest version says so; where
+ * none is ready, the refresh interval alone decides. */
+static uint64_t refresh_due_s(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    uint64_t due = UINT64_MAX;
+    bool is_known = false;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        if (row != NULL && csn_round_compare(row->newest.round, csn_leader_newest(zone)) == 0) {
+            is_known = true;
+            due = row->due_s < due ? row->due_s : due;
+        }
+    }
+    return is_known ? due
+                    : zone->newest.held.proposal.time_s +
+                          csn_leader_config(leader, zone)->refresh_interval_s;
+}
+
 static bool is_work_due(const struct csn_leader *leader, const struct csn_leader_zone *zone,
                         const struct draft *draft)
 {
@@ -280,7 +298,7 @@ static bool is_work_due(const struct csn_leader *leader, const struct csn_leader
     return csn_input_compare(&proposal->input, &newest->input) == 1 ||
            proposal->policy.number > newest->policy.number ||
            proposal->keyset.number > newest->keyset.number ||
-           draft->clock_s >= newest->time_s + csn_leader_config(leader, zone)->refresh_interval_s;
+           draft->clock_s >= refresh_due_s(leader, zone);
 }
 
 /* L5: contents differed last time; the same again only after its pause. */

@@ -99,26 +99,35 @@ static bool is_newer_input(const struct csn_node_zone *zone, const struct csn_in
                1;
 }
 
-/* When the newest certificate calls for another: its refresh, an input or a document it does not
- * have. */
-static uint64_t due_s(const struct csn_node *node, const struct csn_node_zone *zone)
+/* No work due, no new serial (signing.md 3): not before the refresh interval has passed, nor before
+ * the schedule changes a signature of the newest version, once the shell has told when. */
+static uint64_t refresh_due_s(const struct csn_node *node, const struct csn_node_zone *zone)
 {
-    uint64_t due = UINT64_MAX;
+    if (zone->certificate_count == 0) {
+        return UINT64_MAX;
+    }
+    const struct csn_body_held *newest =
+        &zone->certificates[zone->certificate_count - 1].certificate.held;
+    uint64_t due = newest->proposal.time_s + csn_node_config(node, zone)->refresh_interval_s;
+    bool is_known = csn_digest_equal(&zone->due_root, &newest->full_root);
+    return is_known && zone->due_s > due ? zone->due_s : due;
+}
+
+/* The newest certificate calls for another: its refresh, an input or a document it does not have. */
+static bool is_due(const struct csn_node *node, const struct csn_node_zone *zone)
+{
+    bool is_due = refresh_due_s(node, zone) <= node->now.wall_s;
     if (zone->certificate_count > 0) {
         const struct csn_proposal *newest =
             &zone->certificates[zone->certificate_count - 1].certificate.held.proposal;
-        due = newest->time_s + csn_node_config(node, zone)->refresh_interval_s;
-        bool is_documents = zone->policies[0].number > newest->policy.number ||
-                            zone->keysets[0].number > newest->keyset.number;
-        due = is_documents ? newest->time_s : due;
+        is_due = is_due || zone->policies[0].number > newest->policy.number ||
+                 zone->keysets[0].number > newest->keyset.number;
     }
-    for (size_t i = 0; i < zone->input_count; i++) {
+    for (size_t i = 0; i < zone->input_count && !is_due; i++) {
         const struct csn_known_input *input = &zone->inputs[i];
-        if (input->is_confirmed && is_newer_input(zone, &input->id) && input->seen_s < due) {
-            due = input->seen_s;
-        }
+        is_due = input->is_confirmed && is_newer_input(zone, &input->id);
     }
-    return due;
+    return is_due;
 }
 
 /* The newest from the own source that are not below the floor. */
@@ -153,11 +162,12 @@ static void fill_row(const struct csn_node *node, const struct csn_node_zone *zo
         .is_held = zone->is_held,
         .hsm = (uint8_t)zone->hsm,
         .diverged = zone->diverged,
+        .gate = zone->gate,
         .floor = zone->floor,
         .newest = csn_zone_newest(zone),
         .policy = zone->policies[0],
         .keyset = zone->keysets[0],
-        .due_s = due_s(node, zone),
+        .due_s = refresh_due_s(node, zone),
     };
     memcpy(ret_row->zone, csn_node_zone_name(node, zone), CSN_NAME_MAX);
     if (zone->is_serving && released != NULL) {
@@ -175,7 +185,7 @@ static bool is_zone_pending(const struct csn_node *node, const struct csn_node_z
 {
     return zone->pending.is_set || zone->work.state != CSN_WORK_IDLE ||
            zone->adopt.state != CSN_ADOPT_CURRENT || csn_zone_holds_kept(zone) > 0 ||
-           due_s(node, zone) <= node->now.wall_s;
+           is_due(node, zone);
 }
 
 static bool is_pending(const struct csn_node *node)
@@ -463,6 +473,19 @@ static void take_event(struct csn_node *node, const struct csn_event *event)
         zone = find_zone(node, event->input.zone);
         if (zone != NULL) {
             csn_zone_add_input(node, zone, &event->input.id, event->input.is_confirmed);
+        }
+        break;
+    case CSN_EVENT_PARKED:
+        zone = find_zone(node, event->parked.zone);
+        if (zone != NULL) {
+            zone->gate = event->parked.gate;
+        }
+        break;
+    case CSN_EVENT_DUE:
+        zone = find_zone(node, event->due.zone);
+        if (zone != NULL) {
+            zone->due_root = event->due.full_root;
+            zone->due_s = event->due.due_s;
         }
         break;
     case CSN_EVENT_HSM:

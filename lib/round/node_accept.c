@@ -340,7 +340,7 @@ void csn_zone_add_input(struct csn_node *node, struct csn_node_zone *zone,
     if (known == NULL) {
         zone->inputs = csn_realloc(zone->inputs, zone->input_count + 1, sizeof(*zone->inputs));
         known = &zone->inputs[zone->input_count++];
-        *known = (struct csn_known_input){.id = *id, .seen_s = node->now.wall_s};
+        *known = (struct csn_known_input){.id = *id};
     }
     known->is_confirmed = known->is_confirmed || is_confirmed;
     size_t certificates = zone->certificate_count;

@@ -40,7 +40,6 @@ struct csn_known_certificate {
 struct csn_known_input {
     struct csn_input_id id;
     bool is_confirmed;
-    uint64_t seen_s;
 };
 
 /* A proposal that is not accepted yet: parts are missing. */
@@ -93,6 +92,9 @@ struct csn_node_zone {
 
     /* remembered */
     enum csn_hsm_state hsm;
+    uint8_t gate;
+    struct csn_digest due_root; /* the version that due_s is of; zeros: not told yet */
+    uint64_t due_s;
     bool is_serving;
     uint64_t serving_since_s, behind_since_s;
     struct csn_known_input *inputs; /* owns; in order of arrival */

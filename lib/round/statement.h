@@ -191,12 +191,13 @@ struct csn_row {
     bool is_held;     /* by an operator: no votes */
     uint8_t hsm;      /* enum csn_hsm_state: the canary of this zone's keys */
     uint8_t diverged; /* CSN_CLASS_BIT_*; 0: not diverged */
+    uint8_t gate;     /* what keeps the newest input back: enum csn_gate of zone/input.h; 0: nothing */
     struct csn_floor floor;
     struct csn_release released;
     uint32_t released_serial;
     struct csn_release newest;            /* certificate known */
     struct csn_version_id policy, keyset; /* newest approved here */
-    uint64_t due_s;                       /* first time work is due; UINT64_MAX: nothing to sign */
+    uint64_t due_s; /* when `newest` is to be signed anew, T and schedule alone; UINT64_MAX: never */
     struct csn_digest work;               /* H(P) in work; zeros: none */
     uint8_t input_count;                  /* confirmed from the node's own source */
     struct csn_input_id inputs[CSN_ROW_INPUTS_MAX];

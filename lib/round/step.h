@@ -54,6 +54,8 @@ enum csn_event_kind {
     CSN_EVENT_CERTIFICATE, /* both machines */
     CSN_EVENT_DOCUMENTS,   /* both machines */
     CSN_EVENT_INPUT,       /* the rest: nodes only */
+    CSN_EVENT_PARKED,
+    CSN_EVENT_DUE,
     CSN_EVENT_HSM,
     CSN_EVENT_COMPUTED,
     CSN_EVENT_SIGNED,
@@ -106,6 +108,17 @@ struct csn_event {
             struct csn_input_id id;
             bool is_confirmed; /* from this site's own source, not from a peer */
         } input;
+        /* What keeps this site's newest input back; 0: nothing does any more. Told to the others. */
+        struct {
+            const uint8_t *zone;
+            uint8_t gate; /* enum csn_gate of zone/input.h */
+        } parked;
+        /* After SERVE: when the first signature of this version changes by its schedule. */
+        struct {
+            const uint8_t *zone;
+            struct csn_digest full_root;
+            uint64_t due_s;
+        } due;
         /* How this site's HSM can sign for a zone: ABSENT, GOOD (the last canary verified with the
          * published keys), BAD. */
         struct {

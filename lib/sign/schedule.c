@@ -138,11 +138,16 @@ static void add_zsk(struct subject *subject, const struct csn_key_list *list, st
     }
 }
 
+static enum csn_role role_of(const struct subject *subject)
+{
+    bool is_key_rrset = subject->type == CSN_TYPE_DNSKEY || subject->type == CSN_TYPE_CDS || subject->type == CSN_TYPE_CDNSKEY;
+    return is_key_rrset && csn_name_equal(subject->owner, subject->schedule->keyset->zone) ? CSN_ROLE_KSK : CSN_ROLE_ZSK;
+}
+
 static void find_signers(struct subject *subject, struct signers *signers)
 {
     const struct csn_keyset *keyset = subject->schedule->keyset;
-    bool is_key_rrset = subject->type == CSN_TYPE_DNSKEY || subject->type == CSN_TYPE_CDS || subject->type == CSN_TYPE_CDNSKEY;
-    enum csn_role role = is_key_rrset && csn_name_equal(subject->owner, keyset->zone) ? CSN_ROLE_KSK : CSN_ROLE_ZSK;
+    enum csn_role role = role_of(subject);
     signers->count = 0;
     for (size_t i = 0; i < keyset->list_count; i++) {
         if (keyset->lists[i].role != role) {
@@ -240,6 +245,50 @@ int csn_schedule_rrset(const struct csn_schedule *schedule, struct csn_hasher *h
     }
     *ret_count = signers.count;
     return CSN_OK;
+}
+
+/* The earlier of `next_s` and the event's switch time, if that is still to come. */
+static uint64_t sooner(struct subject *subject, struct event event, uint64_t next_s)
+{
+    if (event.at_s + event.window_s <= subject->schedule->schedule_s || event.at_s >= next_s) {
+        return next_s;
+    }
+    uint64_t switched_s = switch_time(subject, event);
+    return switched_s > subject->schedule->schedule_s && switched_s < next_s ? switched_s : next_s;
+}
+
+static uint64_t next_value(struct subject *subject, const struct csn_timed_list *list, uint64_t next_s)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        next_s = sooner(subject, (struct event){list->events[i].at_s, list->events[i].window_s}, next_s);
+    }
+    return next_s;
+}
+
+static uint64_t next_key(struct subject *subject, const struct csn_key_list *list, uint64_t next_s)
+{
+    for (size_t i = 0; list->role == role_of(subject) && i < list->count; i++) {
+        next_s = sooner(subject, (struct event){list->events[i].at_s, list->events[i].window_s}, next_s);
+    }
+    return next_s;
+}
+
+uint64_t csn_schedule_next(const struct csn_schedule *schedule, struct csn_hasher *hasher, const uint8_t *owner, uint16_t type)
+{
+    struct subject subject = {.schedule = schedule, .hasher = hasher, .owner = owner, .type = type};
+    uint64_t next_s = UINT64_MAX, slot_s = 0;
+    struct values values;
+    if (find_values(&subject, &values, NULL) == CSN_OK) {
+        uint64_t hash = csn_slot_hash(hasher, schedule->keyset->zone, owner, type), period_s = values.validity_s - values.refresh_s;
+        next_s = slot_base(&subject, hash, period_s, &slot_s, NULL) == CSN_OK ? slot_s + period_s : hash % period_s;
+    }
+    next_s = next_value(&subject, &schedule->policy->validity, next_s);
+    next_s = next_value(&subject, &schedule->policy->refresh, next_s);
+    next_s = next_value(&subject, &schedule->policy->offset, next_s);
+    for (size_t i = 0; i < schedule->keyset->list_count; i++) {
+        next_s = next_key(&subject, &schedule->keyset->lists[i], next_s);
+    }
+    return next_s;
 }
 
 void csn_rrsig_head(const struct csn_keyset *keyset, const struct csn_planned *planned, const uint8_t *owner, uint16_t type,

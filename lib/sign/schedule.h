@@ -29,8 +29,11 @@ uint64_t csn_slot_hash(struct csn_hasher *hasher, const uint8_t *zone, const uin
 int csn_schedule_rrset(const struct csn_schedule *schedule, struct csn_hasher *hasher, const uint8_t *owner, uint16_t type,
                        struct csn_planned ret_planned[CSN_SIGNATURES_MAX], size_t *ret_count, struct csn_reason *reason);
 
-/* The first time after `schedule_s` at which any RRset of a zone could change its signatures is not searched for: a refresh
- * round each refresh_interval_s does. RRSIG RDATA up to the signature (RFC 4034 3.1), RFC 4034's field order: */
+/* The first S after `schedule_s` at which an RRset that is signed can have other signatures: its next slot, or the switch time
+ * of a coming event. UINT64_MAX: never. */
+uint64_t csn_schedule_next(const struct csn_schedule *schedule, struct csn_hasher *hasher, const uint8_t *owner, uint16_t type);
+
+/* RRSIG RDATA up to the signature, in the field order of RFC 4034 3.1. */
 void csn_rrsig_head(const struct csn_keyset *keyset, const struct csn_planned *planned, const uint8_t *owner, uint16_t type,
                     uint32_t ttl, struct csn_buf *buf);
 

@@ -134,37 +134,66 @@ static bool has_same_apex_ns(const struct csn_input *new, const struct csn_input
     return a != NULL && b != NULL && csn_bytes_equal(a->rdatas, b->rdatas);
 }
 
-int csn_input_gate(const struct csn_input *new, const struct csn_input *old,
-                   unsigned shrink_percent, struct csn_reason *reason)
+const char *csn_gate_text(unsigned gate)
 {
-    if (old == NULL) {
-        return CSN_OK;
+    switch (gate) {
+#define CSN_GATE_TEXT(name, number, text)                                                          \
+    case number:                                                                                   \
+        return text;
+        CSN_GATES(CSN_GATE_TEXT)
+#undef CSN_GATE_TEXT
     }
+    return NULL;
+}
+
+static enum csn_gate serial_gate(const struct csn_input *new, const struct csn_input *old,
+                                 struct csn_reason *reason)
+{
     if (new->serial == old->serial && !csn_digest_equal(&new->received, &old->received)) {
-        return csn_reason_set(reason, CSN_EREFUSED,
-                              "serial-same: serial %u again with other content; raise the serial",
-                              new->serial);
+        csn_reason_set(reason, CSN_EREFUSED,
+                       "serial-same: serial %u again with other content; raise the serial",
+                       new->serial);
+        return CSN_GATE_SERIAL_SAME;
     }
     if (new->serial != old->serial && !csn_serial_is_after(new->serial, old->serial)) {
-        return csn_reason_set(reason, CSN_EREFUSED,
-                              "serial-back: serial %u is not after %u; raise the serial",
-                              new->serial, old->serial);
+        csn_reason_set(reason, CSN_EREFUSED,
+                       "serial-back: serial %u is not after %u; raise the serial", new->serial,
+                       old->serial);
+        return CSN_GATE_SERIAL_BACK;
     }
-    if (!has_same_apex_ns(new, old)) {
-        return csn_reason_set(reason, CSN_EREFUSED,
-                              "apex-ns: the NS records at the apex changed; restore them");
+    return CSN_GATE_NONE;
+}
+
+static enum csn_gate shrink_gate(const struct csn_input *new, const struct csn_input *old,
+                                 unsigned percent, struct csn_reason *reason)
+{
+    if (is_shrunk(new->records, old->records, percent)) {
+        csn_reason_set(reason, CSN_EREFUSED,
+                       "shrink-records: %u records after %u, more than %u %% fewer; was it cut?",
+                       new->records, old->records, percent);
+        return CSN_GATE_SHRINK_RECORDS;
     }
-    if (is_shrunk(new->records, old->records, shrink_percent)) {
-        return csn_reason_set(
-            reason, CSN_EREFUSED,
-            "shrink-records: %u records after %u, more than %u %% fewer; was it cut?", new->records,
-            old->records, shrink_percent);
-    }
-    if (is_shrunk(new->delegations, old->delegations, shrink_percent)) {
-        return csn_reason_set(
+    if (is_shrunk(new->delegations, old->delegations, percent)) {
+        csn_reason_set(
             reason, CSN_EREFUSED,
             "shrink-delegations: %u delegations after %u, more than %u %% fewer; was it cut?",
-            new->delegations, old->delegations, shrink_percent);
+            new->delegations, old->delegations, percent);
+        return CSN_GATE_SHRINK_DELEGATIONS;
     }
-    return CSN_OK;
+    return CSN_GATE_NONE;
+}
+
+enum csn_gate csn_input_gate(const struct csn_input *new, const struct csn_input *old,
+                             unsigned shrink_percent, struct csn_reason *reason)
+{
+    if (old == NULL) {
+        return CSN_GATE_NONE;
+    }
+    enum csn_gate gate = serial_gate(new, old, reason);
+    if (gate == CSN_GATE_NONE && !has_same_apex_ns(new, old)) {
+        csn_reason_set(reason, CSN_EREFUSED,
+                       "apex-ns: the NS records at the apex changed; restore them");
+        gate = CSN_GATE_APEX_NS;
+    }
+    return gate != CSN_GATE_NONE ? gate : shrink_gate(new, old, shrink_percent, reason);
 }

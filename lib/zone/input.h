@@ -39,12 +39,30 @@ int csn_input_from_prepared(struct csn_zone *zone, const struct csn_digest *rece
                             uint32_t removed, const struct csn_digest *removed_hash,
                             const struct csn_digest *prepared, struct csn_input **ret_input);
 
+/* What keeps an input back. The numbers travel in reports. X(name, number, words). */
+#define CSN_GATES(X)                                                                               \
+    X(NONE, 0, "nothing")                                                                          \
+    X(SERIAL_BACK, 1, "serial-back")                                                               \
+    X(SERIAL_SAME, 2, "serial-same")                                                               \
+    X(APEX_NS, 3, "apex-ns")                                                                       \
+    X(SHRINK_RECORDS, 4, "shrink-records")                                                         \
+    X(SHRINK_DELEGATIONS, 5, "shrink-delegations")                                                 \
+    X(REFUSED, 6, "refused") /* not a zone, or not with this policy's times */                     \
+    X(UNREAD, 7, "unread")   /* gone, or cannot be read */
+
+enum csn_gate {
+#define CSN_GATE_ENUM(name, number, text) CSN_GATE_##name = (number),
+    CSN_GATES(CSN_GATE_ENUM)
+#undef CSN_GATE_ENUM
+};
+/* NULL for a number that is none. */
+const char *csn_gate_text(unsigned gate);
+
 /* The gates (an input that fails is parked): `old` is the input of the newest release, NULL at
  * first. More than `shrink_percent` fewer records or delegations, a changed apex NS (its records;
- * the TTL may change), a serial going back, the same serial with other content. CSN_OK or
- * CSN_EREFUSED with a reason that begins with serial-back, serial-same, apex-ns, shrink-records or
- * shrink-delegations. */
-int csn_input_gate(const struct csn_input *new, const struct csn_input *old,
-                   unsigned shrink_percent, struct csn_reason *reason);
+ * the TTL may change), a serial going back, the same serial with other content. CSN_GATE_NONE when
+ * it passes, else a reason that begins with the gate's word. */
+enum csn_gate csn_input_gate(const struct csn_input *new, const struct csn_input *old,
+                             unsigned shrink_percent, struct csn_reason *reason);
 
 #endif

@@ -32,6 +32,7 @@ struct inbox {
     struct csn_store *store;
     struct csn_zone_config zone;
     struct csn_intake *intake; /* like all that it borrows: lives as long as the process */
+    enum csn_gate gate;
     unsigned taken;
     bool is_late;
 };
@@ -60,9 +61,17 @@ static const char *parked(const struct inbox *inbox)
     return csn_intake_parked(inbox->intake)->reason.text;
 }
 
+static void on_parked(void *arg, enum csn_gate gate)
+{
+    struct inbox *inbox = arg;
+    inbox->gate = gate;
+}
+
 static bool has_come(const struct inbox *inbox, unsigned taken, const char *word)
 {
     bool is_parked = parked(inbox)[0] != '\0';
+    assert_int_equal(inbox->gate, csn_intake_parked(inbox->intake)->gate);
+    assert_int_equal(is_parked, inbox->gate != CSN_GATE_NONE);
     return inbox->taken >= taken &&
            (word == NULL ? !is_parked : strstr(parked(inbox), word) != NULL);
 }
@@ -141,6 +150,7 @@ static int set_up(void **state)
                                            .zone = &inbox.zone,
                                            .store = inbox.store,
                                            .on_input = on_input,
+                                           .on_parked = on_parked,
                                            .on_failed = on_failed,
                                            .arg = &inbox};
     assert_int_equal(csn_intake_new(&settings, &inbox.intake, &reason), CSN_OK);
