@@ -249,7 +249,7 @@ static void test_half_of_refresh_must_be_left(void **state)
 static void test_shares_of_all_authors_make_the_full_root(void **state)
 {
     struct fixture *f = *state;
-    struct csn_content *mine;
+    struct csn_content *mine = NULL;
     struct csn_digest b, full, b_mine, full_mine;
     uint64_t sum = 0;
     assert_int_equal(build(f, &f->content, NULL), CSN_OK);
@@ -294,7 +294,7 @@ static void carry_all(const struct csn_content *parent, struct csn_content *cont
 static void test_share_holds_what_is_not_carried(void **state)
 {
     struct fixture *f = *state;
-    struct csn_content *next;
+    struct csn_content *next = NULL;
     uint64_t count, sum = 0;
     struct csn_digest root;
     assert_int_equal(build(f, &f->content, NULL), CSN_OK);
@@ -329,7 +329,7 @@ static void assert_share(struct fixture *f, struct csn_bytes share, int code)
 static void test_share_of_a_peer_is_checked(void **state)
 {
     struct fixture *f = *state;
-    struct csn_content *peer;
+    struct csn_content *peer = NULL;
     struct csn_buf share = {0}, other = {0};
     assert_int_equal(build(f, &f->content, NULL), CSN_OK);
     assert_int_equal(build(f, &peer, NULL), CSN_OK);
