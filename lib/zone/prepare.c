@@ -267,20 +267,36 @@ static int refuse_rrset(const uint8_t *owner, uint16_t type, uint32_t line, cons
                           line, text);
 }
 
+/* The line to name when an RRset is refused: its first, but of two SOAs that of the second, since the
+ * zone's own as a rule stands first. */
+static uint32_t line_of(const struct item *items, size_t count)
+{
+    const struct item *first = &items[0], *second = NULL;
+    for (size_t i = 1; i < count; i++) {
+        first = items[i].kept->line < first->kept->line ? &items[i] : first;
+    }
+    for (size_t i = 0; first->kept->type == CSN_TYPE_SOA && i < count; i++) {
+        if (!csn_bytes_equal(rdata_of(&items[i]), rdata_of(first)) &&
+            (second == NULL || items[i].kept->line < second->kept->line)) {
+            second = &items[i];
+        }
+    }
+    return second != NULL ? second->kept->line : first->kept->line;
+}
+
 /* The RRset of items[0..count), of one owner and type in the order of RDATA: the lowest TTL, each
  * RDATA once. */
 static int add_rrset(struct csn_prepare *prepare, const struct item *items, size_t count,
                      struct csn_buf *buf, struct csn_reason *reason)
 {
     const struct kept *first = items[0].kept;
-    uint32_t ttl = first->ttl, line = first->line, records = 0;
+    uint32_t ttl = first->ttl, line = line_of(items, count), records = 0;
     bool has_unequal_ttls = false;
     csn_buf_clear(buf);
     for (size_t i = 0; i < count; i++) {
         const struct kept *kept = items[i].kept;
         has_unequal_ttls |= kept->ttl != ttl;
         ttl = kept->ttl < ttl ? kept->ttl : ttl;
-        line = kept->line < line ? kept->line : line;
         if (i == 0 || !csn_bytes_equal(rdata_of(&items[i - 1]), rdata_of(&items[i]))) {
             csn_buf_put_u16(buf, kept->size);
             csn_buf_put(buf, kept->rdata, kept->size);

@@ -379,7 +379,10 @@ static void test_refusals_name_owner_and_line(void **state)
         {NS, "soa: example. has no SOA"},
         {SOA, "no-apex-ns: example. has no NS"},
         {SOA NS "example. 3600 IN SOA ns1 h 8 1 1 1 1\n",
-         "soa: example. SOA, line 1: a second SOA"},
+         "soa: example. SOA, line 3: a second SOA"},
+        /* twice the same is one; the second stands behind both and sorts before them */
+        {SOA SOA NS "example. 3600 IN SOA a h 8 1 1 1 1\nexample. 3600 IN SOA b h 8 1 1 1 1\n",
+         "soa: example. SOA, line 4: a second SOA"},
         {APEX "www.net. 60 IN A 192.0.2.1\n", "in:4: out-of-zone: www.net. is not in the zone"},
         {APEX "www 60 IN CNAME a\nwww 60 IN TXT \"x\"\nwww 60 IN MX 1 a\n",
          "cname-other: www.example. CNAME, line 4: "},
