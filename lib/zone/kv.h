@@ -22,6 +22,10 @@ struct csn_kv_cursor; /* closed before its transaction ends */
  * ends the process (SIGBUS). */
 int csn_kv_open(const char *folder, size_t size_max, const char *const *tables, unsigned table_count, struct csn_kv **ret_kv,
                 struct csn_reason *reason);
+/* The same on a disk that takes no writes (full, read-only, failing): what was made is checked and can be read; nothing in the
+ * folder is touched. Write transactions begin with CSN_EPERMISSION. CSN_ENOTFOUND: it has never been made whole. */
+int csn_kv_open_readonly(const char *folder, size_t size_max, const char *const *tables, unsigned table_count,
+                         struct csn_kv **ret_kv, struct csn_reason *reason);
 void csn_kv_close(struct csn_kv *take_kv);
 
 /* A write transaction waits for the one before, and ends on the thread that began it, before that thread begins another.

@@ -17,6 +17,7 @@
 
 #define TABLES_MAX 8u
 #define READERS_MAX 256u /* more at one time: CSN_EBUSY */
+#define READERS_FILE_MAX 32768 /* a cache line for each of them, and LMDB's head */
 
 /* The folder holds LMDB's data.mdb and lock.mdb, and `owner`: its flock keeps a second process out (LMDB would let it in), and
  * one octet in it says that data.mdb has been made. Without that, a data file that was lost or emptied would pass for a new
@@ -25,6 +26,7 @@ struct csn_kv {
     MDB_env *env; /* owns */
     MDB_dbi tables[TABLES_MAX];
     unsigned table_count;
+    bool is_readonly;
     int owner_fd; /* owns */
 };
 
@@ -88,11 +90,11 @@ static int make_folder(const char *folder, struct csn_reason *reason)
     return code == CSN_OK ? csn_fs_mkdir(folder, reason) : code;
 }
 
-static int take_ownership(const char *folder, struct csn_reason *reason, int *ret_fd)
+static int take_ownership(const char *folder, bool is_readonly, struct csn_reason *reason, int *ret_fd)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/owner", folder);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(path, is_readonly ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
         return open_failed(path, errno, reason);
     }
@@ -162,7 +164,23 @@ static int check_data(const char *folder, int owner_fd, struct csn_reason *reaso
     return code;
 }
 
-/* NOTLS: a reader belongs to its transaction, not to the thread that began it. */
+/* LMDB maps its file of readers sparse: on a disk that filled up meanwhile the first use of a page would kill the process
+ * (SIGBUS). Its size stays LMDB's to set. */
+static int reserve_readers(const char *folder, struct csn_reason *reason)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/lock.mdb", folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return open_failed(path, errno, reason);
+    }
+    int rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, READERS_FILE_MAX) == 0 ? 0 : errno;
+    close(fd);
+    return rc == 0 || rc == EOPNOTSUPP ? CSN_OK : open_failed(path, rc, reason);
+}
+
+/* NOTLS: a reader belongs to its transaction, not to the thread that began it. NOLOCK where nobody writes: the file of readers
+ * could not be written either. */
 static int open_env(struct csn_kv *kv, const char *folder, size_t size_max, struct csn_reason *reason)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -177,7 +195,7 @@ static int open_env(struct csn_kv *kv, const char *folder, size_t size_max, stru
         rc = mdb_env_set_maxreaders(kv->env, READERS_MAX);
     }
     if (rc == 0) {
-        rc = mdb_env_open(kv->env, folder, MDB_NOTLS, 0600);
+        rc = mdb_env_open(kv->env, folder, kv->is_readonly ? MDB_NOTLS | MDB_RDONLY | MDB_NOLOCK : MDB_NOTLS, 0600);
     }
     if (rc == 0) {
         rc = mdb_reader_check(kv->env, NULL);
@@ -188,12 +206,12 @@ static int open_env(struct csn_kv *kv, const char *folder, size_t size_max, stru
 static int open_tables(struct csn_kv *kv, const char *folder, const char *const *tables, struct csn_reason *reason)
 {
     MDB_txn *txn = NULL;
-    int rc = mdb_txn_begin(kv->env, NULL, 0, &txn);
+    int rc = mdb_txn_begin(kv->env, NULL, kv->is_readonly ? MDB_RDONLY : 0, &txn);
     if (rc != 0) {
         return open_failed(folder, rc, reason);
     }
     for (unsigned i = 0; rc == 0 && i < kv->table_count; i++) {
-        rc = mdb_dbi_open(txn, tables[i], MDB_CREATE, &kv->tables[i]);
+        rc = mdb_dbi_open(txn, tables[i], kv->is_readonly ? 0 : MDB_CREATE, &kv->tables[i]);
     }
     if (rc != 0) {
         mdb_txn_abort(txn);
@@ -203,19 +221,18 @@ static int open_tables(struct csn_kv *kv, const char *folder, const char *const 
     return rc == 0 ? CSN_OK : open_failed(folder, rc, reason);
 }
 
-int csn_kv_open(const char *folder, size_t size_max, const char *const *tables, unsigned table_count, struct csn_kv **ret_kv,
-                struct csn_reason *reason)
+static int open_for_write(struct csn_kv *kv, const char *folder, size_t size_max, const char *const *tables,
+                          struct csn_reason *reason)
 {
-    REQUIRE(table_count <= TABLES_MAX);
-    struct csn_kv *kv = csn_calloc(1, sizeof(*kv));
-    kv->table_count = table_count;
-    kv->owner_fd = -1;
     int code = make_folder(folder, reason);
     if (code == CSN_OK) {
-        code = take_ownership(folder, reason, &kv->owner_fd);
+        code = take_ownership(folder, false, reason, &kv->owner_fd);
     }
     if (code == CSN_OK) {
         code = check_data(folder, kv->owner_fd, reason);
+    }
+    if (code == CSN_OK) {
+        code = reserve_readers(folder, reason);
     }
     if (code == CSN_OK) {
         code = open_env(kv, folder, size_max, reason);
@@ -223,15 +240,54 @@ int csn_kv_open(const char *folder, size_t size_max, const char *const *tables, 
     if (code == CSN_OK) {
         code = open_tables(kv, folder, tables, reason);
     }
-    if (code == CSN_OK) {
-        code = mark_made(kv, folder, reason);
+    return code == CSN_OK ? mark_made(kv, folder, reason) : code;
+}
+
+static int open_for_read(struct csn_kv *kv, const char *folder, size_t size_max, const char *const *tables,
+                         struct csn_reason *reason)
+{
+    kv->is_readonly = true;
+    int code = take_ownership(folder, true, reason, &kv->owner_fd);
+    if (code == CSN_OK && !was_made(kv->owner_fd)) {
+        code = csn_reason_set(reason, CSN_ENOTFOUND, "%s: has never been written in full", folder);
     }
+    if (code == CSN_OK) {
+        code = check_data(folder, kv->owner_fd, reason);
+    }
+    if (code == CSN_OK) {
+        code = open_env(kv, folder, size_max, reason);
+    }
+    return code == CSN_OK ? open_tables(kv, folder, tables, reason) : code;
+}
+
+typedef int open_fn(struct csn_kv *kv, const char *folder, size_t size_max, const char *const *tables, struct csn_reason *reason);
+
+static int open_by(open_fn *fn, const char *folder, size_t size_max, const char *const *tables, unsigned table_count,
+                   struct csn_kv **ret_kv, struct csn_reason *reason)
+{
+    REQUIRE(table_count <= TABLES_MAX);
+    struct csn_kv *kv = csn_calloc(1, sizeof(*kv));
+    kv->table_count = table_count;
+    kv->owner_fd = -1;
+    int code = fn(kv, folder, size_max, tables, reason);
     if (code != CSN_OK) {
         csn_kv_close(kv);
         return code;
     }
     *ret_kv = kv;
     return CSN_OK;
+}
+
+int csn_kv_open(const char *folder, size_t size_max, const char *const *tables, unsigned table_count, struct csn_kv **ret_kv,
+                struct csn_reason *reason)
+{
+    return open_by(open_for_write, folder, size_max, tables, table_count, ret_kv, reason);
+}
+
+int csn_kv_open_readonly(const char *folder, size_t size_max, const char *const *tables, unsigned table_count,
+                         struct csn_kv **ret_kv, struct csn_reason *reason)
+{
+    return open_by(open_for_read, folder, size_max, tables, table_count, ret_kv, reason);
 }
 
 void csn_kv_close(struct csn_kv *take_kv)

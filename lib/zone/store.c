@@ -122,21 +122,45 @@ static int write_probe(struct csn_kv_txn *txn, unsigned table, struct csn_hasher
     return csn_sealed_put(txn, table, hasher, key, csn_bytes(count, sizeof(count)));
 }
 
+/* As settle_format, where nothing can be written. */
+static int check_format(struct csn_kv *kv, unsigned table)
+{
+    struct csn_kv_txn *txn;
+    struct csn_bytes value;
+    uint8_t format[4];
+    csn_set_u32(format, FORMAT);
+    int code = csn_kv_begin(kv, false, &txn);
+    if (code != CSN_OK) {
+        return code;
+    }
+    struct csn_hasher *hasher = csn_hasher_new();
+    code = csn_sealed_get(txn, table, hasher, csn_bytes("format", 6), &value);
+    if (code == CSN_OK && !csn_bytes_equal(value, csn_bytes(format, sizeof(format)))) {
+        code = CSN_EFORMAT;
+    }
+    csn_hasher_free(hasher);
+    csn_kv_abort(txn);
+    return code;
+}
+
 /* --- the store */
 
-static int open_env(const char *folder, const char *name, size_t size_max, const char *const *tables, unsigned count,
+typedef int open_fn(const char *folder, size_t size_max, const char *const *tables, unsigned table_count, struct csn_kv **ret_kv,
+                    struct csn_reason *reason);
+
+static int open_env(open_fn *fn, const char *folder, const char *name, size_t size_max, const char *const *tables, unsigned count,
                     struct csn_kv **ret_kv, struct csn_reason *reason)
 {
     char path[PATH_MAX];
     if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path)) {
         return csn_reason_set(reason, CSN_ELIMIT, "%s: path too long", folder);
     }
-    int code = csn_kv_open(path, size_max, tables, count, ret_kv, reason);
+    int code = fn(path, size_max, tables, count, ret_kv, reason);
     if (code != CSN_OK) {
         return code;
     }
     /* On a full disk a store still opens: what is released must be served. The probe says that it cannot be written. */
-    code = write_state(*ret_kv, count - 1, settle_format);
+    code = fn == csn_kv_open ? write_state(*ret_kv, count - 1, settle_format) : check_format(*ret_kv, count - 1);
     if (code != CSN_OK) {
         csn_kv_close(*ret_kv);
         *ret_kv = NULL;
@@ -153,34 +177,73 @@ static int ignore_vote(void *arg, struct csn_bytes key, struct csn_bytes value)
     return CSN_OK;
 }
 
-/* Every vote and every table's record is read once before any is believed: one that lost its place would look absent. */
-static int check_records(struct csn_store *store, const char *folder, struct csn_reason *reason)
+/* Every vote is read once before any is believed: one that lost its place would look absent. */
+static int check_votes(struct csn_store *store, const char *folder, struct csn_reason *reason)
 {
     int code = csn_store_read_votes(store, csn_bytes(NULL, 0), ignore_vote, NULL);
+    return code == CSN_OK ? CSN_OK : csn_reason_set(reason, code, "%s/votes: a record: %s", folder, csn_error_text(code));
+}
+
+static int open_by(open_fn *fn, const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
+                   struct csn_reason *reason)
+{
+    struct csn_store *store = csn_calloc(1, sizeof(*store));
+    int code = open_env(fn, folder, "votes", votes_size_max, votes_tables, COUNT_OF(votes_tables), &store->votes, reason);
+    if (code == CSN_OK) {
+        code = open_env(fn, folder, "zones", zones_size_max, zones_tables, COUNT_OF(zones_tables), &store->zones, reason);
+    }
+    if (code == CSN_OK) {
+        code = check_votes(store, folder, reason);
+    }
     if (code != CSN_OK) {
-        return csn_reason_set(reason, code, "%s/votes: a record: %s", folder, csn_error_text(code));
+        csn_store_close(store);
+        return code;
     }
-    code = csn_table_sweep(store);
-    if (code != CSN_OK && code != CSN_EFULL) {
-        return csn_reason_set(reason, code, "%s/zones: the index of tables: %s", folder, csn_error_text(code));
-    }
+    *ret_store = store;
     return CSN_OK;
 }
 
 int csn_store_open(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
                    struct csn_reason *reason)
 {
-    struct csn_store *store = csn_calloc(1, sizeof(*store));
-    int code = open_env(folder, "votes", votes_size_max, votes_tables, COUNT_OF(votes_tables), &store->votes, reason);
-    if (code == CSN_OK) {
-        code = open_env(folder, "zones", zones_size_max, zones_tables, COUNT_OF(zones_tables), &store->zones, reason);
+    struct csn_store *store;
+    int code = open_by(csn_kv_open, folder, votes_size_max, zones_size_max, &store, reason);
+    if (code != CSN_OK) {
+        return code;
     }
-    if (code == CSN_OK) {
-        code = check_records(store, folder, reason);
+    /* Reads every table's record, as check_votes does. */
+    code = csn_table_sweep(store);
+    if (code != CSN_OK && code != CSN_EFULL) {
+        csn_store_close(store);
+        return csn_reason_set(reason, code, "%s/zones: the index of tables: %s", folder, csn_error_text(code));
     }
+    *ret_store = store;
+    return CSN_OK;
+}
+
+static int ignore_table(void *arg, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name,
+                        struct csn_bytes meta)
+{
+    (void)arg;
+    (void)kind;
+    (void)zone;
+    (void)name;
+    (void)meta;
+    return CSN_OK;
+}
+
+int csn_store_open_readonly(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
+                            struct csn_reason *reason)
+{
+    struct csn_store *store;
+    int code = open_by(csn_kv_open_readonly, folder, votes_size_max, zones_size_max, &store, reason);
+    if (code != CSN_OK) {
+        return code;
+    }
+    code = csn_table_list(store, ignore_table, NULL);
     if (code != CSN_OK) {
         csn_store_close(store);
-        return code;
+        return csn_reason_set(reason, code, "%s/zones: the index of tables: %s", folder, csn_error_text(code));
     }
     *ret_store = store;
     return CSN_OK;

@@ -3,7 +3,7 @@
  *
  * Whole copies or base plus deltas is this module's secret behind handles. Loads may run beside votes: they are two
  * environments. Any thread; one writer at a time an environment (LMDB blocks the second). After CSN_EIO, CSN_EFULL or
- * CSN_EDAMAGED the caller stops voting; after CSN_EIO and CSN_EFULL it exits. */
+ * CSN_EDAMAGED the caller stops voting; after CSN_EIO and CSN_EFULL its process begins again. */
 #ifndef CSN_ZONE_STORE_H
 #define CSN_ZONE_STORE_H
 
@@ -19,6 +19,10 @@ struct csn_store;
  * has it; CSN_EFORMAT: written by another version. */
 int csn_store_open(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
                    struct csn_reason *reason);
+/* The same where nothing can be written (protocol.md: "starts read-only if a write probe fails"): every write and delete below
+ * ends with CSN_EPERMISSION, and staging stays. CSN_ENOTFOUND: no store was ever made there. */
+int csn_store_open_readonly(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
+                            struct csn_reason *reason);
 void csn_store_close(struct csn_store *take_store);
 /* A write and a sync in both environments; at start and when asked. */
 int csn_store_probe(struct csn_store *store, struct csn_reason *reason);

@@ -10,10 +10,12 @@
 
 #include <cmocka.h>
 
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,6 +82,50 @@ static void test_on_a_full_disk_the_store_opens_and_the_probe_says_so(void **sta
     store = open_store(*state);
     assert_int_equal(csn_store_probe(store, NULL), CSN_OK);
     csn_store_close(store);
+}
+
+/* LMDB's file of readers has its blocks from the first open on: a disk that fills up later cannot kill a reader (SIGBUS). */
+static void test_readers_have_their_blocks_before_the_disk_is_full(void **state)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    csn_store_close(open_store(*state));
+    snprintf(path, sizeof(path), "%s/zones/lock.mdb", (char *)*state);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_blocks * 512 >= st.st_size);
+}
+
+static void test_a_store_that_cannot_be_written_is_read(void **state)
+{
+    char path[PATH_MAX];
+    struct stat before, after;
+    struct csn_store *store = open_store(*state), *second;
+    struct csn_digest name = name_of(1);
+    assert_int_equal(load(store, apex, 1, 1000, NULL), CSN_OK);
+    assert_int_equal(write_one_vote(store, "rone", "1"), CSN_OK);
+    csn_store_close(store);
+    snprintf(path, sizeof(path), "%s/zones/lock.mdb", (char *)*state);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof(path), "%s/zones", (char *)*state);
+    assert_int_equal(stat(path, &before), 0);
+    assert_int_equal(csn_store_open_readonly(*state, 16 * MIB, 1024 * MIB, &store, NULL), CSN_OK);
+    assert_whole(store, apex, 1);
+    assert_int_equal(write_one_vote(store, "rone", "2"), CSN_EPERMISSION);
+    assert_int_equal(csn_store_put_blob(store, text("b"), text("v")), CSN_EPERMISSION);
+    assert_int_equal(csn_table_delete(store, CSN_TABLE_VERSION, apex, &name), CSN_EPERMISSION);
+    assert_int_equal(csn_store_probe(store, NULL), CSN_EPERMISSION);
+    assert_int_equal(csn_store_open(*state, 16 * MIB, 1024 * MIB, &second, NULL), CSN_EBUSY);
+    csn_store_close(store);
+    assert_int_equal(stat(path, &after), 0);
+    assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof(after.st_mtim)); /* nothing came or went */
+}
+
+static void test_a_store_that_was_never_made_is_not_read(void **state)
+{
+    struct csn_store *store;
+    struct csn_reason reason = {0};
+    assert_int_not_equal(csn_store_open_readonly(*state, 16 * MIB, 1024 * MIB, &store, &reason), CSN_OK);
+    assert_true(reason.text[0] != 0);
 }
 
 static void test_a_big_zone(void **state)
@@ -308,6 +354,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
         TEST(test_a_full_map_is_said_and_recovered_from),
         TEST(test_on_a_full_disk_the_store_opens_and_the_probe_says_so),
+        TEST(test_readers_have_their_blocks_before_the_disk_is_full),
+        TEST(test_a_store_that_cannot_be_written_is_read),
+        TEST(test_a_store_that_was_never_made_is_not_read),
         TEST(test_a_big_zone),
         TEST(test_votes_and_readers_go_on_beside_a_load),
         TEST(test_kill_in_a_bulk_load_leaves_whole_tables),
