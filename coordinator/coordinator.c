@@ -1,8 +1,8 @@
 #include "coordinator.h"
 
 #include "base/process.h"
+#include "trace.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,13 +37,10 @@ static enum csn_level level_of(uint8_t what)
 
 static void trace(struct csn_coordinator *coordinator, const struct csn_effect *effect)
 {
-    char zone[CSN_NAME_TEXT_MAX];
+    char zone[CSN_NAME_TEXT_MAX], text[CSN_TRACE_TEXT_SIZE];
     csn_name_text(effect->zone, zone);
-    const char *end = effect->trace.what == CSN_TRACE_ABANDONED ? csn_round_end_text((enum csn_round_end)effect->trace.number) : "";
-    csn_log(&coordinator->log, level_of(effect->trace.what), "trace",
-            "%s zone %s round %" PRIu64 ".%u.%" PRIu32 " site %u from %u to %u number %" PRIu64 " %s",
-            csn_trace_text(effect->trace.what), zone, effect->trace.round.term.counter, effect->trace.round.term.coordinator,
-            effect->trace.round.seq, effect->trace.site, effect->trace.from, effect->trace.to, effect->trace.number, end);
+    csn_trace_write(&effect->trace, zone, text);
+    csn_log(&coordinator->log, level_of(effect->trace.what), "trace", "%s", text);
 }
 
 static void send_statement(struct csn_coordinator *coordinator, const struct csn_effect *effect)

@@ -16,9 +16,11 @@
 #include "job.h"
 #include "keyring.h"
 #include "persist.h"
+#include "refusal.h"
 #include "release.h"
 #include "restore.h"
 #include "status.h"
+#include "trace.h"
 #include "transfer.h"
 #include "work.h"
 
@@ -101,43 +103,24 @@ static void send_statement(struct csn_daemon *daemon, const struct csn_effect *e
     daemon->looped_end = &looped->next;
 }
 
-/* A value of a refusal: a number, or the beginning of a digest or round. */
-static void value_text(const struct csn_value *value, char ret_text[32])
-{
-    if (value->size == 8) {
-        snprintf(ret_text, 32, "%" PRIu64, csn_get_u64(value->octets));
-        return;
-    }
-    csn_hex_encode(csn_bytes(value->octets, value->size < 14 ? value->size : 14), ret_text);
-}
-
 /* Every refusal names the rule and both values (R2, R4). */
 static void log_refusal(struct csn_daemon *daemon, const struct csn_zone_shell *zone)
 {
     struct csn_node_zone_status core;
-    char want[32], is[32];
+    char text[CSN_REFUSAL_TEXT_SIZE];
     csn_node_get_zone(daemon->core, (size_t)(zone - daemon->zones), csn_daemon_now(daemon), &core);
-    const char *test = csn_test_text(core.refusal.test);
-    value_text(&core.refusal.want, want);
-    value_text(&core.refusal.is, is);
-    csn_log(&daemon->log, CSN_WARNING, "round.refused",
-            "zone %s: this site refuses a round by rule R%u: not so: %s; asked for %s, found %s; consignctl status tells how it goes on",
-            zone->name, core.refusal.rule, test ? test : "?", want, is);
+    csn_refusal_write(&core.refusal, text);
+    csn_log(&daemon->log, CSN_WARNING, "round.refused", "zone %s: %s", zone->name, text);
 }
 
 static void trace(struct csn_daemon *daemon, const struct csn_effect *effect)
 {
     const struct csn_zone_shell *zone = csn_daemon_zone(daemon, effect->zone);
-    const char *test = effect->trace.test ? csn_test_text(effect->trace.test) : NULL;
     bool is_loud = effect->trace.what == CSN_TRACE_DIVERGED || effect->trace.what == CSN_TRACE_HALTED ||
                    effect->trace.what == CSN_TRACE_HOLDS_MANY;
-    char digest[17];
-    csn_hex_encode(csn_bytes(effect->trace.digest.octets, 8), digest);
-    csn_log(&daemon->log, is_loud ? CSN_WARNING : CSN_DEBUG, "trace",
-            "%s zone %s round %" PRIu64 ".%u.%" PRIu32 " site %u from %u to %u digest %s number %" PRIu64 "%s%s",
-            csn_trace_text(effect->trace.what), zone ? zone->name : "-", effect->trace.round.term.counter,
-            effect->trace.round.term.coordinator, effect->trace.round.seq, effect->trace.site, effect->trace.from, effect->trace.to,
-            digest, effect->trace.number, test ? " because not: " : "", test ? test : "");
+    char text[CSN_TRACE_TEXT_SIZE];
+    csn_trace_write(&effect->trace, zone ? zone->name : NULL, text);
+    csn_log(&daemon->log, is_loud ? CSN_WARNING : CSN_DEBUG, "trace", "%s", text);
     if (effect->trace.what == CSN_TRACE_REFUSED && zone != NULL) {
         log_refusal(daemon, zone);
     }

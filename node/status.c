@@ -6,6 +6,8 @@
 #include "dns/serial.h"
 #include "keyring.h"
 #include "ops/status.h"
+#include "refusal.h"
+#include "trace.h"
 
 #define SILENT_MS 6000 /* a site not heard for longer is unreachable */
 
@@ -25,22 +27,6 @@ static const char *state_of(enum csn_node_state state, bool is_diverged)
         return "halted";
     default:
         return is_diverged ? "diverged" : "ok";
-    }
-}
-
-static const char *halt_text(enum csn_halt halt)
-{
-    switch (halt) {
-    case CSN_HALT_DAMAGED:
-        return "a durable record is damaged; return as a new member with a new key";
-    case CSN_HALT_EPOCH:
-        return "the store is of another epoch than the cluster document";
-    case CSN_HALT_AMNESIA:
-        return "a vote of this site exists that its store does not know; return as a new member with a new key";
-    case CSN_HALT_PERSIST:
-        return "a vote could not be made durable";
-    default:
-        return NULL;
     }
 }
 
@@ -94,7 +80,7 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
     site->state = csn_status_text(status, "%s", state_of(core->state, is_diverged));
     site->has_last_seen = true;
     site->hsm = own_hsm(daemon, status);
-    site->error = halt_text(core->halt);
+    site->error = csn_halt_text(core->halt);
     blame_own_hsm(daemon, status);
 }
 
@@ -285,11 +271,11 @@ static void blame_refusal(const struct csn_node_zone_status *core, const struct 
         return;
     }
     csn_proposal_hash(&core->released->held.proposal, &certified);
-    const char *test = csn_test_text(core->refusal.test);
-    if (csn_digest_equal(&certified, &core->refusal.hash) && core->refusal.test != CSN_TEST_DIVERGED && test != NULL) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED,
-                         "%s: zone %s: this site refused the round that the others certified; not so (rule R%u): %s",
-                         shell->daemon->config->site, shell->name, core->refusal.rule, test);
+    if (csn_digest_equal(&certified, &core->refusal.hash) && core->refusal.test != CSN_TEST_DIVERGED) {
+        char text[CSN_REFUSAL_TEXT_SIZE];
+        csn_refusal_write(&core->refusal, text);
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: zone %s: the others certified a round that this site %s",
+                         shell->daemon->config->site, shell->name, text);
     }
 }
 

@@ -30,8 +30,8 @@ NODE_POINTS = (
     ('after SIGN', 'round.signed ', 1),
     ('before HELD', 'trace.held ', 1),
     ('after HELD', 'trace held zone ', 1),
-    ('before RELEASE', 'trace adopt zone * to 3 digest', 1),
-    ('within RELEASE', 'trace adopt zone * to 4 digest', 1),
+    ('before RELEASE', 'trace adopt zone * to releasing', 1),
+    ('within RELEASE', 'trace adopt zone * to switching', 1),
     ('after RELEASE', 'round.released ', 1),
     ('any line', '', 60),
 )
@@ -39,7 +39,7 @@ LEADER_POINTS = (
     ('coordinator, after a proposal', 'trace proposed ', 2),
     ('coordinator, after a certificate', 'trace certified ', 2),
 )
-START_POINTS = ('trace.persist ', 'trace.persisted ', 'node.start ', 'trace adopt zone * to [234] digest')
+START_POINTS = ('trace.persist ', 'trace.persisted ', 'node.start ', 'trace adopt zone * to [frs]*ing')
 EXACT = {'before HELD', 'before RELEASE', 'before SIGN', 'before any PERSIST', 'before the vote\'s PERSIST',
          'between the two copies of a vote'}  # a line later would be another point
 
@@ -135,12 +135,12 @@ class Watcher(Worker):
 
 
 def traces(c, site, *kinds):
-    """(round, first octets of the digest, number) of the trace records of these kinds in a site's log."""
+    """(round, first octets of the full root, serial or None) of the trace records of these kinds in a site's log."""
     for line in c.log_lines(site, ' trace '):
         words = line.split()
         if words[4] == 'trace' and words[5] in kinds:
             values = dict(zip(words[6::2], words[7::2]))
-            yield values['round'], values['digest'], int(values['number'])
+            yield values['round'], values['root'], int(values['serial']) if 'serial' in values else None
 
 
 class Killer:

@@ -1,0 +1,15 @@
+/* refusal.h: why a site refuses a round, in words for its operators: the rule and the test's
+ * number, what the test asks, both values with what they are, and the next step. Pure; any
+ * thread. */
+#ifndef CSN_NODE_REFUSAL_H
+#define CSN_NODE_REFUSAL_H
+
+#include "round/node.h"
+
+#define CSN_REFUSAL_TEXT_SIZE 512
+
+/* "refused (R2, 22): policy approved here? here version 1, in the round version 2; put the same
+ * policy file at this site and restart it". */
+void csn_refusal_write(const struct csn_refusal *refusal, char ret_text[CSN_REFUSAL_TEXT_SIZE]);
+
+#endif
