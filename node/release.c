@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "documents.h"
-#include "due.h"
 #include "inputs.h"
 #include "job.h"
 #include "transfer.h"
@@ -201,6 +200,36 @@ static void sweep_shares(struct csn_zone_shell *zone, struct csn_round round)
     csn_job_run(zone->daemon->loop, 1, sweep_work, free, sweep);
 }
 
+struct due {
+    struct csn_zone_shell *zone; /* borrows */
+    struct csn_digest full_root;
+    uint64_t due_s;
+};
+
+static void tell_due(void *arg)
+{
+    struct due *due = arg;
+    struct csn_event event = {
+        .kind = CSN_EVENT_DUE,
+        .due = {.zone = due->zone->config->zone, .full_root = due->full_root, .due_s = due->due_s}};
+    csn_daemon_event(due->zone->daemon, &event);
+    free(due);
+}
+
+/* No work due, no new serial (signing.md 3). */
+static void look_due(struct csn_zone_shell *zone, const struct csn_body_held *held)
+{
+    struct csn_schedule schedule = {.policy = &zone->config->policy,
+                                    .keyset = &zone->config->keyset,
+                                    .time_s = held->proposal.time_s,
+                                    .schedule_s = held->proposal.schedule_s};
+    struct due *due = csn_calloc(1, sizeof(*due));
+    due->zone = zone;
+    due->full_root = held->full_root;
+    due->due_s = csn_schedule_due(&schedule, held->earliest_expiry_s);
+    csn_job_later(zone->daemon->loop, 0, tell_due, due);
+}
+
 void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *effect)
 {
     struct csn_daemon *daemon = zone->daemon;
@@ -220,7 +249,7 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
     csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
             held->proposal.serial, effect->release.certificate->vote_count, held->records);
     sweep_shares(zone, held->proposal.round);
-    csn_due_look(zone, held);
+    look_due(zone, held);
     csn_transfer_released(zone);
 }
 

@@ -100,7 +100,7 @@ static bool is_newer_input(const struct csn_node_zone *zone, const struct csn_in
 }
 
 /* No work due, no new serial (signing.md 3): not before the refresh interval has passed, nor before
- * the schedule changes a signature of the newest version, once the shell has told when. */
+ * the schedule changes a signature of the newest version. */
 static uint64_t refresh_due_s(const struct csn_node *node, const struct csn_node_zone *zone)
 {
     if (zone->certificate_count == 0) {
@@ -108,9 +108,13 @@ static uint64_t refresh_due_s(const struct csn_node *node, const struct csn_node
     }
     const struct csn_body_held *newest =
         &zone->certificates[zone->certificate_count - 1].certificate.held;
-    uint64_t due = newest->proposal.time_s + csn_node_config(node, zone)->refresh_interval_s;
-    bool is_known = csn_digest_equal(&zone->due_root, &newest->full_root);
-    return is_known && zone->due_s > due ? zone->due_s : due;
+    const struct csn_round_zone *config = csn_node_config(node, zone);
+    uint64_t interval = newest->proposal.time_s + config->refresh_interval_s;
+    uint64_t slot = newest->earliest_expiry_s > config->refresh_s
+                        ? newest->earliest_expiry_s - config->refresh_s
+                        : 0; /* until the shell has told */
+    uint64_t due = csn_digest_equal(&zone->due_root, &newest->full_root) ? zone->due_s : slot;
+    return due > interval ? due : interval;
 }
 
 /* The newest certificate calls for another: its refresh, an input or a document it does not have. */

@@ -113,7 +113,7 @@ struct csn_event {
             const uint8_t *zone;
             uint8_t gate; /* enum csn_gate of zone/input.h */
         } parked;
-        /* After SERVE: when the first signature of this version changes by its schedule. */
+        /* On SERVE: when the schedule changes a signature of this version. */
         struct {
             const uint8_t *zone;
             struct csn_digest full_root;

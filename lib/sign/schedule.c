@@ -247,48 +247,45 @@ int csn_schedule_rrset(const struct csn_schedule *schedule, struct csn_hasher *h
     return CSN_OK;
 }
 
-/* The earlier of `next_s` and the event's switch time, if that is still to come. */
-static uint64_t sooner(struct subject *subject, struct event event, uint64_t next_s)
+/* When an event begins to change signatures, S itself while its window is open. */
+static uint64_t next_event(uint64_t at_s, uint64_t window_s, uint64_t schedule_s)
 {
-    if (event.at_s + event.window_s <= subject->schedule->schedule_s || event.at_s >= next_s) {
-        return next_s;
+    if (at_s > schedule_s) {
+        return at_s;
     }
-    uint64_t switched_s = switch_time(subject, event);
-    return switched_s > subject->schedule->schedule_s && switched_s < next_s ? switched_s : next_s;
+    return schedule_s - at_s < window_s ? schedule_s : UINT64_MAX;
 }
 
-static uint64_t next_value(struct subject *subject, const struct csn_timed_list *list, uint64_t next_s)
+static uint64_t next_value(const struct csn_timed_list *list, uint64_t schedule_s, uint64_t next_s)
 {
     for (size_t i = 0; i < list->count; i++) {
-        next_s = sooner(subject, (struct event){list->events[i].at_s, list->events[i].window_s}, next_s);
+        uint64_t at_s = next_event(list->events[i].at_s, list->events[i].window_s, schedule_s);
+        next_s = at_s < next_s ? at_s : next_s;
     }
     return next_s;
 }
 
-static uint64_t next_key(struct subject *subject, const struct csn_key_list *list, uint64_t next_s)
+static uint64_t next_key(const struct csn_key_list *list, uint64_t schedule_s, uint64_t next_s)
 {
-    for (size_t i = 0; list->role == role_of(subject) && i < list->count; i++) {
-        next_s = sooner(subject, (struct event){list->events[i].at_s, list->events[i].window_s}, next_s);
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t at_s = next_event(list->events[i].at_s, list->events[i].window_s, schedule_s);
+        next_s = at_s < next_s ? at_s : next_s;
     }
     return next_s;
 }
 
-uint64_t csn_schedule_next(const struct csn_schedule *schedule, struct csn_hasher *hasher, const uint8_t *owner, uint16_t type)
+uint64_t csn_schedule_due(const struct csn_schedule *schedule, uint64_t earliest_expiry_s)
 {
-    struct subject subject = {.schedule = schedule, .hasher = hasher, .owner = owner, .type = type};
-    uint64_t next_s = UINT64_MAX, slot_s = 0;
-    struct values values;
-    if (find_values(&subject, &values, NULL) == CSN_OK) {
-        uint64_t hash = csn_slot_hash(hasher, schedule->keyset->zone, owner, type), period_s = values.validity_s - values.refresh_s;
-        next_s = slot_base(&subject, hash, period_s, &slot_s, NULL) == CSN_OK ? slot_s + period_s : hash % period_s;
-    }
-    next_s = next_value(&subject, &schedule->policy->validity, next_s);
-    next_s = next_value(&subject, &schedule->policy->refresh, next_s);
-    next_s = next_value(&subject, &schedule->policy->offset, next_s);
+    const struct csn_policy *policy = schedule->policy;
+    uint64_t refresh_s = csn_policy_refresh_at(policy, schedule->schedule_s), next_s = UINT64_MAX;
+    next_s = next_value(&policy->validity, schedule->schedule_s, next_s);
+    next_s = next_value(&policy->refresh, schedule->schedule_s, next_s);
+    next_s = next_value(&policy->offset, schedule->schedule_s, next_s);
     for (size_t i = 0; i < schedule->keyset->list_count; i++) {
-        next_s = next_key(&subject, &schedule->keyset->lists[i], next_s);
+        next_s = next_key(&schedule->keyset->lists[i], schedule->schedule_s, next_s);
     }
-    return next_s;
+    uint64_t slot_s = earliest_expiry_s > refresh_s ? earliest_expiry_s - refresh_s : 0;
+    return slot_s < next_s ? slot_s : next_s;
 }
 
 void csn_rrsig_head(const struct csn_keyset *keyset, const struct csn_planned *planned, const uint8_t *owner, uint16_t type,

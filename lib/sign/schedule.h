@@ -29,9 +29,10 @@ uint64_t csn_slot_hash(struct csn_hasher *hasher, const uint8_t *zone, const uin
 int csn_schedule_rrset(const struct csn_schedule *schedule, struct csn_hasher *hasher, const uint8_t *owner, uint16_t type,
                        struct csn_planned ret_planned[CSN_SIGNATURES_MAX], size_t *ret_count, struct csn_reason *reason);
 
-/* The first S after `schedule_s` at which an RRset that is signed can have other signatures: its next slot, or the switch time
- * of a coming event. UINT64_MAX: never. */
-uint64_t csn_schedule_next(const struct csn_schedule *schedule, struct csn_hasher *hasher, const uint8_t *owner, uint16_t type);
+/* When a version that was made at T and S is to be signed anew, with the first of its signatures to expire: an expiration is
+ * b + V, so P after its b it has R left; or an event of policy or key set changes signatures first. At that time none has less
+ * than R left. (A slot that comes sooner after a key's switch time waits for it.) */
+uint64_t csn_schedule_due(const struct csn_schedule *schedule, uint64_t earliest_expiry_s);
 
 /* RRSIG RDATA up to the signature, in the field order of RFC 4034 3.1. */
 void csn_rrsig_head(const struct csn_keyset *keyset, const struct csn_planned *planned, const uint8_t *owner, uint16_t type,

@@ -85,6 +85,7 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     ret_options->episode_us = sim_between(&random, 1, 10) * SIM_S;
     ret_options->input_us = sim_between(&random, 2, 15) * SIM_S;
     ret_options->document_us = sim_between(&random, 10, 60) * SIM_S;
+    ret_options->quiet_s = (uint32_t)sim_between(&random, 0, 60);
     ret_options->latency_us = sim_between(&random, 1, 150) * SIM_MS;
     ret_options->compute_us = sim_between(&random, 1, 500) * SIM_MS;
     ret_options->sign_us = sim_between(&random, 1, 800) * SIM_MS;

@@ -265,6 +265,30 @@ static void test_late_joiner_that_heard_no_request(void **state)
     end_well(world);
 }
 
+static void refresh_soon_but_quiet(struct sim_options *options)
+{
+    options->zone[0].refresh_interval_s = 2;
+    options->quiet_s = UINT32_MAX;
+}
+
+/* signing.md 3: no work due and no new input, no new serial, however short the interval. */
+static void test_no_serial_without_work(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(refresh_soon_but_quiet);
+    give_input(world, 1);
+    wait_served(world, 1);
+    size_t certified = sim_checker_certified(world->checker);
+    run_for(world, 10 * SIM_S);
+    sim_crash(world, sim_site(world, 2));
+    sim_start(world, sim_site(world, 2));
+    run_for(world, 60 * SIM_S);
+    assert_int_equal(sim_checker_certified(world->checker), certified);
+    give_input(world, 2);
+    wait_served(world, 2);
+    sim_world_free(world);
+}
+
 static void test_diverged_site_serves_the_certified_version_and_rejoins(void **state)
 {
     (void)state;
@@ -447,7 +471,10 @@ static void vote_again_on_a_backup(bool is_second_too, enum csn_halt *ret_halt)
     give_input(world, 1);
     wait_served(world, 1);
     sim_disk_copy(&backup, &site->disk);
+    sim_crash(world, sim_site(world, 3)); /* so that the certificate has this site's vote */
     give_input(world, 2);
+    wait_certified(world, 2);
+    sim_start(world, sim_site(world, 3));
     wait_served(world, 2);
     sim_crash(world, site);
     restore(world, site, &backup, is_second_too);
@@ -531,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_coordinator_dies_between_the_votes_and_the_release),
         cmocka_unit_test(test_late_joiner_catches_up),
         cmocka_unit_test(test_late_joiner_that_heard_no_request),
+        cmocka_unit_test(test_no_serial_without_work),
         cmocka_unit_test(test_diverged_site_serves_the_certified_version_and_rejoins),
         cmocka_unit_test(test_all_sites_diverged_rejoin),
         cmocka_unit_test(test_hsm_dead_at_one_site),

@@ -141,6 +141,7 @@ static void execute(struct sim_world *world, struct sim_actor *actor,
     case CSN_EFFECT_SERVE:
         world->stats.served++;
         sim_checker_serve(world->checker, actor, effect->release.octets);
+        sim_look_due(world, actor, effect);
         break;
     case CSN_EFFECT_DELETE_VERSION:
         sim_checker_delete_version(world->checker, actor, zone, &effect->version);

@@ -219,7 +219,8 @@ struct sim_options {
                                          is enabled */
     struct csn_round_zone zone[SIM_ZONES_MAX];
     enum csn_statement_kind lossy_kind; /* which LOSS_OF_KIND strikes; 0: certificates */
-    uint64_t latency_us;                /* of a link, at most */
+    uint32_t quiet_s;    /* after T, at most, until the schedule changes a signature */
+    uint64_t latency_us; /* of a link, at most */
     uint64_t compute_us, sign_us, stage_us, disk_us; /* at most */
 };
 
@@ -331,6 +332,9 @@ void sim_sign_share(struct sim_world *world, struct sim_actor *actor,
                     const struct csn_effect *effect);
 void sim_prove(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
 void sim_stage(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
+/* Tells when the schedule of the version served changes a signature: the same at every site. */
+void sim_look_due(struct sim_world *world, struct sim_actor *actor,
+                  const struct csn_effect *effect);
 void sim_release(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
 struct csn_digest sim_version_root(const struct sim_version *version);
 struct csn_input_id sim_input_id(unsigned zone, uint32_t generation, uint32_t serial,

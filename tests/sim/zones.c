@@ -324,6 +324,32 @@ static void released(struct sim_world *world, struct sim_task *task)
     finish(world, task->actor, &event);
 }
 
+struct look {
+    unsigned zone;
+    struct csn_digest full_root;
+    uint64_t due_s;
+};
+
+static void looked_due(struct sim_world *world, struct sim_task *task)
+{
+    const struct look *look = task->data;
+    struct csn_event event = {.kind = CSN_EVENT_DUE,
+                              .due = {.zone = world->options.zone[look->zone].zone,
+                                      .full_root = look->full_root,
+                                      .due_s = look->due_s}};
+    finish(world, task->actor, &event);
+}
+
+void sim_look_due(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
+{
+    const struct csn_body_held *held = &effect->release.certificate->held;
+    struct look *look = csn_calloc(1, sizeof(*look));
+    *look = (struct look){.zone = sim_zone_index(world, effect->zone), .full_root = held->full_root};
+    look->due_s = held->proposal.time_s +
+                  csn_get_u64(held->full_root.octets) % ((uint64_t)world->options.quiet_s + 1);
+    sim_after_alive(world, 0, looked_due, actor, look);
+}
+
 /* One copy of a version may rot where another site has it whole: a second would be a loss that no
  * rule promises to survive. */
 static bool may_rot(const struct sim_world *world, const struct sim_actor *actor,

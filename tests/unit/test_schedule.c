@@ -1,7 +1,7 @@
-/* Goal: csn_schedule_next names the first S at which an RRset's signatures change, neither later nor
- * far too early.
- * Method: the plan is compared at S, in the second before the time named, and at that time, for many
- * owners and times, under a policy and a key set whose events are still to come, with windows. */
+/* Goal: csn_schedule_due never lets a signature come near its end, and names no time at which nothing
+ * changes, but inside the window of an event.
+ * Method: a small zone's signatures are planned as its rounds would be, each at the time the last
+ * said, under documents whose events are still to come. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,15 +14,16 @@
 #include "sign/schedule.h"
 
 #define DAY UINT64_C(86400)
+#define HOUR UINT64_C(3600)
 #define NOW (UINT64_C(20000) * DAY)
 #define KEY_SIZE 36
-#define OWNERS 40
+#define OWNERS 4
 
 struct fixture {
     struct csn_timed validity[2], refresh, offset;
     struct csn_policy policy;
-    uint8_t rdata[4][KEY_SIZE];
-    struct csn_key_event ksks[2], zsks[2];
+    uint8_t rdata[3][KEY_SIZE];
+    struct csn_key_event ksk, zsks[2];
     struct csn_keyset keyset;
     struct csn_schedule schedule;
     struct csn_hasher *hasher;
@@ -38,104 +39,110 @@ static void make_key(struct fixture *f, unsigned at, uint16_t flags)
     assert_int_equal(csn_key_derive(&f->keyset.keys[at], csn_bytes(f->rdata[at], KEY_SIZE)), CSN_OK);
 }
 
-/* A longer validity from NOW + 30 d over 3 d, another ZSK from NOW + 16 d over 5 d, a second KSK from
- * NOW + 20 d. */
-static void setup(struct fixture *f)
+/* Another ZSK from NOW + 16 d over 5 d, a longer validity from NOW + 40 d over 3 d. */
+static void setup(struct fixture *f, size_t events)
 {
     *f = (struct fixture){.validity = {{.value_s = 21 * DAY},
-                                       {.value_s = 28 * DAY, .at_s = NOW + 30 * DAY, .window_s = 3 * DAY}},
+                                       {.value_s = 28 * DAY, .at_s = NOW + 40 * DAY, .window_s = 3 * DAY}},
                           .refresh.value_s = 10 * DAY,
                           .offset.value_s = 5400,
-                          .ksks = {{.key = 0}, {.key = 1, .at_s = NOW + 20 * DAY}},
-                          .zsks = {{.key = 2}, {.key = 3, .at_s = NOW + 16 * DAY, .window_s = 5 * DAY}}};
-    f->policy.validity = (struct csn_timed_list){f->validity, 2};
+                          .ksk = {.key = 0},
+                          .zsks = {{.key = 1}, {.key = 2, .at_s = NOW + 16 * DAY, .window_s = 5 * DAY}}};
+    f->policy.validity = (struct csn_timed_list){f->validity, events};
     f->policy.refresh = (struct csn_timed_list){&f->refresh, 1};
     f->policy.offset = (struct csn_timed_list){&f->offset, 1};
     memcpy(f->keyset.zone, "\x07" "example", 9);
-    for (unsigned i = 0; i < 4; i++) {
-        make_key(f, i, i < 2 ? 257 : 256);
+    for (unsigned i = 0; i < 3; i++) {
+        make_key(f, i, i < 1 ? 257 : 256);
     }
-    f->keyset.key_count = 4;
-    f->keyset.lists[0] = (struct csn_key_list){CSN_ROLE_KSK, 15, f->ksks, 2};
-    f->keyset.lists[1] = (struct csn_key_list){CSN_ROLE_ZSK, 15, f->zsks, 2};
+    f->keyset.key_count = 3;
+    f->keyset.lists[0] = (struct csn_key_list){CSN_ROLE_KSK, 15, &f->ksk, 1};
+    f->keyset.lists[1] = (struct csn_key_list){CSN_ROLE_ZSK, 15, f->zsks, events};
     f->keyset.list_count = 2;
     f->schedule = (struct csn_schedule){.policy = &f->policy, .keyset = &f->keyset};
     f->hasher = csn_hasher_new();
 }
 
-struct plan {
-    struct csn_planned planned[CSN_SIGNATURES_MAX];
+/* The signatures of DNSKEY and some NS; the first expiration. */
+static uint64_t plan(struct fixture *f, uint64_t at_s, struct csn_planned ret_planned[OWNERS + 1])
+{
+    uint64_t first_s = UINT64_MAX;
     size_t count;
-};
-
-static struct plan plan_at(struct fixture *f, uint64_t at_s, const uint8_t *owner, uint16_t type)
-{
-    struct plan plan;
-    memset(&plan, 0, sizeof(plan));
     f->schedule.time_s = f->schedule.schedule_s = at_s;
-    assert_int_equal(csn_schedule_rrset(&f->schedule, f->hasher, owner, type, plan.planned, &plan.count, NULL), CSN_OK);
-    return plan;
-}
-
-static bool plans_equal(const struct plan *a, const struct plan *b)
-{
-    bool is_equal = a->count == b->count;
-    for (size_t i = 0; is_equal && i < a->count; i++) {
-        is_equal = a->planned[i].key == b->planned[i].key && a->planned[i].inception_s == b->planned[i].inception_s &&
-                   a->planned[i].expiration_s == b->planned[i].expiration_s;
+    for (unsigned i = 0; i <= OWNERS; i++) {
+        struct csn_planned planned[CSN_SIGNATURES_MAX];
+        uint8_t owner[16];
+        snprintf((char *)owner, sizeof(owner), "\x03" "a%02u" "\x07" "example", i);
+        assert_int_equal(csn_schedule_rrset(&f->schedule, f->hasher, i < OWNERS ? owner : f->keyset.zone,
+                                            i < OWNERS ? CSN_TYPE_NS : CSN_TYPE_DNSKEY, planned, &count, NULL),
+                         CSN_OK);
+        assert_int_equal(count, 1);
+        ret_planned[i] = planned[0];
+        first_s = planned[0].expiration_s < first_s ? planned[0].expiration_s : first_s;
     }
-    return is_equal;
+    return first_s;
 }
 
-/* Follows one RRset for 60 days. Returns at how many of the times named nothing changed. */
-static unsigned follow(struct fixture *f, const uint8_t *owner, uint16_t type)
+static bool is_changed(const struct csn_planned *a, const struct csn_planned *b)
 {
+    for (unsigned i = 0; i <= OWNERS; i++) {
+        if (a[i].key != b[i].key || a[i].expiration_s != b[i].expiration_s) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A year of rounds. Returns at how many of them nothing had changed. */
+static unsigned follow(struct fixture *f, unsigned *ret_rounds)
+{
+    struct csn_planned old[OWNERS + 1], new[OWNERS + 1];
     unsigned idle = 0;
-    for (uint64_t at_s = NOW; at_s < NOW + 60 * DAY;) {
-        struct plan now = plan_at(f, at_s, owner, type);
-        uint64_t next_s = csn_schedule_next(&f->schedule, f->hasher, owner, type);
-        assert_true(next_s > at_s && next_s <= at_s + 18 * DAY);
-        struct plan before = plan_at(f, next_s - 1, owner, type), then = plan_at(f, next_s, owner, type);
-        assert_true(plans_equal(&now, &before));
-        idle += plans_equal(&now, &then);
-        at_s = next_s;
+    uint64_t at_s = NOW, first_s = plan(f, at_s, old);
+    for (*ret_rounds = 0; at_s < NOW + 365 * DAY; ++*ret_rounds) {
+        uint64_t due_s = csn_schedule_due(&f->schedule, first_s);
+        assert_true(first_s - due_s >= f->refresh.value_s);
+        at_s = due_s > at_s + HOUR ? due_s : at_s + HOUR; /* the refresh interval */
+        first_s = plan(f, at_s, new);
+        idle += !is_changed(old, new);
+        memcpy(old, new, sizeof(old));
     }
     return idle;
 }
 
-static void test_next_is_the_first_change(void **state)
+static void test_each_round_changes_something(void **state)
 {
     (void)state;
     struct fixture f;
-    unsigned idle = 0;
-    setup(&f);
-    for (unsigned i = 0; i < OWNERS; i++) {
-        uint8_t owner[16];
-        snprintf((char *)owner, sizeof(owner), "\x03" "a%02u" "\x07" "example", i);
-        idle += follow(&f, owner, CSN_TYPE_NS);
-    }
-    idle += follow(&f, f.keyset.zone, CSN_TYPE_DNSKEY);
-    assert_int_equal(idle, 0); /* each event here does change what is signed */
+    unsigned rounds;
+    setup(&f, 1);
+    assert_int_equal(follow(&f, &rounds), 0);
+    assert_in_range(rounds, 100, (OWNERS + 1) * (365 / 11 + 1)); /* P = 11 d */
     csn_hasher_free(f.hasher);
 }
 
-static void test_nothing_in_force_is_never_due(void **state)
+static void test_events_are_seen(void **state)
 {
     (void)state;
     struct fixture f;
-    setup(&f);
-    f.policy.validity.count = 0;
-    f.keyset.list_count = 0;
-    f.schedule.schedule_s = NOW;
-    assert_true(csn_schedule_next(&f.schedule, f.hasher, f.keyset.zone, CSN_TYPE_NS) == UINT64_MAX);
+    struct csn_planned planned[OWNERS + 1];
+    unsigned rounds;
+    setup(&f, 2);
+    assert_in_range(follow(&f, &rounds), 1, 8 * 24); /* an idle one each hour of the two windows at most */
+    uint64_t first_s = plan(&f, NOW + 15 * DAY, planned);
+    assert_true(csn_schedule_due(&f.schedule, first_s + 90 * DAY) == NOW + 16 * DAY);
+    first_s = plan(&f, NOW + 18 * DAY, planned);
+    assert_true(csn_schedule_due(&f.schedule, first_s + 90 * DAY) == NOW + 18 * DAY);
+    first_s = plan(&f, NOW + 21 * DAY, planned);
+    assert_true(csn_schedule_due(&f.schedule, first_s + 90 * DAY) == NOW + 40 * DAY);
     csn_hasher_free(f.hasher);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_next_is_the_first_change),
-        cmocka_unit_test(test_nothing_in_force_is_never_due),
+        cmocka_unit_test(test_each_round_changes_something),
+        cmocka_unit_test(test_events_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
