@@ -82,6 +82,20 @@ static bool is_new(struct csn_guard *guard, enum csn_mesh_drop reason, struct cs
     return true;
 }
 
+static void print_who(enum csn_mesh_drop reason, struct csn_mesh_peer peer, char *text, size_t size)
+{
+    if (reason == CSN_MESH_DROP_HANDSHAKE) {
+        snprintf(text, size, "a stranger's connection");
+    } else if (peer.number == 0) {
+        snprintf(text, size, "someone who did not say who it is");
+    } else if (peer.incarnation == 0) {
+        snprintf(text, size, "coordinator %" PRIu16, peer.number);
+    } else {
+        snprintf(text, size, "site %" PRIu16 " incarnation %" PRIu32, peer.number,
+                 peer.incarnation);
+    }
+}
+
 void csn_guard_drop(struct csn_guard *guard, enum csn_mesh_drop reason, struct csn_mesh_peer peer,
                     const char *format, ...)
 {
@@ -90,15 +104,15 @@ void csn_guard_drop(struct csn_guard *guard, enum csn_mesh_drop reason, struct c
     if (reason == CSN_MESH_DROP_DUPLICATE || !is_new(guard, reason, peer)) {
         return;
     }
-    char detail[CSN_REASON_MAX];
+    char who[64], detail[CSN_REASON_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(detail, sizeof(detail), format, args);
     va_end(args);
+    print_who(reason, peer, who, sizeof(who));
     csn_log(guard->log, CSN_WARNING, "mesh.drop",
-            "%s %" PRIu16 " incarnation %" PRIu32 " %s (%s); dropped, and from now on only counted",
-            peer.incarnation == 0 ? "coordinator" : "site", peer.number, peer.incarnation,
-            csn_mesh_drop_text(reason), detail);
+            "%s %s (%s); dropped, and from now on only counted", who, csn_mesh_drop_text(reason),
+            detail);
 }
 
 /* The key of a peer in its incarnation; NULL: counted and logged. */

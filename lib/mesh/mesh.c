@@ -10,7 +10,9 @@
 #include "mesh/outbox.h"
 
 #define TICK_MS 100
-#define SLOW_TICKS 10 /* once a second: refused handshakes are counted, nng's reaper is watched */
+/* Once a second: handshakes refused are counted, those that do not end are cut, nng's reaper is
+ * watched. */
+#define SLOW_TICKS 10
 /* An empty envelope after this long without one, so that the link is not silent. */
 #define HELLO_MS 2000
 /* At most 8 envelopes at a time leave, half of what a link holds before the BUS drops; the rest
@@ -453,7 +455,17 @@ static void count_refused(struct csn_mesh *mesh)
     for (; mesh->refused < refused; mesh->refused++) {
         csn_guard_drop(
             mesh->guard, CSN_MESH_DROP_HANDSHAKE, (struct csn_mesh_peer){0},
-            "someone whose certificate is missing or of another CA; nng does not tell the address");
+            "its certificate is missing or of another CA; nng does not tell where it came from");
+    }
+}
+
+static void cut_strangers(struct csn_mesh *mesh)
+{
+    char from[CSN_ENDPOINT_TEXT_MAX];
+    for (size_t count = csn_net_cut(mesh->net, now_of(mesh), from); count > 0; count--) {
+        csn_guard_drop(mesh->guard, CSN_MESH_DROP_HANDSHAKE, (struct csn_mesh_peer){0},
+                       "from %s: not done within %d s, or too many at a time", from,
+                       CSN_STRANGERS_WAIT_MS / 1000);
     }
 }
 
@@ -479,7 +491,11 @@ static void tick(uv_timer_t *timer)
     if (now_of(mesh) >= mesh->sent_ms + HELLO_MS) {
         mesh->owes_hello = true;
     }
-    if (++mesh->ticks % SLOW_TICKS == 0) {
+    bool is_slow = ++mesh->ticks % SLOW_TICKS == 0;
+    if (is_slow || csn_net_is_short(mesh->net)) {
+        cut_strangers(mesh);
+    }
+    if (is_slow) {
         count_refused(mesh);
         watch_reaper(mesh);
     }

@@ -52,7 +52,7 @@
     X(OVERSIZED, "sends more than fits")                                                           \
     X(MALFORMED, "sends what is no message")                                                       \
     X(DUPLICATE, "is heard twice")                                                                 \
-    X(HANDSHAKE, "was refused by TLS")                                                             \
+    X(HANDSHAKE, "did not pass the TLS handshake")                                                 \
     X(BACKLOG, "says more than can be sent")
 
 enum csn_mesh_drop {

@@ -12,6 +12,7 @@
 
 #include "base/fs.h"
 #include "mesh/envelope.h"
+#include "mesh/strangers.h"
 
 #define PEM_MAX ((size_t)64 * 1024)
 #define RECONNECT_MIN_MS 100
@@ -59,7 +60,8 @@ struct csn_net {
     struct server servers[CSN_MESH_SERVED_MAX];
     size_t server_count;
     uint64_t probed_ms;
-    pthread_mutex_t lock; /* guards the rest */
+    struct csn_strangers *strangers; /* owns; NULL: we do not listen */
+    pthread_mutex_t lock;            /* guards the rest */
     pthread_cond_t probed;
     bool is_probing;
     struct csn_net_event *head, **tail; /* owns */
@@ -121,6 +123,49 @@ static nng_aio *new_aio(void (*moved)(void *arg), void *arg)
     return aio;
 }
 
+/* --- strangers */
+
+static bool to_endpoint(const nng_sockaddr *address, struct csn_endpoint *ret_end)
+{
+    if (address->s_family == NNG_AF_INET) {
+        *ret_end = csn_endpoint_v4(&address->s_in.sa_addr, &address->s_in.sa_port);
+        return true;
+    }
+    if (address->s_family == NNG_AF_INET6) {
+        *ret_end = csn_endpoint_v6(address->s_in6.sa_addr, &address->s_in6.sa_port);
+        return true;
+    }
+    return false;
+}
+
+/* nng asks the system for both ends: it fails only for a connection that is gone. */
+static void note_link(struct csn_net *net, nng_pipe pipe, nng_pipe_ev event)
+{
+    nng_sockaddr address[2];
+    struct csn_endpoint local, remote;
+    uint32_t id = (uint32_t)nng_pipe_id(pipe);
+    if (net->strangers == NULL) {
+        return;
+    }
+    if (event != NNG_PIPE_EV_ADD_POST) {
+        csn_strangers_fell(net->strangers, id);
+    } else if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &address[0]) == 0 &&
+               nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &address[1]) == 0 &&
+               to_endpoint(&address[0], &local) && to_endpoint(&address[1], &remote)) {
+        csn_strangers_passed(net->strangers, id, local, remote);
+    }
+}
+
+bool csn_net_is_short(const struct csn_net *net)
+{
+    return net->strangers != NULL && csn_strangers_is_short(net->strangers);
+}
+
+size_t csn_net_cut(struct csn_net *net, uint64_t now_ms, char ret_from[CSN_ENDPOINT_TEXT_MAX])
+{
+    return net->strangers != NULL ? csn_strangers_cut(net->strangers, now_ms, ret_from) : 0;
+}
+
 /* --- the BUS */
 
 static void bus_received(void *arg)
@@ -140,6 +185,7 @@ static void bus_received(void *arg)
 
 static void bus_link_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
+    note_link(arg, pipe, event);
     post(arg, &(struct csn_net_event){.what = event == NNG_PIPE_EV_ADD_POST ? CSN_NET_LINK_UP
                                                                             : CSN_NET_LINK_DOWN,
                                       .link = (uint32_t)nng_pipe_id(pipe)});
@@ -221,6 +267,11 @@ void csn_net_answered(struct csn_net *net, size_t slot)
 }
 
 /* --- serving */
+
+static void asker_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    note_link(arg, pipe, event);
+}
 
 static void server_moved(void *arg)
 {
@@ -366,10 +417,12 @@ static int tls_config(const struct credentials *credentials, const char *server_
     return 0;
 }
 
-static int listen_at(nng_socket socket, const char *address, const struct credentials *credentials,
-                     struct csn_reason *reason)
+static int listen_at(struct csn_net *net, nng_socket socket, const char *address,
+                     const struct credentials *credentials, struct csn_reason *reason)
 {
     nng_listener listener;
+    nng_sockaddr bound;
+    struct csn_endpoint end;
     nng_tls_config *config = NULL;
     int result = tls_config(credentials, NULL, &config);
     if (result != 0) {
@@ -378,6 +431,10 @@ static int listen_at(nng_socket socket, const char *address, const struct creden
     if ((result = nng_listener_create(&listener, socket, address)) == 0 &&
         (result = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, config)) == 0) {
         result = nng_listener_start(listener, 0);
+    }
+    if (result == 0 && (result = nng_listener_get_addr(listener, NNG_OPT_LOCADDR, &bound)) == 0 &&
+        to_endpoint(&bound, &end)) {
+        csn_strangers_watch(net->strangers, end);
     }
     nng_tls_config_free(config);
     return result == 0 ? CSN_OK : failed(reason, result, "cannot listen at", address);
@@ -425,7 +482,7 @@ static int open_bus(struct csn_net *net, const struct csn_net_settings *settings
     net->bus_aio = new_aio(bus_received, net);
     nng_recv_aio(net->bus, net->bus_aio);
     int code = settings->listen_mesh != NULL
-                   ? listen_at(net->bus, settings->listen_mesh, credentials, reason)
+                   ? listen_at(net, net->bus, settings->listen_mesh, credentials, reason)
                    : CSN_OK;
     for (size_t i = 0; code == CSN_OK && i < settings->peer_count; i++) {
         const struct csn_net_peer *peer = &settings->peers[i];
@@ -456,7 +513,8 @@ static int open_servers(struct csn_net *net, const char *address,
         net->server_count++;
         nng_ctx_recv(server->context, server->aio);
     }
-    return listen_at(net->rep, address, credentials, reason);
+    watch_links(net->rep, asker_changed, net);
+    return listen_at(net, net->rep, address, credentials, reason);
 }
 
 static int open_calls(struct csn_net *net, nng_socket socket, struct csn_reason *reason)
@@ -525,6 +583,9 @@ int csn_net_open(const struct csn_net_settings *settings, struct csn_net **ret_n
         net->bulk_of[i] = SIZE_MAX;
     }
     int code = read_credentials(settings, &credentials, reason);
+    if (code == CSN_OK && (settings->listen_mesh != NULL || settings->listen_bulk != NULL)) {
+        code = csn_strangers_new(&net->strangers, reason);
+    }
     if (code == CSN_OK) {
         code = open_bus(net, settings, &credentials, reason);
     }
@@ -583,6 +644,7 @@ void csn_net_close(struct csn_net *take_net)
         csn_net_event_free(event);
         event = next;
     }
+    csn_strangers_free(net->strangers);
     pthread_cond_destroy(&net->probed);
     pthread_mutex_destroy(&net->lock);
     free(net);

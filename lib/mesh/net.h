@@ -1,4 +1,4 @@
-/* net.h: the mesh's sockets. The only file that knows nng (1.5.2) and its faults.
+/* net.h: the mesh's sockets. Only here, and in strangers.h, nng (1.5.2) and its faults are known.
  *
  * nng's threads only queue events here and call `wake`; all functions are for the loop thread.
  * Sockets open once and close in csn_net_close: closing is where 1.5.2 has its use-after-frees. No
@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "mesh/mesh.h"
+#include "mesh/strangers.h"
 
 #define CSN_NET_PEERS_MAX CSN_MEMBERS_MAX
 #define CSN_NET_SLOTS_MAX (CSN_NET_PEERS_MAX * CSN_MESH_CALLS_MAX)
@@ -84,6 +85,10 @@ void csn_net_answer(struct csn_net *net, size_t slot, struct csn_bytes octets);
 /* To be asked about once a second: the thread that buries links has not answered for
  * CSN_MESH_STUCK_MS. */
 bool csn_net_is_stuck(struct csn_net *net, uint64_t now_ms);
+
+/* The cuts of strangers.h at both listeners; nothing where we do not listen. */
+bool csn_net_is_short(const struct csn_net *net);
+size_t csn_net_cut(struct csn_net *net, uint64_t now_ms, char ret_from[CSN_ENDPOINT_TEXT_MAX]);
 
 /* Handshakes that our listeners refused so far: nng tells only their number. */
 uint64_t csn_net_refused(const struct csn_net *net);

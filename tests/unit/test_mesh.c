@@ -11,7 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +36,7 @@
 #include "mesh/links.h"
 #include "mesh/mesh.h"
 #include "mesh/outbox.h"
+#include "mesh/strangers.h"
 #include "support/pki.h"
 
 #define SITES 3
@@ -879,6 +884,108 @@ static void test_strangers_fail_at_the_handshake(void **state)
     pki_ca_free(other_ca);
 }
 
+/* Connections that say nothing, or half of what a TLS client says first. */
+#define IDLE_MAX 100
+
+static int connect_idle(const char *url, bool is_talking)
+{
+    /* The head of a ClientHello of 512 octets, and no more. */
+    static const uint8_t head[] = {22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3};
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    if (is_talking) {
+        assert_int_equal(send(fd, head, sizeof(head), MSG_NOSIGNAL), sizeof(head));
+    }
+    return fd;
+}
+
+static bool has_ended(int fd)
+{
+    char octet;
+    ssize_t got = recv(fd, &octet, 1, MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno != EAGAIN);
+}
+
+static size_t count_files(void)
+{
+    size_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    closedir(folder);
+    return count;
+}
+
+/* Both ports, silent and talking: all are closed when their time is over, nng gives their files back,
+ * and the links that stand never notice. */
+static void test_handshakes_without_end_are_cut(void **state)
+{
+    struct world *world = *state;
+    struct node *node = &world->nodes[2]; /* dialled by all */
+    int idle[IDLE_MAX / 2];
+    size_t count = sizeof(idle) / sizeof(idle[0]);
+    struct reply reply = {0};
+    start_all(world);
+    wait_for(world, ask(world, 0, 3, "x", WAIT_MS, &reply) == CSN_OK);
+    wait_for(world, reply.calls == 1);
+    size_t before = count_files(), downs = node->downs;
+    for (size_t i = 0; i < count; i++) {
+        idle[i] = connect_idle(i % 2 == 0 ? world->cluster.members[2].mesh
+                                          : world->cluster.members[2].bulk,
+                               i % 4 >= 2);
+    }
+    uint64_t start_ms = uv_now(&world->loop);
+    wait_for(world, dropped(node, CSN_MESH_DROP_HANDSHAKE) == count);
+    assert_true(uv_now(&world->loop) >= start_ms + CSN_STRANGERS_WAIT_MS);
+    for (size_t i = 0; i < count; i++) {
+        wait_for(world, has_ended(idle[i]));
+        close(idle[i]);
+    }
+    wait_for(world, count_files() <= before);
+    assert_int_equal(node->downs, downs);
+    assert_int_equal(ask(world, 0, 3, "y", WAIT_MS, &reply), CSN_OK);
+    wait_for(world, reply.calls == 2);
+    assert_int_equal(reply.code, CSN_OK);
+    assert_int_equal(node->stuck_count, 0);
+    assert_int_equal(dropped(node, CSN_MESH_DROP_HANDSHAKE), count); /* TLS counts none again */
+}
+
+/* More than may wait: the surplus is cut within about a second, and who has a certificate still
+ * comes through. */
+static void test_a_flood_of_handshakes_keeps_nobody_out(void **state)
+{
+    struct world *world = *state;
+    struct node *node = &world->nodes[0];
+    struct raw raw = {0};
+    int idle[IDLE_MAX];
+    assert_int_equal(start_node(world, 0, NULL), CSN_OK);
+    for (size_t i = 0; i < IDLE_MAX; i++) {
+        idle[i] = connect_idle(world->cluster.members[0].mesh, i % 2 == 0);
+    }
+    uint64_t start_ms = uv_now(&world->loop);
+    raw_dial(&raw, world, "sin.tls.pem", 0);
+    wait_for(world, raw_count(&raw.ups) == 1);
+    wait_for(world, dropped(node, CSN_MESH_DROP_HANDSHAKE) >= IDLE_MAX - CSN_STRANGERS_MAX);
+    assert_true(uv_now(&world->loop) < start_ms + CSN_STRANGERS_WAIT_MS);
+    for (uint32_t tag = 1; dropped(node, CSN_MESH_DROP_HANDSHAKE) < IDLE_MAX; tag++) {
+        raw_say(&raw, world, tag, spoil_nothing); /* not silent */
+        wait_for(world, node->heard_count == tag);
+        start_ms = uv_now(&world->loop);
+        wait_for(world, uv_now(&world->loop) >= start_ms + 100);
+    }
+    assert_int_equal(raw_count(&raw.ups), 1);
+    assert_int_equal(raw_count(&raw.downs), 0);
+    for (size_t i = 0; i < IDLE_MAX; i++) {
+        assert_true(has_ended(idle[i]));
+        close(idle[i]);
+    }
+}
+
 /* A site whose certificate carries another name is not dialled through to: the server name is the
  * member's. */
 static void test_a_site_with_anothers_certificate_is_not_reached(void **state)
@@ -1197,6 +1304,8 @@ static const struct CMUnitTest tests[] = {
     WITH_WORLD(test_receiving_goes_on_after_a_flood),
     WITH_WORLD(test_a_message_above_the_wire_limit_costs_the_link),
     WITH_WORLD(test_strangers_fail_at_the_handshake),
+    WITH_WORLD(test_handshakes_without_end_are_cut),
+    WITH_WORLD(test_a_flood_of_handshakes_keeps_nobody_out),
     WITH_WORLD(test_a_site_with_anothers_certificate_is_not_reached),
     WITH_WORLD(test_a_word_that_comes_over_two_links_is_heard_once),
     WITH_WORLD(test_a_silent_link_is_closed),

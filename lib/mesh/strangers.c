@@ -1,0 +1,364 @@
+#include "mesh/strangers.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct link {
+    uint32_t id;
+    struct csn_endpoint local, remote;
+};
+
+/* A connection at one of our addresses. The cookie is its own for ever, where a descriptor and even
+ * a remote port may be another's the next time. */
+struct seen {
+    uint64_t cookie;
+    uint64_t since_ms; /* it was last known to be a link, or first seen */
+    int fd;
+    bool is_link, is_cut;
+};
+
+struct seens {
+    struct seen *items; /* owns; by cookie between two looks */
+    size_t count, room;
+};
+
+struct csn_strangers {
+    struct csn_endpoint listeners[CSN_STRANGERS_LISTENERS_MAX];
+    size_t listener_count;
+    DIR *files; /* owns: /proc/self/fd */
+    /* owns: a place among the files. A descriptor is laid on it to be sure whose it is, since nng
+     * may close and reuse the number at any time; that takes no further file. */
+    int pin;
+    struct seens before, now;
+    pthread_mutex_t lock; /* guards the rest */
+    struct link *links;   /* owns */
+    size_t link_count, link_room;
+};
+
+/* --- endpoints */
+
+struct csn_endpoint csn_endpoint_v6(const void *address, const void *port)
+{
+    struct csn_endpoint endpoint;
+    memcpy(endpoint.address, address, sizeof(endpoint.address));
+    memcpy(endpoint.port, port, sizeof(endpoint.port));
+    return endpoint;
+}
+
+struct csn_endpoint csn_endpoint_v4(const void *address, const void *port)
+{
+    uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff};
+    memcpy(mapped + 12, address, 4);
+    return csn_endpoint_v6(mapped, port);
+}
+
+static bool is_same(const struct csn_endpoint *a, const struct csn_endpoint *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+typedef int name_fn(int fd, struct sockaddr *address, socklen_t *size);
+
+/* By getsockname or getpeername. */
+static bool get_end(int fd, name_fn *name, struct csn_endpoint *ret_end)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address;
+    socklen_t size = sizeof(address);
+    if (name(fd, &address.any, &size) != 0) {
+        return false;
+    }
+    if (address.any.sa_family == AF_INET) {
+        *ret_end = csn_endpoint_v4(&address.v4.sin_addr, &address.v4.sin_port);
+    } else if (address.any.sa_family == AF_INET6) {
+        *ret_end = csn_endpoint_v6(&address.v6.sin6_addr, &address.v6.sin6_port);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void print_end(const struct csn_endpoint *end, char text[CSN_ENDPOINT_TEXT_MAX])
+{
+    char address[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, end->address, address, sizeof(address));
+    snprintf(text, CSN_ENDPOINT_TEXT_MAX, "%s port %d", address, end->port[0] << 8 | end->port[1]);
+}
+
+static bool is_unspecified(const struct csn_endpoint *end)
+{
+    static const uint8_t none[16] = {0}, none_v4[16] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(end->address, none, 16) == 0 || memcmp(end->address, none_v4, 16) == 0;
+}
+
+static bool is_ours(const struct csn_strangers *strangers, const struct csn_endpoint *local)
+{
+    for (size_t i = 0; i < strangers->listener_count; i++) {
+        const struct csn_endpoint *listener = &strangers->listeners[i];
+        if (memcmp(listener->port, local->port, sizeof(local->port)) == 0 &&
+            (is_unspecified(listener) || is_same(listener, local))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- life */
+
+int csn_strangers_new(struct csn_strangers **ret_strangers, struct csn_reason *reason)
+{
+    DIR *files = opendir("/proc/self/fd");
+    int pin = files != NULL ? fcntl(dirfd(files), F_DUPFD_CLOEXEC, 0) : -1;
+    if (pin < 0) {
+        int code = csn_reason_set(reason, CSN_EIO, "/proc/self/fd: %s", strerror(errno));
+        if (files != NULL) {
+            closedir(files);
+        }
+        return code;
+    }
+    struct csn_strangers *strangers = csn_calloc(1, sizeof(*strangers));
+    strangers->files = files;
+    strangers->pin = pin;
+    pthread_mutex_init(&strangers->lock, NULL);
+    *ret_strangers = strangers;
+    return CSN_OK;
+}
+
+void csn_strangers_free(struct csn_strangers *take_strangers)
+{
+    if (take_strangers != NULL) {
+        closedir(take_strangers->files);
+        close(take_strangers->pin);
+        free(take_strangers->before.items);
+        free(take_strangers->now.items);
+        free(take_strangers->links);
+        pthread_mutex_destroy(&take_strangers->lock);
+        free(take_strangers);
+    }
+}
+
+void csn_strangers_watch(struct csn_strangers *strangers, struct csn_endpoint listener)
+{
+    REQUIRE(strangers->listener_count < CSN_STRANGERS_LISTENERS_MAX);
+    strangers->listeners[strangers->listener_count++] = listener;
+}
+
+/* --- links */
+
+void csn_strangers_passed(struct csn_strangers *strangers, uint32_t id, struct csn_endpoint local,
+                          struct csn_endpoint remote)
+{
+    pthread_mutex_lock(&strangers->lock);
+    if (strangers->link_count == strangers->link_room) {
+        strangers->link_room = 2 * strangers->link_room + 16;
+        strangers->links =
+            csn_realloc(strangers->links, strangers->link_room, sizeof(*strangers->links));
+    }
+    strangers->links[strangers->link_count++] =
+        (struct link){.id = id, .local = local, .remote = remote};
+    pthread_mutex_unlock(&strangers->lock);
+}
+
+void csn_strangers_fell(struct csn_strangers *strangers, uint32_t id)
+{
+    pthread_mutex_lock(&strangers->lock);
+    for (size_t i = 0; i < strangers->link_count; i++) {
+        if (strangers->links[i].id == id) {
+            strangers->links[i] = strangers->links[--strangers->link_count];
+            break;
+        }
+    }
+    pthread_mutex_unlock(&strangers->lock);
+}
+
+/* The lock is held. */
+static bool has_link(const struct csn_strangers *strangers, const struct csn_endpoint *local,
+                     const struct csn_endpoint *remote)
+{
+    for (size_t i = 0; i < strangers->link_count; i++) {
+        if (is_same(&strangers->links[i].remote, remote) &&
+            is_same(&strangers->links[i].local, local)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- looking */
+
+static int by_cookie(const void *a, const void *b)
+{
+    const struct seen *one = a, *two = b;
+    return (one->cookie > two->cookie) - (one->cookie < two->cookie);
+}
+
+/* Those to be cut first come first. */
+static int by_age(const void *a, const void *b)
+{
+    const struct seen *one = a, *two = b;
+    return (one->since_ms > two->since_ms) - (one->since_ms < two->since_ms);
+}
+
+static bool get_cookie(int fd, uint64_t *ret_cookie)
+{
+    socklen_t size = sizeof(*ret_cookie);
+    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, ret_cookie, &size) == 0;
+}
+
+static void add_seen(struct seens *seens, const struct seen *seen)
+{
+    if (seens->count == seens->room) {
+        seens->room = 2 * seens->room + 64;
+        seens->items = csn_realloc(seens->items, seens->room, sizeof(*seens->items));
+    }
+    seens->items[seens->count++] = *seen;
+}
+
+/* A descriptor that is a connection at one of our addresses is remembered. */
+static void look_at(struct csn_strangers *strangers, int fd, uint64_t now_ms)
+{
+    struct seen seen = {.fd = fd, .since_ms = now_ms};
+    struct csn_endpoint local, remote;
+    if (!get_end(fd, getsockname, &local) || !is_ours(strangers, &local) ||
+        !get_end(fd, getpeername, &remote) || !get_cookie(fd, &seen.cookie)) {
+        return; /* also the listening socket, and what is closed on both sides */
+    }
+    const struct seen *before =
+        strangers->before.count == 0
+            ? NULL
+            : bsearch(&seen, strangers->before.items, strangers->before.count,
+                      sizeof(*strangers->before.items), by_cookie);
+    pthread_mutex_lock(&strangers->lock);
+    seen.is_link = has_link(strangers, &local, &remote);
+    pthread_mutex_unlock(&strangers->lock);
+    if (before != NULL) {
+        seen.is_cut = before->is_cut;
+        /* A link that falls has its time to disappear. */
+        seen.since_ms = seen.is_link ? now_ms : before->since_ms;
+    }
+    add_seen(&strangers->now, &seen);
+}
+
+/* All files of the process; how many there are. */
+static size_t look(struct csn_strangers *strangers, uint64_t now_ms)
+{
+    size_t count = 0;
+    const struct dirent *entry;
+    struct seens before = strangers->before;
+    strangers->before = strangers->now;
+    strangers->now = before;
+    strangers->now.count = 0;
+    if (strangers->before.count > 0) {
+        qsort(strangers->before.items, strangers->before.count, sizeof(*before.items), by_cookie);
+    }
+    rewinddir(strangers->files);
+    while ((entry = readdir(strangers->files)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            look_at(strangers, (int)strtol(entry->d_name, NULL, 10), now_ms);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* --- cutting */
+
+static size_t files_max(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (size_t)limit.rlim_cur : SIZE_MAX;
+}
+
+bool csn_strangers_is_short(const struct csn_strangers *strangers)
+{
+    /* The lowest free descriptor is near the limit only when all below it are taken. */
+    int lowest = fcntl(strangers->pin, F_DUPFD_CLOEXEC, 0);
+    if (lowest < 0) {
+        return errno == EMFILE;
+    }
+    close(lowest);
+    return (size_t)lowest + CSN_STRANGERS_FREE_MIN >= files_max();
+}
+
+/* It is laid on the pin, so that it is this very connection that is judged and shut down. */
+static bool cut(struct csn_strangers *strangers, struct seen *seen, struct csn_endpoint *ret_from)
+{
+    struct csn_endpoint local;
+    uint64_t cookie;
+    bool is_done = false;
+    if (dup3(seen->fd, strangers->pin, O_CLOEXEC) < 0) {
+        return false;
+    }
+    if (get_cookie(strangers->pin, &cookie) && cookie == seen->cookie &&
+        get_end(strangers->pin, getsockname, &local) &&
+        get_end(strangers->pin, getpeername, ret_from)) {
+        pthread_mutex_lock(&strangers->lock);
+        is_done =
+            !has_link(strangers, &local, ret_from) && shutdown(strangers->pin, SHUT_RDWR) == 0;
+        pthread_mutex_unlock(&strangers->lock);
+    }
+    dup3(dirfd(strangers->files), strangers->pin, O_CLOEXEC);
+    seen->is_cut = is_done;
+    return is_done;
+}
+
+static bool is_waiting(const struct seen *seen)
+{
+    return !seen->is_link && !seen->is_cut;
+}
+
+static size_t count_waiting(const struct seens *seens)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < seens->count; i++) {
+        count += is_waiting(&seens->items[i]);
+    }
+    return count;
+}
+
+/* How many of those that wait may stay, if they are young. */
+static size_t allow(size_t waiting, size_t files)
+{
+    size_t max = files_max();
+    size_t others = files - waiting + CSN_STRANGERS_FREE_MIN;
+    size_t left = max > others ? max - others : 0;
+    return left < CSN_STRANGERS_MAX ? left : CSN_STRANGERS_MAX;
+}
+
+size_t csn_strangers_cut(struct csn_strangers *strangers, uint64_t now_ms,
+                         char ret_from[CSN_ENDPOINT_TEXT_MAX])
+{
+    size_t files = look(strangers, now_ms);
+    size_t waiting = count_waiting(&strangers->now);
+    size_t allowed = waiting == 0 ? 0 : allow(waiting, files);
+    size_t count = 0;
+    struct csn_endpoint from;
+    if (waiting > 0) {
+        qsort(strangers->now.items, strangers->now.count, sizeof(*strangers->now.items), by_age);
+    }
+    for (size_t i = 0; i < strangers->now.count && waiting > 0; i++) {
+        struct seen *seen = &strangers->now.items[i];
+        if (!is_waiting(seen)) {
+            continue;
+        }
+        bool is_over = waiting-- > allowed || now_ms >= seen->since_ms + CSN_STRANGERS_WAIT_MS;
+        if (is_over && cut(strangers, seen, &from)) {
+            if (count++ == 0) {
+                print_end(&from, ret_from);
+            }
+        }
+    }
+    return count;
+}
