@@ -1,6 +1,7 @@
 /* consignctl: asks one daemon of the own site and shows what it says.
  * Exit status: 0 done (status: a picture was shown, a red one too), 1 failed, 2 wrong usage, 3 no
- * daemon answers. health: 0 ok, 1 degraded, 2 critical, 3 cannot tell. */
+ * daemon answers. health: 0 ok, 1 degraded, 2 critical, 3 cannot tell, wrong usage too. */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +23,49 @@ struct call {
     uint64_t now_s;
 };
 
-static int usage(FILE *out, int status)
+static void put_help(void)
 {
-    fputs("usage: consignctl [-s SOCKET] [-o table|json] COMMAND\n"
-          "  status           sites, zones and the verdict\n"
-          "  health           a line for monitoring; exit 0 ok, 1 degraded, 2 critical, 3 unknown\n"
-          "  cert show ZONE   the newest release certificate of a zone\n"
-          "The socket is " SOCKET " unless -s names another. NO_COLOR=1 switches colour off.\n",
-          out);
-    return status;
+    puts("usage: consignctl [-s SOCKET] [-o table|json] COMMAND\n"
+         "  status           sites, zones and the verdict\n"
+         "  health           a line for monitoring; exit 0 ok, 1 degraded, 2 critical, 3 unknown\n"
+         "  cert show ZONE   the newest release certificate of a zone\n"
+         "\n"
+         "  -s SOCKET        the daemon's socket (default: " SOCKET ")\n"
+         "  -o table|json    how to show it (default: table)\n"
+         "  -h, --help       this text\n"
+         "  --version        the version of this program\n"
+         "\n"
+         "Exit status, but of health: 0 done, 1 failed, 2 wrong usage, 3 no daemon answers.\n"
+         "NO_COLOR=1 switches colour off.");
+}
+
+static bool is_health(int count, char **words)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(words[i], "health") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A monitoring plug-in must not read a slip of the pen as critical. */
+static int put_usage(int count, char **words)
+{
+    fputs("usage: consignctl [-s SOCKET] [-o table|json] status | health | cert show ZONE\n"
+          "consignctl --help says more\n",
+          stderr);
+    if (is_health(count, words)) {
+        puts("CONSIGN UNKNOWN - wrong usage");
+        return CSN_HEALTH_UNKNOWN;
+    }
+    return EXIT_USAGE;
+}
+
+static int misuse(int count, char **words, const char *what, const char *which)
+{
+    fprintf(stderr, "consignctl: %s%s\n", what, which);
+    return put_usage(count, words);
 }
 
 static bool has_colour(void)
@@ -119,31 +154,52 @@ static int show_cert(const struct call *call, const char *name)
 
 static int run(const struct call *call, int count, char **words)
 {
-    if (count == 1 && strcmp(words[0], "status") == 0) {
-        return show_status(call);
+    if (count == 0) {
+        return misuse(count, words, "no command", "");
     }
-    if (count == 1 && strcmp(words[0], "health") == 0) {
-        return show_health(call);
+    bool is_status = strcmp(words[0], "status") == 0, is_cert = strcmp(words[0], "cert") == 0;
+    bool is_line = strcmp(words[0], "health") == 0;
+    int count_max = is_cert ? 3 : 1;
+    if (!is_status && !is_cert && !is_line) {
+        return misuse(count, words, "unknown command: ", words[0]);
     }
-    if (count == 3 && strcmp(words[0], "cert") == 0 && strcmp(words[1], "show") == 0) {
-        return show_cert(call, words[2]);
+    if (is_cert && (count < 2 || strcmp(words[1], "show") != 0)) {
+        return misuse(count, words, "cert: show is the one thing to do with it", "");
     }
-    /* A monitoring plug-in must not read a slip of the pen as critical. */
-    bool is_health = count > 0 && strcmp(words[0], "health") == 0;
-    return usage(stderr, is_health ? CSN_HEALTH_UNKNOWN : EXIT_USAGE);
+    if (is_cert && count < 3) {
+        return misuse(count, words, "cert show: the zone is missing", "");
+    }
+    if (count > count_max) {
+        return misuse(count, words, "one word too many: ", words[count_max]);
+    }
+    return is_status ? show_status(call) : is_cert ? show_cert(call, words[2]) : show_health(call);
 }
 
 int main(int argc, char **argv)
 {
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
     struct call call = {.socket = SOCKET, .now_s = (uint64_t)time(NULL)};
     int option;
-    while ((option = getopt(argc, argv, "hs:o:")) != -1) {
-        if (option == 's') {
+    while ((option = getopt_long(argc, argv, "hs:o:", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
             call.socket = optarg;
-        } else if (option == 'o' && strcmp(optarg, "json") == 0) {
-            call.is_json = true;
-        } else if (option != 'o' || strcmp(optarg, "table") != 0) {
-            return option == 'h' ? usage(stdout, EXIT_DONE) : usage(stderr, EXIT_USAGE);
+            break;
+        case 'o':
+            call.is_json = strcmp(optarg, "json") == 0;
+            if (!call.is_json && strcmp(optarg, "table") != 0) {
+                return misuse(argc, argv, "-o takes table or json, not ", optarg);
+            }
+            break;
+        case 'h':
+            put_help();
+            return EXIT_DONE;
+        case 'V':
+            puts("consignctl " CONSIGN_VERSION);
+            return EXIT_DONE;
+        default: /* getopt said what is wrong */
+            return put_usage(argc, argv);
         }
     }
     int status = run(&call, argc - optind, argv + optind);

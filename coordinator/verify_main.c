@@ -21,28 +21,43 @@ struct inputs {
     struct csn_buf certificate, zone; /* own */
 };
 
-static void usage(FILE *to)
+static int put_help(void)
+{
+    puts("usage: consign-verify --cluster FILE --cert FILE --zone FILE\n"
+         "\n"
+         "Says whether a quorum of the cluster certified exactly the zone in the file.\n"
+         "  --cluster FILE  the cluster document of the certificate's epoch\n"
+         "  --cert FILE     the certificate, as octets or in hex\n"
+         "  --zone FILE     the signed zone in presentation form, such as dig or a secondary "
+         "writes it\n"
+         "  -h, --help      this text\n"
+         "  --version       the version of this program\n"
+         "\n"
+         "Exit status: 0 good, 1 refused, 2 wrong usage or a file that cannot be read.");
+    return EXIT_GOOD;
+}
+
+static int put_usage(void)
 {
     fputs("usage: consign-verify --cluster FILE --cert FILE --zone FILE\n"
-          "\n"
-          "Says whether a quorum of the cluster certified exactly the zone in the file.\n"
-          "  --cluster FILE  the cluster document of the certificate's epoch\n"
-          "  --cert FILE     the certificate, as octets or in hex\n"
-          "  --zone FILE     the signed zone in presentation form, such as dig or a secondary "
-          "writes it\n"
-          "\n"
-          "Exit status: 0 good, 1 refused, 2 wrong usage or a file that cannot be read.\n",
-          to);
+          "consign-verify --help says more\n",
+          stderr);
+    return EXIT_USAGE;
+}
+
+static int misuse(const char *what, const char *which)
+{
+    fprintf(stderr, "consign-verify: %s%s\n", what, which);
+    return put_usage();
 }
 
 /* GO_ON, or the status to leave with. */
 static int parse_arguments(int argc, char **argv, struct inputs *inputs)
 {
-    static const struct option options[] = {{"cluster", required_argument, NULL, 'c'},
-                                            {"cert", required_argument, NULL, 'e'},
-                                            {"zone", required_argument, NULL, 'z'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"cluster", required_argument, NULL, 'c'}, {"cert", required_argument, NULL, 'e'},
+        {"zone", required_argument, NULL, 'z'},    {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
@@ -56,19 +71,22 @@ static int parse_arguments(int argc, char **argv, struct inputs *inputs)
             inputs->zone_path = optarg;
             break;
         case 'h':
-            usage(stdout);
+            return put_help();
+        case 'V':
+            puts("consign-verify " CONSIGN_VERSION);
             return EXIT_GOOD;
         default:
-            usage(stderr);
-            return EXIT_USAGE;
+            return put_usage(); /* getopt said what is wrong */
         }
     }
-    if (optind != argc || inputs->cluster_path == NULL || inputs->certificate_path == NULL ||
-        inputs->zone_path == NULL) {
-        usage(stderr);
-        return EXIT_USAGE;
+    const char *missing = inputs->cluster_path == NULL       ? "--cluster"
+                          : inputs->certificate_path == NULL ? "--cert"
+                          : inputs->zone_path == NULL        ? "--zone"
+                                                             : NULL;
+    if (optind != argc) {
+        return misuse("one word too many: ", argv[optind]);
     }
-    return GO_ON;
+    return missing != NULL ? misuse("missing: ", missing) : GO_ON;
 }
 
 static int read_inputs(struct inputs *inputs, struct csn_reason *reason)

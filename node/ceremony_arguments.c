@@ -10,7 +10,7 @@
 
 #define DEADLINE_MS 120000 /* a small HSM takes its time over an RSA pair */
 
-static const char usage[] =
+static const char help[] =
     "usage: consign-ceremony key generate TOKEN --label L --algorithm N --role ksk|zsk [--id HEX] "
     "[--bits N] [--sealed]\n"
     "       consign-ceremony key show TOKEN --label L --algorithm N --role ksk|zsk [--id HEX]\n"
@@ -19,14 +19,39 @@ static const char usage[] =
     "[--seal]\n"
     "       consign-ceremony transport import FILE TOKEN\n"
     "       consign-ceremony transport seal TOKEN --label L [--label L]...\n"
+    "       consign-ceremony --help | --version\n"
     "TOKEN: --module FILE --token URI --pin-file FILE [--worker PROGRAM] [--folder FOLDER] "
-    "[--deadline SPAN]\n";
+    "[--deadline SPAN]\n"
+    "\n"
+    "  key generate       a new key pair in the token; prints its DNSKEY\n"
+    "  key show           the DNSKEY of a key in the token\n"
+    "  transport request  a transport key in the token that is to receive keys; FILE goes to the "
+    "sender\n"
+    "  transport export   wraps keys for that request; FILE goes back\n"
+    "  transport import   unwraps them; the transport key is destroyed\n"
+    "  transport seal     no export any more\n"
+    "Exit status: 0 done, 1 refused or failed, 2 not understood.\n";
+
+_Noreturn static void leave_with_usage(void)
+{
+    fputs("usage: consign-ceremony key generate|show ...\n"
+          "       consign-ceremony transport request|export|import|seal ...\n"
+          "consign-ceremony --help says more\n",
+          stderr);
+    exit(2);
+}
 
 _Noreturn void csn_ceremony_refuse(const char *what, const char *value)
 {
-    fprintf(stderr, "consign-ceremony: %s%s%s\n%s", what, value != NULL ? ": " : "",
-            value != NULL ? value : "", usage);
-    exit(2);
+    fprintf(stderr, "consign-ceremony: %s%s%s\n", what, value != NULL ? ": " : "",
+            value != NULL ? value : "");
+    leave_with_usage();
+}
+
+_Noreturn static void leave_with(const char *text)
+{
+    fputs(text, stdout);
+    exit(fflush(stdout) == 0 ? 0 : 1);
 }
 
 static void add_label(struct csn_ceremony_arguments *arguments, const char *label)
@@ -120,27 +145,31 @@ static void set_option(struct csn_ceremony_arguments *arguments, int option, con
     case 'S':
         arguments->is_sealed = true;
         break;
+    case 'h':
+        leave_with(help);
+    case 'V':
+        leave_with("consign-ceremony " CONSIGN_VERSION "\n");
     default:
-        csn_ceremony_refuse("not understood", NULL);
+        leave_with_usage(); /* getopt said what is wrong */
     }
 }
 
 void csn_ceremony_parse(int argc, char **argv, struct csn_ceremony_arguments *ret_arguments)
 {
     static const struct option options[] = {
-        {"module", 1, NULL, 'm'},    {"token", 1, NULL, 't'},  {"pin-file", 1, NULL, 'p'},
-        {"worker", 1, NULL, 'w'},    {"folder", 1, NULL, 'f'}, {"deadline", 1, NULL, 'd'},
-        {"label", 1, NULL, 'l'},     {"id", 1, NULL, 'i'},     {"bits", 1, NULL, 'b'},
-        {"algorithm", 1, NULL, 'a'}, {"role", 1, NULL, 'r'},   {"request", 1, NULL, 'q'},
-        {"seal", 0, NULL, 's'},      {"sealed", 0, NULL, 'S'}, {"transport-label", 1, NULL, 'T'},
-        {NULL, 0, NULL, 0}};
+        {"module", 1, NULL, 'm'},    {"token", 1, NULL, 't'},   {"pin-file", 1, NULL, 'p'},
+        {"worker", 1, NULL, 'w'},    {"folder", 1, NULL, 'f'},  {"deadline", 1, NULL, 'd'},
+        {"label", 1, NULL, 'l'},     {"id", 1, NULL, 'i'},      {"bits", 1, NULL, 'b'},
+        {"algorithm", 1, NULL, 'a'}, {"role", 1, NULL, 'r'},    {"request", 1, NULL, 'q'},
+        {"seal", 0, NULL, 's'},      {"sealed", 0, NULL, 'S'},  {"transport-label", 1, NULL, 'T'},
+        {"help", 0, NULL, 'h'},      {"version", 0, NULL, 'V'}, {NULL, 0, NULL, 0}};
     struct csn_ceremony_arguments *arguments = ret_arguments;
     int option;
     *arguments =
         (struct csn_ceremony_arguments){.transport_label = "consign-transport",
                                         .bits = 2048,
                                         .settings = {.sessions = 1, .deadline_ms = DEADLINE_MS}};
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         set_option(arguments, option, optarg);
     }
     const char **words[] = {&arguments->noun, &arguments->verb, &arguments->file};
@@ -151,10 +180,7 @@ void csn_ceremony_parse(int argc, char **argv, struct csn_ceremony_arguments *re
         csn_ceremony_refuse("one word too many", argv[optind]);
     }
     if (arguments->noun == NULL || arguments->verb == NULL) {
-        csn_ceremony_refuse("what is to be done?", NULL);
-    }
-    if (arguments->settings.token == NULL) {
-        csn_ceremony_refuse("--token is missing", NULL);
+        csn_ceremony_refuse("no command; what is to be done?", NULL);
     }
     if (arguments->id_size > 0 && arguments->key_count == 1) {
         arguments->keys[0].id = csn_bytes(arguments->id, arguments->id_size);

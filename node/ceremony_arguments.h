@@ -17,7 +17,8 @@ struct csn_ceremony_arguments {
     bool seals;     /* --seal: after the export */
 };
 
-/* What cannot be understood ends the program with status 2 and the usage. */
+/* What cannot be understood ends the program with status 2, what was wrong and a short usage; --help
+ * and --version end it with 0. */
 void csn_ceremony_parse(int argc, char **argv, struct csn_ceremony_arguments *ret_arguments);
 _Noreturn void csn_ceremony_refuse(const char *what, const char *value);
 

@@ -54,7 +54,7 @@ static int do_transport(struct csn_ceremony *ceremony,
 }
 
 /* Whatever can be refused is refused before a token is touched. */
-static void check(const struct csn_ceremony_arguments *arguments)
+static void check_command(const struct csn_ceremony_arguments *arguments)
 {
     const char *verb = arguments->verb;
     if (strcmp(arguments->noun, "key") == 0 &&
@@ -67,14 +67,24 @@ static void check(const struct csn_ceremony_arguments *arguments)
         return;
     }
     bool is_export = strcmp(verb, "export") == 0, is_seal = strcmp(verb, "seal") == 0;
-    if (strcmp(arguments->noun, "transport") != 0 ||
+    bool is_key = strcmp(arguments->noun, "key") == 0;
+    if (!is_key && strcmp(arguments->noun, "transport") != 0) {
+        csn_ceremony_refuse("unknown command", arguments->noun);
+    }
+    if (is_key ||
         (!is_export && !is_seal && strcmp(verb, "request") != 0 && strcmp(verb, "import") != 0)) {
-        csn_ceremony_refuse("not understood", verb);
+        csn_ceremony_refuse(is_key ? "key does not know" : "transport does not know", verb);
     }
     need(is_seal || arguments->file != NULL, "FILE");
     refuse_word(is_seal ? arguments->file : NULL);
     need(!is_export || arguments->request != NULL, "--request");
     need(!(is_export || is_seal) || arguments->key_count > 0, "--label");
+}
+
+static void check(const struct csn_ceremony_arguments *arguments)
+{
+    check_command(arguments);
+    need(arguments->settings.token != NULL, "--token");
 }
 
 /* consign-hsm lies beside this program unless told otherwise. */

@@ -10,6 +10,8 @@
 #include "hsm/worker.h"
 
 #define DOOR 3
+#define WHAT                                                                                       \
+    "consign-hsm is started by consign-node or consign-ceremony, with a socket on descriptor 3"
 
 int main(int argc, char **argv)
 {
@@ -18,10 +20,12 @@ int main(int argc, char **argv)
         puts("consign-hsm " CONSIGN_VERSION);
         return 0;
     }
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        puts(WHAT);
+        return 0;
+    }
     if (argc != 1 || fcntl(DOOR, F_SETFD, FD_CLOEXEC) != 0) {
-        fputs("consign-hsm is started by consign-node or consign-ceremony, with a socket on "
-              "descriptor 3\n",
-              stderr);
+        fputs(WHAT "\n", stderr);
         return 2;
     }
     /* No dumps and no tracing by others: the PIN passes through this memory. It leaves when its

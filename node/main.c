@@ -10,10 +10,31 @@
 #include "credentials.h"
 #include "daemon.h"
 
-static int usage(void)
+#define USAGE "usage: consign-node -c FILE.yaml [--check]\n"
+
+static int put_help(void)
 {
-    fprintf(stderr, "usage: consign-node -c FILE.yaml [--check]\n");
+    puts(USAGE "\n"
+         "One site: computes, signs with its HSM, votes, and serves what a quorum released.\n"
+         "  -c, --config FILE  its configuration\n"
+         "  --check            reads the configuration and what it names, says what is wrong, and ends\n"
+         "  -h, --help         this text\n"
+         "  --version          the version of this program\n"
+         "\n"
+         "Exit status: 0 ended by a signal, or --check found nothing; 1 failed; 2 usage or configuration.");
+    return 0;
+}
+
+static int put_usage(void)
+{
+    fputs(USAGE, stderr);
     return 2;
+}
+
+static int misuse(const char *what, const char *which)
+{
+    fprintf(stderr, "consign-node: %s%s\n", what, which);
+    return put_usage();
 }
 
 /* Heavy work must not keep a vote's write waiting for a thread: some are left beside the parts of two jobs. */
@@ -66,10 +87,11 @@ static int check(struct csn_node_config *take_config)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'}, {"version", no_argument, NULL, 'V'}, {0}};
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'}, {0}};
     const char *path = NULL;
     bool is_check = false;
-    for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, "hc:", options, NULL)) != -1;) {
         switch (option) {
         case 'c':
             path = optarg;
@@ -80,12 +102,14 @@ int main(int argc, char **argv)
         case 'V':
             puts("consign-node " CONSIGN_VERSION);
             return 0;
+        case 'h':
+            return put_help();
         default:
-            return usage();
+            return put_usage(); /* getopt said what is wrong */
         }
     }
     if (path == NULL || optind != argc) {
-        return usage();
+        return optind != argc ? misuse("one word too many: ", argv[optind]) : misuse("-c FILE.yaml is missing", "");
     }
     signal(SIGPIPE, SIG_IGN);
     struct csn_node_config *config;

@@ -336,8 +336,8 @@ static void test_the_program_says_it_with_its_exit_status(void **state)
         {"--cluster c --cert z --zone z", 1, "refused: not a certificate: neither"},
         {"--cluster z --cert e --zone z", 2, "z:1:"},
         {"--cluster c --cert e --zone no", 2, "no: No such file"},
-        {"--cluster c --cert e", 2, "usage: "},
-        {"--cluster c --cert e --zone z more", 2, "usage: "},
+        {"--cluster c --cert e", 2, "consign-verify: missing: --zone"},
+        {"--cluster c --cert e --zone z more", 2, "consign-verify: one word too many: more"},
         {"--help", 0, "usage: "},
     };
     char folder[] = "/tmp/test_verdict.XXXXXX", path[64], line[512];
