@@ -42,12 +42,9 @@ struct csn_now csn_daemon_now(const struct csn_daemon *daemon)
                             .mono_ms = (uint64_t)mono.tv_sec * 1000 + (uint64_t)mono.tv_nsec / 1000000};
 }
 
-/* LMDB takes a write cut short by a full disk for an I/O error. */
 void csn_daemon_die(struct csn_daemon *daemon, int code, const char *what)
 {
-    csn_log(&daemon->log, CSN_ERROR, "store.failed", "%s (%s%s); this site stops voting and serving until it is started again", what,
-            csn_error_text(code), code == CSN_EIO ? "; is its disk full?" : "");
-    _Exit(1);
+    csn_unwritable_begin_again(daemon, code, what);
 }
 
 struct csn_zone_shell *csn_daemon_zone(struct csn_daemon *daemon, const uint8_t *zone)
@@ -209,6 +206,10 @@ static void execute(struct csn_daemon *daemon, const struct csn_effect *effect)
 {
     switch (effect->kind) {
     case CSN_EFFECT_PERSIST:
+        if (daemon->unwritable.is_set) { /* the core is told at the end of its start, and is mute from then on */
+            daemon->unwritable.refused_write = daemon->unwritable.refused_write ? daemon->unwritable.refused_write : effect->persist.id;
+            break;
+        }
         csn_log(&daemon->log, CSN_DEBUG, "trace.persist", "write %" PRIu64 " begins", effect->persist.id);
         csn_persister_add(daemon->persister, effect);
         break;
@@ -274,10 +275,10 @@ void csn_daemon_event(struct csn_daemon *daemon, struct csn_event *event)
 static void on_persisted(void *arg, uint64_t id, int code)
 {
     struct csn_daemon *daemon = arg;
-    csn_log(&daemon->log, CSN_DEBUG, "trace.persisted", "write %" PRIu64 " is durable", id);
     if (code == CSN_EIO || code == CSN_EFULL) {
         csn_daemon_die(daemon, code, "a vote cannot be made durable");
     }
+    csn_log(&daemon->log, CSN_DEBUG, "trace.persisted", "write %" PRIu64 " is durable", id);
     struct csn_event event = {.kind = CSN_EVENT_PERSISTED, .code = code, .persist_id = id};
     csn_daemon_event(daemon, &event);
 }
@@ -467,7 +468,7 @@ int csn_shell_start_intake(struct csn_zone_shell *zone, struct csn_reason *reaso
                                            .on_parked = on_parked,
                                            .on_failed = on_input_failed,
                                            .arg = zone};
-    return zone->intake ? CSN_OK : csn_intake_new(&settings, &zone->intake, reason);
+    return zone->intake || zone->daemon->unwritable.is_set ? CSN_OK : csn_intake_new(&settings, &zone->intake, reason);
 }
 
 /* The edges of the zones, once the core knows what was released: gates compare with it. */
@@ -497,29 +498,73 @@ static void start_timers(struct csn_daemon *daemon)
     uv_signal_start(&daemon->interrupt, on_signal, SIGINT);
 }
 
+static int open_for_write(struct csn_daemon *daemon, struct csn_reason *reason)
+{
+    const struct csn_node_config *config = daemon->config;
+    int code = csn_store_open(config->store, config->votes_size, config->zones_size, &daemon->store, reason);
+    if (code == CSN_OK) {
+        code = csn_store_probe(daemon->store, reason);
+    }
+    if (code == CSN_OK) {
+        code = csn_unwritable_probe(config, reason);
+    }
+    return code == CSN_OK ? csn_documents_keep(daemon, reason) : code;
+}
+
+static bool is_unwritable(int code)
+{
+    return code == CSN_EIO || code == CSN_EFULL || code == CSN_EPERMISSION;
+}
+
+/* Read-only where it must be. What cannot be read either, or has nothing to serve yet, ends the start. */
+static int open_store(struct csn_daemon *daemon, struct csn_reason *reason)
+{
+    const struct csn_node_config *config = daemon->config;
+    struct csn_reason why;
+    csn_unwritable_inherit(daemon);
+    int code = daemon->unwritable.is_set ? CSN_OK : open_for_write(daemon, reason);
+    if (is_unwritable(code)) {
+        csn_store_close(daemon->store);
+        daemon->store = NULL;
+        int why_code = csn_unwritable_probe(config, &why); /* names the place and the cause where the store cannot */
+        csn_unwritable_set(daemon, why_code != CSN_OK ? why_code : code, why_code != CSN_OK ? &why : reason);
+        code = CSN_OK;
+    }
+    return code == CSN_OK && daemon->unwritable.is_set
+               ? csn_store_open_readonly(config->store, config->votes_size, config->zones_size, &daemon->store, reason)
+               : code;
+}
+
+/* Operators must be able to ask; but where not even a socket can be made, what is served matters more. */
+static int open_control(struct csn_daemon *daemon, struct csn_reason *reason)
+{
+    int code = csn_status_start(daemon, reason);
+    if (code != CSN_OK && daemon->unwritable.is_set) {
+        csn_log(&daemon->log, CSN_ERROR, "control.failed", "%s; nobody can ask this site until it begins again", reason->text);
+        return CSN_OK;
+    }
+    return code;
+}
+
 int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct csn_node_config *config, struct csn_reason *reason)
 {
     daemon->loop = loop;
     daemon->config = config;
     daemon->parts = uv_available_parallelism();
     daemon->looped_end = &daemon->looped;
-    int code = csn_store_open(config->store, config->votes_size, config->zones_size, &daemon->store, reason);
-    if (code == CSN_OK) {
-        code = csn_store_probe(daemon->store, reason);
-    }
+    int code = open_store(daemon, reason);
     if (code != CSN_OK) {
-        return code;
-    }
-    if ((code = csn_documents_keep(daemon, reason)) != CSN_OK) {
         return code;
     }
     add_zones(daemon);
     daemon->persister = csn_persister_new(loop, daemon->store, config->second_copy, on_persisted, daemon);
     if ((code = open_mesh(daemon, reason)) != CSN_OK || (code = csn_transfer_start(daemon, reason)) != CSN_OK ||
-        (code = csn_status_start(daemon, reason)) != CSN_OK) {
+        (code = open_control(daemon, reason)) != CSN_OK) {
         return code;
     }
-    open_hsm(daemon);
+    if (!daemon->unwritable.is_set) {
+        open_hsm(daemon);
+    }
     if ((code = csn_restore(daemon, reason)) != CSN_OK || (code = start_zones(daemon, reason)) != CSN_OK) {
         return code;
     }

@@ -11,6 +11,7 @@
 #include "mesh/mesh.h"
 #include "ops/control.h"
 #include "round/node.h"
+#include "unwritable.h"
 #include "xfr/source.h"
 #include "zone/store.h"
 
@@ -78,6 +79,7 @@ struct csn_daemon {
     size_t zone_count;
     struct csn_looped *looped; /* own statements on their way back to the core; first in, first out */
     struct csn_looped **looped_end;
+    struct csn_unwritable unwritable;
     bool is_stepping;
     bool was_hsm_up;
     uint64_t bad_certificates; /* dropped; the first is logged */
@@ -91,13 +93,14 @@ int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct cs
 /* One step of the core: sets the event's time, executes the effects. */
 void csn_daemon_event(struct csn_daemon *daemon, struct csn_event *event);
 
-/* The store can no longer be trusted to keep what it is given: says so and ends the process. Nothing is retried. */
+/* The store can no longer be trusted to keep what it is given: says so, ends the process and begins again (unwritable.h).
+ * Nothing is retried in a process. */
 _Noreturn void csn_daemon_die(struct csn_daemon *daemon, int code, const char *what);
 
 /* Borrowed, or NULL. */
 struct csn_zone_shell *csn_daemon_zone(struct csn_daemon *daemon, const uint8_t *zone);
 
-/* Begins to take this zone's file in, once: gates need the input of the newest release first. */
+/* Begins to take this zone's file in, once, unless the store is read-only: gates need the input of the newest release first. */
 int csn_shell_start_intake(struct csn_zone_shell *zone, struct csn_reason *reason);
 
 /* The cached input with this D(prepared), borrowed, or NULL. */

@@ -236,6 +236,9 @@ int csn_intake_new(const struct csn_intake_settings *settings, struct csn_intake
 
 void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input, uint32_t serial)
 {
+    if (intake == NULL) {
+        return;
+    }
     intake->released_serial = serial;
     struct csn_input *old = intake->released;
     intake->released = input ? csn_input_ref(input) : NULL;

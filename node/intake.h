@@ -43,7 +43,7 @@ struct csn_intake;
 
 int csn_intake_new(const struct csn_intake_settings *settings, struct csn_intake **ret_intake, struct csn_reason *reason);
 /* The input of the newest release, against which the gates compare; takes a reference of its own. Its serial is given apart:
- * inputs are kept by their data, which may have come again under a later serial. */
+ * inputs are kept by their data, which may have come again under a later serial. No intake (NULL): nothing to do. */
 void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input, uint32_t serial);
 /* Borrowed until the loop runs again. */
 const struct csn_parked *csn_intake_parked(const struct csn_intake *intake);

@@ -10,6 +10,7 @@
 #include "version.h"
 
 #define SECONDS_MAX CSN_ZONES_MAX
+#define LETTER_OF_HOLDS 'H' /* second octet of their keys; docs/PROTOCOL.md, 4 */
 
 struct restore {
     struct csn_daemon *daemon; /* borrows */
@@ -27,6 +28,9 @@ struct restore {
 static int add_record(void *arg, struct csn_bytes key, struct csn_bytes value)
 {
     struct restore *restore = arg;
+    if (restore->daemon->unwritable.is_set && key.size > 1 && key.data[1] == LETTER_OF_HOLDS) {
+        return CSN_OK; /* who votes no more need not compare them with their second copy, whose disk may be gone */
+    }
     restore->records = csn_realloc(restore->records, restore->record_count + 1, sizeof(restore->records[0]));
     struct csn_record_pair *record = &restore->records[restore->record_count++];
     record->key = csn_bytes(csn_arena_copy(&restore->arena, key.data, key.size), key.size);
@@ -77,9 +81,9 @@ static void delete_bad(struct restore *restore)
         csn_name_text(restore->bad[i].zone, zone);
         csn_hex_encode(csn_bytes(restore->bad[i].full_root.octets, 8), name);
         csn_log(&restore->daemon->log, CSN_ERROR, "store.damaged",
-                "zone %s: the stored version %s does not have its root and is deleted; it will be fetched from a peer if it is needed; "
+                "zone %s: the stored version %s does not have its root and is %s; it will be fetched from a peer if it is needed; "
                 "check this site's disk",
-                zone, name);
+                zone, name, restore->daemon->unwritable.is_set ? "not served" : "deleted");
         csn_table_delete(restore->daemon->store, CSN_TABLE_VERSION, restore->bad[i].zone, &restore->bad[i].full_root);
     }
 }
@@ -133,8 +137,9 @@ static int collect(struct restore *restore, struct csn_reason *reason)
         return csn_reason_set(reason, code, "%s: the votes cannot be read: %s; restore nothing: this site must return as a new member",
                               daemon->config->store, csn_error_text(code));
     }
-    code = csn_persister_load(daemon->config->second_copy, &restore->second_file, restore->seconds, SECONDS_MAX,
-                              &restore->second_count, reason);
+    code = daemon->unwritable.is_set ? CSN_OK
+                                     : csn_persister_load(daemon->config->second_copy, &restore->second_file, restore->seconds,
+                                                          SECONDS_MAX, &restore->second_count, reason);
     if (code != CSN_OK) {
         return code;
     }
@@ -142,6 +147,15 @@ static int collect(struct restore *restore, struct csn_reason *reason)
     return code == CSN_OK ? code
                           : csn_reason_set(reason, code, "%s: the versions cannot be read: %s", daemon->config->store,
                                            csn_error_text(code));
+}
+
+/* A core whose first write fails is mute and serves what it has (protocol page, 5): nothing may come between. */
+static void refuse_writes(struct csn_daemon *daemon)
+{
+    if (daemon->unwritable.refused_write != 0) {
+        struct csn_event event = {.kind = CSN_EVENT_PERSISTED, .code = CSN_EIO, .persist_id = daemon->unwritable.refused_write};
+        csn_daemon_event(daemon, &event);
+    }
 }
 
 static void restore_fini(struct restore *restore)
@@ -169,6 +183,7 @@ int csn_restore(struct csn_daemon *daemon, struct csn_reason *reason)
                                             .versions = restore.versions,
                                             .version_count = restore.version_count}};
         csn_daemon_event(daemon, &event);
+        refuse_writes(daemon);
         code = csn_table_list(daemon->store, add_input, &restore);
     }
     restore_fini(&restore);

@@ -64,6 +64,15 @@ static void blame_own_hsm(const struct csn_daemon *daemon, struct csn_status *st
     }
 }
 
+static void show_readonly(const struct csn_daemon *daemon, struct csn_status *status, struct csn_status_site *site)
+{
+    const char *cause = daemon->unwritable.cause.text;
+    site->state = "read-only";
+    site->error = csn_status_text(status, "%s; votes stopped; what was released stays served; mend that: the node begins again by itself",
+                                  cause);
+    csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: its store cannot be written: %s", daemon->config->site, cause);
+}
+
 static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
                      struct csn_status *status, struct csn_status_site *site)
 {
@@ -81,6 +90,9 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
     site->has_last_seen = true;
     site->hsm = own_hsm(daemon, status);
     site->error = csn_halt_text(core->halt);
+    if (daemon->unwritable.is_set) {
+        show_readonly(daemon, status, site);
+    }
     blame_own_hsm(daemon, status);
 }
 
@@ -97,7 +109,8 @@ static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const
     struct csn_peer_status peer;
     if (!csn_node_get_peer(daemon->core, member->number, &peer)) {
         site->state = "unreachable";
-        site->error = csn_status_text(status, "not heard since this node started");
+        site->error = csn_status_text(status, "%s", daemon->unwritable.is_set ? "not listened to: this node is read-only; ask another site"
+                                                                              : "not heard since this node started");
         return;
     }
     bool is_diverged = false;

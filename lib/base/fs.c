@@ -100,6 +100,11 @@ static int sync_folder_of(const char *path)
     return bad;
 }
 
+static int code_of_write(int error)
+{
+    return error == ENOSPC || error == EDQUOT ? CSN_EFULL : CSN_EIO;
+}
+
 int csn_fs_write(const char *path, struct csn_bytes data, unsigned mode, struct csn_reason *reason)
 {
     char beside[PATH_MAX];
@@ -109,12 +114,11 @@ int csn_fs_write(const char *path, struct csn_bytes data, unsigned mode, struct 
     unlink(beside);
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
     if (fd < 0) {
-        return csn_reason_set(reason, CSN_EIO, "%s: %s", beside, strerror(errno));
+        return csn_reason_set(reason, code_of_write(errno), "%s: %s", beside, strerror(errno));
     }
     int bad = write_all(fd, data);
     if (close(fd) != 0 || bad != 0 || rename(beside, path) != 0 || sync_folder_of(path) != 0) {
-        int code = errno == ENOSPC ? CSN_EFULL : CSN_EIO;
-        return csn_reason_set(reason, code, "%s: %s", path, strerror(errno));
+        return csn_reason_set(reason, code_of_write(errno), "%s: %s", path, strerror(errno));
     }
     return CSN_OK;
 }
