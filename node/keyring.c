@@ -110,31 +110,14 @@ static bool is_in_token(const struct csn_keyring *keyring, uint16_t key)
     return false;
 }
 
-/* The first event of a list that still counts for some RRset: those before one that has switched everywhere do not. A KSK
- * signs from its own last event on, so all of that role count while they are published. */
-static size_t first_that_counts(const struct csn_key_list *list, uint64_t now_s)
-{
-    size_t first = 0;
-    for (size_t i = 0; list->role == CSN_ROLE_ZSK && i < list->count; i++) {
-        first = list->events[i].at_s + list->events[i].window_s <= now_s ? i : first;
-    }
-    return first;
-}
-
 /* Keys that sign now or will, and that the configuration does not place in the token. */
 static const struct csn_key *first_missing(const struct csn_keyring *keyring)
 {
     const struct csn_keyset *keyset = &keyring->zone->keyset;
     uint64_t now_s = (uint64_t)time(NULL);
-    for (size_t i = 0; i < keyset->list_count; i++) {
-        const struct csn_key_list *list = &keyset->lists[i];
-        for (size_t j = first_that_counts(list, now_s); j < list->count; j++) {
-            uint16_t key = list->events[j].key;
-            bool is_silent = key == CSN_KEY_NONE || keyset->keys[key].is_retired ||
-                             (list->role == CSN_ROLE_KSK && !keyset->keys[key].is_published);
-            if (!is_silent && !is_in_token(keyring, key)) {
-                return &keyset->keys[key];
-            }
+    for (uint16_t i = 0; i < keyset->key_count; i++) {
+        if (csn_keyset_signs(keyset, i, now_s) && !is_in_token(keyring, i)) {
+            return &keyset->keys[i];
         }
     }
     return NULL;

@@ -83,8 +83,8 @@ static int load_zone(struct csn_coordinator_zone *zone, const struct csn_schema_
         return code;
     }
     return csn_config_load_keyset(reader, csn_yaml_find(node, "keys"), zone->keyset_path,
-                                  zone->zone, &zone->policy, zone->policy_path,
-                                  &zone->keyset_document, &zone->keyset);
+                                  zone->zone, &zone->policy, &zone->policy_document,
+                                  zone->policy_path, &zone->keyset_document, &zone->keyset);
 }
 
 static int load_zones(struct csn_coordinator_config *config, const struct csn_schema_reader *reader,

@@ -163,8 +163,7 @@ static const struct csn_schema_field zone_fields[] = {
     {.key = "live-serial",
      .type = CSN_SCHEMA_NUMBER,
      CSN_SCHEMA_MEMBER(struct csn_zone_config, live_serial),
-     .most = UINT64_C(1) << 32,
-     .fallback = "4294967296"},
+     .most = UINT32_MAX},
     PATH_FIELD(struct csn_zone_config, "policy", policy_path, true),
     PATH_FIELD(struct csn_zone_config, "keys", keyset_path, true),
     {.key = "token-keys",
@@ -355,10 +354,11 @@ static int check_store(struct loader *loader)
 {
     const struct csn_node_config *config = loader->config;
     char store[PATH_MAX], copy[PATH_MAX];
-    int code = csn_config_check_folder_of(loader->reader, place(loader, "store"), config->store);
+    int code =
+        csn_config_check_folder(loader->reader, place(loader, "store"), config->store, true);
     if (code == CSN_OK) {
-        code = csn_config_check_folder_of(loader->reader, place(loader, "second-copy"),
-                                          config->second_copy);
+        code = csn_config_check_file_to_be(loader->reader, place(loader, "second-copy"),
+                                           config->second_copy);
     }
     if (code != CSN_OK) {
         return code;
@@ -410,8 +410,11 @@ static int check_hsm(struct loader *loader)
     int code =
         csn_config_check_file(loader->reader, place(loader, "hsm.worker"), hsm->worker, false);
     if (code == CSN_OK) {
-        code =
-            csn_config_check_file(loader->reader, place(loader, "hsm.module"), hsm->module, false);
+        code = csn_config_check_library(loader->reader, place(loader, "hsm.module"), hsm->module);
+    }
+    if (code == CSN_OK && hsm->folder != NULL) {
+        code = csn_config_check_folder(loader->reader, place(loader, "hsm.folder"), hsm->folder,
+                                       false);
     }
     return code == CSN_OK ? csn_config_check_file(loader->reader, place(loader, "hsm.pin-file"),
                                                   hsm->pin_file, true)
@@ -448,9 +451,78 @@ static int resolve_token_keys(struct loader *loader, const struct csn_yaml_node 
     return CSN_OK;
 }
 
+static bool is_ksk(const struct csn_keyset *keyset, uint16_t key)
+{
+    for (size_t i = 0; i < keyset->list_count; i++) {
+        const struct csn_key_list *list = &keyset->lists[i];
+        for (size_t j = 0; list->role == CSN_ROLE_KSK && j < list->count; j++) {
+            if (list->events[j].key == key) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The key that a DS names, or CSN_KEY_NONE. */
+static uint16_t key_of_ds(const struct csn_keyset *keyset, struct csn_bytes ds)
+{
+    for (uint16_t i = 0; i < keyset->key_count; i++) {
+        if (csn_key_is_ds(&keyset->keys[i], keyset->zone, ds)) {
+            return i;
+        }
+    }
+    return CSN_KEY_NONE;
+}
+
+static int refuse_ds(const struct loader *loader, const struct csn_yaml_node *node,
+                     const struct csn_zone_config *zone, struct csn_bytes ds, uint16_t key)
+{
+    if (key != CSN_KEY_NONE) {
+        return csn_yaml_refuse(loader->reader->yaml, node, loader->reader->reason, CSN_EREFUSED,
+                               "ds: key '%s', which it names, is no KSK in %s: no KSK event names "
+                               "it",
+                               zone->keyset.keys[key].name, zone->keyset_path);
+    }
+    return csn_yaml_refuse(loader->reader->yaml, node, loader->reader->reason, CSN_EREFUSED,
+                           "ds: no key in %s has this DS (tag %u, algorithm %u); copy the parent's, "
+                           "with digest type 2 or 4",
+                           zone->keyset_path, csn_get_u16(ds.data), ds.data[2]);
+}
+
+/* Both verifiers ask that for each algorithm of the DS a key with such a DS has signed: one that
+ * cannot would hold every release back. */
+static int check_ds(const struct loader *loader, const struct csn_yaml_node *node,
+                    const struct csn_zone_config *zone)
+{
+    bool is_met[UINT8_MAX + 1] = {false};
+    const struct csn_yaml_node *list = csn_yaml_find(node, "ds");
+    for (size_t i = 0; i < zone->ds_count; i++) {
+        uint16_t key = key_of_ds(&zone->keyset, zone->ds[i]);
+        if (key == CSN_KEY_NONE || !is_ksk(&zone->keyset, key)) {
+            return refuse_ds(loader, csn_yaml_item(list, i), zone, zone->ds[i], key);
+        }
+        is_met[zone->ds[i].data[2]] |=
+            zone->keyset.keys[key].is_published && !zone->keyset.keys[key].is_retired;
+    }
+    for (size_t i = 0; i < zone->ds_count; i++) {
+        if (!is_met[zone->ds[i].data[2]]) {
+            return csn_yaml_refuse(loader->reader->yaml, csn_yaml_item(list, i),
+                                   loader->reader->reason, CSN_EREFUSED,
+                                   "ds: no DS of algorithm %u names a key that is published and "
+                                   "not retired: nobody could validate the zone",
+                                   zone->ds[i].data[2]);
+        }
+    }
+    return CSN_OK;
+}
+
 static int load_zone(struct loader *loader, const struct csn_yaml_node *node,
                      struct csn_zone_config *zone)
 {
+    if (csn_yaml_find(node, "live-serial") == NULL) {
+        zone->live_serial = CSN_LIVE_SERIAL_NONE;
+    }
     int code =
         csn_config_check_folder_of(loader->reader, csn_yaml_find(node, "input"), zone->input);
     if (code == CSN_OK) {
@@ -460,7 +532,11 @@ static int load_zone(struct loader *loader, const struct csn_yaml_node *node,
     if (code == CSN_OK) {
         code = csn_config_load_keyset(loader->reader, csn_yaml_find(node, "keys"),
                                       zone->keyset_path, zone->zone, &zone->policy,
-                                      zone->policy_path, &zone->keyset_document, &zone->keyset);
+                                      &zone->policy_document, zone->policy_path,
+                                      &zone->keyset_document, &zone->keyset);
+    }
+    if (code == CSN_OK) {
+        code = check_ds(loader, node, zone);
     }
     return code == CSN_OK ? resolve_token_keys(loader, node, zone) : code;
 }

@@ -19,6 +19,7 @@
 #define CSN_ADDRESSES_MAX 64
 #define CSN_NODE_SESSIONS_MAX 64
 #define CSN_INDEX_NONE SIZE_MAX
+#define CSN_LIVE_SERIAL_NONE (UINT64_C(1) << 32)
 
 /* Files with this process's identity; all paths absolute or relative to the working folder, ready
  * to open. */
@@ -26,6 +27,7 @@ struct csn_identity {
     const char *tls; /* certificate and P-256 key, PEM */
     const char *ca;  /* the cluster's CA, PEM */
     const char *key; /* Ed25519, PKCS#8 PEM, 0600 */
+    const char *tls_at, *ca_at, *key_at; /* "file:line:col" where each is named */
 };
 
 struct csn_hsm_config {
@@ -52,7 +54,7 @@ struct csn_token_key {
 struct csn_zone_config {
     uint8_t zone[CSN_NAME_MAX];
     const char *input; /* zone file; need not be there yet, its folder must */
-    uint64_t live_serial; /* served before Consign: the first serial comes after it; above UINT32_MAX: none */
+    uint64_t live_serial; /* served before Consign: the first serial comes after it; CSN_LIVE_SERIAL_NONE */
     const char *policy_path, *keyset_path;
     struct csn_document policy_document, keyset_document; /* own */
     struct csn_policy policy;                             /* owns */

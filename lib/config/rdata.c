@@ -172,6 +172,8 @@ bool csn_rdata_key_fits(struct csn_bytes dnskey)
         return key.size == 96;
     case 15:
         return key.size == 32;
+    case 16:
+        return key.size == 57;
     default:
         return true;
     }

@@ -18,7 +18,7 @@ int csn_rdata_parse_key(const char *text, struct csn_buf *buf);
 int csn_rdata_parse_ds(const char *text, struct csn_buf *buf);
 
 /* Whether the public key in a DNSKEY's RDATA is as long as its algorithm says: 13 and 14 (RFC 6605
- * 4), 15 (RFC 8080 3); 8 and 10 in the form of RFC 3110 2 with a modulus of 1024 to 4096 bits (RFC
+ * 4), 15 and 16 (RFC 8080 3); 8 and 10 in the form of RFC 3110 2 with a modulus of 1024 to 4096 bits (RFC
  * 5702 2). Any other algorithm may have any length. */
 bool csn_rdata_key_fits(struct csn_bytes dnskey);
 

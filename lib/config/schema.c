@@ -36,6 +36,9 @@ static void put_unsigned(void *member, size_t size, uint64_t value)
 
 static uint64_t most_of(const struct csn_schema_field *field)
 {
+    if (field->type == CSN_SCHEMA_TIME) {
+        return field->most != 0 ? field->most : CSN_SCHEMA_TIME_MAX;
+    }
     uint64_t fits = field->size >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * field->size)) - 1;
     if (field->type == CSN_SCHEMA_SPAN_MS) {
         fits /= 1000;
@@ -324,7 +327,7 @@ static void describe_words(const struct csn_schema_word *words, char *ret_text, 
 static void describe(const struct csn_schema_field *field, char *ret_text, size_t size)
 {
     const char *meant = field->meant != NULL ? field->meant : scalars[field->type].meant;
-    char least[CSN_SPAN_TEXT_SIZE], most[CSN_SPAN_TEXT_SIZE];
+    char least[CSN_SPAN_TEXT_SIZE], most[CSN_SPAN_TEXT_SIZE], most_time[CSN_TIME_TEXT_SIZE];
     switch (field->type) {
     case CSN_SCHEMA_TEXT:
         snprintf(ret_text, size, "%s of %" PRIu64 " to %" PRIu64 " octets on one line", meant,
@@ -344,8 +347,13 @@ static void describe(const struct csn_schema_field *field, char *ret_text, size_
         csn_span_text(most_of(field), most);
         snprintf(ret_text, size, "%s, from %s to %s", meant, least, most);
         break;
+    case CSN_SCHEMA_TIME:
+        csn_time_text(most_of(field), most_time);
+        snprintf(ret_text, size, "%s, at most %s", meant, most_time);
+        break;
     case CSN_SCHEMA_SIZE:
-        snprintf(ret_text, size, "%s, from %" PRIu64 " MiB", meant, field->least >> 20);
+        snprintf(ret_text, size, "%s, from %" PRIu64 " MiB to %" PRIu64 " MiB", meant,
+                 field->least >> 20, most_of(field) >> 20);
         break;
     case CSN_SCHEMA_HEX:
         snprintf(ret_text, size, "%zu %s", 2 * field->size, meant);

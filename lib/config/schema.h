@@ -19,7 +19,7 @@ enum csn_schema_type {
     CSN_SCHEMA_NUMBER,  /* unsigned of 1, 2, 4 or 8 octets; least..most */
     CSN_SCHEMA_SPAN,    /* as NUMBER, in seconds: 90s 15m 2h 21d 4w */
     CSN_SCHEMA_SPAN_MS, /* the same, kept in milliseconds; least..most in seconds */
-    CSN_SCHEMA_TIME,    /* uint64_t Unix seconds; RFC 3339 in UTC, or the number */
+    CSN_SCHEMA_TIME,    /* uint64_t Unix seconds; RFC 3339 in UTC, or the number; ..most */
     CSN_SCHEMA_SIZE,    /* uint64_t octets: 512KiB 64MiB 1GiB 2TiB; least..most in octets */
     CSN_SCHEMA_HEX,     /* uint8_t[size] */
     CSN_SCHEMA_OCTETS,  /* struct csn_bytes, in the arena, from hex; least..most octets */
@@ -91,6 +91,9 @@ struct csn_schema_list {
     size_t least, most;
     bool is_inline;
 };
+
+/* Most of a time: the last that RFC 3339 can write. No sum of times wraps. */
+#define CSN_SCHEMA_TIME_MAX UINT64_C(253402300799)
 
 #define CSN_SCHEMA_MEMBER(type, member)                                                            \
     .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "config/cluster.h"
 #include "config/keyset.h"
 #include "config/policy.h"
@@ -94,6 +95,27 @@ const struct csn_yaml_node *csn_config_place(const struct csn_yaml_node *map, co
     return node != NULL ? node : map;
 }
 
+const struct csn_yaml_node *csn_config_deepest(const struct csn_yaml_node *map, const char *keys)
+{
+    char copy[64], *rest = copy, *key;
+    const struct csn_yaml_node *node = map, *next;
+    snprintf(copy, sizeof(copy), "%s", keys);
+    while ((key = strsep(&rest, ".")) != NULL) {
+        uint64_t index;
+        if (node->kind == CSN_YAML_LIST) {
+            next = csn_number_parse(key, node->count, &index) == CSN_OK ? csn_yaml_item(node, index)
+                                                                        : NULL;
+        } else {
+            next = node->kind == CSN_YAML_MAP ? csn_yaml_find(node, key) : NULL;
+        }
+        if (next == NULL) {
+            break;
+        }
+        node = next;
+    }
+    return node;
+}
+
 static int refuse_path(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
                        int code, const char *path, const char *what)
 {
@@ -139,6 +161,55 @@ int csn_config_check_folder_of(const struct csn_schema_reader *reader,
                                : refuse_path(reader, node, CSN_EREFUSED, folder, "not a folder");
 }
 
+int csn_config_check_folder(const struct csn_schema_reader *reader,
+                            const struct csn_yaml_node *node, const char *path, bool is_made)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return is_made && (errno == ENOENT || errno == ENOTDIR)
+                   ? csn_config_check_folder_of(reader, node, path)
+                   : refuse_path(reader, node, code_of_errno(errno), path, strerror(errno));
+    }
+    return S_ISDIR(st.st_mode)
+               ? CSN_OK
+               : refuse_path(reader, node, CSN_EREFUSED, path, "is a file; name a folder");
+}
+
+int csn_config_check_file_to_be(const struct csn_schema_reader *reader,
+                                const struct csn_yaml_node *node, const char *path)
+{
+    struct stat st;
+    int code = csn_config_check_folder_of(reader, node, path);
+    if (code != CSN_OK) {
+        return code;
+    }
+    return stat(path, &st) != 0 || S_ISREG(st.st_mode)
+               ? CSN_OK
+               : refuse_path(reader, node, CSN_EREFUSED, path,
+                             S_ISDIR(st.st_mode) ? "is a folder; name a file in it"
+                                                 : "is no regular file");
+}
+
+int csn_config_check_library(const struct csn_schema_reader *reader,
+                             const struct csn_yaml_node *node, const char *path)
+{
+    static const char magic[] = {0x7f, 'E', 'L', 'F'};
+    char head[sizeof(magic)] = {0};
+    int code = csn_config_check_file(reader, node, path, false);
+    if (code != CSN_OK) {
+        return code;
+    }
+    FILE *file = fopen(path, "re");
+    size_t size = file != NULL ? fread(head, 1, sizeof(head), file) : 0;
+    if (file != NULL) {
+        fclose(file);
+    }
+    return size == sizeof(magic) && memcmp(head, magic, sizeof(magic)) == 0
+               ? CSN_OK
+               : refuse_path(reader, node, CSN_EREFUSED, path,
+                             "is no shared library (ELF); name the vendor's PKCS#11 module");
+}
+
 int csn_config_check_socket(const struct csn_schema_reader *reader,
                             const struct csn_yaml_node *node, const char *path)
 {
@@ -149,20 +220,29 @@ int csn_config_check_socket(const struct csn_schema_reader *reader,
     return csn_config_check_folder_of(reader, node, path);
 }
 
-int csn_config_check_identity(const struct csn_schema_reader *reader,
-                              const struct csn_yaml_node *root, const struct csn_identity *identity)
+/* "file:line:col" of a node, for checks after the document is gone. */
+static const char *place_text(const struct csn_schema_reader *reader,
+                              const struct csn_yaml_node *node)
 {
-    int code =
-        csn_config_check_file(reader, csn_config_place(root, "identity.tls"), identity->tls, true);
+    char text[PATH_MAX + 32];
+    int size = snprintf(text, sizeof(text), "%s:%u:%u", reader->yaml->file, node->line, node->column);
+    return csn_arena_copy(reader->arena, text, (size_t)size + 1);
+}
+
+int csn_config_check_identity(const struct csn_schema_reader *reader,
+                              const struct csn_yaml_node *root, struct csn_identity *identity)
+{
+    const struct csn_yaml_node *tls = csn_config_place(root, "identity.tls"),
+                               *ca = csn_config_place(root, "identity.ca"),
+                               *key = csn_config_place(root, "identity.site-key");
+    identity->tls_at = place_text(reader, tls);
+    identity->ca_at = place_text(reader, ca);
+    identity->key_at = place_text(reader, key);
+    int code = csn_config_check_file(reader, tls, identity->tls, true);
     if (code == CSN_OK) {
-        code = csn_config_check_file(reader, csn_config_place(root, "identity.ca"), identity->ca,
-                                     false);
+        code = csn_config_check_file(reader, ca, identity->ca, false);
     }
-    if (code == CSN_OK) {
-        code = csn_config_check_file(reader, csn_config_place(root, "identity.site-key"),
-                                     identity->key, true);
-    }
-    return code;
+    return code == CSN_OK ? csn_config_check_file(reader, key, identity->key, true) : code;
 }
 
 static int load_document(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
@@ -202,10 +282,10 @@ int csn_config_load_policy(const struct csn_schema_reader *reader, const struct 
 
 int csn_config_load_keyset(const struct csn_schema_reader *reader, const struct csn_yaml_node *node,
                            const char *path, const uint8_t *zone, const struct csn_policy *policy,
-                           const char *policy_path, struct csn_document *ret_document,
-                           struct csn_keyset *ret_keyset)
+                           const struct csn_document *policy_document, const char *policy_path,
+                           struct csn_document *ret_document, struct csn_keyset *ret_keyset)
 {
-    struct csn_reason cause = {.text = ""};
+    struct csn_fault fault = {.at = ""};
     int code = load_document(reader, node, path, ret_document);
     if (code == CSN_OK) {
         code =
@@ -220,13 +300,30 @@ int csn_config_load_keyset(const struct csn_schema_reader *reader, const struct 
         return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EREFUSED,
                                "%s: %s is the key set of %s", node->key, path, name);
     }
-    code = csn_keyset_check(ret_keyset, &cause);
-    if (code != CSN_OK) {
-        return csn_reason_set(reader->reason, code, "%s: %s", path, cause.text);
+    code = csn_keyset_check(ret_keyset, &fault);
+    if (code == CSN_OK) {
+        code = csn_policy_check(policy, ret_keyset, &fault);
     }
-    code = csn_policy_check(policy, ret_keyset, &cause);
-    if (code != CSN_OK) {
-        return csn_reason_set(reader->reason, code, "%s: %s", policy_path, cause.text);
+    if (code == CSN_OK) {
+        return CSN_OK;
     }
-    return CSN_OK;
+    return fault.is_in_keyset
+               ? csn_config_refuse_fault(ret_document, path, &fault, reader->reason)
+               : csn_config_refuse_fault(policy_document, policy_path, &fault, reader->reason);
+}
+
+int csn_config_refuse_fault(const struct csn_document *document, const char *path,
+                            const struct csn_fault *fault, struct csn_reason *reason)
+{
+    struct csn_yaml yaml;
+    int code = csn_yaml_parse(csn_buf_view(&document->octets), path, &yaml, reason);
+    if (code != CSN_OK) {
+        return code;
+    }
+    const struct csn_yaml_node *node = csn_config_deepest(yaml.root, fault->at);
+    csn_yaml_refuse(&yaml, node, reason, CSN_EREFUSED, "%s%s", fault->reason.text,
+                    node == yaml.root ? " (it does not stand in the document: that is the default)"
+                                      : "");
+    csn_yaml_fini(&yaml);
+    return CSN_EREFUSED;
 }

@@ -3,8 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define DNSKEY_FIXED 4 /* flags, protocol, algorithm: RFC 4034 2.1 */
 #define FLAG_ZONE 0x0100
+#define FLAG_SEP 0x0001
 #define FLAG_REVOKE 0x0080 /* RFC 5011 7 */
 /* Bounds on what a document may say, so that no sum of times wraps. */
 #define AT_MAX ((uint64_t)1 << 40)
@@ -66,17 +69,18 @@ static bool keys_collide(const struct csn_key *a, const struct csn_key *b)
     return a_tags[0] == b_tags[0] || a_tags[0] == b_tags[1] || a_tags[1] == b_tags[0] || a_tags[1] == b_tags[1];
 }
 
-static int check_keys(const struct csn_keyset *keyset, struct csn_reason *reason)
+static int check_keys(const struct csn_keyset *keyset, struct csn_fault *fault)
 {
     for (size_t i = 0; i < keyset->key_count; i++) {
         const struct csn_key *a = &keyset->keys[i];
         if ((a->flags & FLAG_ZONE) == 0) {
-            return csn_reason_set(reason, CSN_EREFUSED, "key %s: not a zone key (flags %u; RFC 4034 2.1.1)", a->name, a->flags);
+            return csn_reason_set(csn_fault_at(fault, true, "keys.%zu.dnskey", i), CSN_EREFUSED,
+                                  "key %s: not a zone key (flags %u; RFC 4034 2.1.1)", a->name, a->flags);
         }
         for (size_t j = 0; j < i; j++) {
             const struct csn_key *b = &keyset->keys[j];
             if (keys_collide(a, b)) {
-                return csn_reason_set(reason, CSN_EREFUSED,
+                return csn_reason_set(csn_fault_at(fault, true, "keys.%zu.dnskey", i), CSN_EREFUSED,
                                       "keys %s and %s: algorithm %u and key tag %u collide (a revoked form counts); make another key",
                                       b->name, a->name, a->algorithm, a->tag);
             }
@@ -85,41 +89,127 @@ static int check_keys(const struct csn_keyset *keyset, struct csn_reason *reason
     return CSN_OK;
 }
 
-static int check_event(const struct csn_keyset *keyset, const struct csn_key_list *list, const struct csn_key_event *event,
-                       struct csn_reason *reason)
+static const char *role_text(enum csn_role role)
 {
-    const char *role = list->role == CSN_ROLE_KSK ? "KSK" : "ZSK";
-    if (event->key != CSN_KEY_NONE && event->key >= keyset->key_count) {
-        return csn_reason_set(reason, CSN_EREFUSED, "%s events: no such key", role);
+    return role == CSN_ROLE_KSK ? "KSK" : "ZSK";
+}
+
+static bool has_role(const struct csn_keyset *keyset, uint16_t key, enum csn_role role)
+{
+    for (size_t i = 0; i < keyset->list_count; i++) {
+        const struct csn_key_list *list = &keyset->lists[i];
+        for (size_t j = 0; list->role == role && j < list->count; j++) {
+            if (list->events[j].key == key) {
+                return true;
+            }
+        }
     }
-    if (event->key != CSN_KEY_NONE && keyset->keys[event->key].algorithm != list->algorithm) {
-        return csn_reason_set(reason, CSN_EREFUSED, "%s events of algorithm %u: key %s has algorithm %u", role, list->algorithm,
-                              keyset->keys[event->key].name, keyset->keys[event->key].algorithm);
+    return false;
+}
+
+/* The flag SEP changes nothing in validation, but tells people and tools which key the parent's DS names (RFC 4034 2.1.1): a
+ * key in the other role's list is the wrong key. A CSK stands in both lists, with either flag. */
+static int check_flags(const struct csn_keyset *keyset, enum csn_role role, uint16_t key, struct csn_reason *reason)
+{
+    enum csn_role other = role == CSN_ROLE_KSK ? CSN_ROLE_ZSK : CSN_ROLE_KSK;
+    bool is_sep = (keyset->keys[key].flags & FLAG_SEP) != 0;
+    if (is_sep == (role == CSN_ROLE_KSK) || has_role(keyset, key, other)) {
+        return CSN_OK;
+    }
+    return csn_reason_set(reason, CSN_EREFUSED, "%s events: key %s has flags %u, a %s's; a key that is both stands in both lists",
+                          role_text(role), keyset->keys[key].name, keyset->keys[key].flags, role_text(other));
+}
+
+static int check_event(const struct csn_keyset *keyset, size_t list_index, size_t index, struct csn_fault *fault)
+{
+    const struct csn_key_list *list = &keyset->lists[list_index];
+    const struct csn_key_event *event = &list->events[index];
+    const char *role = role_text(list->role);
+    if (event->at_s > AT_MAX || event->window_s > WINDOW_MAX) {
+        return csn_reason_set(csn_fault_at(fault, true, "events.%zu.list.%zu", list_index, index), CSN_EREFUSED,
+                              "%s events: time or window is out of range", role);
     }
     if (list->role == CSN_ROLE_KSK && event->window_s != 0) {
-        return csn_reason_set(reason, CSN_EREFUSED, "KSK events: the window is always 0");
+        return csn_reason_set(csn_fault_at(fault, true, "events.%zu.list.%zu.window", list_index, index), CSN_EREFUSED,
+                              "KSK events: the window is always 0");
     }
-    if (event->at_s > AT_MAX || event->window_s > WINDOW_MAX) {
-        return csn_reason_set(reason, CSN_EREFUSED, "%s events: time or window is out of range", role);
+    struct csn_reason *reason = csn_fault_at(fault, true, "events.%zu.list.%zu.key", list_index, index);
+    if (event->key == CSN_KEY_NONE) {
+        return list->role == CSN_ROLE_ZSK
+                   ? CSN_OK
+                   : csn_reason_set(reason, CSN_EREFUSED, "KSK events: 'none' ends nothing; a KSK ends by 'retired: true'");
+    }
+    if (event->key >= keyset->key_count) {
+        return csn_reason_set(reason, CSN_EREFUSED, "%s events: no such key", role);
+    }
+    const struct csn_key *key = &keyset->keys[event->key];
+    if (key->algorithm != list->algorithm) {
+        return csn_reason_set(reason, CSN_EREFUSED, "%s events of algorithm %u: key %s has algorithm %u", role, list->algorithm,
+                              key->name, key->algorithm);
+    }
+    return check_flags(keyset, list->role, event->key, reason);
+}
+
+/* Whether event j takes back what event i, before it in the list, had planned: a key from before, at once (signing.md 3). */
+static bool is_abort(const struct csn_key_list *list, size_t i, size_t j)
+{
+    for (size_t k = 0; k < i && list->events[j].window_s == 0; k++) {
+        if (list->events[k].key == list->events[j].key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether event i can never take effect because of event j behind it. Of ZSKs the last that has come counts, so that one which
+ * has switched everywhere when i begins hides it; unless it is meant to. Of KSKs all count, each from its own last event. */
+static bool is_hidden(const struct csn_key_list *list, size_t i, size_t j)
+{
+    const struct csn_key_event *late = &list->events[i], *early = &list->events[j];
+    if (early->at_s + early->window_s > late->at_s) {
+        return false;
+    }
+    return list->role == CSN_ROLE_KSK ? late->key == early->key : !is_abort(list, i, j);
+}
+
+static int check_order(const struct csn_keyset *keyset, size_t list_index, struct csn_fault *fault)
+{
+    const struct csn_key_list *list = &keyset->lists[list_index];
+    for (size_t j = 1; j < list->count; j++) {
+        for (size_t i = 0; i < j; i++) {
+            if (is_hidden(list, i, j)) {
+                char late[CSN_TIME_TEXT_SIZE];
+                csn_time_text(list->events[i].at_s, late);
+                return csn_reason_set(csn_fault_at(fault, true, "events.%zu.list.%zu.at", list_index, j), CSN_EREFUSED,
+                                      "%s events: event %zu of the list (%s) would never take effect, since this one, behind it, "
+                                      "is in force everywhere by then; events stand in order of time%s",
+                                      role_text(list->role), i + 1, late,
+                                      list->role == CSN_ROLE_KSK ? "" : ", but for a key from before with window 0, which aborts");
+            }
+        }
     }
     return CSN_OK;
 }
 
-static int check_lists(const struct csn_keyset *keyset, struct csn_reason *reason)
+static int check_lists(const struct csn_keyset *keyset, struct csn_fault *fault)
 {
     for (size_t i = 0; i < keyset->list_count; i++) {
         const struct csn_key_list *list = &keyset->lists[i];
         for (size_t j = 0; j < i; j++) {
             if (keyset->lists[j].role == list->role && keyset->lists[j].algorithm == list->algorithm) {
-                return csn_reason_set(reason, CSN_EREFUSED, "two event lists for one role and algorithm %u: join them",
-                                      list->algorithm);
+                return csn_reason_set(csn_fault_at(fault, true, "events.%zu", i), CSN_EREFUSED,
+                                      "two event lists for one role and algorithm %u: join them", list->algorithm);
             }
         }
         for (size_t j = 0; j < list->count; j++) {
-            int code = check_event(keyset, list, &list->events[j], reason);
+            int code = check_event(keyset, i, j, fault);
             if (code != CSN_OK) {
                 return code;
             }
+        }
+        int code = check_order(keyset, i, fault);
+        if (code != CSN_OK) {
+            return code;
         }
     }
     return CSN_OK;
@@ -144,22 +234,114 @@ static bool role_has_key(const struct csn_keyset *keyset, enum csn_role role)
     return false;
 }
 
-int csn_keyset_check(const struct csn_keyset *keyset, struct csn_reason *reason)
+int csn_keyset_check(const struct csn_keyset *keyset, struct csn_fault *fault)
 {
-    int code = check_keys(keyset, reason);
+    int code = check_keys(keyset, fault);
     if (code == CSN_OK) {
-        code = check_lists(keyset, reason);
+        code = check_lists(keyset, fault);
     }
     if (code != CSN_OK) {
         return code;
     }
     if (!role_has_key(keyset, CSN_ROLE_KSK)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "no KSK event names a published key: nothing would sign DNSKEY");
+        return csn_reason_set(csn_fault_at(fault, true, "events"), CSN_EREFUSED,
+                              "no KSK event names a published key: nothing would sign DNSKEY");
     }
     if (!role_has_key(keyset, CSN_ROLE_ZSK)) {
-        return csn_reason_set(reason, CSN_EREFUSED, "no ZSK event names a key: nothing would sign the zone");
+        return csn_reason_set(csn_fault_at(fault, true, "events"), CSN_EREFUSED,
+                              "no ZSK event names a key: nothing would sign the zone");
     }
     return CSN_OK;
+}
+
+/* Whether an event is in force for some RRset at `now_s` or later. A KSK signs from its own last event on, so that all of that
+ * role count; of ZSKs one is over when another behind it has switched everywhere. */
+static bool counts(const struct csn_key_list *list, size_t index, uint64_t now_s)
+{
+    uint64_t begin_s = list->events[index].at_s > now_s ? list->events[index].at_s : now_s;
+    for (size_t i = index + 1; list->role == CSN_ROLE_ZSK && i < list->count; i++) {
+        if (list->events[i].at_s + list->events[i].window_s <= begin_s) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool csn_keyset_signs(const struct csn_keyset *keyset, uint16_t key, uint64_t now_s)
+{
+    bool is_published = keyset->keys[key].is_published;
+    for (size_t i = 0; i < keyset->list_count && !keyset->keys[key].is_retired; i++) {
+        const struct csn_key_list *list = &keyset->lists[i];
+        for (size_t j = 0; (is_published || list->role == CSN_ROLE_ZSK) && j < list->count; j++) {
+            if (list->events[j].key == key && counts(list, j, now_s)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_algorithm_published(const struct csn_keyset *keyset, uint8_t algorithm)
+{
+    for (size_t i = 0; i < keyset->key_count; i++) {
+        if (keyset->keys[i].algorithm == algorithm && keyset->keys[i].is_published) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int refuse_unpublished(uint16_t index, const struct csn_key *key, uint64_t at_s, uint64_t prepublication_s,
+                              struct csn_fault *fault)
+{
+    char at[CSN_TIME_TEXT_SIZE], by[CSN_TIME_TEXT_SIZE], span[CSN_SPAN_TEXT_SIZE];
+    csn_time_text(at_s, at);
+    csn_time_text(at_s > prepublication_s ? at_s - prepublication_s : 0, by);
+    csn_span_text(prepublication_s, span);
+    return csn_reason_set(csn_fault_at(fault, true, "keys.%u.published", index), CSN_EREFUSED,
+                          "key %s: not published, but signs from %s; resolvers must have it by then: publish it pre-publication = "
+                          "%s before, by %s, or let it sign later",
+                          key->name, at, span, by);
+}
+
+int csn_keyset_check_publication(const struct csn_keyset *keyset, const struct csn_policy *policy, uint64_t now_s,
+                                 struct csn_fault *fault)
+{
+    for (size_t i = 0; i < keyset->list_count; i++) {
+        const struct csn_key_list *list = &keyset->lists[i];
+        if (list->role != CSN_ROLE_ZSK || !is_algorithm_published(keyset, list->algorithm)) {
+            continue;
+        }
+        for (size_t j = 0; j < list->count; j++) {
+            const struct csn_key_event *event = &list->events[j];
+            if (event->key != CSN_KEY_NONE && !keyset->keys[event->key].is_published &&
+                event->at_s <= now_s + policy->prepublication_s && counts(list, j, now_s)) {
+                return refuse_unpublished(event->key, &keyset->keys[event->key], event->at_s, policy->prepublication_s, fault);
+            }
+        }
+    }
+    return CSN_OK;
+}
+
+bool csn_key_is_ds(const struct csn_key *key, const uint8_t *zone, struct csn_bytes ds)
+{
+    enum { FIXED = 4, SHA1 = 1, SHA256 = 2, SHA384 = 4 };
+    struct csn_digest digest; /* of the owner, then the RDATA; SHA-256 fills the first part */
+    struct csn_buf buf = {0};
+    if (ds.size <= FIXED || csn_get_u16(ds.data) != key->tag || ds.data[2] != key->algorithm) {
+        return false;
+    }
+    csn_buf_put(&buf, zone, csn_name_size(zone));
+    csn_buf_put_bytes(&buf, key->dnskey);
+    if (ds.data[3] == SHA384) {
+        csn_sha384(csn_buf_view(&buf), &digest);
+    } else {
+        csn_sha256(csn_buf_view(&buf), digest.octets);
+    }
+    csn_buf_fini(&buf);
+    size_t size = ds.data[3] == SHA384 ? CSN_DIGEST_SIZE : CSN_SHA256_SIZE;
+    return ds.data[3] == SHA1 || ((ds.data[3] == SHA256 || ds.data[3] == SHA384) && ds.size == FIXED + size &&
+                                  memcmp(ds.data + FIXED, digest.octets, size) == 0);
 }
 
 void csn_keyset_dnskey(const struct csn_keyset *keyset, struct csn_buf *buf, struct csn_rrset *ret_rrset)

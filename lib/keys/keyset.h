@@ -50,9 +50,22 @@ int csn_key_derive(struct csn_key *key, struct csn_bytes dnskey);
 /* RFC 4034 appendix B. */
 uint16_t csn_key_tag(struct csn_bytes dnskey);
 
-/* Two keys of one algorithm and one tag (revoked forms too, RFC 5011), W of a KSK event, an algorithm that is not the key's, a
- * zone that nothing signs: CSN_EREFUSED with a reason. */
-int csn_keyset_check(const struct csn_keyset *keyset, struct csn_reason *reason);
+/* Two keys of one algorithm and one tag (revoked forms too, RFC 5011), W of a KSK event, an algorithm that is not the key's,
+ * flags of the other role on a key that is in one role only, an event that can never take effect, a zone that nothing signs:
+ * CSN_EREFUSED. `fault` may be NULL. */
+int csn_keyset_check(const struct csn_keyset *keyset, struct csn_fault *fault);
+
+/* Whether the key signs at `now_s` or later, if no event is added: what a site must have in its token. */
+bool csn_keyset_signs(const struct csn_keyset *keyset, uint16_t key, uint64_t now_s);
+
+/* What documents and clock tell of pre-publication (signing.md 6, RFC 7583 3.2.1): a ZSK that signs at `now_s` or within the
+ * policy's pre-publication from then must be published, unless no key of its algorithm is, as when an algorithm comes or goes.
+ * When it was first published they do not tell. CSN_EREFUSED; `fault` may be NULL. */
+int csn_keyset_check_publication(const struct csn_keyset *keyset, const struct csn_policy *policy, uint64_t now_s,
+                                 struct csn_fault *fault);
+
+/* The DS RDATA names this key of `zone` (RFC 4034 5.1.4). A digest of SHA-1 is not computed: tag and algorithm decide. */
+bool csn_key_is_ds(const struct csn_key *key, const uint8_t *zone, struct csn_bytes ds);
 
 /* DNSKEY RDATA of the keys that are published, or of the others; borrowed. Returns how many. */
 size_t csn_keyset_rdatas(const struct csn_keyset *keyset, bool is_published, struct csn_bytes ret_rdatas[CSN_KEYS_MAX]);

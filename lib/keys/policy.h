@@ -2,6 +2,7 @@
 #ifndef CSN_KEYS_POLICY_H
 #define CSN_KEYS_POLICY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -55,9 +56,20 @@ uint64_t csn_policy_refresh_at(const struct csn_policy *policy, uint64_t schedul
 
 struct csn_keyset;
 
+/* Why a document is refused, and by which of its values. */
+struct csn_fault {
+    struct csn_reason reason;
+    char at[64];          /* keys, and numbers of items from 0: "events.1.list.0.at" */
+    bool is_in_keyset;    /* of a check of policy and key set: which of the two */
+};
+/* Writes the place and lends the reason to write to; `fault` may be NULL, as the result then is. */
+struct csn_reason *csn_fault_at(struct csn_fault *fault, bool is_in_keyset, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* What can be refused without a zone (signing.md 6, `--check`): W < P for every pair of V and R that can meet, O >= 1 h,
- * pre-publication >= DNSKEY TTL + propagation + hold budget. `keyset` may be NULL. CSN_EREFUSED with a reason. */
-int csn_policy_check(const struct csn_policy *policy, const struct csn_keyset *keyset, struct csn_reason *reason);
+ * pre-publication >= DNSKEY TTL + propagation + hold budget, a value that never comes into force. `keyset` may be NULL, and
+ * `fault`. CSN_EREFUSED. */
+int csn_policy_check(const struct csn_policy *policy, const struct csn_keyset *keyset, struct csn_fault *fault);
 
 /* What depends on an input: R >= SOA EXPIRE + max TTL + refresh interval, or accept-risk, for every R in force at S =
  * `schedule_s` or to come; post-publication >= max TTL + propagation + hold budget. */

@@ -14,9 +14,16 @@
 #include <cmocka.h>
 
 #include "base/fs.h"
+#include "config/check.h"
 #include "config/coordinator.h"
 #include "config/node.h"
 #include "config/yaml.h"
+
+/* DS by BIND's dnssec-dsfromkey: of the KSK and the first ZSK in the samples, and of the KSK if the
+ * zone were xd. */
+#define DS_KSK "26487 13 2 75fc304ea9e1e98cf1fac5eccdc20a37983c07386859621719f96a6971dd188a"
+#define DS_ZSK "30957 13 2 1fa19abf8b1646973306797d185d720aeae55ad318a4ef9f0416d85175d0dcf1"
+#define DS_OTHER "26487 13 2 7c3edc1004eb9e2c83f8a9f1dc16fe70e3f200f1166c799de80d328ac86ac884"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -97,7 +104,7 @@ static int set_up_site(void **state)
     put_file(site, "ca.pem", "x", 0644);
     put_file(site, "site.key", "x", 0600);
     put_file(site, "pin", "x", 0600);
-    put_file(site, "libsofthsm2.so", "x", 0644);
+    put_file(site, "libsofthsm2.so", "\177ELF and so on", 0644);
     put_file(site, "worker", "x", 0755);
     put_file(site, "secondaries.secret", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0600);
     put_file(site, "short.secret", "AAECAwQFBgcICQoLDA0O\n", 0600);
@@ -227,12 +234,25 @@ static void test_node_is_refused_with_the_place(void **state)
         {"/second/last-hold", "/in/../store", CSN_EREFUSED, "node.yaml:9:14: ", "inside the store"},
         {"tls: tls.pem", "tls: ca.pem", CSN_EPERMISSION, "node.yaml:12:8: ", "mode 0600"},
         {"ca: ca.pem", "ca: in", CSN_EREFUSED, "node.yaml:13:7: ", "not a file"},
+        {"/store ", "/ca.pem ", CSN_EREFUSED, "node.yaml:6:8: ", "is a file; name a folder"},
+        {"/store ", "/no/store ", CSN_ENOTFOUND, "node.yaml:6:8: ", "No such file"},
+        {"/store ", "/ca.pem/store ", CSN_EREFUSED, "node.yaml:6:8: ", "not a folder"},
+        {"/last-hold", "", CSN_EREFUSED, "node.yaml:9:14: ", "is a folder; name a file in it"},
+        {"votes-size: 1GiB", "votes-size: 32TiB", CSN_EFORMAT, "node.yaml:7:13: ", "to 16777216 MiB"},
         {"site-key: site.key", "site-key: no.key", CSN_ENOTFOUND,
          "node.yaml:14:13: ", "No such file"},
         {"control.sock",
          "a-very-long-name-a-very-long-name-a-very-long-name-a-very-long-name-a-very-long-name-a-"
          "very-long-name.sock",
          CSN_ELIMIT, "node.yaml:16:10: ", "at most 107"},
+        {"libsofthsm2.so", "ca.pem", CSN_EREFUSED, "node.yaml:20:11: ", "is no shared library (ELF)"},
+        {"libsofthsm2.so", "in", CSN_EREFUSED, "node.yaml:20:11: ", "not a file"},
+        {"libsofthsm2.so", "no.so", CSN_ENOTFOUND, "node.yaml:20:11: ", "No such file"},
+        {"  # folder: ", "  folder: ca.pem #", CSN_EREFUSED,
+         "node.yaml:27:11: ", "is a file; name a folder"},
+        {"  # folder: ", "  folder: ", CSN_ENOTFOUND, "node.yaml:27:11: ", "No such file"},
+        {"# live-serial: 2026110100", "live-serial: 4294967296", CSN_EFORMAT,
+         "node.yaml:32:18: ", "live-serial: expected a number from 0 to 4294967295"},
         {"pkcs11:token=zrh ", "token=zrh ", CSN_EFORMAT, "node.yaml:21:10: ", "RFC 7512"},
         {"pkcs11:token=zrh ", "pkcs11:token=zrh?pin-value=1 ", CSN_EREFUSED,
          "node.yaml:21:10: ", "'pin-file'"},
@@ -247,6 +267,14 @@ static void test_node_is_refused_with_the_place(void **state)
          "node.yaml:36:15: ", "no key 'ksk-2027'"},
         {"{key: zsk-2026-12,", "{key: zsk-2026-11,", CSN_EREFUSED, "node.yaml:38:15: ", "twice"},
         {"# ds: [\"12345 13 2 <hex>\"]", "ds: [\"12345 13 2 zz\"]", CSN_EFORMAT,
+         "node.yaml:39:10: ", "12345 13 2 hex"},
+        {"# ds: [\"12345 13 2 <hex>\"]", "ds: [" DS_KSK ", " DS_OTHER "]", CSN_EREFUSED,
+         "node.yaml:39:87: ", "keyset.yaml has this DS (tag "},
+        {"# ds: [\"12345 13 2 <hex>\"]", "ds: [" DS_ZSK "]", CSN_EREFUSED,
+         "node.yaml:39:10: ", "key 'zsk-2026-11', which it names, is no KSK"},
+        {"# ds: [\"12345 13 2 <hex>\"]", "ds: [12345 13 2 aa]", CSN_EREFUSED,
+         "node.yaml:39:10: ", "(tag 12345, algorithm 13); copy the parent's"},
+        {"# ds: [\"12345 13 2 <hex>\"]", "ds: [65536 13 2 aa]", CSN_EFORMAT,
          "node.yaml:39:10: ", "12345 13 2 hex"},
         {"192.0.2.53@53", "192.0.2.53", CSN_EFORMAT, "node.yaml:42:12: ", "an address and a port"},
         {"hmac-sha256", "hmac-md5", CSN_EFORMAT, "node.yaml:44:41: ", "one of hmac-sha256, "},
@@ -267,6 +295,110 @@ static void test_node_is_refused_with_the_place(void **state)
         snprintf(place, sizeof(place), "%s/%s", site->folder, rows[i].place);
         assert_reason(&reason, place, rows[i].word);
     }
+}
+
+/* One change to keyset.yaml. */
+static void change_keyset(const struct site *site, const char *from, const char *to)
+{
+    char path[256];
+    struct csn_buf buf = {0};
+    snprintf(path, sizeof(path), "%s/keyset.yaml", site->folder);
+    assert_int_equal(csn_fs_read(path, CSN_YAML_SIZE_MAX, &buf, NULL), CSN_OK);
+    csn_buf_put_u8(&buf, '\0');
+    assert_non_null(strstr((char *)buf.data, from));
+    char *text = replace((char *)buf.data, from, to);
+    put_file(site, "keyset.yaml", text, 0644);
+    free(text);
+    csn_buf_fini(&buf);
+}
+
+static void test_ds_must_name_a_published_ksk(void **state)
+{
+    const struct site *site = *state;
+    struct csn_node_config *config = NULL;
+    struct csn_reason reason = {.text = ""};
+    static const char from[] = "# ds: [\"12345 13 2 <hex>\"]";
+    change_keyset(site, "      - {key: ksk-2026,",
+                  "      - {key: zsk-2026-11, at: 1}\n      - {key: ksk-2026,");
+    assert_int_equal(load_node(site, from, "ds: [" DS_KSK "]", &config, &reason), CSN_OK);
+    csn_node_config_free(config);
+    /* Its DS comes first, as RFC 6781 4.1.2 has it for a KSK: another must hold the zone. */
+    change_keyset(site, "  - name: zsk-2026-11\n",
+                  "    published: false\n  - name: zsk-2026-11\n");
+    assert_int_equal(load_node(site, from, "ds: [" DS_KSK ", " DS_ZSK "]", &config, &reason),
+                     CSN_OK);
+    csn_node_config_free(config);
+    assert_int_equal(load_node(site, from, "ds: [" DS_KSK "]", &config, &reason), CSN_EREFUSED);
+    assert_non_null(strstr(reason.text, "node.yaml:39:10: ds: no DS of algorithm 13 names a key "));
+}
+
+#define NOVEMBER UINT64_C(1793491200) /* 2026-11-01 */
+#define DECEMBER (NOVEMBER + 30 * UINT64_C(86400))
+
+/* What depends on the hour, or on files that others bring. */
+static void test_check_asks_more_than_a_start(void **state)
+{
+    const struct site *site = *state;
+    static const struct {
+        const char *from, *to; /* in node.yaml */
+        bool is_unpublished;   /* zsk-2026-12 */
+        uint64_t now_s;
+        const char *place, *word; /* NULL: nothing found */
+    } rows[] = {
+        {"site: zrh", "site: zrh", false, NOVEMBER, NULL, NULL},
+        {"/in/xc.zone", "/in", false, NOVEMBER,
+         "node.yaml:31:12: ", "is a folder; name a file in it"},
+        {"      - {key: zsk-2026-12, label: xc-zsk-2026-12}\n", "", false, NOVEMBER,
+         "node.yaml:36:7: ", "token-keys: key 'zsk-2026-12' signs now or will, by "},
+        {"      - {key: zsk-2026-11, label: xc-zsk-2026-11, id: \"a11c\"}\n", "", false, NOVEMBER,
+         "node.yaml:36:7: ", "token-keys: key 'zsk-2026-11'"},
+        {"      - {key: zsk-2026-11, label: xc-zsk-2026-11, id: \"a11c\"}\n", "", false,
+         DECEMBER + 86400, NULL, NULL}, /* it has left */
+        {"      - {key: ksk-2026, label: xc-ksk-2026}\n", "", false, NOVEMBER,
+         "node.yaml:36:7: ", "token-keys: key 'ksk-2026'"},
+        {"site: zrh", "site: zrh", true, DECEMBER - 8 * 86400, NULL, NULL},
+        {"site: zrh", "site: zrh", true, DECEMBER - 7 * 86400,
+         "keyset.yaml:14:16: ", "before, by 2026-11-24T00:00:00Z"},
+    };
+    char path[256], place[128];
+    snprintf(path, sizeof(path), "%s/node.yaml", site->folder);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct csn_node_config *config = NULL;
+        struct csn_reason reason = {.text = ""};
+        if (rows[i].is_unpublished) {
+            change_keyset(site, "published: true", "published: false");
+        }
+        if (load_node(site, rows[i].from, rows[i].to, &config, &reason) != CSN_OK) {
+            fail_msg("row %zu: %s", i, reason.text);
+        }
+        int code = csn_check_node(path, config, rows[i].now_s, &reason);
+        if (rows[i].word == NULL) {
+            assert_string_equal(reason.text, "");
+        } else {
+            snprintf(place, sizeof(place), "%s/%s", site->folder, rows[i].place);
+            assert_reason(&reason, place, rows[i].word);
+        }
+        assert_int_equal(code, rows[i].word == NULL ? CSN_OK : CSN_EREFUSED);
+        csn_node_config_free(config);
+        if (rows[i].is_unpublished) {
+            change_keyset(site, "published: false", "published: true");
+        }
+    }
+}
+
+static void test_coordinator_is_checked_for_publication(void **state)
+{
+    const struct site *site = *state;
+    struct csn_coordinator_config *config = NULL;
+    struct csn_reason reason = {.text = ""};
+    char path[256];
+    change_keyset(site, "published: true", "published: false");
+    snprintf(path, sizeof(path), "%s/coordinator.yaml", site->folder);
+    assert_int_equal(csn_coordinator_config_load(path, &config, &reason), CSN_OK);
+    assert_int_equal(csn_check_coordinator(config, NOVEMBER, &reason), CSN_OK);
+    assert_int_equal(csn_check_coordinator(config, DECEMBER, &reason), CSN_EREFUSED);
+    assert_non_null(strstr(reason.text, "keyset.yaml:14:16: key zsk-2026-12: not published, but "));
+    csn_coordinator_config_free(config);
 }
 
 static void test_node_without_hsm_must_be_a_verifier(void **state)
@@ -293,16 +425,59 @@ static void test_node_without_hsm_must_be_a_verifier(void **state)
     csn_node_config_free(config);
 }
 
-static void test_node_refuses_impossible_timings(void **state)
+/* What policy and key set refuse of each other has the place of the value. */
+static void test_node_refuses_impossible_timings_and_keys(void **state)
 {
     const struct site *site = *state;
-    struct csn_node_config *config = NULL;
-    struct csn_reason reason = {.text = ""};
-    char place[128];
-    put_file(site, "policy.yaml", "name: d\nversion: 1\ninception-offset: 30m\n", 0644);
-    assert_int_equal(load_node(site, "site: zrh", "site: zrh", &config, &reason), CSN_EREFUSED);
-    snprintf(place, sizeof(place), "%s/policy.yaml: ", site->folder);
-    assert_reason(&reason, place, "inception");
+    static const struct {
+        const char *file, *from, *to, *place, *word;
+    } rows[] = {
+        {"policy.yaml", "# inception-offset: 90m", "inception-offset: 30m",
+         "policy.yaml:9:19: ", "inception-offset is 30m 00s, must be at least 1h 00m"},
+        {"policy.yaml", "# validity: 21d", "validity: 10d", "policy.yaml:7:11: ",
+         "validity is 10d 0h, must be more than 10d 0h = refresh"},
+        {"policy.yaml", "# validity: 21d",
+         "validity:\n  - {from: 0, value: 21d}\n  - {from: 9, value: 9d}",
+         "policy.yaml:9:22: ", "validity is 9d 0h, must be more than 10d 0h = refresh"},
+        {"policy.yaml", "# validity: 21d",
+         "validity: [{from: 9, value: 21d}, {from: 8, value: 22d}]",
+         "policy.yaml:7:42: ", "value 1 of the list would never come into force"},
+        {"policy.yaml", "# refresh: 10d", "refresh: 21d", "policy.yaml:4:1: ",
+         "must be more than 21d 0h = refresh (it does not stand in the document: that is the"},
+        {"policy.yaml", "# pre-publication: 7d", "pre-publication: 13h", "policy.yaml:26:18: ",
+         "must be at least 14h 00m = DNSKEY TTL + propagation + hold budget"},
+        {"keyset.yaml", "window: 24h", "window: 11d", "keyset.yaml:28:62: ",
+         "must be more than 11d 0h = a roll window"},
+        {"keyset.yaml", "at: 2026-12-01", "at: 2025-12-01", "keyset.yaml:28:32: ",
+         "event 1 of the list (2026-11-01T00:00:00Z) would never take effect"},
+        {"keyset.yaml", "{key: zsk-2026-12", "{key: ksk-2026", "", NULL}, /* a CSK from then on */
+        {"keyset.yaml", "\"256 3 13 E+L", "\"257 3 13 E+L", "keyset.yaml:28:15: ",
+         "key zsk-2026-12 has flags 257, a KSK's"},
+        {"keyset.yaml", "\"257 3 13 CnI", "\"256 3 13 CnI", "keyset.yaml:23:15: ",
+         "key ksk-2026 has flags 256, a ZSK's"},
+        {"keyset.yaml", "\"257 3 13 CnI", "\"1 3 13 CnI", "keyset.yaml:9:13: ", "not a zone key"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct csn_node_config *config = NULL;
+        struct csn_reason reason = {.text = ""};
+        char place[128];
+        char *sample = read_sample(site, rows[i].file);
+        assert_non_null(strstr(sample, rows[i].from));
+        char *text = replace(sample, rows[i].from, rows[i].to);
+        put_file(site, rows[i].file, text, 0644);
+        int code = load_node(site, "site: zrh", "site: zrh", &config, &reason);
+        snprintf(place, sizeof(place), "%s/%s", site->folder, rows[i].place);
+        if (rows[i].word != NULL) {
+            assert_int_equal(code, CSN_EREFUSED);
+            assert_reason(&reason, place, rows[i].word);
+        } else {
+            assert_int_equal(code, CSN_OK);
+            csn_node_config_free(config);
+        }
+        put_file(site, rows[i].file, sample, 0644);
+        free(text);
+        free(sample);
+    }
 }
 
 static void test_missing_configuration_says_so(void **state)
@@ -351,7 +526,13 @@ int main(void)
                                         tear_down_site),
         cmocka_unit_test_setup_teardown(test_node_without_hsm_must_be_a_verifier, set_up_site,
                                         tear_down_site),
-        cmocka_unit_test_setup_teardown(test_node_refuses_impossible_timings, set_up_site,
+        cmocka_unit_test_setup_teardown(test_node_refuses_impossible_timings_and_keys, set_up_site,
+                                        tear_down_site),
+        cmocka_unit_test_setup_teardown(test_ds_must_name_a_published_ksk, set_up_site,
+                                        tear_down_site),
+        cmocka_unit_test_setup_teardown(test_check_asks_more_than_a_start, set_up_site,
+                                        tear_down_site),
+        cmocka_unit_test_setup_teardown(test_coordinator_is_checked_for_publication, set_up_site,
                                         tear_down_site),
         cmocka_unit_test(test_missing_configuration_says_so),
         cmocka_unit_test_setup_teardown(test_coordinator_sample_is_read, set_up_site,
