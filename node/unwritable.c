@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -28,11 +29,19 @@ static uint64_t seconds(const struct csn_daemon *daemon)
     return csn_daemon_now(daemon).mono_ms / 1000;
 }
 
+/* HSM workers of the processes before this one are its children too; its own are yet to come. */
+static void bury_workers(void)
+{
+    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    }
+}
+
 void csn_unwritable_inherit(struct csn_daemon *daemon)
 {
     struct csn_unwritable *unwritable = &daemon->unwritable;
     const char *left = getenv(VARIABLE);
     int cause_at = 0;
+    bury_workers();
     if (left == NULL || sscanf(left, "%u %" SCNu64 " %n", &unwritable->failures, &unwritable->until_s, &cause_at) != 2) {
         return;
     }
@@ -116,6 +125,7 @@ static void tried(void *arg)
 static void on_again(uv_timer_t *timer)
 {
     struct trial *trial = csn_calloc(1, sizeof(*trial));
+    bury_workers();
     trial->daemon = timer->data;
     csn_job_run(trial->daemon->loop, 1, try_disks, tried, trial);
 }
