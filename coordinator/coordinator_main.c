@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "config/check.h"
 #include "coordinator.h"
 #include "credentials.h"
 
@@ -53,8 +55,12 @@ static int run(const struct csn_coordinator_config *config, char **argv)
 static int check(struct csn_coordinator_config *take_config)
 {
     struct csn_reason reason = {0};
-    int code = csn_credentials_check(&take_config->identity, take_config->name,
-                                     take_config->self->key, false, &reason);
+    uint64_t now_s = (uint64_t)time(NULL);
+    int code = csn_check_coordinator(take_config, now_s, &reason);
+    if (code == CSN_OK) {
+        code = csn_credentials_check(&take_config->identity, take_config->name, take_config->self->key, false, now_s,
+                                     &reason);
+    }
     if (code != CSN_OK) {
         fprintf(stderr, "%s\n", reason.text);
     }

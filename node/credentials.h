@@ -8,10 +8,11 @@
 #include "config/node.h"
 
 /* The site key must be the private half of `key`; tls.pem must hold a certificate and its private
- * key and, for a site, carry `name` as dNSName, which dialers expect (mesh.h). CSN_EMISMATCH,
- * CSN_EFORMAT, and what reading files gives. */
+ * key and, for a site, carry `name` as dNSName, which dialers expect (mesh.h); ca.pem must hold a
+ * CA that has signed it, both valid at `now_s`. The reason begins with the place where the file is
+ * named. CSN_EMISMATCH, CSN_EFORMAT, and what reading files gives. */
 int csn_credentials_check(const struct csn_identity *identity, const char *name,
-                          const uint8_t key[CSN_ED25519_SIZE], bool is_site,
+                          const uint8_t key[CSN_ED25519_SIZE], bool is_site, uint64_t now_s,
                           struct csn_reason *reason);
 
 #endif

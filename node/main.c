@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
+#include "config/check.h"
 #include "credentials.h"
 #include "daemon.h"
 
@@ -72,11 +74,15 @@ static int run(const struct csn_node_config *config, char **argv)
 }
 
 /* What reading the configuration does not see. */
-static int check(struct csn_node_config *take_config)
+static int check(const char *path, struct csn_node_config *take_config)
 {
     struct csn_reason reason = {0};
-    int code = csn_credentials_check(&take_config->identity, take_config->site,
-                                     take_config->member->key, true, &reason);
+    uint64_t now_s = (uint64_t)time(NULL);
+    int code = csn_check_node(path, take_config, now_s, &reason);
+    if (code == CSN_OK) {
+        code = csn_credentials_check(&take_config->identity, take_config->site, take_config->member->key, true, now_s,
+                                     &reason);
+    }
     if (code != CSN_OK) {
         fprintf(stderr, "%s\n", reason.text);
     }
@@ -118,5 +124,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", reason.text);
         return 2;
     }
-    return is_check ? check(config) : run(config, argv);
+    return is_check ? check(path, config) : run(config, argv);
 }

@@ -103,12 +103,15 @@ void pki_ca_free(struct pki_ca *take_ca)
     free(take_ca);
 }
 
-void pki_issue(struct pki_ca *ca, const char *name, const char *folder, const char *file)
+static void issue(struct pki_ca *ca, long from_s, long to_s, const char *name, const char *folder,
+                  const char *file)
 {
     char san[PATH_MAX_SIZE];
     EVP_PKEY *key = EVP_EC_gen("P-256");
     INSIST(key != NULL);
     X509 *certificate = new_certificate(name, ++ca->serial, key);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), from_s);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), to_s);
     X509_set_issuer_name(certificate, X509_get_subject_name(ca->certificate));
     snprintf(san, sizeof(san), "DNS:%s", name);
     add_extension(certificate, ca->certificate, NID_subject_alt_name, san);
@@ -119,6 +122,17 @@ void pki_issue(struct pki_ca *ca, const char *name, const char *folder, const ch
     fclose(stream);
     X509_free(certificate);
     EVP_PKEY_free(key);
+}
+
+void pki_issue(struct pki_ca *ca, const char *name, const char *folder, const char *file)
+{
+    issue(ca, -A_DAY_S, A_DAY_S, name, folder, file);
+}
+
+void pki_issue_from(struct pki_ca *ca, long from_s, const char *name, const char *folder,
+                    const char *file)
+{
+    issue(ca, from_s, from_s + A_DAY_S, name, folder, file);
 }
 
 void pki_site_key(const char *folder, const char *file, uint8_t ret_public[32])

@@ -83,6 +83,9 @@ static int set_up(void **state)
     pki_issue(ca, "zrh", desk->folder, "zrh.pem");
     pki_issue(ca, "sjc", desk->folder, "sjc.pem");
     pki_issue(ca, "any", desk->folder, "lead.pem");
+    pki_issue_from(ca, -2 * 86400, "zrh", desk->folder, "old.pem");
+    pki_issue_from(ca, 86400, "zrh", desk->folder, "early.pem");
+    pki_ca_free(pki_ca_new(desk->folder, "other-ca.pem"));
     pki_ca_free(ca);
     pki_site_key(desk->folder, "sjc.key", key);
     pki_site_key(desk->folder, "zrh.key", key);
@@ -150,6 +153,7 @@ static void test_key_of_another_is_refused(void **state)
     struct desk *desk = *state;
     copy_file(desk, "sjc.key", "site.key");
     assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 2);
+    assert_said(desk, "node.yaml:5:48: site-key: ");
     assert_said(desk, "site.key: not the key of zrh: its public half is ");
     copy_file(desk, "sjc.key", "lead.key");
     assert_int_equal(check(desk, CONSIGN_COORDINATOR, "coordinator.yaml"), 2);
@@ -194,12 +198,67 @@ static void test_certificate_of_another_is_refused(void **state)
     assert_said(desk, "tls.pem: expected a certificate and its unencrypted private key");
 }
 
+static void test_certificate_of_another_ca_is_refused(void **state)
+{
+    struct desk *desk = *state;
+    copy_file(desk, "ca.pem", "right-ca.pem");
+    copy_file(desk, "other-ca.pem", "ca.pem");
+    assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 2);
+    assert_said(desk, "node.yaml:5:30: ca: ");
+    assert_said(desk, "this CA has not signed the certificate in ");
+    assert_int_equal(check(desk, CONSIGN_COORDINATOR, "coordinator.yaml"), 2);
+    assert_said(desk, "coordinator.yaml:3:31: ca: ");
+    put_file(desk, "ca.pem", "x");
+    assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 2);
+    assert_said(desk, "expected the certificate of the cluster's CA");
+    /* a site's certificate signs nothing */
+    copy_file(desk, "sjc.pem", "ca.pem");
+    assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 2);
+    assert_said(desk, "this CA has not signed");
+    copy_file(desk, "right-ca.pem", "ca.pem");
+    assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 0);
+}
+
+static void test_certificate_out_of_its_time_is_refused(void **state)
+{
+    struct desk *desk = *state;
+    copy_file(desk, "old.pem", "tls.pem");
+    assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 2);
+    assert_said(desk, "node.yaml:5:17: tls: ");
+    assert_said(desk, "tls.pem: the certificate expired at 20");
+    copy_file(desk, "early.pem", "tls.pem");
+    assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 2);
+    assert_said(desk, "tls.pem: the certificate is not valid before 20");
+}
+
+/* The input is looked at by --check alone: a start goes on without. */
+static void test_input_that_is_a_folder_is_refused(void **state)
+{
+    struct desk *desk = *state;
+    char path[256], text[1024];
+    struct csn_buf buf = {0};
+    path_of(desk, "node.yaml", path);
+    assert_int_equal(csn_fs_read(path, 65536, &buf, NULL), CSN_OK);
+    csn_buf_put_u8(&buf, 0);
+    const char *input = strstr((char *)buf.data, "in.zone");
+    snprintf(text, sizeof(text), "%.*s../%s", (int)(input - (char *)buf.data), (char *)buf.data,
+             input + strlen("in.zone"));
+    put_file(desk, "node.yaml", text);
+    assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 2);
+    assert_said(desk, "node.yaml:8:29: input: ");
+    assert_said(desk, "is a folder; name a file in it");
+    csn_buf_fini(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_own_credentials_pass, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_key_of_another_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_certificate_of_another_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_certificate_of_another_ca_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_certificate_out_of_its_time_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_input_that_is_a_folder_is_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
