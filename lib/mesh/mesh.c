@@ -10,9 +10,7 @@
 #include "mesh/outbox.h"
 
 #define TICK_MS 100
-/* Once a second: handshakes refused are counted, those that do not end are cut, nng's reaper is
- * watched. */
-#define SLOW_TICKS 10
+#define SLOW_TICKS 10 /* once a second: failed handshakes are counted, nng's reaper is watched */
 /* An empty envelope after this long without one, so that the link is not silent. */
 #define HELLO_MS 2000
 /* At most 8 envelopes at a time leave, half of what a link holds before the BUS drops; the rest
@@ -459,10 +457,10 @@ static void count_refused(struct csn_mesh *mesh)
     }
 }
 
-static void cut_strangers(struct csn_mesh *mesh)
+static void count_cut(struct csn_mesh *mesh)
 {
     char from[CSN_ENDPOINT_TEXT_MAX];
-    for (size_t count = csn_net_cut(mesh->net, now_of(mesh), from); count > 0; count--) {
+    for (size_t count = csn_net_cut(mesh->net, from); count > 0; count--) {
         csn_guard_drop(mesh->guard, CSN_MESH_DROP_HANDSHAKE, (struct csn_mesh_peer){0},
                        "from %s: not done within %d s, or too many at a time", from,
                        CSN_STRANGERS_WAIT_MS / 1000);
@@ -491,12 +489,9 @@ static void tick(uv_timer_t *timer)
     if (now_of(mesh) >= mesh->sent_ms + HELLO_MS) {
         mesh->owes_hello = true;
     }
-    bool is_slow = ++mesh->ticks % SLOW_TICKS == 0;
-    if (is_slow || csn_net_is_short(mesh->net)) {
-        cut_strangers(mesh);
-    }
-    if (is_slow) {
+    if (++mesh->ticks % SLOW_TICKS == 0) {
         count_refused(mesh);
+        count_cut(mesh);
         watch_reaper(mesh);
     }
 }

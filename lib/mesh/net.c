@@ -156,14 +156,9 @@ static void note_link(struct csn_net *net, nng_pipe pipe, nng_pipe_ev event)
     }
 }
 
-bool csn_net_is_short(const struct csn_net *net)
+size_t csn_net_cut(struct csn_net *net, char ret_from[CSN_ENDPOINT_TEXT_MAX])
 {
-    return net->strangers != NULL && csn_strangers_is_short(net->strangers);
-}
-
-size_t csn_net_cut(struct csn_net *net, uint64_t now_ms, char ret_from[CSN_ENDPOINT_TEXT_MAX])
-{
-    return net->strangers != NULL ? csn_strangers_cut(net->strangers, now_ms, ret_from) : 0;
+    return net->strangers != NULL ? csn_strangers_take(net->strangers, ret_from) : 0;
 }
 
 /* --- the BUS */
@@ -596,6 +591,9 @@ int csn_net_open(const struct csn_net_settings *settings, struct csn_net **ret_n
         if (settings->peers[i].bulk != NULL) {
             code = open_bulk(net, i, &settings->peers[i], &credentials, reason);
         }
+    }
+    if (code == CSN_OK && net->strangers != NULL) {
+        code = csn_strangers_start(net->strangers, reason);
     }
     csn_wipe(credentials.own.data, credentials.own.size);
     csn_buf_fini(&credentials.own);

@@ -86,9 +86,8 @@ void csn_net_answer(struct csn_net *net, size_t slot, struct csn_bytes octets);
  * CSN_MESH_STUCK_MS. */
 bool csn_net_is_stuck(struct csn_net *net, uint64_t now_ms);
 
-/* The cuts of strangers.h at both listeners; nothing where we do not listen. */
-bool csn_net_is_short(const struct csn_net *net);
-size_t csn_net_cut(struct csn_net *net, uint64_t now_ms, char ret_from[CSN_ENDPOINT_TEXT_MAX]);
+/* Handshakes cut since it was asked last (strangers.h), and where the first came from. */
+size_t csn_net_cut(struct csn_net *net, char ret_from[CSN_ENDPOINT_TEXT_MAX]);
 
 /* Handshakes that our listeners refused so far: nng tells only their number. */
 uint64_t csn_net_refused(const struct csn_net *net);

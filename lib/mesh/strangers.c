@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct link {
@@ -39,9 +40,15 @@ struct csn_strangers {
      * may close and reuse the number at any time; that takes no further file. */
     int pin;
     struct seens before, now;
+    pthread_t thread;
+    bool is_started;
     pthread_mutex_t lock; /* guards the rest */
-    struct link *links;   /* owns */
+    pthread_cond_t ending;
+    bool is_ending;
+    struct link *links; /* owns */
     size_t link_count, link_room;
+    size_t cut_count; /* not yet taken */
+    struct csn_endpoint from;
 };
 
 /* --- endpoints */
@@ -92,8 +99,11 @@ static bool get_end(int fd, name_fn *name, struct csn_endpoint *ret_end)
 
 static void print_end(const struct csn_endpoint *end, char text[CSN_ENDPOINT_TEXT_MAX])
 {
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     char address[INET6_ADDRSTRLEN];
-    inet_ntop(AF_INET6, end->address, address, sizeof(address));
+    bool is_v4 = memcmp(end->address, mapped, sizeof(mapped)) == 0;
+    inet_ntop(is_v4 ? AF_INET : AF_INET6, end->address + (is_v4 ? 12 : 0), address,
+              sizeof(address));
     snprintf(text, CSN_ENDPOINT_TEXT_MAX, "%s port %d", address, end->port[0] << 8 | end->port[1]);
 }
 
@@ -131,22 +141,41 @@ int csn_strangers_new(struct csn_strangers **ret_strangers, struct csn_reason *r
     struct csn_strangers *strangers = csn_calloc(1, sizeof(*strangers));
     strangers->files = files;
     strangers->pin = pin;
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&strangers->ending, &clock);
+    pthread_condattr_destroy(&clock);
     pthread_mutex_init(&strangers->lock, NULL);
     *ret_strangers = strangers;
     return CSN_OK;
 }
 
+static void end_thread(struct csn_strangers *strangers)
+{
+    pthread_mutex_lock(&strangers->lock);
+    strangers->is_ending = true;
+    pthread_cond_signal(&strangers->ending);
+    pthread_mutex_unlock(&strangers->lock);
+    pthread_join(strangers->thread, NULL);
+}
+
 void csn_strangers_free(struct csn_strangers *take_strangers)
 {
-    if (take_strangers != NULL) {
-        closedir(take_strangers->files);
-        close(take_strangers->pin);
-        free(take_strangers->before.items);
-        free(take_strangers->now.items);
-        free(take_strangers->links);
-        pthread_mutex_destroy(&take_strangers->lock);
-        free(take_strangers);
+    if (take_strangers == NULL) {
+        return;
     }
+    if (take_strangers->is_started) {
+        end_thread(take_strangers);
+    }
+    closedir(take_strangers->files);
+    close(take_strangers->pin);
+    free(take_strangers->before.items);
+    free(take_strangers->now.items);
+    free(take_strangers->links);
+    pthread_cond_destroy(&take_strangers->ending);
+    pthread_mutex_destroy(&take_strangers->lock);
+    free(take_strangers);
 }
 
 void csn_strangers_watch(struct csn_strangers *strangers, struct csn_endpoint listener)
@@ -293,25 +322,25 @@ bool csn_strangers_is_short(const struct csn_strangers *strangers)
 }
 
 /* It is laid on the pin, so that it is this very connection that is judged and shut down. */
-static bool cut(struct csn_strangers *strangers, struct seen *seen, struct csn_endpoint *ret_from)
+static void cut(struct csn_strangers *strangers, struct seen *seen)
 {
-    struct csn_endpoint local;
+    struct csn_endpoint local, remote;
     uint64_t cookie;
-    bool is_done = false;
     if (dup3(seen->fd, strangers->pin, O_CLOEXEC) < 0) {
-        return false;
+        return;
     }
     if (get_cookie(strangers->pin, &cookie) && cookie == seen->cookie &&
         get_end(strangers->pin, getsockname, &local) &&
-        get_end(strangers->pin, getpeername, ret_from)) {
+        get_end(strangers->pin, getpeername, &remote)) {
         pthread_mutex_lock(&strangers->lock);
-        is_done =
-            !has_link(strangers, &local, ret_from) && shutdown(strangers->pin, SHUT_RDWR) == 0;
+        if (!has_link(strangers, &local, &remote) && shutdown(strangers->pin, SHUT_RDWR) == 0) {
+            seen->is_cut = true;
+            strangers->from = strangers->cut_count == 0 ? remote : strangers->from;
+            strangers->cut_count++;
+        }
         pthread_mutex_unlock(&strangers->lock);
     }
     dup3(dirfd(strangers->files), strangers->pin, O_CLOEXEC);
-    seen->is_cut = is_done;
-    return is_done;
 }
 
 static bool is_waiting(const struct seen *seen)
@@ -337,28 +366,81 @@ static size_t allow(size_t waiting, size_t files)
     return left < CSN_STRANGERS_MAX ? left : CSN_STRANGERS_MAX;
 }
 
-size_t csn_strangers_cut(struct csn_strangers *strangers, uint64_t now_ms,
-                         char ret_from[CSN_ENDPOINT_TEXT_MAX])
+void csn_strangers_cut(struct csn_strangers *strangers, uint64_t now_ms)
 {
     size_t files = look(strangers, now_ms);
     size_t waiting = count_waiting(&strangers->now);
-    size_t allowed = waiting == 0 ? 0 : allow(waiting, files);
-    size_t count = 0;
-    struct csn_endpoint from;
-    if (waiting > 0) {
-        qsort(strangers->now.items, strangers->now.count, sizeof(*strangers->now.items), by_age);
+    if (waiting == 0) {
+        return;
     }
-    for (size_t i = 0; i < strangers->now.count && waiting > 0; i++) {
+    size_t allowed = allow(waiting, files);
+    qsort(strangers->now.items, strangers->now.count, sizeof(*strangers->now.items), by_age);
+    for (size_t i = 0; i < strangers->now.count; i++) {
         struct seen *seen = &strangers->now.items[i];
-        if (!is_waiting(seen)) {
-            continue;
-        }
-        bool is_over = waiting-- > allowed || now_ms >= seen->since_ms + CSN_STRANGERS_WAIT_MS;
-        if (is_over && cut(strangers, seen, &from)) {
-            if (count++ == 0) {
-                print_end(&from, ret_from);
-            }
+        if (is_waiting(seen) &&
+            (waiting-- > allowed || now_ms >= seen->since_ms + CSN_STRANGERS_WAIT_MS)) {
+            cut(strangers, seen);
         }
     }
+}
+
+size_t csn_strangers_take(struct csn_strangers *strangers, char ret_from[CSN_ENDPOINT_TEXT_MAX])
+{
+    pthread_mutex_lock(&strangers->lock);
+    size_t count = strangers->cut_count;
+    strangers->cut_count = 0;
+    if (count > 0) {
+        print_end(&strangers->from, ret_from);
+    }
+    pthread_mutex_unlock(&strangers->lock);
     return count;
+}
+
+/* --- the thread */
+
+static uint64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+/* True: the end has come. */
+static bool wait_until(struct csn_strangers *strangers, uint64_t until_ms)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                             .tv_nsec = (long)(until_ms % 1000) * 1000000};
+    int result = 0;
+    pthread_mutex_lock(&strangers->lock);
+    while (!strangers->is_ending && result == 0) {
+        result = pthread_cond_timedwait(&strangers->ending, &strangers->lock, &until);
+    }
+    bool is_ending = strangers->is_ending;
+    pthread_mutex_unlock(&strangers->lock);
+    return is_ending;
+}
+
+static void *run(void *arg)
+{
+    struct csn_strangers *strangers = arg;
+    uint64_t look_ms = now() + CSN_STRANGERS_LOOK_MS;
+    uint64_t pause_ms = CSN_STRANGERS_CHECK_MS;
+    while (!wait_until(strangers, now() + pause_ms)) {
+        uint64_t now_ms = now();
+        bool is_short = csn_strangers_is_short(strangers);
+        if (is_short || now_ms >= look_ms) {
+            csn_strangers_cut(strangers, now_ms);
+            look_ms = now_ms + CSN_STRANGERS_LOOK_MS;
+        }
+        pause_ms = is_short ? CSN_STRANGERS_SHORT_MS : CSN_STRANGERS_CHECK_MS;
+    }
+    return NULL;
+}
+
+int csn_strangers_start(struct csn_strangers *strangers, struct csn_reason *reason)
+{
+    int result = pthread_create(&strangers->thread, NULL, run, strangers);
+    strangers->is_started = result == 0;
+    return result == 0 ? CSN_OK
+                       : csn_reason_set(reason, CSN_EIO, "mesh: no thread: %s", strerror(result));
 }

@@ -921,8 +921,8 @@ static size_t count_files(void)
     return count;
 }
 
-/* Both ports, silent and talking: all are closed when their time is over, nng gives their files back,
- * and the links that stand never notice. */
+/* Both ports, silent and talking: all are closed when their time is over, nng gives their files
+ * back, and the links that stand never notice. */
 static void test_handshakes_without_end_are_cut(void **state)
 {
     struct world *world = *state;
