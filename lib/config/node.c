@@ -407,8 +407,7 @@ static int check_hsm(struct loader *loader)
     if (hsm->worker == NULL) {
         hsm->worker = default_worker(&config->arena);
     }
-    int code =
-        csn_config_check_file(loader->reader, place(loader, "hsm.worker"), hsm->worker, false);
+    int code = csn_config_check_program(loader->reader, place(loader, "hsm.worker"), hsm->worker);
     if (code == CSN_OK) {
         code = csn_config_check_library(loader->reader, place(loader, "hsm.module"), hsm->module);
     }

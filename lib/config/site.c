@@ -190,6 +190,15 @@ int csn_config_check_file_to_be(const struct csn_schema_reader *reader,
                                                  : "is no regular file");
 }
 
+int csn_config_check_program(const struct csn_schema_reader *reader,
+                             const struct csn_yaml_node *node, const char *path)
+{
+    int code = csn_config_check_file(reader, node, path, false);
+    return code != CSN_OK || access(path, X_OK) == 0
+               ? code
+               : refuse_path(reader, node, code_of_errno(errno), path, "cannot be run as a program");
+}
+
 int csn_config_check_library(const struct csn_schema_reader *reader,
                              const struct csn_yaml_node *node, const char *path)
 {
@@ -216,6 +225,10 @@ int csn_config_check_socket(const struct csn_schema_reader *reader,
     if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
         return refuse_path(reader, node, CSN_ELIMIT, path,
                            "too long for a Unix socket; take a path of at most 107 octets");
+    }
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        return refuse_path(reader, node, CSN_EREFUSED, path, "is there, and no socket");
     }
     return csn_config_check_folder_of(reader, node, path);
 }

@@ -41,10 +41,12 @@ int csn_config_check_folder(const struct csn_schema_reader *reader,
 /* A file, or nothing yet; the folder in which it lies is there. */
 int csn_config_check_file_to_be(const struct csn_schema_reader *reader,
                                 const struct csn_yaml_node *node, const char *path);
+int csn_config_check_program(const struct csn_schema_reader *reader,
+                             const struct csn_yaml_node *node, const char *path);
 /* A file that the loader may take for a shared library; it is not loaded. */
 int csn_config_check_library(const struct csn_schema_reader *reader,
                              const struct csn_yaml_node *node, const char *path);
-/* As the folder's, and short enough for a Unix socket. */
+/* A path short enough for a Unix socket, or one that is there, in a folder that is. */
 int csn_config_check_socket(const struct csn_schema_reader *reader,
                             const struct csn_yaml_node *node, const char *path);
 /* Files and modes; notes the places. */
