@@ -122,6 +122,23 @@ class FullDisk(unittest.TestCase):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
             self.check_back(c)
 
+    def test_a_reached_size_limit_is_said_and_spins_no_process(self):
+        """The folders take every probe, and the store takes no version: only the wait that is handed on keeps it serving."""
+        with Cluster(small_zone(1, 'one', names=400)) as c:
+            c.edit('sin', lambda text: text + 'zones-size: 1MiB\n')
+            c.start()
+            c.wait_marker('one', ('zrh', 'sjc'))
+            self.write_until_readonly(c)
+            assert_matches('zones-size', '\n'.join(c.log_lines('sin', 'store.readonly')), 'log of sin')
+            wait_for('sin serves', lambda: c.zone('sin'))
+            wait_for('sin says so', lambda: c.health('sin')[0] == 2)
+            self.assertLessEqual(len(c.log_lines('sin', 'node.start')), STARTS_MAX)
+            c.stop('sin')
+            c.edit('sin', lambda text: text.replace('1MiB', '64MiB'))
+            c.start('sin')
+            c.wait_current('sin', 'zrh')
+            self.check_votes(c)
+
     def test_a_site_starts_on_a_read_only_disk_without_even_a_control_socket(self):
         with Cluster(small_zone(1, 'one', names=400)) as c, small_disk(c, c.path('sin', 'store'), '64m'):
             c.edit('sin', lambda text: text.replace('control: control.sock', 'control: store/control.sock'))
