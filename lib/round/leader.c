@@ -102,6 +102,13 @@ static void see_term(struct csn_leader *leader, unsigned member, struct csn_term
         term.counter > leader->seen[member] ? term.counter : leader->seen[member];
 }
 
+static void see_proposed(struct csn_leader *leader, unsigned member, struct csn_term term)
+{
+    leader->proposed[member] =
+        term.counter > leader->proposed[member] ? term.counter : leader->proposed[member];
+    see_term(leader, member, term);
+}
+
 /* A round of the own term that was never proposed in this life is an earlier life's: the term was
  * led in before, and its rounds would be used twice (R1). It counts as a term above. */
 static void see_round(struct csn_leader *leader, unsigned member, struct csn_round round)
@@ -109,7 +116,7 @@ static void see_round(struct csn_leader *leader, unsigned member, struct csn_rou
     struct csn_term term = round.term;
     bool is_reused = csn_term_compare(term, leader->term) == 0 && round.seq > leader->proposal_seq;
     term.counter += is_reused;
-    see_term(leader, member, term);
+    see_proposed(leader, member, term);
 }
 
 static void see_row(struct csn_leader *leader, unsigned member, const struct csn_row *row)
@@ -149,15 +156,24 @@ static uint64_t highest_counter(const struct csn_leader *leader)
     return highest;
 }
 
-/* L1: a higher term at a reporting node, promised or in a round, ends this one; at so many that one
- * of them does not lie. */
-static bool is_outdone(const struct csn_leader *leader)
+/* Sites that promised a higher term, and those that know a round of one, which refuse the rounds of
+ * this one; at so many that one of them does not lie. */
+static bool is_outbid(const struct csn_leader *leader)
 {
     unsigned higher = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         struct csn_term promised = leader->peers.peers[i].report.promised;
         higher += csn_leader_is_fresh(leader, i) && (csn_term_compare(promised, leader->term) > 0 ||
                                                      leader->seen[i] > leader->term.counter);
+    }
+    return higher > leader->cluster.faults;
+}
+
+static bool is_overtaken(const struct csn_leader *leader)
+{
+    unsigned higher = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        higher += csn_leader_is_fresh(leader, i) && leader->proposed[i] > leader->term.counter;
     }
     return higher > leader->cluster.faults;
 }
@@ -171,6 +187,26 @@ static unsigned promise_count(const struct csn_leader *leader)
                     csn_term_compare(peer->report.promised, leader->term) == 0;
     }
     return promises;
+}
+
+static bool is_idle(const struct csn_leader *leader)
+{
+    bool is_idle = true;
+    for (size_t i = 0; i < leader->zone_count; i++) {
+        is_idle = is_idle && !leader->zones[i].is_proposed;
+    }
+    return is_idle;
+}
+
+/* L1: a leader that q sites still follow is not unseated by one that lost sight of it and promised
+ * another; that one is called back with a new term, but not in the middle of a round, and not again
+ * and again. */
+static bool is_outdone(const struct csn_leader *leader)
+{
+    bool has_led = leader->now.mono_ms - leader->leading_ms >= CSN_CALL_BACK_MS;
+    return is_overtaken(leader) ||
+           (is_outbid(leader) && (promise_count(leader) < leader->cluster.quorum ||
+                                  (has_led && is_idle(leader))));
 }
 
 /* --- terms */
@@ -221,6 +257,7 @@ void csn_leader_resign(struct csn_leader *leader)
 static void begin_leading(struct csn_leader *leader)
 {
     move(leader, CSN_LEADER_LEADING);
+    leader->leading_ms = leader->now.mono_ms;
     for (size_t i = 0; i < leader->zone_count; i++) {
         struct csn_leader_zone *zone = &leader->zones[i];
         zone->tried = (struct csn_round){0};
@@ -239,7 +276,7 @@ static void advance_asking(struct csn_leader *leader)
 {
     if (!has_quorum_lately(leader)) {
         move(leader, CSN_LEADER_LISTENING);
-    } else if (is_outdone(leader)) {
+    } else if (is_outbid(leader)) {
         ask(leader);
     } else if (promise_count(leader) >= leader->cluster.quorum) {
         begin_leading(leader);
@@ -365,7 +402,9 @@ static void certify(struct csn_leader *leader, struct csn_leader_zone *zone,
     }
     csn_certificate_encode(&certificate, &octets);
     csn_leader_certificate(leader, zone, &certificate, csn_buf_view(&octets));
-    csn_leader_broadcast(leader, zone);
+    if (leader->state == CSN_LEADER_LEADING) {
+        csn_leader_broadcast(leader, zone);
+    }
     csn_buf_fini(&octets);
 }
 
@@ -404,7 +443,7 @@ static int take_held(struct csn_leader *leader, unsigned member, const struct cs
         return CSN_OK;
     }
     memcpy(vote.signature, event->statement.signature, sizeof(vote.signature));
-    see_term(leader, member, body.proposal.round.term);
+    see_proposed(leader, member, body.proposal.round.term);
     csn_proposal_hash(&body.proposal, &hash);
     csn_facts_held(&leader->facts, member, &hash, &body);
     if (csn_round_compare(body.proposal.round, csn_leader_newest(zone)) > 0) {
@@ -558,10 +597,10 @@ static void advance_zones(struct csn_leader *leader, bool is_tick)
 
 static void heartbeat(struct csn_leader *leader)
 {
-    bool is_due = leader->now.mono_ms - leader->heartbeat_ms >= CSN_HEARTBEAT_MS;
-    if (is_due && leader->state == CSN_LEADER_ASKING) {
+    uint64_t since_ms = leader->now.mono_ms - leader->heartbeat_ms;
+    if (leader->state == CSN_LEADER_ASKING && since_ms >= CSN_ASK_MS) {
         send_lead(leader, CSN_LEAD_ASKS);
-    } else if (is_due && leader->state == CSN_LEADER_LEADING) {
+    } else if (leader->state == CSN_LEADER_LEADING && since_ms >= CSN_HEARTBEAT_MS) {
         name_lead(leader);
         send_lead(leader, CSN_LEAD_LEADS);
     }

@@ -67,11 +67,11 @@ struct csn_leader {
 
     enum csn_leader_state state;
     struct csn_term term;
-    uint64_t
-        seen[CSN_MEMBERS_MAX]; /* highest counter each site has shown, promised or in a round */
-    uint64_t proven;           /* highest in a certificate, and the own */
+    /* The highest counter each site has shown, promised or in a round; and in a round alone. */
+    uint64_t seen[CSN_MEMBERS_MAX], proposed[CSN_MEMBERS_MAX];
+    uint64_t proven; /* highest in a certificate, and the own */
     uint32_t lead_seq, proposal_seq;
-    uint64_t heartbeat_ms;
+    uint64_t heartbeat_ms, leading_ms;
     uint64_t quorum_ms; /* when q reports were fresh last */
     uint64_t rest_until_ms, rest_s;
     uint64_t success_ms;

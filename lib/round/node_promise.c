@@ -1,13 +1,12 @@
 #include "round/node_state.h"
 
-/* R6: a coordinator that took its own promise back by asking anew needs no timer, nor does one that
- * resigned. */
+/* R6: a promise whose holder resigned needs no timer. One that asks anew waits like any other: were
+ * it let through, two that ask could outbid each other for ever. */
 static bool may_promise(const struct csn_node *node, struct csn_term asked)
 {
-    bool is_same = node->promised.counter != 0 && node->promised.coordinator == asked.coordinator;
     bool has_resigned = node->has_heartbeat && node->heartbeat.state == CSN_LEAD_RESIGNED;
     uint64_t wait_ms = CSN_ELECTION_MS + (uint64_t)CSN_ELECTION_STEP_MS * asked.coordinator;
-    return is_same || has_resigned || node->now.mono_ms - node->election_ms >= wait_ms;
+    return has_resigned || node->now.mono_ms - node->election_ms >= wait_ms;
 }
 
 static void promise(struct csn_node *node, struct csn_term term)

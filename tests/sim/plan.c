@@ -81,6 +81,7 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     ret_options->sites =
         sim_chance(&random, 800000) ? 3 : (unsigned)sim_between(&random, 4, SIM_SITES_MAX);
     ret_options->quorum = ret_options->sites / 2 + 1;
+    ret_options->coordinators = (unsigned)sim_between(&random, 1, SIM_COORDINATORS_MAX);
     ret_options->duration_us = sim_between(&random, 80, 240) * SIM_S;
     ret_options->episode_us = sim_between(&random, 1, 10) * SIM_S;
     ret_options->input_us = sim_between(&random, 2, 15) * SIM_S;

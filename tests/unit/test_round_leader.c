@@ -200,10 +200,31 @@ static void test_leader_gives_way_to_a_higher_term_and_asks_again(void **state)
     (void)state;
     struct hand *hand = make_leading();
     struct csn_term old = last_lead(hand).term;
-    hand->promised[2] = (struct csn_term){.counter = old.counter + 7, .coordinator = 2};
+    hand->promised[0] = hand->promised[1] = hand->promised[2] =
+        (struct csn_term){.counter = old.counter + 7, .coordinator = 2};
     run(hand, 500);
     assert_int_equal(last_lead(hand).state, CSN_LEAD_ASKS);
     assert_int_equal(last_lead(hand).term.counter, old.counter + 8);
+    drop_hand(hand);
+}
+
+/* One site that lost sight of the leader and promised another does not unseat it; it is called back
+ * with a new term when no round is under way, and not at once again. */
+static void test_leader_followed_by_a_quorum_leads_on_and_calls_back(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_term old = last_lead(hand).term;
+    hand->promised[2] = (struct csn_term){.counter = old.counter + 7, .coordinator = 2};
+    run(hand, CSN_CALL_BACK_MS / 2);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_LEADS);
+    assert_int_equal(last_lead(hand).term.counter, old.counter);
+    run(hand, CSN_CALL_BACK_MS);
+    struct csn_body_proposal body;
+    assert_true(last_proposal(hand, &body)); /* which nobody answers: its round is under way */
+    assert_int_equal(last_lead(hand).term.counter, old.counter);
+    run(hand, hand->world.zone.round_deadline_ms);
+    assert_true(last_lead(hand).term.counter > old.counter + 7);
     drop_hand(hand);
 }
 
@@ -481,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_leader_asks_only_after_a_quorum_of_reports),
         cmocka_unit_test(test_leader_leads_after_a_quorum_of_promises),
         cmocka_unit_test(test_leader_gives_way_to_a_higher_term_and_asks_again),
+        cmocka_unit_test(test_leader_followed_by_a_quorum_leads_on_and_calls_back),
         cmocka_unit_test(test_leader_asks_again_when_its_term_has_rounds_it_never_proposed),
         cmocka_unit_test(test_leader_without_quorum_resigns_and_rests),
         cmocka_unit_test(test_fresh_proposal_is_built_from_the_floors),
