@@ -420,6 +420,7 @@ static void test_event_that_never_takes_effect_is_refused(void **state)
         /* KSKs count each for itself, from its last event on */
         {{CSN_ROLE_KSK, {{0, NOW, 0}, {0, NOW + DAY, 0}}}, NULL},
         {{CSN_ROLE_KSK, {{0, NOW, 0}, {0, NOW - DAY, 0}}}, "events.0.list.1.at"},
+        {{CSN_ROLE_KSK, {{0, NOW, 0}, {1, NOW - DAY, 0}}}, NULL},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint8_t rdata[2][KEY_SIZE];
@@ -520,6 +521,7 @@ static void test_ds_names_its_key(void **state)
         {"\7example\3net", sha256, 36, 3, false}, /* another digest type */
         {"\7example\3net", sha256, 36, 35, false},
         {"\7example\3net", sha256, 35, 0, false},
+        {"\7example\3net", "74800f020ab1372c1d31410336c1e68685c152c8e5e61f5daf3036a28b2432fec904159800", 37, 0, false},
         {"\7example\3net", sha384, 52, 51, false},
         {"\7example\3net", "74800f0124aaff396850d852100906997881ba76bdb5deab", 24, 0, true},
         {"\7example\3net", "74810f0124aaff396850d852100906997881ba76bdb5deab", 24, 0, false},
