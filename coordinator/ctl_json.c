@@ -92,9 +92,16 @@ static json_t *site(const struct csn_status_site *row)
                      row->number, "name", text(row->name), "role", text(row->role), "state",
                      text(row->state), "leads", row->leads, "last_seen_ms",
                      number_if(row->has_last_seen, row->last_seen_ms), "rtt_us",
-                     number_if(row->has_rtt, row->rtt_us), "clock_offset_us",
+                     json_null() /* not measured */, "clock_offset_us",
                      row->has_clock_offset ? json_integer(row->clock_offset_us) : json_null(),
                      "hsm", text(row->hsm), "released", released, "error", text(row->error));
+}
+
+static json_t *input(bool is_known, const struct csn_status_input *value)
+{
+    return is_known ? json_pack("{s:o, s:o}", "generation", number(value->generation), "serial",
+                                number(value->serial))
+                    : json_null();
 }
 
 static json_t *parked(const struct csn_status_zone *zone)
@@ -102,9 +109,10 @@ static json_t *parked(const struct csn_status_zone *zone)
     json_t *list = json_array();
     for (uint32_t i = 0; i < zone->parked_count; i++) {
         const struct csn_status_parked *row = &zone->parked[i];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "reason", text(row->reason),
-                                              "serial", number_if(row->has_serial, row->serial),
-                                              "since", time_at(row->since_s)));
+        json_array_append_new(list,
+                              json_pack("{s:o, s:o, s:o, s:o}", "reason", text(row->reason),
+                                        "serial", number_if(row->has_serial, row->serial), "since",
+                                        time_at(row->since_s), "site", text(row->site)));
     }
     return list;
 }
@@ -128,7 +136,7 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
     uint64_t age_s =
         status->observed_at_s > row->released_at_s ? status->observed_at_s - row->released_at_s : 0;
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "zone",
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "zone",
         text(row->zone), "state", text(row->state), "released", number_if(is_out, row->released),
         "votes", number_if(is_out, row->votes), "voters", row->voters, "released_at",
         is_out ? time_at(row->released_at_s) : json_null(), "age_s", number_if(is_out, age_s),
@@ -136,7 +144,8 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
         is_out ? digest(&row->full) : json_null(), "first_expiry",
         is_out ? time_at(row->first_expiry_s) : json_null(), "pending",
         number_if(row->has_pending, row->pending), "waiting_for", text(row->waiting_for), "parked",
-        parked(row), "diverged", diverged(row));
+        parked(row), "diverged", diverged(row), "input", input(is_out, &row->input),
+        "pending_input", input(row->has_pending_input, &row->pending_input));
 }
 
 void csn_ctl_json_status(FILE *out, const struct csn_status *status)
@@ -187,6 +196,7 @@ void csn_ctl_json_cert(FILE *out, const struct csn_cert_view *view, uint64_t now
                         json_pack("{s:o, s:i, s:o}", "counter", number(view->round_counter),
                                   "coordinator", view->round_coordinator, "seq",
                                   number(view->round_seq)));
+    json_object_set_new(json, "input", input(true, &view->input));
     json_object_set_new(json, "time", time_at(view->time_s));
     json_object_set_new(json, "schedule", time_at(view->schedule_s));
     json_object_set_new(json, "first_expiry", time_at(view->first_expiry_s));

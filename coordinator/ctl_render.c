@@ -169,22 +169,18 @@ static void fill_site(const struct csn_status *status, const struct csn_status_s
     snprintf(cells[1], CELL_MAX, "%s%s", site->role, site->leads ? " *" : "");
     state_text(site->state, "ok", cells[2]);
     seen_text(site, cells[3]);
-    snprintf(cells[4], CELL_MAX, "-");
-    if (site->has_rtt) {
-        snprintf(cells[4], CELL_MAX, "%" PRIu32 "ms", site->rtt_us / 1000);
-    }
-    clock_text(site, cells[5]);
-    snprintf(cells[6], CELL_MAX, "%s",
+    clock_text(site, cells[4]);
+    snprintf(cells[5], CELL_MAX, "%s",
              site->hsm == NULL     ? "-"
              : is_short(site->hsm) ? site->hsm
                                    : "see below");
-    released_text(status, site, cells[7]);
+    released_text(status, site, cells[6]);
 }
 
 static void put_sites(FILE *out, const struct csn_status *status)
 {
-    static const char *const heading[] = {"SITE", "ROLE",  "STATE", "SEEN",
-                                          "RTT",  "CLOCK", "HSM",   "RELEASED"};
+    static const char *const heading[] = {"SITE",  "ROLE", "STATE",   "SEEN",
+                                          "CLOCK", "HSM",  "RELEASED"};
     struct table table =
         new_table(heading, sizeof(heading) / sizeof(heading[0]), status->site_count);
     for (uint32_t i = 0; i < status->site_count; i++) {
@@ -228,25 +224,38 @@ static void prefix_text(const struct csn_digest *digest, char cell[CELL_MAX])
     csn_hex_encode(csn_bytes(digest->octets, 4), cell);
 }
 
+/* The serial of a file; with its generation where an operator has raised it. */
+static void input_text(const struct csn_status_input *input, const char *lead, char cell[CELL_MAX])
+{
+    if (input->generation > 1) {
+        snprintf(cell, CELL_MAX, "%s%" PRIu32 ":%" PRIu32, lead, input->generation, input->serial);
+    } else {
+        snprintf(cell, CELL_MAX, "%s%" PRIu32, lead, input->serial);
+    }
+}
+
 static void fill_zone(const struct csn_status *status, const struct csn_status_zone *zone,
                       char (*cells)[CELL_MAX])
 {
     snprintf(cells[0], CELL_MAX, "%s", zone->zone);
     state_text(zone->state, "released", cells[1]);
-    for (size_t i = 2; i < 9; i++) {
+    for (size_t i = 2; i < 10; i++) {
         snprintf(cells[i], CELL_MAX, "-");
     }
     if (zone->has_pending) {
-        snprintf(cells[5], CELL_MAX, "%" PRIu32, zone->pending);
+        snprintf(cells[6], CELL_MAX, "%" PRIu32, zone->pending);
+    } else if (zone->has_pending_input) {
+        input_text(&zone->pending_input, "input ", cells[6]);
     }
-    expiry_text(status, zone, cells[8]);
+    expiry_text(status, zone, cells[9]);
     if (zone->has_released) {
         snprintf(cells[2], CELL_MAX, "%" PRIu32, zone->released);
-        snprintf(cells[3], CELL_MAX, "%u/%u%s", zone->votes, zone->voters,
+        input_text(&zone->input, "", cells[3]);
+        snprintf(cells[4], CELL_MAX, "%u/%u%s", zone->votes, zone->voters,
                  zone->diverged_count > 0 ? " x" : "");
-        csn_span_text(span(zone->released_at_s, status->observed_at_s), cells[4]);
-        prefix_text(&zone->content, cells[6]);
-        prefix_text(&zone->full, cells[7]);
+        csn_span_text(span(zone->released_at_s, status->observed_at_s), cells[5]);
+        prefix_text(&zone->content, cells[7]);
+        prefix_text(&zone->full, cells[8]);
     }
 }
 
@@ -255,7 +264,7 @@ static void put_zone_notes(FILE *out, const struct csn_status_zone *zone)
 {
     char since[CSN_TIME_TEXT_SIZE], serial[32];
     if (zone->waiting_for != NULL) {
-        put_note(out, UNDER_ROW, "waits for %s", zone->waiting_for);
+        put_note(out, UNDER_ROW, "pending: %s", zone->waiting_for);
     }
     for (uint32_t i = 0; i < zone->diverged_count; i++) {
         const struct csn_status_diverged *row = &zone->diverged[i];
@@ -268,15 +277,15 @@ static void put_zone_notes(FILE *out, const struct csn_status_zone *zone)
         const struct csn_status_parked *row = &zone->parked[i];
         csn_time_text(row->since_s, since);
         snprintf(serial, sizeof(serial), "%" PRIu32 " ", row->serial);
-        put_note(out, UNDER_ROW, "input %sPARKED since %s: %s", row->has_serial ? serial : "",
-                 since, row->reason);
+        put_note(out, UNDER_ROW, "input %sPARKED at %s since %s: %s", row->has_serial ? serial : "",
+                 row->site, since, row->reason);
     }
 }
 
 static void put_zones(FILE *out, const struct csn_status *status)
 {
-    static const char *const heading[] = {"ZONE",    "STATE",   "RELEASED", "VOTES",       "AGE",
-                                          "PENDING", "CONTENT", "SIGNED",   "FIRST EXPIRY"};
+    static const char *const heading[] = {"ZONE", "STATE",   "RELEASED", "INPUT",  "VOTES",
+                                          "AGE",  "PENDING", "CONTENT",  "SIGNED", "FIRST EXPIRY"};
     struct table table =
         new_table(heading, sizeof(heading) / sizeof(heading[0]), status->zone_count);
     for (uint32_t i = 0; i < status->zone_count; i++) {
@@ -433,8 +442,10 @@ void csn_ctl_table_cert(FILE *out, const struct csn_cert_view *view)
 {
     fprintf(out, "%-14s", "zone");
     put_clean(out, view->zone, strlen(view->zone));
-    fprintf(out, "\n%-14s%" PRIu32 "\n%-14s%" PRIu32 "\n", "serial", view->serial, "epoch",
-            view->epoch);
+    fprintf(out, "\n%-14s%" PRIu32 "\n", "serial", view->serial);
+    fprintf(out, "%-14sgeneration %" PRIu32 " serial %" PRIu32 "\n", "input",
+            view->input.generation, view->input.serial);
+    fprintf(out, "%-14s%" PRIu32 "\n", "epoch", view->epoch);
     fprintf(out, "%-14s%" PRIu64 ".%u.%" PRIu32 "\n", "round", view->round_counter,
             view->round_coordinator, view->round_seq);
     put_time(out, "signed at", view->time_s);

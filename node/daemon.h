@@ -56,6 +56,7 @@ struct csn_zone_shell {
     uint32_t input_serial;  /* and its serial */
     struct csn_whole whole;
     uint64_t diverged_since_s[CSN_MEMBERS_MAX]; /* Unix, by place in the cluster document; 0: not diverged */
+    uint64_t parked_since_s[CSN_MEMBERS_MAX];   /* the same; 0: that site has parked nothing */
 };
 
 struct csn_daemon {

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "agreement.h"
 #include "base/text.h"
-#include "dns/serial.h"
 #include "keyring.h"
 #include "ops/status.h"
 #include "refusal.h"
@@ -177,6 +177,7 @@ static void fill_released(const struct csn_node_zone_status *core, struct csn_st
     zone->has_released = true;
     zone->released = held->proposal.serial;
     zone->votes = core->released->vote_count;
+    zone->input = (struct csn_status_input){held->proposal.input.generation, held->proposal.input.serial};
     zone->released_at_s = held->proposal.time_s;
     csn_content_root(held->proposal.zone, held->proposal.serial, held->proposal.time_s, &held->roots, &zone->content);
     zone->full = held->full_root;
@@ -220,6 +221,8 @@ void csn_status_tick(struct csn_daemon *daemon)
             const struct csn_row *row = row_of(daemon, &core, j);
             uint64_t *since_s = &daemon->zones[i].diverged_since_s[j];
             *since_s = row == NULL || row->diverged == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
+            since_s = &daemon->zones[i].parked_since_s[j];
+            *since_s = row == NULL || row->gate == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
         }
     }
 }
@@ -248,32 +251,76 @@ static void fill_diverged(const struct csn_daemon *daemon, const struct csn_zone
     }
 }
 
-static void fill_parked(const struct csn_zone_shell *shell, struct csn_status *status, struct csn_status_zone *zone)
+static void fill_own_parked(const struct csn_zone_shell *shell, struct csn_status *status, struct csn_status_zone *zone)
 {
     const struct csn_parked *parked = shell->intake ? csn_intake_parked(shell->intake) : NULL;
     if (parked == NULL || parked->reason.text[0] == '\0') {
         return;
     }
-    struct csn_status_parked row = {.reason = csn_status_text(status, "%s", parked->reason.text),
+    struct csn_status_parked row = {.site = csn_status_text(status, "%s", shell->daemon->config->site),
+                                    .reason = csn_status_text(status, "%s", parked->reason.text),
                                     .has_serial = parked->has_serial,
                                     .serial = parked->serial,
                                     .since_s = parked->since_s};
     csn_status_add_parked(status, zone, &row);
 }
 
-static void fill_pending(const struct csn_daemon *daemon, const struct csn_node_zone_status *core, struct csn_status *status,
+/* The own one first, with its reason; the others tell by which gate. */
+static void fill_parked(const struct csn_zone_shell *shell, const struct csn_agreement *sites, struct csn_status *status,
+                        struct csn_status_zone *zone)
+{
+    const struct csn_cluster *cluster = &shell->daemon->config->cluster;
+    fill_own_parked(shell, status, zone);
+    for (uint8_t i = 0; i < sites->count; i++) {
+        if (sites->rows[i] == NULL || sites->rows[i]->gate == 0 || &cluster->members[i] == shell->daemon->config->member) {
+            continue;
+        }
+        struct csn_status_parked row = {.site = csn_status_text(status, "%s", sites->names[i]),
+                                        .reason = csn_agreement_gate_text(sites->rows[i]->gate),
+                                        .since_s = shell->parked_since_s[i]};
+        csn_status_add_parked(status, zone, &row);
+    }
+}
+
+/* What every site that is heard says of the zone. */
+static void fill_agreement(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_zone_status *core,
+                           struct csn_agreement *ret_sites)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    *ret_sites = (struct csn_agreement){.count = cluster->member_count, .quorum = cluster->quorum};
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        bool is_heard_of = &cluster->members[i] == daemon->config->member || is_heard(daemon, now, cluster->members[i].number);
+        ret_sites->names[i] = cluster->members[i].name;
+        ret_sites->rows[i] = is_heard_of ? row_of(daemon, core, i) : NULL;
+    }
+}
+
+/* The own newest input, if it is newer than the release; NULL: none. Borrows. */
+static const struct csn_input_id *waiting_input(const struct csn_node_zone_status *core)
+{
+    const struct csn_input_id *input = csn_agreement_newest(&core->row);
+    bool is_newer = input != NULL &&
+                    (core->released == NULL || csn_input_compare(input, &core->released->held.proposal.input) == 1);
+    return is_newer ? input : NULL;
+}
+
+static void fill_pending(const struct csn_agreement *sites, const struct csn_node_zone_status *core, struct csn_status *status,
                          struct csn_status_zone *zone)
 {
+    const struct csn_input_id *input = waiting_input(core);
     bool is_released = core->released != NULL && core->proposal != NULL &&
                        core->proposal->serial == core->released->held.proposal.serial;
-    if (core->proposal == NULL || is_released) {
-        return;
+    if (core->proposal != NULL && !is_released) {
+        zone->has_pending = true;
+        zone->pending = core->proposal->serial;
+        zone->waiting_for = csn_status_text(status, "%s: %u of %u sites computed it, %u of %u votes", csn_work_text(core->work),
+                                            core->computed_count, sites->quorum, core->held_count, sites->quorum);
+    } else if (input != NULL) {
+        zone->has_pending_input = true;
+        zone->pending_input = (struct csn_status_input){input->generation, input->serial};
+        zone->waiting_for = csn_status_text(status, "input %u here, confirmed by %u of %u sites", (unsigned)input->serial,
+                                            csn_agreement_count(sites, input), sites->quorum);
     }
-    zone->has_pending = true;
-    zone->pending = core->proposal->serial;
-    zone->waiting_for = csn_status_text(status, "%s: %u of %u sites computed it, %u of %u votes", csn_work_text(core->work),
-                                        core->computed_count, daemon->config->cluster.quorum, core->held_count,
-                                        daemon->config->cluster.quorum);
 }
 
 /* A site that refuses what the others certify goes on serving by adoption; its operator must hear of it. */
@@ -293,17 +340,18 @@ static void blame_refusal(const struct csn_node_zone_status *core, const struct 
 }
 
 /* An input that nobody releases, and a release that nobody refreshes: all sites may be well and yet nothing moves. */
-static void blame_standstill(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, uint64_t now_s,
-                             struct csn_status *status)
+static void blame_standstill(const struct csn_agreement *sites, const struct csn_node_zone_status *core,
+                             const struct csn_zone_shell *shell, uint64_t now_s, struct csn_status *status)
 {
-    const struct csn_policy *policy = &shell->config->policy;
-    const struct csn_proposal *p = core->released ? &core->released->held.proposal : NULL;
-    uint64_t patience_s = 2 * (uint64_t)policy->round_deadline_ms / 1000;
-    bool is_newer = shell->input_since_s != 0 && (p == NULL || csn_serial_is_after(shell->input_serial, p->input.serial));
-    if (is_newer && now_s > shell->input_since_s + patience_s) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED, "zone %s: input serial %u is here and not released; see the coordinator's log",
-                         shell->name, (unsigned)shell->input_serial);
-    } else if (p != NULL && now_s > p->time_s + policy->refresh_interval_s + patience_s) {
+    const struct csn_input_id *input = waiting_input(core);
+    uint64_t patience_s = 2 * (uint64_t)shell->config->policy.round_deadline_ms / 1000;
+    if (input != NULL && shell->input_since_s != 0 && now_s > shell->input_since_s + patience_s) {
+        uint8_t count = csn_agreement_count(sites, input);
+        csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                         "zone %s: input serial %u is here and not released, confirmed by %u of %u sites; %s", shell->name,
+                         (unsigned)input->serial, count, sites->quorum,
+                         count < sites->quorum ? "put the same file at the other sites" : "see the coordinator's log");
+    } else if (core->row.due_s < now_s && now_s - core->row.due_s > patience_s) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "zone %s: no refresh since it was due; see the coordinator's log", shell->name);
     }
 }
@@ -313,6 +361,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     const struct csn_zone_shell *shell = &daemon->zones[index];
     struct csn_status_zone *zone = csn_status_add_zone(status);
     struct csn_node_zone_status core;
+    struct csn_agreement sites;
     if (zone == NULL) {
         return;
     }
@@ -329,9 +378,13 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
         zone->votes = holders > zone->votes ? holders : zone->votes;
     }
     blame_refusal(&core, shell, status);
-    blame_standstill(&core, shell, now.wall_s, status);
-    fill_pending(daemon, &core, status, zone);
-    fill_parked(shell, status, zone);
+    fill_agreement(daemon, now, &core, &sites);
+    const struct csn_input_id *released = core.released ? &core.released->held.proposal.input : NULL;
+    if (!csn_agreement_judge(&sites, shell->name, released, status)) {
+        blame_standstill(&sites, &core, shell, now.wall_s, status);
+    }
+    fill_pending(&sites, &core, status, zone);
+    fill_parked(shell, &sites, status, zone);
     fill_diverged(daemon, shell, &core, status, zone);
 }
 
@@ -379,6 +432,7 @@ static void fill_cert(const struct csn_daemon *daemon, const struct csn_node_zon
     char zone[CSN_NAME_TEXT_MAX];
     csn_name_text(p->zone, zone);
     *view = (struct csn_cert_view){.serial = p->serial,
+                                   .input = {p->input.generation, p->input.serial},
                                    .epoch = p->epoch,
                                    .round_counter = p->round.term.counter,
                                    .round_coordinator = p->round.term.coordinator,

@@ -113,7 +113,6 @@ static Csn__Control__Site *put_site(struct csn_arena *arena, const struct csn_st
     PUT(site, row, number);
     PUT(site, row, leads);
     PUT_IF(row->has_last_seen, site, row, last_seen_ms);
-    PUT_IF(row->has_rtt, site, row, rtt_us);
     PUT_IF(row->has_clock_offset, site, row, clock_offset_us);
     site->name = lend(row->name);
     site->role = lend(row->role);
@@ -134,6 +133,24 @@ static Csn__Control__Site *put_site(struct csn_arena *arena, const struct csn_st
     return site;
 }
 
+static void put_input(const struct csn_status_input *input, Csn__Control__Input *ret_message)
+{
+    csn__control__input__init(ret_message);
+    PUT(ret_message, input, generation);
+    PUT(ret_message, input, serial);
+}
+
+static Csn__Control__Input *new_input(struct csn_arena *arena, bool is_known,
+                                      const struct csn_status_input *input)
+{
+    Csn__Control__Input *message = NULL;
+    if (is_known) {
+        message = csn_arena_alloc(arena, sizeof(*message), _Alignof(max_align_t));
+        put_input(input, message);
+    }
+    return message;
+}
+
 static void put_parked(struct csn_arena *arena, const struct csn_status_zone *row,
                        Csn__Control__Zone *zone)
 {
@@ -144,6 +161,7 @@ static void put_parked(struct csn_arena *arena, const struct csn_status_zone *ro
         Csn__Control__Parked *parked =
             csn_arena_alloc(arena, sizeof(*parked), _Alignof(max_align_t));
         csn__control__parked__init(parked);
+        parked->site = lend(row->parked[i].site);
         parked->reason = lend(row->parked[i].reason);
         PUT_IF(row->parked[i].has_serial, parked, &row->parked[i], serial);
         PUT(parked, &row->parked[i], since_s);
@@ -187,6 +205,8 @@ static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_st
     PUT(zone, row, expiry_warning_s);
     PUT(zone, row, expiry_critical_s);
     PUT_IF(row->has_pending, zone, row, pending);
+    zone->input = new_input(arena, row->has_released, &row->input);
+    zone->pending_input = new_input(arena, row->has_pending_input, &row->pending_input);
     zone->waiting_for = lend(row->waiting_for);
     put_parked(arena, row, zone);
     put_diverged(arena, row, zone);
@@ -247,10 +267,13 @@ int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *bu
     Csn__Control__CertShow message = CSN__CONTROL__CERT_SHOW__INIT;
     Csn__Control__Signer signers[CSN_STATUS_SITES_MAX];
     Csn__Control__Signer *rows[CSN_STATUS_SITES_MAX];
+    Csn__Control__Input input;
     reply.has_code = true;
     reply.what_case = CSN__CONTROL__REPLY__WHAT_CERT_SHOW;
     reply.cert_show = &message;
     message.zone = lend(view->zone);
+    put_input(&view->input, &input);
+    message.input = &input;
     PUT(&message, view, serial);
     PUT(&message, view, epoch);
     PUT(&message, view, round_counter);
@@ -309,8 +332,6 @@ static bool take_site(struct csn_status *status, const Csn__Control__Site *messa
     site->leads = message->leads;
     site->has_last_seen = message->has_last_seen_ms;
     site->last_seen_ms = message->last_seen_ms;
-    site->has_rtt = message->has_rtt_us;
-    site->rtt_us = message->rtt_us;
     site->has_clock_offset = message->has_clock_offset_us;
     site->clock_offset_us = message->clock_offset_us;
     site->hsm = copy(&status->arena, message->hsm);
@@ -330,7 +351,8 @@ static bool take_zone_rows(struct csn_status *status, const Csn__Control__Zone *
     bool fits = true;
     for (size_t i = 0; i < message->n_parked; i++) {
         const Csn__Control__Parked *from = message->parked[i];
-        struct csn_status_parked row = {.reason = copy_or_empty(&status->arena, from->reason),
+        struct csn_status_parked row = {.site = copy_or_empty(&status->arena, from->site),
+                                        .reason = copy_or_empty(&status->arena, from->reason),
                                         .has_serial = from->has_serial,
                                         .serial = from->serial,
                                         .since_s = from->since_s};
@@ -346,6 +368,14 @@ static bool take_zone_rows(struct csn_status *status, const Csn__Control__Zone *
         fits = fits && csn_status_add_diverged(status, zone, &row);
     }
     return fits;
+}
+
+/* Zeros when it is absent. */
+static struct csn_status_input take_input(const Csn__Control__Input *message)
+{
+    return message == NULL ? (struct csn_status_input){0}
+                           : (struct csn_status_input){.generation = message->generation,
+                                                       .serial = message->serial};
 }
 
 static bool take_zone(struct csn_status *status, const Csn__Control__Zone *message)
@@ -368,6 +398,9 @@ static bool take_zone(struct csn_status *status, const Csn__Control__Zone *messa
     zone->expiry_critical_s = message->expiry_critical_s;
     zone->has_pending = message->has_pending;
     zone->pending = message->pending;
+    zone->input = take_input(message->input);
+    zone->has_pending_input = message->pending_input != NULL;
+    zone->pending_input = take_input(message->pending_input);
     zone->waiting_for = copy(&status->arena, message->waiting_for);
     return take_zone_rows(status, message, zone);
 }
@@ -417,6 +450,7 @@ static int take_cert(const Csn__Control__CertShow *message, struct csn_cert_view
         return CSN_EFORMAT;
     }
     struct csn_cert_view view = {.serial = message->serial,
+                                 .input = take_input(message->input),
                                  .epoch = message->epoch,
                                  .round_counter = message->round_counter,
                                  .round_coordinator = (uint16_t)message->round_coordinator,

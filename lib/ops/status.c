@@ -208,8 +208,8 @@ static void judge_zone(struct csn_status *status, const struct csn_status_zone *
                          row->site, since, row->classes, row->serial);
     }
     for (uint32_t i = 0; i < zone->parked_count; i++) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s input parked: %s", zone->zone,
-                         zone->parked[i].reason);
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s input parked at %s: %s", zone->zone,
+                         zone->parked[i].site, zone->parked[i].reason);
     }
     if (!zone->has_released) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s has no release yet", zone->zone);

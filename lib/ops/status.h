@@ -41,8 +41,6 @@ struct csn_status_site {
     bool leads;        /* this coordinator leads, or this site is the lead that notifies */
     bool has_last_seen;
     uint64_t last_seen_ms; /* ago; 0 for the observer itself */
-    bool has_rtt;
-    uint32_t rtt_us;
     bool has_clock_offset;
     int64_t clock_offset_us; /* its clock minus the observer's */
     const char *hsm;         /* "ok", "down: …", "wrong key ch. 34505", "none"; NULL: not known */
@@ -51,8 +49,14 @@ struct csn_status_site {
     const char *error; /* NULL: none */
 };
 
-/* An input that a gate keeps back. */
+/* An input of a zone, as its file calls itself. */
+struct csn_status_input {
+    uint32_t generation, serial;
+};
+
+/* An input that a gate keeps back at one site. */
 struct csn_status_parked {
+    const char *site;
     const char *reason;
     bool has_serial;
     uint32_t serial;
@@ -70,11 +74,12 @@ struct csn_status_diverged {
 struct csn_status_zone {
     const char *zone;
     const char *state; /* "released", "waiting", "held", "behind", "none" */
-    bool has_released; /* serial, votes, released_at, roots, first_expiry are known */
+    bool has_released; /* serial, input, votes, released_at, roots, first_expiry are known */
     uint32_t released;
-    uint8_t votes;          /* sites in the newest certificate */
-    uint8_t voters;         /* n */
-    uint64_t released_at_s; /* Unix */
+    struct csn_status_input input; /* that the release was made of */
+    uint8_t votes;                 /* sites in the newest certificate */
+    uint8_t voters;                /* n */
+    uint64_t released_at_s;        /* Unix */
     struct csn_digest content;
     struct csn_digest full;
     uint64_t first_expiry_s; /* Unix */
@@ -83,7 +88,9 @@ struct csn_status_zone {
     uint64_t expiry_critical_s;
     bool has_pending;
     uint32_t pending;
-    const char *waiting_for; /* what the pending serial waits for; NULL: nothing */
+    bool has_pending_input; /* the observer's own newest input is newer, and in no round yet */
+    struct csn_status_input pending_input;
+    const char *waiting_for; /* what the pending serial or input waits for; NULL: nothing */
     const struct csn_status_parked *parked;
     uint32_t parked_count;
     const struct csn_status_diverged *diverged;
@@ -152,6 +159,7 @@ struct csn_cert_view {
     struct csn_arena arena; /* owns every text */
     const char *zone;
     uint32_t serial;
+    struct csn_status_input input;
     uint32_t epoch;
     uint64_t round_counter;
     uint16_t round_coordinator;

@@ -510,9 +510,9 @@ class Cluster(contextlib.AbstractContextManager):
         return json.loads(done.stdout) if done.returncode == 0 else None
 
     def parked(self, site):
-        """Reasons of the parked inputs."""
+        """Reasons of what this site has parked itself."""
         zone = self.zone_status(site)
-        return [row['reason'] for row in zone['parked']] if zone else []
+        return [row['reason'] for row in zone['parked'] if row['site'] == site] if zone else []
 
     def ask(self, site, rtype=SOA, name=None, key=True):
         return ask_tcp(self.ports[site, 'xfr'], name or self.origin, rtype, self.key if key else None)

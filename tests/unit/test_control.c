@@ -46,6 +46,7 @@ static struct csn_status_zone *fill_zone(struct csn_status *status)
     zone->state = "released";
     zone->has_released = true;
     zone->released = 2026112104;
+    zone->input = (struct csn_status_input){.generation = 1, .serial = 77};
     zone->votes = zone->voters = 3;
     zone->released_at_s = NOW - 42;
     memset(zone->content.octets, 0x9f, CSN_DIGEST_SIZE);
@@ -81,8 +82,13 @@ static void test_status_survives_the_wire(void **state)
     fill(&status);
     status.sites[2]->error = csn_status_text(&status, "no answer for %d s", 47);
     status.sites[2]->has_last_seen = false;
-    struct csn_status_parked parked = {
-        .reason = "12 % fewer records", .has_serial = true, .serial = 9, .since_s = NOW};
+    struct csn_status_parked parked = {.site = "zrh",
+                                       .reason = "12 % fewer records",
+                                       .has_serial = true,
+                                       .serial = 9,
+                                       .since_s = NOW};
+    status.zones[0]->has_pending_input = true;
+    status.zones[0]->pending_input = (struct csn_status_input){.generation = 1, .serial = 78};
     struct csn_status_diverged diverged = {.site = "sin",
                                            .classes = "N",
                                            .serial = 2026112104,
@@ -101,6 +107,10 @@ static void test_status_survives_the_wire(void **state)
     assert_int_equal(back.sites[0]->clock_offset_us, -1100);
     assert_int_equal(back.sites[1]->released[2].serial, 2026112117);
     assert_string_equal(back.zones[0]->diverged[0].classes, "N");
+    assert_string_equal(back.zones[0]->parked[0].site, "zrh");
+    assert_int_equal(back.zones[0]->input.serial, 77);
+    assert_true(back.zones[0]->has_pending_input);
+    assert_int_equal(back.zones[0]->pending_input.serial, 78);
     assert_memory_equal(back.zones[0]->full.octets, status.zones[0]->full.octets, CSN_DIGEST_SIZE);
     assert_int_equal(back.level, CSN_HEALTH_CRITICAL);
     assert_int_equal(back.reason_count, 3);
@@ -149,7 +159,7 @@ static void diverged_site(struct csn_status *status)
 }
 static void parked_input(struct csn_status *status)
 {
-    struct csn_status_parked row = {.reason = "no final newline", .since_s = NOW};
+    struct csn_status_parked row = {.site = "zrh", .reason = "no final newline", .since_s = NOW};
     csn_status_add_parked(status, status->zones[0], &row);
 }
 static void expiry_in_four_days(struct csn_status *status)
@@ -184,7 +194,7 @@ static void test_verdict_follows_from_the_rows(void **state)
                 {no_leader, CSN_HEALTH_DEGRADED, "no leader"},
                 {diverged_site, CSN_HEALTH_CRITICAL,
                  "ch. diverged at sin since 2026-11-21T19:40:07Z: class D"},
-                {parked_input, CSN_HEALTH_DEGRADED, "ch. input parked: no final newline"},
+                {parked_input, CSN_HEALTH_DEGRADED, "ch. input parked at zrh: no final newline"},
                 {expiry_in_four_days, CSN_HEALTH_DEGRADED,
                  "ch. first signature expires 2026-11-25T19:40:07Z"},
                 {expiry_passed, CSN_HEALTH_CRITICAL, "ch. first signature expires"},
@@ -247,6 +257,7 @@ static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_v
     }
     ret_view->zone = "ch.";
     ret_view->serial = 2026112104;
+    ret_view->input = (struct csn_status_input){.generation = 1, .serial = 77};
     ret_view->round_counter = UINT64_MAX;
     ret_view->signer_count = 2;
     ret_view->signers[0] = (struct csn_cert_signer){.number = 1, .name = "zrh", .incarnation = 1};
@@ -322,6 +333,8 @@ static void test_operators_are_answered(void **state)
     csn_status_fini(&status);
     assert_int_equal(csn_control_ask_cert(server->path, TIMEOUT_MS, "ch.", &view, &reason), CSN_OK);
     assert_true(view.round_counter == UINT64_MAX);
+    assert_int_equal(view.input.generation, 1);
+    assert_int_equal(view.input.serial, 77);
     assert_string_equal(view.signers[1].name, "sin");
     assert_true(csn_bytes_equal(view.certificate, csn_bytes("CSNC", 4)));
     csn_cert_view_fini(&view);

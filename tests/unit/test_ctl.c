@@ -33,8 +33,6 @@ static struct csn_status_site *add_site(struct csn_status *status, uint16_t numb
     site->hsm = "ok";
     site->has_last_seen = true;
     site->last_seen_ms = (uint64_t)(number - 1) * 400;
-    site->has_rtt = number > 1;
-    site->rtt_us = 151000;
     site->has_clock_offset = true;
     site->clock_offset_us = number == 2 ? -1100 : 300;
     assert_true(csn_status_add_released(status, site, "ch.", 2026112104));
@@ -49,6 +47,7 @@ static struct csn_status_zone *add_zone(struct csn_status *status, const char *n
     zone->state = "released";
     zone->has_released = true;
     zone->released = serial;
+    zone->input = (struct csn_status_input){.generation = 1, .serial = 77};
     zone->votes = zone->voters = 3;
     zone->released_at_s = status->observed_at_s - 42;
     memset(zone->content.octets, 0x9f, CSN_DIGEST_SIZE);
@@ -85,8 +84,11 @@ static void spoil(struct csn_status *status)
                                            .serial = 2026112105,
                                            .since_s = NOW - 180,
                                            .detail = "example.ch. NSEC"};
-    struct csn_status_parked parked = {
-        .reason = "12 % fewer records", .has_serial = true, .serial = 7, .since_s = NOW - 60};
+    struct csn_status_parked parked = {.site = "zrh",
+                                       .reason = "12 % fewer records",
+                                       .has_serial = true,
+                                       .serial = 7,
+                                       .since_s = NOW - 60};
     struct csn_status_zone *zone = status->zones[0];
     assert_true(csn_status_add_diverged(status, zone, &diverged));
     assert_true(csn_status_add_parked(status, zone, &parked));
@@ -114,13 +116,13 @@ static void test_all_well_in_a_table(void **state)
         "cluster tld-prod   term 42   leader c1   release policy 2 of 3   observed from zrh "
         "2026-11-21T19:40:07Z\n"
         "\n"
-        "SITE  ROLE      STATE  SEEN  RTT    CLOCK   HSM  RELEASED\n"
-        "zrh   signer *  ok     0.0s  -      +0.3ms  ok   2026112104\n"
-        "sjc   signer    ok     0.4s  151ms  -1.1ms  ok   2026112104\n"
-        "sin   signer    ok     0.8s  151ms  +0.3ms  ok   2026112104\n"
+        "SITE  ROLE      STATE  SEEN  CLOCK   HSM  RELEASED\n"
+        "zrh   signer *  ok     0.0s  +0.3ms  ok   2026112104\n"
+        "sjc   signer    ok     0.4s  -1.1ms  ok   2026112104\n"
+        "sin   signer    ok     0.8s  +0.3ms  ok   2026112104\n"
         "\n"
-        "ZONE  STATE     RELEASED    VOTES  AGE  PENDING  CONTENT   SIGNED    FIRST EXPIRY\n"
-        "ch.   released  2026112104  3/3    42s  -        9f9f9f9f  51515151  10d 8h\n"
+        "ZONE  STATE     RELEASED    INPUT  VOTES  AGE  PENDING  CONTENT   SIGNED    FIRST EXPIRY\n"
+        "ch.   released  2026112104  77     3/3    42s  -        9f9f9f9f  51515151  10d 8h\n"
         "\n"
         "OK  quorum 3/3, no divergence, first signature expires 2026-12-02T03:40:07Z (in 10d 8h)\n";
     struct csn_status status = {0};
@@ -139,26 +141,27 @@ static void test_a_bad_night_in_a_table(void **state)
         "cluster tld-prod   term 42   leader none   release policy 2 of 3   observed from zrh "
         "2026-11-21T19:40:07Z\n"
         "\n"
-        "SITE  ROLE      STATE        SEEN   RTT    CLOCK   HSM        RELEASED\n"
-        "zrh   signer *  ok           0.0s   -      +0.3ms  ok         2026112104\n"
-        "sjc   signer    UNREACHABLE  never  151ms  -1.1ms  ok         2026112104\n"
+        "SITE  ROLE      STATE        SEEN   CLOCK   HSM        RELEASED\n"
+        "zrh   signer *  ok           0.0s   +0.3ms  ok         2026112104\n"
+        "sjc   signer    UNREACHABLE  never  -1.1ms  ok         2026112104\n"
         "      error: not heard for 47s\n"
-        "sin   signer    DIVERGED     0.8s   151ms  +0.3ms  see below  2026112104\n"
+        "sin   signer    DIVERGED     0.8s   +0.3ms  see below  2026112104\n"
         "      HSM: wrong key, zone ch.: the token's public key of zsk-1 is not the key set's; it "
         "signs nothing until\n"
         "      that is so\n"
         "\n"
-        "ZONE  STATE     RELEASED    VOTES  AGE  PENDING     CONTENT   SIGNED    FIRST EXPIRY\n"
-        "ch.   released  2026112104  2/3 x  42s  2026112106  9f9f9f9f  51515151  10d 8h\n"
-        "      waits for one more vote\n"
+        "ZONE  STATE     RELEASED    INPUT  VOTES  AGE  PENDING     CONTENT   SIGNED    FIRST "
+        "EXPIRY\n"
+        "ch.   released  2026112104  77     2/3 x  42s  2026112106  9f9f9f9f  51515151  10d 8h\n"
+        "      pending: one more vote\n"
         "      sin DIVERGED since 2026-11-21T19:37:07Z in serial 2026112105, class N: example.ch. "
         "NSEC\n"
-        "      input 7 PARKED since 2026-11-21T19:39:07Z: 12 % fewer records\n"
+        "      input 7 PARKED at zrh since 2026-11-21T19:39:07Z: 12 % fewer records\n"
         "\n"
         "! ch. diverged at sin since 2026-11-21T19:37:07Z: class N of serial 2026112105\n"
         "! sjc: not heard for 47s\n"
         "! no leader: no coordinator leads, rounds wait; start one\n"
-        "! ch. input parked: 12 % fewer records\n"
+        "! ch. input parked at zrh: 12 % fewer records\n"
         "\033[31mCRITICAL\033[0m  quorum 2/3, DIVERGENCE, first signature expires "
         "2026-12-02T03:40:07Z (in 10d 8h)\n";
     struct csn_status status = {0};
@@ -181,16 +184,55 @@ static void test_nothing_released_and_nothing_known_yet(void **state)
     status.zones[0]->state = "none";
     for (size_t i = 0; i < 3; i++) {
         status.sites[i]->hsm = NULL;
-        status.sites[i]->has_last_seen = status.sites[i]->has_rtt =
-            status.sites[i]->has_clock_offset = false;
+        status.sites[i]->has_last_seen = status.sites[i]->has_clock_offset = false;
         status.sites[i]->released_count = 0;
     }
     csn_status_judge(&status);
     char *text = table_of(&status, false);
-    assert_non_null(strstr(text, "zrh   signer *  ok     never  -    -      -    -\n"));
+    assert_non_null(strstr(text, "zrh   signer *  ok     never  -      -    -\n"));
     assert_non_null(
-        strstr(text, "ch.   NONE   -         -      -    -        -        -       -\n"));
+        strstr(text, "ch.   NONE   -         -      -      -    -        -        -       -\n"));
     assert_non_null(strstr(text, "DEGRADED  quorum 3/3, no divergence\n"));
+    free(text);
+    csn_status_fini(&status);
+}
+
+/* An input that waits for others stands in PENDING; a generation is shown where one was raised. */
+static void test_a_waiting_input_is_pending(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    fill(&status, NOW);
+    struct csn_status_zone *zone = status.zones[0];
+    zone->input.generation = 2;
+    zone->has_pending_input = true;
+    zone->pending_input = (struct csn_status_input){.generation = 1, .serial = 78};
+    zone->waiting_for = "input 78 here, confirmed by 1 of 2 sites";
+    char *text = table_of(&status, false);
+    assert_non_null(strstr(text, "ch.   released  2026112104  2:77   3/3    42s  input 78  9f"));
+    assert_non_null(strstr(text, "\n      pending: input 78 here, confirmed by 1 of 2 sites\n"));
+    free(text);
+    csn_status_fini(&status);
+}
+
+/* What another site has parked has no serial here. */
+static void test_an_input_parked_elsewhere_is_named_with_its_site(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    fill(&status, NOW);
+    struct csn_status_parked parked = {.site = "sin",
+                                       .reason = "fewer records (ask that site for the reason)",
+                                       .since_s = NOW - 60};
+    assert_true(csn_status_add_parked(&status, status.zones[0], &parked));
+    csn_status_judge(&status);
+    char *text = table_of(&status, false);
+    assert_non_null(strstr(text,
+                           "\n      input PARKED at sin since 2026-11-21T19:39:07Z: fewer records "
+                           "(ask that site for the reason)\n"));
+    assert_non_null(strstr(text,
+                           "\n! ch. input parked at sin: fewer records (ask that site for the "
+                           "reason)\nDEGRADED  "));
     free(text);
     csn_status_fini(&status);
 }
@@ -228,7 +270,7 @@ static void test_health_is_one_line_for_plug_ins(void **state)
     static const char expected[] =
         "CONSIGN CRITICAL - ch. diverged at sin since 2026-11-21T19:37:07Z: class N of serial "
         "2026112105; "
-        "sjc: not heard for 47s; a/b; ch. input parked: 12 % fewer records; "
+        "sjc: not heard for 47s; a/b; ch. input parked at zrh: 12 % fewer records; "
         "quorum 2/3, DIVERGENCE, first signature expires 2026-12-02T03:40:07Z (in 10d 8h)"
         " | sites=2 quorum=2 diverged=1 expiry=892800s\n";
     struct csn_status status = {0};
@@ -285,23 +327,28 @@ static void test_json_has_what_every_document_has_and_silent_sites(void **state)
     fill(&status, NOW);
     spoil(&status);
     status.sites[0]->hsm = "\xff\x01";
+    status.zones[0]->has_pending_input = true;
+    status.zones[0]->pending_input.serial = 78;
     csn_status_judge(&status);
     FILE *out = open_memstream(&text, &size);
     csn_ctl_json_status(out, &status);
     fclose(out);
     json_t *json = parsed(text);
     const char *at, *from, *verdict, *silent, *content, *classes, *hsm;
-    int schema, level, serial;
-    json_t *never, *waiting;
-    assert_int_equal(json_unpack(json,
-                                 "{s:i, s:s, s:s, s:{s:i, s:s}, s:[{s:s}, {s:s, s:o, s:{s:i}}], "
-                                 "s:[{s:s, s:i, s:o, s:[{s:s}]}]}",
-                                 "schema", &schema, "observed_at", &at, "observed_from", &from,
-                                 "health", "level", &level, "verdict", &verdict, "sites", "hsm",
-                                 &hsm, "error", &silent, "last_seen_ms", &never, "released", "ch.",
-                                 &serial, "zones", "content_root", &content, "pending", &level,
-                                 "waiting_for", &waiting, "diverged", "classes", &classes),
-                     0);
+    int schema, level, serial, input, pending;
+    const char *parked_at;
+    json_t *never, *waiting, *rtt;
+    assert_int_equal(
+        json_unpack(json,
+                    "{s:i, s:s, s:s, s:{s:i, s:s}, s:[{s:s}, {s:s, s:o, s:o, s:{s:i}}], "
+                    "s:[{s:s, s:i, s:o, s:{s:i}, s:{s:i}, s:[{s:s}], s:[{s:s}]}]}",
+                    "schema", &schema, "observed_at", &at, "observed_from", &from, "health",
+                    "level", &level, "verdict", &verdict, "sites", "hsm", &hsm, "error", &silent,
+                    "last_seen_ms", &never, "rtt_us", &rtt, "released", "ch.", &serial, "zones",
+                    "content_root", &content, "pending", &level, "waiting_for", &waiting, "input",
+                    "serial", &input, "pending_input", "serial", &pending, "parked", "site",
+                    &parked_at, "diverged", "classes", &classes),
+        0);
     assert_int_equal(schema, CSN_CTL_SCHEMA);
     assert_string_equal(at, "2026-11-21T19:40:07Z");
     assert_string_equal(from, "zrh");
@@ -309,6 +356,10 @@ static void test_json_has_what_every_document_has_and_silent_sites(void **state)
     assert_string_equal(silent, "not heard for 47s");
     assert_string_equal(hsm, "??");
     assert_true(json_is_null(never));
+    assert_true(json_is_null(rtt)); /* a field of schema 1 that stays */
+    assert_int_equal(input, 77);
+    assert_int_equal(pending, 78);
+    assert_string_equal(parked_at, "zrh");
     assert_int_equal(serial, 2026112104);
     assert_int_equal(strlen(content), 2 * CSN_DIGEST_SIZE);
     assert_string_equal(classes, "N");
@@ -346,6 +397,7 @@ static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_v
     }
     ret_view->zone = "ch.";
     ret_view->serial = 2026112104;
+    ret_view->input = (struct csn_status_input){.generation = 1, .serial = 77};
     ret_view->signer_count = 1;
     ret_view->signers[0] = (struct csn_cert_signer){.number = 1, .name = "zrh", .incarnation = 1};
     ret_view->certificate = csn_bytes("CSNC", 4);
@@ -466,11 +518,14 @@ static void test_exit_status_tells_the_verdict(void **state)
     ctl(&server.loop, run, (const char *[]){"-s", server.path, "cert", "show", "ch", NULL});
     assert_int_equal(run->status, 0);
     assert_non_null(strstr(run->output, "serial        2026112104\n"));
+    assert_non_null(strstr(run->output, "input         generation 1 serial 77\n"));
     assert_non_null(strstr(run->output, "held by       1 zrh (incarnation 1)\n"));
     ctl(&server.loop, run,
         (const char *[]){"-s", server.path, "-o", "json", "cert", "show", "ch.", NULL});
     json_t *json = parsed(csn_strdup(run->output));
     assert_string_equal(json_string_value(json_object_get(json, "certificate")), "43534e43");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "input"), "serial")),
+                     77);
     json_decref(json);
     ctl(&server.loop, run, (const char *[]){"-s", server.path, "cert", "show", "li.", NULL});
     assert_int_equal(run->status, 1);
@@ -518,6 +573,8 @@ int main(void)
         cmocka_unit_test(test_all_well_in_a_table),
         cmocka_unit_test(test_a_bad_night_in_a_table),
         cmocka_unit_test(test_nothing_released_and_nothing_known_yet),
+        cmocka_unit_test(test_a_waiting_input_is_pending),
+        cmocka_unit_test(test_an_input_parked_elsewhere_is_named_with_its_site),
         cmocka_unit_test(test_many_zones_and_wild_texts_fit),
         cmocka_unit_test(test_health_is_one_line_for_plug_ins),
         cmocka_unit_test(test_a_stale_picture_is_not_judged),

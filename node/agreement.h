@@ -1,0 +1,33 @@
+/* agreement.h: which sites have which input, from the rows of their reports: how many confirm one,
+ * and what to say when files under one serial differ. Pure; any thread. */
+#ifndef CSN_NODE_AGREEMENT_H
+#define CSN_NODE_AGREEMENT_H
+
+#include "ops/status.h"
+#include "round/statement.h"
+
+/* What each site says of one zone. Borrows. */
+struct csn_agreement {
+    const char *names[CSN_MEMBERS_MAX];
+    const struct csn_row *rows[CSN_MEMBERS_MAX]; /* NULL: silent */
+    uint8_t count, quorum;
+};
+
+/* The newest input that a site confirms; NULL: none. Borrows from the row. */
+const struct csn_input_id *csn_agreement_newest(const struct csn_row *row);
+
+/* Sites that confirm exactly this input. */
+uint8_t csn_agreement_count(const struct csn_agreement *sites, const struct csn_input_id *input);
+
+/* Blames sites whose newest inputs have one (generation, serial) and other content: critical where
+ * no quorum agrees on one of them, else degraded with the odd sites' names, but for those already
+ * shown as diverged. Inputs older than `released` (NULL: none) are over. True: something differs.
+ */
+bool csn_agreement_judge(const struct csn_agreement *sites, const char *zone,
+                         const struct csn_input_id *released, struct csn_status *status);
+
+/* An input that another site has parked, by the gate of its row: "fewer records (ask that site for
+ * the reason)". */
+const char *csn_agreement_gate_text(uint8_t gate);
+
+#endif

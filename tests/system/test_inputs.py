@@ -1,0 +1,94 @@
+"""Goal: when the sites' files differ or one waits alone, nothing wrong is released, the zone stays served, and every site says
+which sites, which serial and what to do; a good file with a higher serial everywhere ends it.
+Method: other files under one serial at the sites of a running cluster, a file at one site only, one that a gate keeps back;
+health and status at all three sites."""
+import unittest
+
+import cluster
+from cluster import SITES, Cluster, assert_matches, small_zone, wait_for
+
+
+def wait_reason(c, site, pattern, level):
+    """Until the site's health is at this level and names the reason."""
+    def is_told():
+        code, line = c.health(site)
+        return code == level and cluster.re.search(pattern, line)
+    try:
+        return wait_for(f'{site}: {pattern}', is_told)
+    except cluster.Late as late:
+        raise AssertionError(f'{late}; {c.health(site)}') from late
+
+
+class Inputs(unittest.TestCase):
+    def end_with(self, c, serial):
+        c.write_zone(small_zone(serial, f'v{serial}'))
+        c.wait_marker(f'v{serial}')
+        for site in SITES:
+            wait_for(f'health 0 at {site}', lambda: c.health(site)[0] == 0)
+            self.assertEqual(c.zone_status(site)['input'], {'generation': 1, 'serial': serial})
+        c.assert_same_everywhere()
+
+    def test_three_files_under_one_serial_are_critical_at_all_sites(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.start()
+            c.wait_marker('one')
+            for site in SITES:
+                c.write_zone(small_zone(2, f'of {site}'), [site])
+            for site in SITES:
+                wait_reason(c, site, r'CRITICAL - zone xc\.: input serial 2 is not the same file at zrh, sjc, sin, and no 2 sites '
+                            r'agree: .*put the same file with a higher serial at all sites', 2)
+                zone = c.zone_status(site)
+                self.assertEqual(zone['pending_input'], {'generation': 1, 'serial': 2})
+                self.assertEqual(zone['waiting_for'], 'input 2 here, confirmed by 1 of 2 sites')
+                self.assertEqual(c.marker(site), 'one')
+            self.end_with(c, 3)
+
+    def test_two_files_that_differ_are_critical_and_an_agreement_ends_it(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.start()
+            c.wait_marker('one')
+            c.write_zone(small_zone(2, 'other'), ['sin'])
+            c.write_zone(small_zone(2, 'two'), ['zrh'])
+            for site in SITES:
+                wait_reason(c, site, r'input serial 2 is not the same file at zrh, sin, and no 2 sites agree', 2)
+            c.write_zone(small_zone(2, 'two'), ['sjc'])
+            c.wait_marker('two')
+            wait_for('sin is diverged', lambda: [row['site'] for row in c.zone_status('zrh')['diverged']] == ['sin'])
+            self.end_with(c, 3)
+
+    def test_an_input_at_one_site_only_is_pending_and_then_degraded(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.edit('policy.yaml', lambda text: text + 'round-deadline: 3s\n')
+            c.start()
+            c.wait_marker('one')
+            c.write_zone(small_zone(2, 'two'), ['zrh'])
+            wait_for('pending', lambda: c.zone_status('zrh')['pending_input'] == {'generation': 1, 'serial': 2})
+            table = c.ctl('zrh', 'status').stdout
+            assert_matches(r' input 2 .*\n +pending: input 2 here, confirmed by 1 of 2 sites\n', table, 'status')
+            wait_reason(c, 'zrh', r'DEGRADED - zone xc\.: input serial 2 is here and not released, confirmed by 1 of 2 sites; put '
+                        r'the same file at the other sites', 1)
+            self.assertEqual(c.health('sjc')[0], 0)
+            c.write_zone(small_zone(2, 'two'), ['sjc'])
+            c.wait_marker('two')
+            self.end_with(c, 3)
+
+    def test_an_input_parked_at_one_site_is_told_by_the_others(self):
+        with Cluster(small_zone(1, 'one', names=60)) as c:
+            c.start()
+            c.wait_marker('one')
+            c.write_zone(small_zone(2, 'small', names=20), ['sin'])
+            wait_for('parked at sin', lambda: c.parked('sin'))
+            for site in ('zrh', 'sjc'):
+                wait_reason(c, site, r'DEGRADED - xc\. input parked at sin: fewer records \(ask that site for the reason\)', 1)
+                self.assertEqual(c.parked(site), [])
+                assert_matches(r'\n +input PARKED at sin since \d{4}-\d\d-\d\dT[0-9:]+Z: fewer records', c.ctl(site, 'status').stdout,
+                               'status')
+            c.write_zone(small_zone(2, 'two', names=60))
+            c.wait_marker('two')
+            for site in SITES:
+                wait_for(f'nothing parked at {site}', lambda: not c.zone_status(site)['parked'])
+                wait_for(f'health 0 at {site}', lambda: c.health(site)[0] == 0)
+
+
+if __name__ == '__main__':
+    cluster.main()
