@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A cluster on loopback, for the demo and the system tests. Sourced for its functions, or run:
-#   deploy/cluster.sh start DIR SITE|coordinator     starts what was stopped
+#   deploy/cluster.sh start DIR SITE|coordinator     starts one that was stopped
+#   deploy/cluster.sh start DIR                      starts all that do not run
 # What it makes in DIR: ca/, one folder a site (tokens, identity, node.yaml, store), coordinator/, cluster.yaml, policy.yaml,
 # keyset.yaml, tsig.key, ports.
 # shellcheck shell=bash
@@ -242,6 +243,13 @@ start_coordinator() { # DIR
     echo $! > "$1/coordinator/pid"
 }
 
+# A pid may have gone to another program since.
+is_running() { # DIR NAME
+    local pid
+    pid=$(cat "$1/$2/pid" 2> /dev/null) && grep -qs '^consign-' "/proc/$pid/comm" &&
+        [ "$(readlink "/proc/$pid/cwd")" = "$(realpath "$1/$2")" ]
+}
+
 # The serial a site serves, by asking it; empty when it does not answer with one.
 served_serial() { # DIR SITE ORIGIN
     dig @127.0.0.1 -p "$(site_port "$1" "$2" xfr)" -k "$1/tsig.key" +tcp +short +time=2 +tries=1 "$3" SOA 2> /dev/null |
@@ -301,15 +309,20 @@ print_ds() { # DIR ORIGIN
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     set -euo pipefail
     . "$(dirname "$0")/lib.sh"
-    bin=$build/bin
-    [ -x "$bin/consign-node" ] || { echo "$bin/consign-node is not there; name the build folder in CONSIGN_BUILD" >&2; exit 2; }
-    if [ -n "${3:-}" ] && kill -0 "$(cat "$2/$3/pid" 2> /dev/null)" 2> /dev/null; then
-        echo "$3 runs already, process $(cat "$2/$3/pid")" >&2
-        exit 1
-    fi
+    bin=${CONSIGN_BIN:-$build/bin}
+    [ -x "$bin/consign-node" ] || { echo "$bin/consign-node is not there; name its folder in CONSIGN_BIN" >&2; exit 2; }
     case "${1:-} ${3:-}" in
-    "start coordinator") start_coordinator "$2" ;;
-    "start zrh" | "start sjc" | "start sin") start_site "$2" "$3" ;;
-    *) echo "usage: $0 start DIR zrh|sjc|sin|coordinator" >&2; exit 2 ;;
+    "start ") [ -n "${2:-}" ] && names="$sites coordinator" || names= ;;
+    "start zrh" | "start sjc" | "start sin" | "start coordinator") names=$3 ;;
+    *) names= ;;
     esac
+    [ -n "$names" ] || { echo "usage: $0 start DIR [zrh|sjc|sin|coordinator]" >&2; exit 2; }
+    [ -e "$2/cluster.yaml" ] || { echo "$2: not a cluster's folder" >&2; exit 2; }
+    started=
+    for name in $names; do
+        is_running "$2" "$name" && continue
+        if [ "$name" = coordinator ]; then start_coordinator "$2"; else start_site "$2" "$name"; fi
+        started=1
+    done
+    [ -n "$started" ] || { echo "${3:-all} runs already" >&2; exit 1; }
 fi

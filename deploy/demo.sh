@@ -8,9 +8,11 @@ usage: deploy/demo.sh [--zone FILE] [--origin NAME] [--once] [--dir DIR]
   --zone FILE    unsigned zone file, also .zst (default: a made-up ccTLD, deploy/zones/demo.zone)
   --origin NAME  its apex, with a final dot (default: the owner of the file's SOA)
   --once         release, pull the zone from all three sites, compare and verify it, stop; exit 0 only if all held
-  --dir DIR      where everything is kept (default: a new folder under /tmp; a given one must be empty or absent)
+  --dir DIR      where everything is kept (default: a new folder under /tmp). An empty or absent one is made a demo's; the
+                 folder of an earlier demo that was stopped is started again as it is, without --zone and --origin
 
-Without --once the cluster keeps running and this says how to look at it, change the zone, stop a site and stop all.
+Without --once the cluster keeps running and this says how to look at it, change the zone, stop a site and stop all. With
+--once a folder under /tmp that nobody named is removed when all held, and kept otherwise.
 U
 }
 
@@ -30,6 +32,12 @@ while [ $# -gt 0 ]; do
 done
 
 . "$(dirname "$0")/lib.sh"
+is_again=''
+[ -n "$dir" ] && [ -e "$dir/unsigned.zone" ] && [ -e "$dir/coordinator/coordinator.yaml" ] && is_again=1
+if [ -n "$is_again" ] && [ -n "$zone_file$origin" ]; then
+    echo "$dir: an earlier demo keeps its zone; change $dir/unsigned.zone, or name another folder" >&2
+    exit 2
+fi
 zone_file=${zone_file:-$root/deploy/zones/demo.zone}
 [ -r "$zone_file" ] || { echo "$zone_file: cannot be read" >&2; exit 2; }
 zone_file=$(realpath "$zone_file")
@@ -44,10 +52,12 @@ if [ -z "${CONSIGN_BIN:-}" ]; then
 fi
 . "$root/deploy/cluster.sh"
 
+is_ours=''
 if [ -z "$dir" ]; then
     dir=$(mktemp -d /tmp/consign-demo.XXXXXX)
-elif [ -e "$dir" ] && [ -n "$(ls -A "$dir")" ]; then
-    echo "$dir: is not empty; name another folder" >&2
+    is_ours=1
+elif [ -z "$is_again" ] && [ -e "$dir" ] && [ -n "$(ls -A "$dir")" ]; then
+    echo "$dir: is neither empty nor an earlier demo's; name another folder" >&2
     exit 2
 fi
 mkdir -p "$dir"
@@ -55,28 +65,44 @@ chmod 700 "$dir"
 dir=$(realpath "$dir")
 
 stop_all() {
-    local pid
-    for pid in "$dir"/*/pid; do
-        [ -e "$pid" ] && kill "$(cat "$pid")" 2> /dev/null || true
+    local name end=$((SECONDS + 10))
+    for name in $sites coordinator; do
+        if is_running "$dir" "$name"; then kill "$(cat "$dir/$name/pid")" 2> /dev/null || true; fi
     done
     wait 2> /dev/null || true
+    # One that was started again in another terminal is no child of this shell.
+    for name in $sites coordinator; do
+        while is_running "$dir" "$name" && [ $SECONDS -lt $end ]; do sleep 0.1; done
+        rm -f "$dir/$name/pid"
+    done
 }
-trap stop_all EXIT
+if [ -n "$is_again" ]; then
+    for name in $sites coordinator; do
+        is_running "$dir" "$name" || continue
+        echo "$dir: $name runs already, process $(cat "$dir/$name/pid"); stop that demo first" >&2
+        exit 2
+    done
+fi
+trap 'stop_all; [ -z "$once" ] || echo "kept for a look: $dir" >&2' EXIT
 trap 'exit 130' INT TERM
 
-case $zone_file in
-*.zst) zstd -qdc "$zone_file" > "$dir/unsigned.zone" ;;
-*) cp "$zone_file" "$dir/unsigned.zone" ;;
-esac
-chmod 600 "$dir/unsigned.zone"
-origin=${origin:-$(zone_origin "$dir/unsigned.zone")}
-origin=${origin%.}${origin:+.}
-[ -n "$origin" ] || { echo "$zone_file: no SOA found; give --origin" >&2; exit 2; }
-origin=${origin%.}.
-
-echo "zone $origin from $zone_file"
-echo "folder $dir"
-make_cluster "$dir" "$origin" "$dir/unsigned.zone"
+if [ -n "$is_again" ]; then
+    origin=$(awk '$1 == "zone:" {print $2; exit}' "$dir/keyset.yaml")
+    echo "zone $origin again, as $dir has it"
+else
+    case $zone_file in
+    *.zst) zstd -qdc "$zone_file" > "$dir/unsigned.zone" ;;
+    *) cp "$zone_file" "$dir/unsigned.zone" ;;
+    esac
+    chmod 600 "$dir/unsigned.zone"
+    origin=${origin:-$(zone_origin "$dir/unsigned.zone")}
+    origin=${origin%.}${origin:+.}
+    [ -n "$origin" ] || { echo "$zone_file: no SOA found; give --origin" >&2; exit 2; }
+    origin=${origin%.}.
+    echo "zone $origin from $zone_file"
+    echo "folder $dir"
+    make_cluster "$dir" "$origin" "$dir/unsigned.zone"
+fi
 for site in $sites; do
     "$bin/consign-node" --check -c "$dir/$site/node.yaml"
     start_site "$dir" "$site"
@@ -106,6 +132,8 @@ if [ -n "$once" ]; then
     pull_and_compare "$dir" "$origin"
     stop_all
     trap - EXIT
+    # An HSM worker may write while it leaves.
+    [ -z "$is_ours" ] || rm -rf "$dir" 2> /dev/null || { sleep 2; rm -rf "$dir"; }
     echo "ok: three sites served $origin byte for byte alike, and both verifiers accept it"
     exit 0
 fi
@@ -119,8 +147,9 @@ The cluster runs. In another terminal:
   check it       $bin/consign-verify --cluster $dir/cluster.yaml --cert CERT --zone FILE   (CERT: cert show -o json)
   change it      edit a copy of $dir/unsigned.zone, raise its SOA serial, mv it into place; every site takes it at once
   stop a site    kill \$(cat $dir/sin/pid)        two of three go on
-  start it again CONSIGN_BUILD=$build $root/deploy/cluster.sh start $dir sin
+  start it again CONSIGN_BIN=$bin $root/deploy/cluster.sh start $dir sin
   logs           tail -f $dir/*/log
   stop all       Ctrl-C here
+  all again      $root/deploy/demo.sh --dir $dir
 M
 while :; do wait -n || true; sleep 1; done

@@ -1,6 +1,7 @@
 """Goal: the demo does what the README says, with its own zone, the real root and the real .gov.
 Method: deploy/demo.sh --once with the programs of this build; it compares and verifies what the sites serve itself."""
 import os
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -14,9 +15,12 @@ def zone_of(*path):
 
 
 class Demo(unittest.TestCase):
+    def call(self, *words):
+        return subprocess.run([os.path.join(ROOT, 'deploy', 'demo.sh'), '--once', *words], capture_output=True, text=True,
+                              timeout=800, env={**os.environ, 'CONSIGN_BIN': BIN})
+
     def demo(self, *words):
-        done = subprocess.run([os.path.join(ROOT, 'deploy', 'demo.sh'), '--once', '--dir', os.path.join(self.folder, 'demo'), *words],
-                              capture_output=True, text=True, timeout=800, env={**os.environ, 'CONSIGN_BIN': BIN})
+        done = self.call('--dir', os.path.join(self.folder, 'demo'), *words)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn('the same octets in the same order from zrh, sjc, sin', done.stdout)
         self.assertIn('dnssec-verify: the zone is valid', done.stdout)
@@ -31,6 +35,30 @@ class Demo(unittest.TestCase):
         said = self.demo()
         self.assertIn('zone xc.', said)
         self.assertRegex(said, r'DS for the parent: xc\.(\s+3600)?\s+IN\s+DS\s+\d+ 13 2 ')
+
+    def test_a_stopped_demo_starts_again_with_its_keys(self):
+        ds = [line for line in self.demo().splitlines() if line.startswith('DS')]
+        again = self.demo()
+        self.assertIn('zone xc. again', again)
+        self.assertEqual([line for line in again.splitlines() if line.startswith('DS')], ds)
+        refused = self.call('--dir', os.path.join(self.folder, 'demo'), '--origin', 'xd.')
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn('keeps its zone', refused.stderr)
+
+    def test_a_demo_cleans_up_behind_itself_and_keeps_what_failed(self):
+        done = self.call()
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        folder = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith('folder '))
+        self.assertTrue(folder.startswith('/tmp/consign-demo.'))
+        self.assertFalse(os.path.exists(folder))
+        with open(os.path.join(self.folder, 'bad.zone'), 'w') as file:
+            file.write('xc. 3600 IN SOA a.xc. b.xc. 1 2 3 4 5\n')
+        done = self.call('--zone', os.path.join(self.folder, 'bad.zone'))
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        folder = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith('folder '))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        self.assertIn(f'kept for a look: {folder}', done.stderr)
+        self.assertTrue(os.path.exists(os.path.join(folder, 'zrh', 'log')))
 
     def test_demo_with_the_real_root_zone(self):
         zone = data('root-signed', 'root-2019121300.unsigned.zone.zst')
