@@ -33,6 +33,7 @@ DATA = os.environ.get('CONSIGN_DATA', os.path.join(os.path.dirname(ROOT), 'share
 SUPPORT = os.environ.get('CONSIGN_SUPPORT', '').split(':')
 SITES = ('zrh', 'sjc', 'sin')
 COORDINATOR = 'coordinator'
+COORDINATORS = {COORDINATOR: 'zrh', 'coordinator-sjc': 'sjc', 'coordinator-sin': 'sin'}  # and the sites where they stand
 
 # Two busy cores are slow, not wrong: a deadline only has to tell "late" from "never".
 PATIENCE_S = float(os.environ.get('CONSIGN_PATIENCE_S', '60'))
@@ -131,7 +132,7 @@ def free_port():
     return _ports[0].take()
 
 
-def _die_with_parent():
+def die_with_parent():
     """In a child before exec: no process outlives its test, not even one that ctest kills."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
@@ -141,7 +142,7 @@ class Process:
 
     def __init__(self, words, log, environment=None, folder=None, before=None):
         def prepare():
-            _die_with_parent()
+            die_with_parent()
             if before is not None:
                 before()
         self.name = os.path.basename(words[0])
@@ -344,11 +345,13 @@ class Zone:
 # ---------------------------------------------------------------- the cluster
 
 class Cluster(contextlib.AbstractContextManager):
-    """Three sites and a coordinator in a private folder; nothing runs until it is started. Leaving the context ends every
-    process and removes the folder, unless the test failed."""
+    """Three sites and as many coordinators as wanted in a private folder; nothing runs until it is started. Leaving the context
+    ends every process and removes the folder, unless the test failed."""
 
-    def __init__(self, zone_text, origin='xc.', log_level='debug'):
+    def __init__(self, zone_text, origin='xc.', log_level='debug', coordinators=1):
         self.folder = tempfile.mkdtemp(prefix='consign-test.')
+        self.coordinators = tuple(COORDINATORS)[:coordinators]
+        self.names = SITES + self.coordinators
         self.origin, self.processes, self.others = origin, {}, []
         self.inputs = {site: os.path.join(self.folder, site, 'in', 'zone') for site in SITES}
         self.launch = {}  # site: words put before the program, such as setpriv
@@ -356,7 +359,9 @@ class Cluster(contextlib.AbstractContextManager):
         self.before = {}
         try:
             self._make(zone_text)
-            for name in SITES + (COORDINATOR,):
+            for number, name in enumerate(self.coordinators[1:], start=2):
+                self._add_coordinator(number, name)
+            for name in self.names:
                 self.edit(name, lambda text: text + f'log:\n  level: {log_level}\n')
         except BaseException:
             print(f'the cluster could not be made; kept: {self.folder}', file=sys.stderr)
@@ -373,6 +378,23 @@ class Cluster(contextlib.AbstractContextManager):
             os.makedirs(os.path.dirname(self.inputs[site]))
         self.write_zone(zone_text)
 
+    def _add_coordinator(self, number, name):
+        """A standby, to the cluster document too: before anything is started, since epoch 1 is begun with that document."""
+        folder = self.path(name)
+        os.makedirs(folder)
+        key = self.shell(f'make_identity {shlex.quote(self.folder)} {shlex.quote(folder)} {name}; '
+                         f'public_hex {shlex.quote(folder)}/site.key').strip()
+        self.edit('cluster.yaml', lambda text: text.replace(
+            'operators:', f'  - number: {number}\n    name: {name}\n    key: {key}\noperators:'))
+        with open(self.config_path(COORDINATOR)) as file:
+            text = file.read()
+        with open(self.config_path(name), 'w') as file:
+            file.write(text.replace(f'name: {COORDINATOR}\n', f'name: {name}\n'))
+
+    def place(self, name):
+        """The site where a process stands."""
+        return COORDINATORS.get(name, name)
+
     def shell(self, command):
         """Runs functions of deploy/cluster.sh."""
         script = f'set -euo pipefail; . {ROOT}/deploy/lib.sh; . {ROOT}/deploy/cluster.sh; bin={shlex.quote(BIN)}; {command}'
@@ -384,7 +406,7 @@ class Cluster(contextlib.AbstractContextManager):
         return os.path.join(self.folder, *names)
 
     def config_path(self, name):
-        return self.path(name, 'coordinator.yaml' if name == COORDINATOR else 'node.yaml')
+        return self.path(name, 'coordinator.yaml' if name in COORDINATORS else 'node.yaml')
 
     def edit(self, name, change):
         """Rewrites a site's configuration, or a document of the cluster, with change(text)."""
@@ -417,9 +439,9 @@ class Cluster(contextlib.AbstractContextManager):
     # ---- processes
 
     def start(self, *names):
-        for name in names or SITES + (COORDINATOR,):
+        for name in names or self.names:
             assert name not in self.processes or not self.processes[name].is_alive(), f'{name} runs already'
-            program = 'consign-coordinator' if name == COORDINATOR else 'consign-node'
+            program = 'consign-coordinator' if name in COORDINATORS else 'consign-node'
             words = self.launch.get(name, []) + [os.path.join(BIN, program), '-c', self.config_path(name)]
             self.processes[name] = Process(words, self.path(name, 'log'), self.environments.get(name),
                                            folder=self.path(name), before=self.before.get(name))
@@ -471,7 +493,7 @@ class Cluster(contextlib.AbstractContextManager):
         return False
 
     def _show(self):
-        for name in SITES + (COORDINATOR,):
+        for name in self.names:
             lines = [line for line in self.log(name).splitlines() if ' debug ' not in line]
             print(f'--- {name}/log', *lines[-25:], sep='\n', file=sys.stderr)
         print(f'kept: {self.folder}', file=sys.stderr)
