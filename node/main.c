@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "config/check.h"
+#include "base/fs.h"
 #include "credentials.h"
 #include "daemon.h"
 
@@ -47,16 +47,6 @@ static void size_thread_pool(void)
     setenv("UV_THREADPOOL_SIZE", threads, 0);
 }
 
-/* nng keeps connections of strangers that never finish their handshake: they must not use up the files that a vote needs. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static int run(const struct csn_node_config *config, char **argv)
 {
     char program[64];
@@ -64,7 +54,7 @@ static int run(const struct csn_node_config *config, char **argv)
     struct csn_daemon daemon = {.argv = argv, .log = {.program = program, .least = config->log_level}};
     struct csn_reason reason = {0};
     size_thread_pool();
-    raise_file_limit();
+    csn_fs_reserve();
     int code = csn_daemon_start(&daemon, uv_default_loop(), config, &reason);
     if (code != CSN_OK) {
         csn_log(&daemon.log, CSN_ERROR, "node.start", "%s: %s", csn_error_text(code), reason.text);

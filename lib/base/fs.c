@@ -4,10 +4,46 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+void csn_fs_reserve(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max > 2 * CSN_FS_RESERVED) {
+        limit.rlim_cur = limit.rlim_max - CSN_FS_RESERVED;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* One thread at a time, or a raised limit would be taken for the one to go back to. */
+static int open_reserved(const char *path, int flags, mode_t mode)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct rlimit limit, raised;
+    int fd = -1, error = EMFILE;
+    pthread_mutex_lock(&lock);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max - limit.rlim_cur == CSN_FS_RESERVED) {
+        raised = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &raised);
+        fd = open(path, flags, mode);
+        error = errno;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    pthread_mutex_unlock(&lock);
+    errno = error;
+    return fd;
+}
+
+static int open_file(const char *path, int flags, mode_t mode)
+{
+    int fd = open(path, flags, mode);
+    return fd < 0 && errno == EMFILE ? open_reserved(path, flags, mode) : fd;
+}
 
 static int read_all(int fd, const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
 {
@@ -32,7 +68,7 @@ static int read_all(int fd, const char *path, size_t size_max, struct csn_buf *b
 
 static int open_for_read(const char *path, struct csn_reason *reason, int *ret_fd)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_file(path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0) {
         int code = errno == ENOENT ? CSN_ENOTFOUND : errno == EACCES ? CSN_EPERMISSION : CSN_EIO;
         return csn_reason_set(reason, code, "%s: %s", path, strerror(errno));
@@ -91,7 +127,7 @@ static int sync_folder_of(const char *path)
 {
     char copy[PATH_MAX];
     snprintf(copy, sizeof(copy), "%s", path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open_file(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (fd < 0) {
         return -1;
     }
@@ -112,7 +148,7 @@ int csn_fs_write(const char *path, struct csn_bytes data, unsigned mode, struct 
         return csn_reason_set(reason, CSN_ELIMIT, "%s: path too long", path);
     }
     unlink(beside);
-    int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+    int fd = open_file(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
     if (fd < 0) {
         return csn_reason_set(reason, code_of_write(errno), "%s: %s", beside, strerror(errno));
     }

@@ -18,4 +18,10 @@ int csn_fs_write(const char *path, struct csn_bytes data, unsigned mode, struct 
 /* Makes the folder (mode 0700) unless it is there. */
 int csn_fs_mkdir(const char *path, struct csn_reason *reason);
 
+/* Files that only the functions here can open: in a process whose others (connections of strangers) have filled the table up to
+ * the soft limit, a vote still gets its file, since for the instant of opening it the limit is raised to the hard one. */
+#define CSN_FS_RESERVED 32
+/* Sets the soft limit of files that far below the hard one; before threads start. */
+void csn_fs_reserve(void);
+
 #endif

@@ -12,7 +12,7 @@ import unittest
 import cluster
 from cluster import SITES, Cluster, small_zone, wait_for
 
-FILES = 1024
+FILES = 256
 FLOOD = 400
 # The head of a TLS record with a ClientHello of 512 octets, and no more.
 HALF_HELLO = bytes([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3])
