@@ -25,6 +25,11 @@ const char *csn_leader_text(enum csn_leader_state state)
     return states[state].name;
 }
 
+bool csn_leader_may_move(enum csn_leader_state from, enum csn_leader_state to)
+{
+    return (states[from].next & BIT(to)) != 0;
+}
+
 const struct csn_round_zone *csn_leader_config(const struct csn_leader *leader,
                                                const struct csn_leader_zone *zone)
 {
@@ -47,7 +52,7 @@ static void count(struct csn_leader *leader, enum csn_count_reason reason)
 
 static void move(struct csn_leader *leader, enum csn_leader_state to)
 {
-    INSIST((states[leader->state].next & BIT(to)) != 0);
+    INSIST(csn_leader_may_move(leader->state, to));
     struct csn_trace *trace = csn_leader_trace(leader, CSN_TRACE_LEADER, NULL);
     trace->from = (uint8_t)leader->state;
     trace->to = (uint8_t)to;

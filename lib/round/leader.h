@@ -27,6 +27,7 @@ enum csn_leader_state {
     CSN_LEADER_RESTING, /* resigned, waits */
 };
 const char *csn_leader_text(enum csn_leader_state state);
+bool csn_leader_may_move(enum csn_leader_state from, enum csn_leader_state to);
 
 /* How a round ended for its leader. */
 #define CSN_ROUND_ENDS(X)                                                                          \

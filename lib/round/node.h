@@ -45,6 +45,8 @@ enum csn_adopt_state {
 };
 const char *csn_work_text(enum csn_work_state state);
 const char *csn_adopt_text(enum csn_adopt_state state);
+bool csn_work_may_move(enum csn_work_state from, enum csn_work_state to);
+bool csn_adopt_may_move(enum csn_adopt_state from, enum csn_adopt_state to);
 
 /* Why a node votes no more. */
 enum csn_halt {

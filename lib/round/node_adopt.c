@@ -27,11 +27,16 @@ const char *csn_adopt_text(enum csn_adopt_state state)
     return states[state].name;
 }
 
+bool csn_adopt_may_move(enum csn_adopt_state from, enum csn_adopt_state to)
+{
+    return (states[from].next & BIT(to)) != 0;
+}
+
 static void move(struct csn_node *node, struct csn_node_zone *zone, enum csn_adopt_state to)
 {
     enum csn_adopt_state from = zone->adopt.state;
     bool is_out = to == CSN_ADOPT_FETCHING || to == CSN_ADOPT_RELEASING;
-    INSIST((states[from].next & BIT(to)) != 0);
+    INSIST(csn_adopt_may_move(from, to));
     INSIST(!is_out || zone->adopt.corr != 0);
     zone->adopt.state = to;
     struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_ADOPT, zone);

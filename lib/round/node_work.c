@@ -25,6 +25,11 @@ const char *csn_work_text(enum csn_work_state state)
     return states[state].name;
 }
 
+bool csn_work_may_move(enum csn_work_state from, enum csn_work_state to)
+{
+    return (states[from].next & BIT(to)) != 0;
+}
+
 /* Content known from COMPARING on; a proposal known but when idle. */
 static bool invariant(const struct csn_work *work, enum csn_work_state state)
 {
@@ -37,7 +42,7 @@ static bool invariant(const struct csn_work *work, enum csn_work_state state)
 void csn_work_move(struct csn_node *node, struct csn_node_zone *zone, enum csn_work_state to)
 {
     enum csn_work_state from = zone->work.state;
-    INSIST((states[from].next & BIT(to)) != 0);
+    INSIST(csn_work_may_move(from, to));
     INSIST(invariant(&zone->work, to));
     zone->work.state = to;
     struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_WORK, zone);

@@ -492,22 +492,19 @@ void sim_checker_held(struct sim_checker *checker, const struct sim_actor *actor
 /* --- certificates */
 
 /* "consign held v1" | 00 | signer | incarnation | SHA-384(body) */
-static bool verify_vote(const struct sim_checker *checker,
-                        const struct layout_certificate *certificate,
+static bool verify_vote(const struct sim_checker *checker, const struct csn_digest *body,
                         const struct layout_vote *vote)
 {
     static const char word[] = "consign held v1";
     const struct csn_cluster *cluster = &checker->world->cluster;
     uint8_t message[sizeof(word) + 6 + CSN_DIGEST_SIZE];
-    struct csn_digest digest;
     if (vote->site < 1 || vote->site > cluster->member_count || vote->incarnation != 1) {
         return false;
     }
-    csn_sha384(certificate->body, &digest);
     memcpy(message, word, sizeof(word));
     csn_set_u16(message + sizeof(word), vote->site);
     csn_set_u32(message + sizeof(word) + 2, vote->incarnation);
-    memcpy(message + sizeof(word) + 6, digest.octets, CSN_DIGEST_SIZE);
+    memcpy(message + sizeof(word) + 6, body->octets, CSN_DIGEST_SIZE);
     return sim_verify(NULL, cluster->members[vote->site - 1].key,
                       csn_bytes(message, sizeof(message)), vote->signature);
 }
@@ -520,10 +517,14 @@ static bool take_certificate(struct sim_checker *checker, const struct sim_actor
     bool is_good = layout_certificate(octets, ret_certificate) &&
                    decode_zone(checker, &ret_certificate->held, ret_zone) &&
                    ret_certificate->vote_count == checker->world->options.quorum;
+    struct csn_digest digest = {{0}};
+    if (is_good) {
+        csn_sha384(ret_certificate->body, &digest);
+    }
     for (unsigned i = 0; is_good && i < ret_certificate->vote_count; i++) {
         bool is_ascending =
             i == 0 || ret_certificate->votes[i].site > ret_certificate->votes[i - 1].site;
-        is_good = is_ascending && verify_vote(checker, ret_certificate, &ret_certificate->votes[i]);
+        is_good = is_ascending && verify_vote(checker, &digest, &ret_certificate->votes[i]);
     }
     struct csn_digest body = hash_of(ret_certificate->body);
     if (!is_good || !is_certified(checker, *ret_zone, &body)) {

@@ -11,6 +11,7 @@
 
 struct message {
     bool is_certificate;
+    bool is_garbled; /* the others verify: that is not computed again at each of their receivers */
     enum csn_statement_kind kind; /* 0: a certificate */
     uint16_t signer;
     uint32_t incarnation;
@@ -82,7 +83,7 @@ static void deliver(struct sim_world *world, struct sim_task *task)
     world->stats.messages++;
     if (message->is_certificate) {
         deliver_certificate(world, task->actor, message);
-    } else if (is_signed(world, message)) {
+    } else if (!message->is_garbled || is_signed(world, message)) {
         event.statement.kind = message->kind;
         event.statement.signer = message->signer;
         event.statement.incarnation = message->incarnation;
@@ -146,6 +147,7 @@ static void transmit(struct sim_world *world, const struct sim_actor *from, stru
     if (sim_draw(world, SIM_GARBLE)) {
         copy->octets[sim_below(&world->random, copy->size)] ^=
             (uint8_t)(1u << sim_below(&world->random, 8));
+        copy->is_garbled = true;
     }
     if (sim_draw(world, SIM_REORDER)) {
         delay_us += sim_below(&world->random, 2 * SIM_S);

@@ -89,6 +89,20 @@ struct sim_task *sim_after_alive(struct sim_world *world, uint64_t delay_us, sim
     return task;
 }
 
+/* Within one virtual second; more means that machines answer each other without end. */
+#define TASKS_MAX 200000
+
+static void guard(struct sim_world *world)
+{
+    if (world->now_us / SIM_S != world->busy_second) {
+        world->busy_second = world->now_us / SIM_S;
+        world->busy_count = 0;
+    }
+    if (++world->busy_count > TASKS_MAX) {
+        sim_fail(world, "more than %d steps in one second", TASKS_MAX);
+    }
+}
+
 bool sim_run_one(struct sim_world *world)
 {
     if (world->has_failed || world->task_count == 0) {
@@ -100,6 +114,7 @@ bool sim_run_one(struct sim_world *world)
         task->run(world, task);
     }
     task_free(task);
+    guard(world);
     return true;
 }
 

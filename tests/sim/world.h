@@ -230,6 +230,7 @@ struct sim_options {
 #define SIM_TESTS_MAX 64
 #define SIM_TRACES_MAX 32
 #define SIM_ENDS_MAX 16
+/* Counters only: two are added field by field. */
 struct sim_stats {
     uint64_t steps, messages, certified, served, virtual_us, settle_us_max;
     uint64_t faults[SIM_FAULT_COUNT];
@@ -250,6 +251,7 @@ struct sim_world {
     struct sim_task **heap; /* owns; by (at_us, order) */
     size_t task_count, task_max;
     uint64_t task_order;
+    uint64_t busy_second, busy_count; /* tasks run in the second of now */
 
     struct csn_cluster cluster;
     unsigned actor_count; /* nodes first */
