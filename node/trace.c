@@ -26,6 +26,7 @@ static const struct meaning {
     [CSN_TRACE_HELD] = {.has_round = true, .digest = "root"},
     [CSN_TRACE_CERTIFIED] = {.has_round = true, .digest = "root", .number = "serial"},
     [CSN_TRACE_ORPHAN] = {.has_round = true, .digest = "root", .number = "serial"},
+    [CSN_TRACE_ORDERED] = {.number = "order"},
     [CSN_TRACE_RELEASED] = {.has_round = true, .digest = "root", .number = "serial"},
     [CSN_TRACE_PROMISED] = {.has_no_zone = true, .has_term = true},
     [CSN_TRACE_HALTED] = {.has_no_zone = true},

@@ -224,6 +224,18 @@ bool csn_guard_admits_sender(struct csn_guard *guard, const struct csn_sender *s
     return true;
 }
 
+/* An operator is no peer: it has no link and no incarnation. */
+static const uint8_t *find_operator_key(struct csn_guard *guard, struct csn_mesh_peer signer)
+{
+    const struct csn_operator_id *found = csn_cluster_operator(guard->cluster, signer.number);
+    if (found == NULL || signer.incarnation != 0) {
+        csn_guard_drop(guard, CSN_MESH_DROP_STRANGER, signer, "an order of operator %" PRIu16,
+                       signer.number);
+        return NULL;
+    }
+    return found->key;
+}
+
 static const uint8_t *find_signer_key(struct csn_guard *guard,
                                       const struct csn_mesh_statement *statement)
 {
@@ -237,6 +249,9 @@ static const uint8_t *find_signer_key(struct csn_guard *guard,
         csn_guard_drop(guard, CSN_MESH_DROP_OVERSIZED, statement->signer, "%s of %zu octets", kind,
                        statement->body.size);
         return NULL;
+    }
+    if (csn_statement_is_operators(statement->kind)) {
+        return find_operator_key(guard, statement->signer);
     }
     const uint8_t *key = find_key(guard, statement->signer, kind);
     if (key != NULL &&

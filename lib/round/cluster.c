@@ -22,3 +22,8 @@ const struct csn_coordinator_id *csn_cluster_coordinator(const struct csn_cluste
     }
     return NULL;
 }
+
+const struct csn_operator_id *csn_cluster_operator(const struct csn_cluster *cluster, uint16_t number)
+{
+    return number >= 1 && number <= cluster->operator_count ? &cluster->operators[number - 1] : NULL;
+}

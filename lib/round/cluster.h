@@ -52,6 +52,8 @@ struct csn_cluster {
 
 /* Borrowed, or NULL. */
 const struct csn_member *csn_cluster_member(const struct csn_cluster *cluster, uint16_t number);
+/* Operators have no numbers but their places in the document, from 1. */
+const struct csn_operator_id *csn_cluster_operator(const struct csn_cluster *cluster, uint16_t number);
 const struct csn_coordinator_id *csn_cluster_coordinator(const struct csn_cluster *cluster, uint16_t number);
 
 #endif

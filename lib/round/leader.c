@@ -331,7 +331,7 @@ static bool is_fit_to_notify(const struct csn_leader *leader, unsigned member)
 {
     for (size_t i = 0; i < leader->zone_count; i++) {
         const struct csn_row *row = csn_peers_row(&leader->peers, member, i);
-        if (row == NULL || row->diverged != 0 ||
+        if (row == NULL || row->diverged != 0 || (row->maintenance & CSN_MAINTENANCE_SITE) != 0 ||
             csn_round_compare(row->released.round, csn_leader_newest(&leader->zones[i])) < 0) {
             return false;
         }
@@ -545,16 +545,18 @@ static int take_of_site(struct csn_leader *leader, unsigned member, const struct
         return take_fact(leader, member, event);
     case CSN_STATEMENT_PROPOSAL:
     case CSN_STATEMENT_LEAD:
+    case CSN_STATEMENT_ORDER:
         break;
     }
     return CSN_EFORMAT;
 }
 
-/* What coordinators say, this one's own loop too, is for nodes. */
+/* What coordinators say, this one's own loop too, and operators, is for nodes. */
 static void take_statement(struct csn_leader *leader, const struct csn_event *event)
 {
     int member = csn_member_index(&leader->cluster, event->statement.signer);
-    if (csn_statement_is_coordinators(event->statement.kind)) {
+    if (csn_statement_is_coordinators(event->statement.kind) ||
+        csn_statement_is_operators(event->statement.kind)) {
         return;
     }
     if (member < 0 || leader->cluster.members[member].incarnation != event->statement.incarnation) {

@@ -12,7 +12,6 @@
 
 #define CSN_HEARTBEAT_MS 500
 #define CSN_ASK_MS 250
-#define CSN_SILENT_MS 6000     /* a node not heard for so long does not count */
 #define CSN_CALL_BACK_MS 10000 /* between two new terms for a site that follows another */
 #define CSN_NO_QUORUM_MS 10000 /* no q reports for so long: resign */
 #define CSN_RETRY_MAX_S 60     /* L4: 1, 2, 4 .. 60 s */

@@ -158,8 +158,9 @@ static bool may_author(const struct csn_leader *leader, const struct csn_leader_
     const struct csn_author_out *out = &zone->authors_out[member];
     bool is_out =
         out->until_ms > leader->now.mono_ms && out->boot == leader->peers.peers[member].report.boot;
+    bool is_odd = row != NULL && (row->diverged != 0 || (row->maintenance & CSN_MAINTENANCE_SITE) != 0);
     return row != NULL && leader->cluster.members[member].role == CSN_MEMBER_SIGNER &&
-           row->hsm == CSN_HSM_GOOD && (row->diverged == 0 || tier >= AUTHORS_DIVERGED_TOO) &&
+           row->hsm == CSN_HSM_GOOD && (!is_odd || tier >= AUTHORS_DIVERGED_TOO) &&
            (!is_out || tier >= AUTHORS_FAILED_TOO);
 }
 

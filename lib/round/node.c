@@ -163,7 +163,9 @@ static void fill_row(const struct csn_node *node, const struct csn_node_zone *zo
 {
     const struct csn_known_certificate *released = csn_zone_certificate(zone, zone->released.round);
     *ret_row = (struct csn_row){
-        .is_held = zone->is_held,
+        .is_held = csn_zone_is_held(zone),
+        .maintenance = csn_zone_maintenance(zone, node->site),
+        .order_sum = csn_zone_order_sum(zone),
         .hsm = (uint8_t)zone->hsm,
         .diverged = zone->diverged,
         .gate = zone->gate,
@@ -388,6 +390,7 @@ static int take_of_site(struct csn_node *node, unsigned member, const struct csn
         return take_fact(node, member, event);
     case CSN_STATEMENT_PROPOSAL:
     case CSN_STATEMENT_LEAD:
+    case CSN_STATEMENT_ORDER:
         break;
     }
     return CSN_EFORMAT;
@@ -406,6 +409,12 @@ static void take_statement(struct csn_node *node, const struct csn_event *event)
         }
         code = event->statement.kind == CSN_STATEMENT_LEAD ? take_lead(node, event)
                                                            : take_proposal(node, event);
+    } else if (csn_statement_is_operators(event->statement.kind)) {
+        bool is_known = csn_cluster_operator(&node->cluster, signer) != NULL;
+        code = is_known ? csn_node_order(node, event) : CSN_OK;
+        if (!is_known) {
+            csn_node_count(node, CSN_COUNT_STRANGER);
+        }
     } else if (member < 0 ||
                node->cluster.members[member].incarnation != event->statement.incarnation) {
         csn_node_count(node, CSN_COUNT_STRANGER);
@@ -529,6 +538,7 @@ static void repeat(struct csn_node *node)
     for (size_t i = 0; i < node->zone_count; i++) {
         csn_work_repeat(node, &node->zones[i]);
         csn_holds_repeat(node, &node->zones[i]);
+        csn_orders_repeat(node, &node->zones[i]);
     }
     if (node->now.mono_ms - node->report_ms >= pause_ms) {
         csn_node_report(node, CSN_STATEMENT_REPORT);
@@ -587,6 +597,7 @@ static void zone_fini(struct csn_node_zone *zone)
     free(zone->certificates);
     free(zone->holds);
     free(zone->inputs);
+    free(zone->orders);
     free(zone->versions);
     csn_tally_fini(&zone->tally);
 }

@@ -1,6 +1,6 @@
 /* node.h: a site's voter as a pure machine: rules R1-R7 of protocol.md. It promises I1-I6 of this
- * site as long as its shell executes effects as step.h says. R8, officers' and operators' orders
- * come later; epoch, sealed flag and operators' holds have their durable records already. One
+ * site as long as its shell executes effects as step.h says. R8 and officers
+ * come later; epoch and sealed flag have their durable records already. One
  * thread; all memory is the machine's.
  *
  *   work of a zone:  IDLE -> COMPUTING -> COMPARING -> GATHERING -> STAGING -> VOTING -> HELD

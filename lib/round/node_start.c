@@ -128,15 +128,6 @@ static bool load_diverged(struct csn_node *node, struct csn_node_zone *zone,
     return csn_reader_done(reader);
 }
 
-static bool load_operator_hold(struct csn_node *node, struct csn_node_zone *zone,
-                               struct csn_reader *reader, struct csn_round round)
-{
-    (void)node;
-    (void)round;
-    zone->is_held = csn_read_range(reader, 1, 1) == 1;
-    return csn_reader_done(reader);
-}
-
 static const struct {
     uint8_t letter;
     bool has_zone, has_round;
@@ -148,7 +139,7 @@ static const struct {
     {CSN_RECORD_EPOCH, false, false, load_epoch},
     {CSN_RECORD_FLOOR, true, false, load_floor},
     {CSN_RECORD_HOLD, true, true, load_hold},
-    {CSN_RECORD_OPERATOR_HOLD, true, false, load_operator_hold},
+    {CSN_RECORD_ORDER, true, true, csn_order_load},
     {CSN_RECORD_RELEASED, true, false, load_released},
     {CSN_RECORD_TERM, false, false, load_term},
 };

@@ -88,7 +88,8 @@ struct csn_node_zone {
     size_t certificate_count;
     struct csn_release released;
     uint8_t diverged; /* classes */
-    bool is_held;     /* by an operator */
+    struct csn_signed_order *orders; /* owns; one of each register and site */
+    size_t order_count;
 
     /* remembered */
     enum csn_hsm_state hsm;
@@ -112,7 +113,7 @@ struct csn_node_zone {
     bool has_accepted;
     uint64_t accepted_ms;
     struct csn_refusal refusal;
-    uint64_t holds_repeat_ms;
+    uint64_t holds_repeat_ms, orders_repeat_ms;
 };
 
 enum csn_persist_what {
@@ -218,7 +219,7 @@ enum csn_record_letter {
     CSN_RECORD_EPOCH = 'E',
     CSN_RECORD_FLOOR = 'F',
     CSN_RECORD_HOLD = 'H',
-    CSN_RECORD_OPERATOR_HOLD = 'O',
+    CSN_RECORD_ORDER = 'O',
     CSN_RECORD_RELEASED = 'R',
     CSN_RECORD_TERM = 'T',
 };
@@ -303,6 +304,22 @@ void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone,
 void csn_node_seen_held(struct csn_node *node, unsigned member, const struct csn_body_held *held,
                         const struct csn_certificate_vote *vote);
 size_t csn_zone_holds_kept(const struct csn_node_zone *zone);
+
+/* --- node_order.c */
+/* A statement of an operator; CSN_EFORMAT: not an order. */
+int csn_node_order(struct csn_node *node, const struct csn_event *event);
+bool csn_order_load(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                    struct csn_round at);
+/* Borrowed; NULL: none was given. */
+const struct csn_signed_order *csn_zone_order(const struct csn_node_zone *zone,
+                                              enum csn_order_register place, uint16_t site);
+bool csn_zone_is_held(const struct csn_node_zone *zone);
+uint8_t csn_zone_maintenance(const struct csn_node_zone *zone, uint16_t site);
+uint64_t csn_zone_order_sum(const struct csn_node_zone *zone);
+void csn_orders_repeat(struct csn_node *node, struct csn_node_zone *zone);
+/* R4: the vote's transaction finds no other order about votes. */
+void csn_expect_votes_order(struct csn_node *node, struct csn_effect *persist,
+                            const struct csn_node_zone *zone);
 
 /* --- node_adopt.c */
 void csn_node_certificate(struct csn_node *node, const struct csn_certificate *certificate,

@@ -14,7 +14,7 @@ struct csn_vote_case csn_node_case(const struct csn_node *node, const struct csn
         .epoch_digest = node->cluster.digest,
         .is_sealed = node->is_sealed,
         .is_halted = node->halt != CSN_HALT_NONE,
-        .is_held = zone->is_held,
+        .is_held = csn_zone_is_held(zone),
         .clock_s = node->now.wall_s,
         .margin_s = csn_margin_s(csn_node_config(node, zone)),
     };
@@ -85,14 +85,13 @@ static void expect_state(struct csn_node *node, struct csn_effect *persist,
     const uint8_t *name = csn_node_zone_name(node, zone);
     struct csn_record_key floor_key = csn_record_key(CSN_RECORD_FLOOR, name, NULL);
     struct csn_record_key epoch_key = csn_record_key(CSN_RECORD_EPOCH, NULL, NULL);
-    struct csn_record_key operator_key = csn_record_key(CSN_RECORD_OPERATOR_HOLD, name, NULL);
     struct csn_buf floor = {0}, epoch = {0};
     csn_record_floor(node, zone, &floor);
     csn_record_epoch(node, &epoch);
     csn_persist_expect(node, persist, csn_record_key_view(&floor_key),
                        zone->has_floor ? csn_buf_view(&floor) : csn_bytes(NULL, 0));
     csn_persist_expect(node, persist, csn_record_key_view(&epoch_key), csn_buf_view(&epoch));
-    csn_persist_expect(node, persist, csn_record_key_view(&operator_key), csn_bytes(NULL, 0));
+    csn_expect_votes_order(node, persist, zone);
     csn_persist_expect(node, persist, hold_key, csn_bytes(NULL, 0));
     csn_buf_fini(&floor);
     csn_buf_fini(&epoch);

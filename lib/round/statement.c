@@ -19,6 +19,11 @@ bool csn_statement_is_coordinators(enum csn_statement_kind kind)
     return kind == CSN_STATEMENT_PROPOSAL || kind == CSN_STATEMENT_LEAD;
 }
 
+bool csn_statement_is_operators(enum csn_statement_kind kind)
+{
+    return kind == CSN_STATEMENT_ORDER;
+}
+
 void csn_statement_signed(enum csn_statement_kind kind, uint16_t signer, uint32_t incarnation,
                           struct csn_bytes body, struct csn_buf *buf)
 {

@@ -25,7 +25,8 @@
     X(REFUSED, 5, "refused")                                                                       \
     X(LEAD, 6, "lead")                                                                             \
     X(REPORT, 7, "report")                                                                         \
-    X(PROMISE, 8, "promise")
+    X(PROMISE, 8, "promise")                                                                       \
+    X(ORDER, 9, "order")
 
 enum csn_statement_kind {
 #define CSN_STATEMENT_ENUM(name, value, text) CSN_STATEMENT_##name = (value),
@@ -34,8 +35,10 @@ enum csn_statement_kind {
 };
 /* The word that is signed; NULL for a number that is no kind. */
 const char *csn_statement_text(enum csn_statement_kind kind);
-/* Proposal and lead: signed by a coordinator's key, incarnation 0. All else: by a site's. */
+/* Proposal and lead: signed by a coordinator's key, order: by an operator's, both with incarnation
+ * 0. All else: by a site's. */
 bool csn_statement_is_coordinators(enum csn_statement_kind kind);
+bool csn_statement_is_operators(enum csn_statement_kind kind);
 
 /* The octets that are signed: "consign <kind> v1" | 00 | signer u16 | incarnation u32 |
  * SHA-384(body). Appended. */
@@ -186,9 +189,13 @@ struct csn_row_hold {
     struct csn_release version; /* P.round, full root */
     struct csn_digest hash;     /* H(P) */
 };
+#define CSN_MAINTENANCE_ZONE 1 /* ordered by an operator: of this zone */
+#define CSN_MAINTENANCE_SITE 2 /* and of this site: no author, no lead */
 struct csn_row {
     uint8_t zone[CSN_NAME_MAX];
     bool is_held;     /* by an operator: no votes */
+    uint8_t maintenance; /* CSN_MAINTENANCE_* */
+    uint64_t order_sum;  /* of the numbers of the orders known: whoever has less is sent them */
     uint8_t hsm;      /* enum csn_hsm_state: the canary of this zone's keys */
     uint8_t diverged; /* CSN_CLASS_BIT_*; 0: not diverged */
     uint8_t gate;     /* what keeps the newest input back: enum csn_gate of zone/input.h; 0: nothing */

@@ -181,6 +181,8 @@ void csn_row_encode(const struct csn_row *row, struct csn_buf *buf)
     REQUIRE(row->input_count <= CSN_ROW_INPUTS_MAX && row->hold_count <= CSN_ROW_HOLDS_MAX);
     csn_put_name(buf, row->zone);
     csn_buf_put_u8(buf, row->is_held);
+    csn_buf_put_u8(buf, row->maintenance);
+    csn_buf_put_u64(buf, row->order_sum);
     csn_buf_put_u8(buf, row->hsm);
     csn_buf_put_u8(buf, row->diverged);
     csn_buf_put_u8(buf, row->gate);
@@ -221,6 +223,8 @@ static void read_row(struct csn_reader *reader, struct csn_row *ret_row)
     memset(ret_row, 0, sizeof(*ret_row));
     csn_read_name(reader, ret_row->zone);
     ret_row->is_held = csn_read_bool(reader);
+    ret_row->maintenance = csn_read_range(reader, 0, CSN_MAINTENANCE_ZONE | CSN_MAINTENANCE_SITE);
+    ret_row->order_sum = csn_read_u64(reader);
     ret_row->hsm = csn_read_range(reader, CSN_HSM_ABSENT, CSN_HSM_BAD);
     ret_row->diverged = csn_read_range(reader, 0, 15);
     ret_row->gate = csn_read_u8(reader);

@@ -11,11 +11,14 @@
 #include "base/arena.h"
 #include "dns/serial.h"
 #include "round/certificate.h"
+#include "round/order.h"
 
 struct csn_now {
     uint64_t wall_s;  /* Unix seconds */
     uint64_t mono_ms; /* since some fixed point; never back */
 };
+
+#define CSN_SILENT_MS 6000 /* a node not heard for so long does not count */
 
 /* A TICK at least so often; more often does no harm. */
 #define CSN_TICK_MS 50
@@ -171,6 +174,8 @@ enum csn_effect_kind {
     CSN_EFFECT_CANCEL,  /* nobody waits for corr any more */
     CSN_EFFECT_PERSIST, /* -> PERSISTED, in order */
     CSN_EFFECT_SEND,    /* sign and broadcast, and loop back */
+    CSN_EFFECT_FORWARD, /* broadcast another's statement as it came */
+    CSN_EFFECT_ORDER,   /* an operator's order is in force: of inputs, the shell obeys it */
     CSN_EFFECT_CERTIFICATE, /* broadcast; it proves itself */
     CSN_EFFECT_SERVE,       /* answer with this version from now on; NOTIFY if this site leads. The
                                pointer is durable. Shares of older rounds are needed no more */
@@ -229,6 +234,13 @@ struct csn_effect {
             enum csn_statement_kind kind;
             struct csn_bytes body;
         } send;
+        struct {
+            enum csn_statement_kind kind; /* incarnation 0 */
+            uint16_t signer;
+            struct csn_bytes body;
+            uint8_t signature[CSN_SIGNATURE_SIZE];
+        } forward;
+        struct csn_signed_order order;
         struct csn_bytes certificate;
         struct csn_digest version; /* DELETE_VERSION: full root */
         struct csn_digest input;   /* DELETE_INPUT: D(prepared) */
@@ -319,6 +331,7 @@ const char *csn_test_text(uint8_t test);
     X(HELD, "held")             /* the vote is durable and leaves */                               \
     X(CERTIFIED, "certified")   /* a newer certificate is known. number: serial */                 \
     X(ORPHAN, "orphan")         /* a certificate at or below `released` */                         \
+    X(ORDERED, "ordered")       /* an operator's order. to: its kind; site; number: its own */     \
     X(RELEASED, "released")     /* number: serial */                                               \
     X(PROMISED, "promised")     /* round.term; site: coordinator */                                \
     X(HALTED, "halted")         /* number: enum csn_halt */                                        \

@@ -134,6 +134,9 @@ static void execute(struct sim_world *world, struct sim_actor *actor,
     case CSN_EFFECT_SEND:
         sim_broadcast_statement(world, actor, effect->send.kind, effect->send.body);
         break;
+    case CSN_EFFECT_FORWARD: /* nobody gives orders here */
+    case CSN_EFFECT_ORDER:
+        break;
     case CSN_EFFECT_CERTIFICATE:
         sim_checker_certificate(world->checker, actor, effect->certificate);
         sim_broadcast_certificate(world, actor, effect->certificate);

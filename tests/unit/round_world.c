@@ -293,6 +293,24 @@ static void on_persist(struct world *world, unsigned site, const struct csn_effe
     map_fini(&state);
 }
 
+static void broadcast(struct world *world, unsigned from, uint16_t signer,
+                    enum csn_statement_kind kind, struct csn_bytes body)
+{
+    bool is_of_site = !csn_statement_is_coordinators(kind) && !csn_statement_is_operators(kind);
+    for (unsigned target = 0; target <= WORLD_LEADER; target++) {
+        bool is_cut = (from < WORLD_SITES && world->sites[from].is_cut_off) ||
+                      (target < WORLD_SITES && world->sites[target].is_cut_off);
+        if (world->is_deaf_to[kind] || (is_cut && from != target)) {
+            continue;
+        }
+        struct world_item *item = post(world, target, CSN_EVENT_STATEMENT, 10 + target);
+        item->event.statement.kind = kind;
+        item->event.statement.signer = signer;
+        item->event.statement.incarnation = is_of_site ? 1 : 0;
+        csn_buf_put_bytes(&item->octets, body);
+    }
+}
+
 static void on_send(struct world *world, unsigned from, const struct csn_effect *effect)
 {
     enum csn_statement_kind kind = effect->send.kind;
@@ -305,18 +323,13 @@ static void on_send(struct world *world, unsigned from, const struct csn_effect 
     } else if (kind == CSN_STATEMENT_REFUSED) {
         INSIST(csn_body_refused_decode(effect->send.body, &world->refused) == CSN_OK);
     }
-    for (unsigned target = 0; target <= WORLD_LEADER; target++) {
-        bool is_cut = (from < WORLD_SITES && world->sites[from].is_cut_off) ||
-                      (target < WORLD_SITES && world->sites[target].is_cut_off);
-        if (world->is_deaf_to[kind] || (is_cut && from != target)) {
-            continue;
-        }
-        struct world_item *item = post(world, target, CSN_EVENT_STATEMENT, 10 + target);
-        item->event.statement.kind = kind;
-        item->event.statement.signer = from == WORLD_LEADER ? 1 : (uint16_t)(from + 1);
-        item->event.statement.incarnation = from == WORLD_LEADER ? 0 : 1;
-        csn_buf_put_bytes(&item->octets, effect->send.body);
-    }
+    broadcast(world, from, from == WORLD_LEADER ? 1 : (uint16_t)(from + 1), kind, effect->send.body);
+}
+
+static void on_forward(struct world *world, unsigned from, const struct csn_effect *effect)
+{
+    world->sent[effect->forward.kind]++;
+    broadcast(world, from, effect->forward.signer, effect->forward.kind, effect->forward.body);
 }
 
 static void on_certificate(struct world *world, unsigned from, const struct csn_effect *effect)
@@ -382,6 +395,11 @@ static void execute(struct world *world, unsigned from, const struct csn_effect 
         break;
     case CSN_EFFECT_SEND:
         on_send(world, from, effect);
+        break;
+    case CSN_EFFECT_FORWARD:
+        on_forward(world, from, effect);
+        break;
+    case CSN_EFFECT_ORDER:
         break;
     case CSN_EFFECT_CERTIFICATE:
         on_certificate(world, from, effect);
@@ -663,6 +681,7 @@ void world_init(struct world *world)
             (struct csn_member){.number = (uint16_t)(i + 1), .name = "site", .incarnation = 1};
         world->sites[i].hsm = CSN_HSM_GOOD;
     }
+    cluster->operator_count = 1;
     cluster->coordinator_count = 2;
     cluster->coordinators[0].number = 1;
     cluster->coordinators[1].number = 2;
@@ -703,7 +722,8 @@ void world_inject(struct world *world, unsigned target, enum csn_statement_kind 
     struct csn_event event = {.kind = CSN_EVENT_STATEMENT, .now = world_now(world, target)};
     event.statement.kind = kind;
     event.statement.signer = signer;
-    event.statement.incarnation = csn_statement_is_coordinators(kind) ? 0 : 1;
+    event.statement.incarnation =
+        csn_statement_is_coordinators(kind) || csn_statement_is_operators(kind) ? 0 : 1;
     event.statement.body = body;
     event.statement.signature = signature;
     step(world, target, &event);

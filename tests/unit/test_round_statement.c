@@ -60,6 +60,9 @@ static void some_row(struct csn_row *row, unsigned holds)
     memset(row, 0, sizeof(*row));
     assert_int_equal(csn_name_parse("example.", row->zone), CSN_OK);
     row->is_held = true;
+    row->maintenance = CSN_MAINTENANCE_SITE;
+    row->order_sum = 1795000000000000;
+    row->gate = 3;
     row->hsm = CSN_HSM_BAD;
     row->diverged = CSN_CLASS_BIT_R;
     some_floor(&row->floor);

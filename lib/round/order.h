@@ -1,0 +1,60 @@
+/* order.h: what operators order. An order is a statement signed by an operator's key of the cluster
+ * document; every node checks it itself, keeps it in its votes and hands it on as it came. Orders of
+ * a zone that answer the same question - do we vote, is it in maintenance - share a register, in
+ * which the greatest number stands: an order that is said again later, or by a stranger who kept it,
+ * changes nothing. Pure. */
+#ifndef CSN_ROUND_ORDER_H
+#define CSN_ROUND_ORDER_H
+
+#include "round/statement.h"
+
+/* X(name, number, word, register). Numbers travel. */
+#define CSN_ORDERS(X)                                                                              \
+    X(HOLD, 1, "hold", VOTES)                      /* no votes in this zone */                     \
+    X(RESUME, 2, "resume", VOTES)                                                                  \
+    X(MAINTENANCE_ON, 3, "maintenance on", MAINTENANCE) /* of the zone, or of one site in it */    \
+    X(MAINTENANCE_OFF, 4, "maintenance off", MAINTENANCE)                                          \
+    X(APPROVE, 5, "approve", INPUT)                /* this input passes the gates */               \
+    X(REJECT, 6, "reject", INPUT)                  /* this parked input is not asked about again */\
+    X(GENERATION, 7, "generation", GENERATION)     /* of inputs read from now on */
+
+enum csn_order_register {
+    CSN_REGISTER_VOTES = 1,
+    CSN_REGISTER_MAINTENANCE,
+    CSN_REGISTER_INPUT,
+    CSN_REGISTER_GENERATION,
+};
+enum csn_order_kind {
+#define CSN_ORDER_ENUM(name, number, word, place) CSN_ORDER_##name = (number),
+    CSN_ORDERS(CSN_ORDER_ENUM)
+#undef CSN_ORDER_ENUM
+};
+/* NULL for a number that is none. */
+const char *csn_order_text(unsigned kind);
+enum csn_order_register csn_order_register(enum csn_order_kind kind);
+
+#define CSN_ORDER_REASON_MAX 200
+
+struct csn_order {
+    uint8_t cluster[16];
+    uint8_t environment;
+    enum csn_order_kind kind;
+    uint8_t zone[CSN_NAME_MAX];
+    uint16_t site;              /* MAINTENANCE: the site, 0: the whole zone; else 0 */
+    uint64_t number;            /* microseconds since 1970 when it was given; above the last one's */
+    struct csn_digest received; /* APPROVE, REJECT: D(received) of the input; else zeros */
+    uint32_t generation;        /* GENERATION, at least 2; else 0 */
+    char reason[CSN_ORDER_REASON_MAX + 1]; /* printable ASCII, not empty */
+};
+void csn_order_encode(const struct csn_order *order, struct csn_buf *buf);
+/* CSN_EFORMAT: anything that encode does not write, a field that is not this kind's too. */
+int csn_order_decode(struct csn_bytes octets, struct csn_order *ret_order);
+
+/* An order as it was signed. */
+struct csn_signed_order {
+    struct csn_order order;
+    uint16_t operator_number; /* 1..: place in the cluster document */
+    uint8_t signature[CSN_SIGNATURE_SIZE];
+};
+
+#endif
