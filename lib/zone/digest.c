@@ -140,16 +140,22 @@ static void hash_tree(struct csn_hasher *hasher, struct csn_leaves *leaves, stru
     csn_hasher_sha384(hasher, csn_bytes(branches, branch_count * sizeof(*branches)), ret_top);
 }
 
+void csn_class_node_root(struct csn_hasher *hasher, enum csn_class class, uint64_t leaves, const struct csn_digest *top,
+                         struct csn_digest *ret_root)
+{
+    uint8_t data[10 + CSN_DIGEST_SIZE] = {1, (uint8_t)class};
+    csn_set_u64(data + 2, leaves);
+    memcpy(data + 10, top->octets, sizeof(top->octets));
+    csn_hasher_sha384(hasher, csn_bytes(data, sizeof(data)), ret_root);
+}
+
 void csn_class_root(struct csn_hasher *hasher, enum csn_class class, struct csn_leaves *leaves, struct csn_digest *ret_root)
 {
     struct csn_digest top = {{0}};
     if (leaves->count > 0) {
         hash_tree(hasher, leaves, &top);
     }
-    uint8_t data[10 + CSN_DIGEST_SIZE] = {1, (uint8_t)class};
-    csn_set_u64(data + 2, leaves->count);
-    memcpy(data + 10, top.octets, sizeof(top.octets));
-    csn_hasher_sha384(hasher, csn_bytes(data, sizeof(data)), ret_root);
+    csn_class_node_root(hasher, class, leaves->count, &top, ret_root);
 }
 
 /* A length octet and the text, so that no two uses of the hash share an input. */

@@ -34,6 +34,10 @@ void csn_leaf_data(struct csn_hasher *hasher, const struct csn_rrset *rrset, str
 /* The root of a class; sorts `leaves` in place. */
 void csn_class_root(struct csn_hasher *hasher, enum csn_class class, struct csn_leaves *leaves, struct csn_digest *ret_root);
 
+/* The same from the count of leaves and the top node (48 zero octets for an empty class). */
+void csn_class_node_root(struct csn_hasher *hasher, enum csn_class class, uint64_t leaves, const struct csn_digest *top,
+                         struct csn_digest *ret_root);
+
 void csn_content_root(const uint8_t *zone, uint32_t serial, uint64_t time_s, const struct csn_roots *roots,
                       struct csn_digest *ret_root);
 void csn_full_root(const struct csn_digest *content, const struct csn_digest *b, struct csn_digest *ret_root);
