@@ -48,7 +48,7 @@ void csn_unwritable_inherit(struct csn_daemon *daemon)
     if (seconds(daemon) < unwritable->until_s) {
         struct csn_reason cause;
         csn_reason_set(&cause, CSN_EIO, "%s", left + cause_at);
-        csn_unwritable_set(daemon, CSN_EIO, &cause);
+        csn_unwritable_set(daemon, &cause);
     }
     unsetenv(VARIABLE);
 }
@@ -67,7 +67,12 @@ static int try_folder(const char *folder, size_t size, struct csn_reason *reason
     free(octets);
     unlink(beside);
     unlink(path);
-    return code == CSN_EFULL ? csn_reason_set(reason, code, "no space left in %s", folder) : code;
+    if (code == CSN_OK || code == CSN_EFULL) {
+        return csn_reason_set(reason, code, "no space left in %s", folder);
+    }
+    struct csn_reason write = *reason;
+    const char *cause = strrchr(write.text, ':');
+    return csn_reason_set(reason, code, "%s cannot be written%s", folder, cause ? cause : "");
 }
 
 int csn_unwritable_probe(const struct csn_node_config *config, struct csn_reason *reason)
@@ -130,7 +135,7 @@ static void on_again(uv_timer_t *timer)
     csn_job_run(trial->daemon->loop, 1, try_disks, tried, trial);
 }
 
-void csn_unwritable_set(struct csn_daemon *daemon, int code, const struct csn_reason *reason)
+void csn_unwritable_set(struct csn_daemon *daemon, const struct csn_reason *reason)
 {
     struct csn_unwritable *unwritable = &daemon->unwritable;
     unwritable->is_set = true;
@@ -139,8 +144,7 @@ void csn_unwritable_set(struct csn_daemon *daemon, int code, const struct csn_re
     unwritable->again.data = daemon;
     uv_timer_start(&unwritable->again, on_again, TRY_MS, TRY_MS);
     csn_log(&daemon->log, CSN_ERROR, "store.readonly",
-            "%s (%s): votes stop, what was released stays served; mend that, and this site begins again by itself", reason->text,
-            csn_error_text(code));
+            "%s; votes stop, what was released stays served; mend that, and this site begins again by itself", reason->text);
 }
 
 /* --- the end */

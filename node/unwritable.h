@@ -31,7 +31,7 @@ void csn_unwritable_inherit(struct csn_daemon *daemon);
 int csn_unwritable_probe(const struct csn_node_config *config, struct csn_reason *reason);
 
 /* From now on read-only, for this cause; the loop tries again once it runs. */
-void csn_unwritable_set(struct csn_daemon *daemon, int code, const struct csn_reason *reason);
+void csn_unwritable_set(struct csn_daemon *daemon, const struct csn_reason *reason);
 
 /* Ends this process and begins again in its place, after a write failed (CSN_EIO, CSN_EFULL) or damage was found. */
 _Noreturn void csn_unwritable_begin_again(struct csn_daemon *daemon, int code, const char *what);
