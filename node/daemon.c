@@ -100,6 +100,27 @@ static void send_statement(struct csn_daemon *daemon, const struct csn_effect *e
     daemon->looped_end = &looped->next;
 }
 
+/* Another's, as it came: an operator's order. */
+static void forward(struct csn_daemon *daemon, const struct csn_effect *effect)
+{
+    struct csn_mesh_statement statement = {.kind = effect->forward.kind,
+                                           .signer = {.number = effect->forward.signer},
+                                           .body = effect->forward.body};
+    memcpy(statement.signature, effect->forward.signature, sizeof(statement.signature));
+    csn_mesh_send(daemon->mesh, &statement);
+}
+
+static void log_order(struct csn_daemon *daemon, const struct csn_effect *effect)
+{
+    const struct csn_zone_shell *zone = csn_daemon_zone(daemon, effect->zone);
+    const struct csn_order *order = &effect->order.order;
+    const struct csn_operator_id *who =
+        csn_cluster_operator(&daemon->config->cluster, effect->order.operator_number);
+    csn_log(&daemon->log, CSN_WARNING, "order", "zone %s: %s, ordered by %s: %s",
+            zone != NULL ? zone->name : "?", csn_order_text(order->kind),
+            who != NULL ? who->name : "an operator of an older document", order->reason);
+}
+
 /* Every refusal names the rule and both values (R2, R4). */
 static void log_refusal(struct csn_daemon *daemon, const struct csn_zone_shell *zone)
 {
@@ -215,6 +236,12 @@ static void execute(struct csn_daemon *daemon, const struct csn_effect *effect)
         break;
     case CSN_EFFECT_SEND:
         send_statement(daemon, effect);
+        break;
+    case CSN_EFFECT_FORWARD:
+        forward(daemon, effect);
+        break;
+    case CSN_EFFECT_ORDER:
+        log_order(daemon, effect);
         break;
     case CSN_EFFECT_CERTIFICATE:
         csn_mesh_send_certificate(daemon->mesh, effect->certificate);
