@@ -706,6 +706,19 @@ const struct csn_row *csn_node_peer_row(const struct csn_node *node, uint16_t si
                                      : NULL;
 }
 
+bool csn_node_computed(const struct csn_node *node, uint16_t site, const struct csn_digest *hash,
+                       struct csn_roots *ret_roots)
+{
+    int member = csn_member_index(&node->cluster, site);
+    const struct csn_fact *fact =
+        member >= 0 ? csn_facts_find(&node->facts, (unsigned)member, hash) : NULL;
+    if (fact == NULL || !fact->has_computed) {
+        return false;
+    }
+    *ret_roots = fact->roots;
+    return true;
+}
+
 struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone,
                                             struct csn_round above)
 {

@@ -125,6 +125,10 @@ bool csn_node_get_peer(const struct csn_node *node, uint16_t site,
 const struct csn_row *csn_node_peer_row(const struct csn_node *node, uint16_t site,
                                         const uint8_t *zone);
 
+/* The roots that a site, this one included, signed for H(P) in COMPUTED or HELD. False: not known, or not any more. */
+bool csn_node_computed(const struct csn_node *node, uint16_t site, const struct csn_digest *hash,
+                       struct csn_roots *ret_roots);
+
 /* Certificates above a round, for peers that ask: the next one after `above`, its octets; empty:
  * none. */
 struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone,

@@ -75,6 +75,10 @@ void csn_content_full_root(const struct csn_content *content, struct csn_digest 
  * the entry borrows). */
 void csn_content_entry(const struct csn_content *content, size_t i, struct csn_buf *buf, struct csn_entry *ret_entry);
 
+/* As csn_content_entry, but the RRSIGs are cut before their signatures, as class R hashes them. After finish; any thread, also
+ * while signatures are set. */
+void csn_content_heads(const struct csn_content *content, size_t i, struct csn_buf *buf, struct csn_entry *ret_entry);
+
 /* Roots of a signed zone from its entries alone (a released version, a file): D K N R B, content and full root. Fed in any
  * order; T and serial as the certificate says; the SOA's serial must be that one (CSN_EMISMATCH). */
 struct csn_zone_roots {

@@ -229,3 +229,15 @@ void csn_content_entry(const struct csn_content *content, size_t i, struct csn_b
     ret_entry->rrset = content->zone->rrsets[i];
     select_rrsigs(content, i, &(struct selection){.is_share = false}, buf, &ret_entry->rrsigs);
 }
+
+void csn_content_heads(const struct csn_content *content, size_t i, struct csn_buf *buf, struct csn_entry *ret_entry)
+{
+    REQUIRE(i < content->zone->count);
+    const struct csn_signature *signatures[CSN_SIGNATURES_MAX];
+    size_t count = 0;
+    for (uint32_t j = content->work->firsts[i]; j < content->work->firsts[i + 1]; j++) {
+        signatures[count++] = &content->signatures[j];
+    }
+    ret_entry->rrset = content->zone->rrsets[i];
+    csn_rrsigs_pack(&content->zone->rrsets[i], signatures, count, CSN_RRSIG_HEADS, buf, &ret_entry->rrsigs);
+}

@@ -446,6 +446,8 @@ static void test_lines_show_the_records_that_one_side_has_alone(void **state)
     const struct csn_rrset unknown = {.owner = owner, .rdatas = csn_bytes("\0\1\7", 3), .ttl = 60, .type = 65280, .count = 1};
     assert_lines(&one, &two, false, "- w\\001w.example. 60 IN A 192.0.2.1\n+ w\\001w.example. 60 IN A 192.0.2.3\n");
     assert_lines(&one, NULL, false, "- w\\001w.example. 60 IN A 192.0.2.1\n- w\\001w.example. 60 IN A 192.0.2.2\n");
+    assert_lines(&one, &other_ttl, false, "- w\\001w.example. 60 IN A 192.0.2.1\n- w\\001w.example. 60 IN A 192.0.2.2\n"
+                                          "+ w\\001w.example. 61 IN A 192.0.2.1\n");
     assert_lines(NULL, &other_ttl, false, "+ w\\001w.example. 61 IN A 192.0.2.1\n");
     assert_lines(&other_ttl, &other_ttl, false, "");
     assert_lines(&broken, &unknown, false, "- w\\001w.example. 60 IN A \\# 3 010203\n+ w\\001w.example. 60 IN TYPE65280 \\# 1 07\n");
