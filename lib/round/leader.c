@@ -183,13 +183,17 @@ static bool is_overtaken(const struct csn_leader *leader)
     return higher > leader->cluster.faults;
 }
 
+bool csn_leader_is_followed(const struct csn_leader *leader, unsigned member)
+{
+    return csn_leader_is_fresh(leader, member) &&
+           csn_term_compare(leader->peers.peers[member].report.promised, leader->term) == 0;
+}
+
 static unsigned promise_count(const struct csn_leader *leader)
 {
     unsigned promises = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
-        const struct csn_peer *peer = &leader->peers.peers[i];
-        promises += csn_leader_is_fresh(leader, i) &&
-                    csn_term_compare(peer->report.promised, leader->term) == 0;
+        promises += csn_leader_is_followed(leader, i);
     }
     return promises;
 }

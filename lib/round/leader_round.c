@@ -122,13 +122,13 @@ static bool is_missing(const struct csn_leader *leader, const struct csn_leader_
     return fact == NULL || !fact->has_offer;
 }
 
-/* A halted author reports, but answers no proposal. */
+/* A halted author reports, but answers no proposal; nor does one that promised another meanwhile. */
 static bool has_failed(const struct csn_leader *leader, const struct csn_leader_zone *zone,
                        unsigned member)
 {
     const struct csn_fact *fact = fact_of(leader, zone, member);
     bool is_halted = leader->peers.peers[member].report.state == CSN_NODE_HALTED;
-    return is_missing(leader, zone, member) && (!csn_leader_is_fresh(leader, member) || is_halted ||
+    return is_missing(leader, zone, member) && (!csn_leader_is_followed(leader, member) || is_halted ||
                                                 (fact != NULL && fact->is_refused));
 }
 
@@ -148,17 +148,20 @@ static unsigned accusers(const struct csn_leader *leader, const struct csn_leade
     return found;
 }
 
-/* The refusal that takes an author out says nothing of its HSM. */
-static bool is_minor(const struct csn_fact *fact)
+/* What takes an author out says nothing of its HSM. */
+static bool is_minor(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                     unsigned member)
 {
-    return fact != NULL && fact->is_refused && fact->test != CSN_TEST_SIGN;
+    const struct csn_fact *fact = fact_of(leader, zone, member);
+    bool is_lured = csn_leader_is_fresh(leader, member) && !csn_leader_is_followed(leader, member);
+    return is_lured || (fact != NULL && fact->is_refused && fact->test != CSN_TEST_SIGN);
 }
 
 static void leave_out(struct csn_leader *leader, struct csn_leader_zone *zone, unsigned member,
                       bool is_accused)
 {
     struct csn_author_out *out = &zone->authors_out[member];
-    out->is_minor = !is_accused && is_minor(fact_of(leader, zone, member));
+    out->is_minor = !is_accused && is_minor(leader, zone, member);
     uint64_t first_ms = out->is_minor ? AUTHOR_OUT_MINOR_MS : AUTHOR_OUT_FIRST_MS;
     uint64_t pause_ms = 2 * out->pause_ms > first_ms ? 2 * out->pause_ms : first_ms;
     out->pause_ms = pause_ms < AUTHOR_OUT_MAX_MS ? pause_ms : AUTHOR_OUT_MAX_MS;

@@ -92,6 +92,8 @@ const struct csn_round_zone *csn_leader_config(const struct csn_leader *leader,
 struct csn_trace *csn_leader_trace(struct csn_leader *leader, enum csn_trace_kind what,
                                    const struct csn_leader_zone *zone);
 bool csn_leader_is_fresh(const struct csn_leader *leader, unsigned member);
+/* Promised this term: one that promised another drops this leader's proposals without a word. */
+bool csn_leader_is_followed(const struct csn_leader *leader, unsigned member);
 /* A site that can vote on this zone now: its row, or NULL. */
 const struct csn_row *csn_leader_ready(const struct csn_leader *leader,
                                        const struct csn_leader_zone *zone, unsigned member);

@@ -394,6 +394,38 @@ static void test_failed_rounds_back_off_then_end_the_term(void **state)
     drop_hand(hand);
 }
 
+/* It reports, votes for nobody here, and would keep its share from the others until the deadline. */
+static void test_site_that_follows_another_authors_nothing(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    run(hand, 500);
+    hand->promised[0] = hand->promised[1] = last_lead(hand).term;
+    hand->promised[2] = (struct csn_term){.counter = 1, .coordinator = 2};
+    run(hand, 1000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.author_count, 2);
+    assert_int_equal(body.proposal.authors[1], 2);
+    drop_hand(hand);
+}
+
+static void test_round_ends_soon_after_an_author_follows_another(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_body_proposal body;
+    run(hand, 500);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.author_count, 3);
+    hand->promised[0].counter++;
+    run(hand, 3000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.author_count, 2);
+    assert_int_equal(body.proposal.authors[0], 2);
+    drop_hand(hand);
+}
+
 /* It reports and is silent about the round: the deadline, two minutes, is not waited for. */
 static void test_round_ends_soon_after_an_author_halts(void **state)
 {
@@ -513,6 +545,8 @@ int main(void)
         cmocka_unit_test(test_failed_rounds_back_off_then_end_the_term),
         cmocka_unit_test(test_refusals_for_policy_do_not_end_the_term),
         cmocka_unit_test(test_lead_moves_when_its_site_is_behind),
+        cmocka_unit_test(test_site_that_follows_another_authors_nothing),
+        cmocka_unit_test(test_round_ends_soon_after_an_author_follows_another),
         cmocka_unit_test(test_round_ends_soon_after_an_author_halts),
         cmocka_unit_test(test_diverged_sites_author_when_no_other_can),
         cmocka_unit_test(test_claim_that_is_never_shown_holds_nothing_up),
