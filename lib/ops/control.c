@@ -115,6 +115,23 @@ static void answer_cert(struct client *client, const char *zone, struct csn_buf 
     }
 }
 
+static void answer_order(struct client *client, const struct csn_control_order *order,
+                         struct csn_buf *reply)
+{
+    const struct csn_control_handlers *handlers = &client->control->handlers;
+    struct csn_reason reason;
+    int code = csn_reason_set(&reason, CSN_EREFUSED,
+                              "this daemon takes no orders: give it to the site's consign-node");
+    if (handlers->on_order != NULL) {
+        code = handlers->on_order(handlers->arg, order, &reason);
+    }
+    if (code == CSN_OK) {
+        csn_control_order_encode(reply);
+    } else {
+        csn_control_error_encode(code, &reason, reply);
+    }
+}
+
 static void answer(struct client *client, struct csn_bytes message, struct csn_buf *reply)
 {
     struct csn_control_request request;
@@ -125,6 +142,8 @@ static void answer(struct client *client, struct csn_bytes message, struct csn_b
         csn_control_error_encode(code, &reason, reply);
     } else if (request.what == CSN_CONTROL_STATUS) {
         answer_status(client, reply);
+    } else if (request.what == CSN_CONTROL_ORDER) {
+        answer_order(client, &request.order, reply);
     } else {
         answer_cert(client, request.zone, reply);
     }

@@ -18,7 +18,15 @@
 /* Without a whole request, or with an answer not taken, for so long: closed. */
 #define CSN_CONTROL_IDLE_MS 10000
 
-/* Loop thread. Both must answer at once. */
+/* An operator's statement, as he signed it: round/order.h. */
+#define CSN_CONTROL_SIGNATURE_SIZE 64
+struct csn_control_order {
+    uint16_t signer;
+    struct csn_bytes body; /* borrows */
+    uint8_t signature[CSN_CONTROL_SIGNATURE_SIZE];
+};
+
+/* Loop thread. All must answer at once. */
 struct csn_control_handlers {
     void *arg;
     /* Fills an empty status, with its verdict (csn_status_judge). */
@@ -27,6 +35,8 @@ struct csn_control_handlers {
      * reason. NULL: CSN_EREFUSED. */
     int (*on_cert_show)(void *arg, const char *zone, struct csn_cert_view *ret_view,
                         struct csn_reason *reason);
+    /* CSN_OK: taken; else the reason says why not and what to do. NULL: CSN_EREFUSED. */
+    int (*on_order)(void *arg, const struct csn_control_order *order, struct csn_reason *reason);
 };
 
 struct csn_control;
@@ -46,5 +56,7 @@ int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_sta
                            struct csn_reason *reason);
 int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone,
                          struct csn_cert_view *ret_view, struct csn_reason *reason);
+int csn_control_give_order(const char *path, uint32_t timeout_ms,
+                           const struct csn_control_order *order, struct csn_reason *reason);
 
 #endif

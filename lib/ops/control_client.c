@@ -178,6 +178,19 @@ int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_sta
     return code;
 }
 
+int csn_control_give_order(const char *path, uint32_t timeout_ms,
+                           const struct csn_control_order *order, struct csn_reason *reason)
+{
+    struct csn_control_request request = {.what = CSN_CONTROL_ORDER, .order = *order};
+    struct csn_buf reply = {0};
+    int code = ask(path, timeout_ms, &request, &reply, reason);
+    if (code == CSN_OK) {
+        code = csn_control_order_decode(csn_buf_view(&reply), reason);
+    }
+    csn_buf_fini(&reply);
+    return code;
+}
+
 int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone,
                          struct csn_cert_view *ret_view, struct csn_reason *reason)
 {

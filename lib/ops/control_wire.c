@@ -32,22 +32,53 @@ static int pack(const ProtobufCMessage *message, struct csn_buf *buf)
     return CSN_OK;
 }
 
+static void put_order_request(const struct csn_control_order *order,
+                              Csn__Control__OrderRequest *message)
+{
+    message->has_signer = message->has_body = message->has_signature = true;
+    message->signer = order->signer;
+    message->body = lend_bytes(order->body.data, order->body.size);
+    message->signature = lend_bytes(order->signature, sizeof(order->signature));
+}
+
 int csn_control_request_encode(const struct csn_control_request *request, struct csn_buf *buf)
 {
     Csn__Control__Request message = CSN__CONTROL__REQUEST__INIT;
     Csn__Control__StatusRequest status = CSN__CONTROL__STATUS_REQUEST__INIT;
     Csn__Control__CertShowRequest cert = CSN__CONTROL__CERT_SHOW_REQUEST__INIT;
+    Csn__Control__OrderRequest order = CSN__CONTROL__ORDER_REQUEST__INIT;
     message.has_version = true;
     message.version = VERSION;
     if (request->what == CSN_CONTROL_STATUS) {
         message.what_case = CSN__CONTROL__REQUEST__WHAT_STATUS;
         message.status = &status;
+    } else if (request->what == CSN_CONTROL_ORDER) {
+        put_order_request(&request->order, &order);
+        message.what_case = CSN__CONTROL__REQUEST__WHAT_ORDER;
+        message.order = &order;
     } else {
         cert.zone = lend(request->zone);
         message.what_case = CSN__CONTROL__REQUEST__WHAT_CERT_SHOW;
         message.cert_show = &cert;
     }
     return pack(&message.base, buf);
+}
+
+static int read_order(const Csn__Control__OrderRequest *message,
+                      struct csn_control_request *ret_request)
+{
+    struct csn_control_order *order = &ret_request->order;
+    if (!message->has_signer || message->signer > UINT16_MAX || message->body.len == 0 ||
+        message->body.len > sizeof(ret_request->body) ||
+        message->signature.len != sizeof(order->signature)) {
+        return CSN_EFORMAT;
+    }
+    *ret_request = (struct csn_control_request){.what = CSN_CONTROL_ORDER};
+    order->signer = (uint16_t)message->signer;
+    memcpy(ret_request->body, message->body.data, message->body.len);
+    order->body = csn_bytes(ret_request->body, message->body.len);
+    memcpy(order->signature, message->signature.data, sizeof(order->signature));
+    return CSN_OK;
 }
 
 static int read_request(const Csn__Control__Request *message,
@@ -59,6 +90,9 @@ static int read_request(const Csn__Control__Request *message,
     if (message->what_case == CSN__CONTROL__REQUEST__WHAT_STATUS) {
         *ret_request = (struct csn_control_request){.what = CSN_CONTROL_STATUS};
         return CSN_OK;
+    }
+    if (message->what_case == CSN__CONTROL__REQUEST__WHAT_ORDER) {
+        return read_order(message->order, ret_request);
     }
     if (message->what_case != CSN__CONTROL__REQUEST__WHAT_CERT_SHOW ||
         message->cert_show->zone == NULL ||
@@ -94,6 +128,17 @@ void csn_control_error_encode(int code, const struct csn_reason *reason, struct 
     INSIST(packed == CSN_OK);
 }
 
+void csn_control_order_encode(struct csn_buf *buf)
+{
+    Csn__Control__Reply reply = CSN__CONTROL__REPLY__INIT;
+    Csn__Control__OrderTaken taken = CSN__CONTROL__ORDER_TAKEN__INIT;
+    reply.has_code = true;
+    reply.what_case = CSN__CONTROL__REPLY__WHAT_ORDER;
+    reply.order = &taken;
+    int packed = pack(&reply.base, buf);
+    INSIST(packed == CSN_OK);
+}
+
 /* Copies a plain value into an optional field when it is known. */
 #define PUT(to, from, field)                                                                       \
     do {                                                                                           \
@@ -112,6 +157,7 @@ static Csn__Control__Site *put_site(struct csn_arena *arena, const struct csn_st
     csn__control__site__init(site);
     PUT(site, row, number);
     PUT(site, row, leads);
+    PUT(site, row, is_in_maintenance);
     PUT_IF(row->has_last_seen, site, row, last_seen_ms);
     PUT_IF(row->has_clock_offset, site, row, clock_offset_us);
     site->name = lend(row->name);
@@ -163,9 +209,34 @@ static void put_parked(struct csn_arena *arena, const struct csn_status_zone *ro
         csn__control__parked__init(parked);
         parked->site = lend(row->parked[i].site);
         parked->reason = lend(row->parked[i].reason);
+        parked->gate = lend(row->parked[i].gate);
+        parked->has_received = row->parked[i].has_received;
+        parked->received = lend_bytes(row->parked[i].received.octets, CSN_DIGEST_SIZE);
         PUT_IF(row->parked[i].has_serial, parked, &row->parked[i], serial);
         PUT(parked, &row->parked[i], since_s);
         zone->parked[i] = parked;
+    }
+}
+
+static void put_orders(struct csn_arena *arena, const struct csn_status_zone *row,
+                       Csn__Control__Zone *zone)
+{
+    zone->n_orders = row->order_count;
+    zone->orders =
+        csn_arena_alloc(arena, row->order_count * sizeof(*zone->orders), _Alignof(max_align_t));
+    for (uint32_t i = 0; i < row->order_count; i++) {
+        const struct csn_status_order *from = &row->orders[i];
+        Csn__Control__Order *order = csn_arena_alloc(arena, sizeof(*order), _Alignof(max_align_t));
+        csn__control__order__init(order);
+        order->order = lend(from->order);
+        order->site = lend(from->site);
+        order->operator_ = lend(from->operator);
+        order->reason = lend(from->reason);
+        PUT(order, from, number);
+        order->has_received = !csn_digest_is_zero(&from->received);
+        order->received = lend_bytes(from->received.octets, CSN_DIGEST_SIZE);
+        PUT_IF(from->generation != 0, order, from, generation);
+        zone->orders[i] = order;
     }
 }
 
@@ -210,6 +281,8 @@ static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_st
     zone->waiting_for = lend(row->waiting_for);
     put_parked(arena, row, zone);
     put_diverged(arena, row, zone);
+    put_orders(arena, row, zone);
+    PUT(zone, row, orders_known);
     return zone;
 }
 
@@ -330,6 +403,7 @@ static bool take_site(struct csn_status *status, const Csn__Control__Site *messa
     site->role = copy_or_empty(&status->arena, message->role);
     site->state = copy_or_empty(&status->arena, message->state);
     site->leads = message->leads;
+    site->is_in_maintenance = message->is_in_maintenance;
     site->has_last_seen = message->has_last_seen_ms;
     site->last_seen_ms = message->last_seen_ms;
     site->has_clock_offset = message->has_clock_offset_us;
@@ -353,9 +427,12 @@ static bool take_zone_rows(struct csn_status *status, const Csn__Control__Zone *
         const Csn__Control__Parked *from = message->parked[i];
         struct csn_status_parked row = {.site = copy_or_empty(&status->arena, from->site),
                                         .reason = copy_or_empty(&status->arena, from->reason),
+                                        .gate = copy(&status->arena, from->gate),
+                                        .has_received = from->received.len == CSN_DIGEST_SIZE,
                                         .has_serial = from->has_serial,
                                         .serial = from->serial,
                                         .since_s = from->since_s};
+        take_digest(&from->received, &row.received);
         fits = fits && csn_status_add_parked(status, zone, &row);
     }
     for (size_t i = 0; i < message->n_diverged; i++) {
@@ -366,6 +443,24 @@ static bool take_zone_rows(struct csn_status *status, const Csn__Control__Zone *
                                           .since_s = from->since_s,
                                           .detail = copy(&status->arena, from->detail)};
         fits = fits && csn_status_add_diverged(status, zone, &row);
+    }
+    return fits;
+}
+
+static bool take_orders(struct csn_status *status, const Csn__Control__Zone *message,
+                        struct csn_status_zone *zone)
+{
+    bool fits = true;
+    for (size_t i = 0; i < message->n_orders; i++) {
+        const Csn__Control__Order *from = message->orders[i];
+        struct csn_status_order row = {.order = copy_or_empty(&status->arena, from->order),
+                                       .site = copy(&status->arena, from->site),
+                                       .operator = copy_or_empty(&status->arena, from->operator_),
+                                       .reason = copy_or_empty(&status->arena, from->reason),
+                                       .number = from->number,
+                                       .generation = from->generation};
+        take_digest(&from->received, &row.received);
+        fits = fits && csn_status_add_order(status, zone, &row);
     }
     return fits;
 }
@@ -402,7 +497,8 @@ static bool take_zone(struct csn_status *status, const Csn__Control__Zone *messa
     zone->has_pending_input = message->pending_input != NULL;
     zone->pending_input = take_input(message->pending_input);
     zone->waiting_for = copy(&status->arena, message->waiting_for);
-    return take_zone_rows(status, message, zone);
+    zone->orders_known = (uint8_t)message->orders_known;
+    return take_zone_rows(status, message, zone) && take_orders(status, message, zone);
 }
 
 static bool take_rows(struct csn_status *status, const Csn__Control__Status *message)
@@ -478,7 +574,7 @@ static int take_cert(const Csn__Control__CertShow *message, struct csn_cert_view
 }
 
 /* The daemon's own refusal, or what `what` says of the answer; exactly one of the outputs is
- * filled. */
+ * filled, none: an order was taken. */
 static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_status,
                       struct csn_cert_view *ret_view, struct csn_reason *reason)
 {
@@ -491,6 +587,9 @@ static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_s
         code = take_status(reply->status, ret_status);
     } else if (ret_view != NULL && reply->what_case == CSN__CONTROL__REPLY__WHAT_CERT_SHOW) {
         code = take_cert(reply->cert_show, ret_view);
+    } else if (ret_status == NULL && ret_view == NULL &&
+               reply->what_case == CSN__CONTROL__REPLY__WHAT_ORDER) {
+        code = CSN_OK;
     }
     return code == CSN_OK
                ? code
@@ -524,4 +623,9 @@ int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_
                             struct csn_reason *reason)
 {
     return decode_reply(message, NULL, ret_view, reason);
+}
+
+int csn_control_order_decode(struct csn_bytes message, struct csn_reason *reason)
+{
+    return decode_reply(message, NULL, NULL, reason);
 }

@@ -5,16 +5,20 @@
 #ifndef CSN_OPS_CONTROL_WIRE_H
 #define CSN_OPS_CONTROL_WIRE_H
 
-#include "ops/status.h"
+#include "ops/control.h"
 
 #define CSN_CONTROL_FRAME_MAX ((size_t)1024 * 1024)
 #define CSN_CONTROL_ZONE_MAX 1024 /* a zone's name as text */
 
-enum csn_control_what { CSN_CONTROL_STATUS, CSN_CONTROL_CERT_SHOW };
+#define CSN_CONTROL_ORDER_MAX 1024 /* octets of an order's body */
+
+enum csn_control_what { CSN_CONTROL_STATUS, CSN_CONTROL_CERT_SHOW, CSN_CONTROL_ORDER };
 
 struct csn_control_request {
     enum csn_control_what what;
     char zone[CSN_CONTROL_ZONE_MAX]; /* cert show */
+    struct csn_control_order order;  /* its body lies in `body` of the decoded request */
+    uint8_t body[CSN_CONTROL_ORDER_MAX];
 };
 
 int csn_control_request_encode(const struct csn_control_request *request, struct csn_buf *buf);
@@ -22,6 +26,7 @@ int csn_control_request_decode(struct csn_bytes message, struct csn_control_requ
 
 int csn_control_status_encode(const struct csn_status *status, struct csn_buf *buf);
 int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *buf);
+void csn_control_order_encode(struct csn_buf *buf);
 /* An answer that is only a code and its reason. */
 void csn_control_error_encode(int code, const struct csn_reason *reason, struct csn_buf *buf);
 
@@ -30,5 +35,6 @@ int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_s
                               struct csn_reason *reason);
 int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view,
                             struct csn_reason *reason);
+int csn_control_order_decode(struct csn_bytes message, struct csn_reason *reason);
 
 #endif

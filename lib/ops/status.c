@@ -122,6 +122,16 @@ bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *
     return true;
 }
 
+bool csn_status_add_order(struct csn_status *status, struct csn_status_zone *zone,
+                          const struct csn_status_order *row)
+{
+    if (zone->order_count == CSN_STATUS_ORDERS_MAX) {
+        return false;
+    }
+    zone->orders = grow(status, zone->orders, &zone->order_count, sizeof(*row), row);
+    return true;
+}
+
 /* Where a reason of this level goes: behind all that are as bad. */
 static uint32_t place_of(const struct csn_status *status, enum csn_health level)
 {
@@ -166,7 +176,7 @@ static void judge_sites(struct csn_status *status)
     for (uint32_t i = 0; i < status->site_count; i++) {
         const struct csn_status_site *site = status->sites[i];
         voters += is_voter(site) && site->error == NULL;
-        if (site->error != NULL) {
+        if (site->error != NULL && !site->is_in_maintenance) {
             csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: %s", site->name, site->error);
         }
     }
@@ -197,6 +207,28 @@ static void judge_expiry(struct csn_status *status, const struct csn_status_zone
     }
 }
 
+static void judge_orders(struct csn_status *status, const struct csn_status_zone *zone)
+{
+    for (uint32_t i = 0; i < zone->order_count; i++) {
+        const struct csn_status_order *row = &zone->orders[i];
+        char since[CSN_TIME_TEXT_SIZE];
+        csn_time_text(row->number / 1000000, since);
+        if (strcmp(row->order, CSN_STATUS_HOLD) == 0) {
+            csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                             "%s held by %s since %s: %s; it stays served, nothing new is released; "
+                             "consignctl zone resume %s",
+                             zone->zone, row->operator, since, row->reason, zone->zone);
+        }
+    }
+}
+
+unsigned csn_status_needed(const struct csn_status *status, const char *order)
+{
+    bool is_allowing = strcmp(order, "resume") == 0 || strcmp(order, "approve") == 0 ||
+                       strcmp(order, "generation") == 0;
+    return is_allowing ? status->quorum : 1u + status->members - status->quorum;
+}
+
 static void judge_zone(struct csn_status *status, const struct csn_status_zone *zone)
 {
     for (uint32_t i = 0; i < zone->diverged_count; i++) {
@@ -211,6 +243,7 @@ static void judge_zone(struct csn_status *status, const struct csn_status_zone *
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s input parked at %s: %s", zone->zone,
                          zone->parked[i].site, zone->parked[i].reason);
     }
+    judge_orders(status, zone);
     if (!zone->has_released) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s has no release yet", zone->zone);
     } else {

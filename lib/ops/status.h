@@ -47,6 +47,8 @@ struct csn_status_site {
     const struct csn_status_released *released;
     uint32_t released_count;
     const char *error; /* NULL: none */
+    /* Ordered in every zone: what is wrong at it is shown, and not alarmed at. */
+    bool is_in_maintenance;
 };
 
 /* An input of a zone, as its file calls itself. */
@@ -58,10 +60,27 @@ struct csn_status_input {
 struct csn_status_parked {
     const char *site;
     const char *reason;
+    const char *gate; /* its word: "apex-ns"; NULL: not known */
     bool has_serial;
     uint32_t serial;
+    bool has_received; /* the observer's own, when it was a zone */
+    struct csn_digest received;
     uint64_t since_s; /* Unix */
 };
+
+/* An operator's order: the newest about one question, as the observer keeps it. */
+struct csn_status_order {
+    const char *order; /* CSN_STATUS_HOLD, CSN_STATUS_MAINTENANCE, "resume", "approve", … */
+    const char *site;  /* maintenance of one site; NULL: of the zone */
+    const char *operator; /* his name */
+    const char *reason;
+    uint64_t number;            /* microseconds since 1970 when it was given */
+    struct csn_digest received; /* approve, reject; else zeros */
+    uint32_t generation;        /* generation; else 0 */
+};
+#define CSN_STATUS_HOLD "hold"
+#define CSN_STATUS_MAINTENANCE "maintenance on"
+#define CSN_STATUS_ORDERS_MAX 32 /* of a zone */
 
 struct csn_status_diverged {
     const char *site;
@@ -95,6 +114,9 @@ struct csn_status_zone {
     uint32_t parked_count;
     const struct csn_status_diverged *diverged;
     uint32_t diverged_count;
+    const struct csn_status_order *orders;
+    uint32_t order_count;
+    uint8_t orders_known; /* sites that know all of them, the observer too */
 };
 
 struct csn_status {
@@ -130,14 +152,16 @@ const char *csn_status_text(struct csn_status *status, const char *format, ...)
  * least degraded). */
 struct csn_status_site *csn_status_add_site(struct csn_status *status);
 struct csn_status_zone *csn_status_add_zone(struct csn_status *status);
-/* Rows of rows; false above CSN_STATUS_ROWS_MAX (released: CSN_STATUS_ZONES_MAX). Texts must be the
- * status's own. */
+/* Rows of rows; false above CSN_STATUS_ROWS_MAX (released: CSN_STATUS_ZONES_MAX; orders:
+ * CSN_STATUS_ORDERS_MAX). Texts must be the status's own. */
 bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site,
                              const char *zone, uint32_t serial);
 bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,
                            const struct csn_status_parked *row);
 bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *zone,
                              const struct csn_status_diverged *row);
+bool csn_status_add_order(struct csn_status *status, struct csn_status_zone *zone,
+                          const struct csn_status_order *row);
 
 /* Raises the verdict to at least `level` and gives the reason: cause and what to do next. Above
  * CSN_STATUS_ROWS_MAX the last of the mildest is dropped. */
@@ -145,9 +169,13 @@ void csn_status_blame(struct csn_status *status, enum csn_health level, const ch
     __attribute__((format(printf, 3, 4)));
 
 /* Adds to the verdict what follows from the rows: fewer sites without error than the quorum, a site
- * with an error, no leader, a diverged site, a parked input, a zone without release, an expiry
- * inside a window. Call once, after filling. */
+ * with an error that is not in maintenance, no leader, a diverged site, a parked input, a zone held
+ * by an operator or without release, an expiry inside a window. Call once, after filling. */
 void csn_status_judge(struct csn_status *status);
+
+/* How many sites must know an order until it is in force: without a quorum of the others what it
+ * forbids cannot be done (n-q+1), what it allows needs a quorum. */
+unsigned csn_status_needed(const struct csn_status *status, const char *order);
 
 /* The newest certificate of a zone, taken apart. The daemon has verified it. */
 struct csn_cert_signer {

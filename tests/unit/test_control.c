@@ -84,6 +84,8 @@ static void test_status_survives_the_wire(void **state)
     status.sites[2]->has_last_seen = false;
     struct csn_status_parked parked = {.site = "zrh",
                                        .reason = "12 % fewer records",
+                                       .gate = "shrink-records",
+                                       .has_received = true,
                                        .has_serial = true,
                                        .serial = 9,
                                        .since_s = NOW};
@@ -94,8 +96,20 @@ static void test_status_survives_the_wire(void **state)
                                            .serial = 2026112104,
                                            .since_s = NOW,
                                            .detail = "example.ch. NSEC"};
+    struct csn_status_order hold = {.order = CSN_STATUS_HOLD,
+                                    .operator = "duty",
+                                    .reason = "a lock is lifted",
+                                    .number = NOW * 1000000};
+    struct csn_status_order approve = {
+        .order = "approve", .site = "sin", .operator = "duty", .reason = "agreed", .generation = 7};
+    memset(parked.received.octets, 0xd1, CSN_DIGEST_SIZE);
+    approve.received = parked.received;
     assert_true(csn_status_add_parked(&status, status.zones[0], &parked));
     assert_true(csn_status_add_diverged(&status, status.zones[0], &diverged));
+    assert_true(csn_status_add_order(&status, status.zones[0], &hold));
+    assert_true(csn_status_add_order(&status, status.zones[0], &approve));
+    status.zones[0]->orders_known = 2;
+    status.sites[1]->is_in_maintenance = true;
     csn_status_judge(&status);
     assert_int_equal(csn_control_status_encode(&status, &buf), CSN_OK);
     assert_int_equal(csn_control_status_decode(csn_buf_view(&buf), &back, NULL), CSN_OK);
@@ -108,12 +122,23 @@ static void test_status_survives_the_wire(void **state)
     assert_int_equal(back.sites[1]->released[2].serial, 2026112117);
     assert_string_equal(back.zones[0]->diverged[0].classes, "N");
     assert_string_equal(back.zones[0]->parked[0].site, "zrh");
+    assert_string_equal(back.zones[0]->parked[0].gate, "shrink-records");
+    assert_true(csn_digest_equal(&back.zones[0]->parked[0].received, &parked.received));
+    assert_int_equal(back.zones[0]->order_count, 2);
+    assert_string_equal(back.zones[0]->orders[0].reason, "a lock is lifted");
+    assert_true(back.zones[0]->orders[0].number == NOW * 1000000);
+    assert_null(back.zones[0]->orders[0].site);
+    assert_string_equal(back.zones[0]->orders[1].site, "sin");
+    assert_true(csn_digest_equal(&back.zones[0]->orders[1].received, &parked.received));
+    assert_int_equal(back.zones[0]->orders[1].generation, 7);
+    assert_int_equal(back.zones[0]->orders_known, 2);
+    assert_true(back.sites[1]->is_in_maintenance);
     assert_int_equal(back.zones[0]->input.serial, 77);
     assert_true(back.zones[0]->has_pending_input);
     assert_int_equal(back.zones[0]->pending_input.serial, 78);
     assert_memory_equal(back.zones[0]->full.octets, status.zones[0]->full.octets, CSN_DIGEST_SIZE);
     assert_int_equal(back.level, CSN_HEALTH_CRITICAL);
-    assert_int_equal(back.reason_count, 3);
+    assert_int_equal(back.reason_count, 4);
     csn_status_fini(&status);
     csn_status_fini(&back);
     csn_buf_fini(&buf);
@@ -174,6 +199,32 @@ static void nothing_released(struct csn_status *status)
 {
     status->zones[0]->has_released = false;
 }
+static void hold(struct csn_status *status)
+{
+    struct csn_status_order row = {.order = CSN_STATUS_HOLD,
+                                   .operator = "duty",
+                                   .reason = "a lock is lifted",
+                                   .number = NOW * 1000000};
+    csn_status_add_order(status, status->zones[0], &row);
+}
+static void maintenance_of_a_silent_site(struct csn_status *status)
+{
+    one_site_silent(status);
+    status->sites[2]->is_in_maintenance = true;
+}
+static void maintenance_of_two_silent_sites(struct csn_status *status)
+{
+    two_sites_silent(status);
+    status->sites[1]->is_in_maintenance = status->sites[2]->is_in_maintenance = true;
+}
+static void resume_and_maintenance(struct csn_status *status)
+{
+    struct csn_status_order row = {
+        .order = "resume", .operator = "duty", .reason = "done", .number = NOW * 1000000};
+    csn_status_add_order(status, status->zones[0], &row);
+    row.order = CSN_STATUS_MAINTENANCE;
+    csn_status_add_order(status, status->zones[0], &row);
+}
 static void coordinator_silent(struct csn_status *status)
 {
     fill_site(status, 1, "c1");
@@ -199,6 +250,11 @@ static void test_verdict_follows_from_the_rows(void **state)
                  "ch. first signature expires 2026-11-25T19:40:07Z"},
                 {expiry_passed, CSN_HEALTH_CRITICAL, "ch. first signature expires"},
                 {nothing_released, CSN_HEALTH_DEGRADED, "ch. has no release yet"},
+                {hold, CSN_HEALTH_DEGRADED,
+                 "ch. held by duty since 2026-11-21T19:40:07Z: a lock is lifted; "},
+                {maintenance_of_a_silent_site, CSN_HEALTH_OK, NULL},
+                {maintenance_of_two_silent_sites, CSN_HEALTH_CRITICAL, "no quorum: 1 of 3"},
+                {resume_and_maintenance, CSN_HEALTH_OK, NULL},
                 {coordinator_silent, CSN_HEALTH_DEGRADED, "c1: no answer"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct csn_status status = {0};
@@ -279,11 +335,20 @@ static void run(void *arg)
     uv_run(&server->loop, UV_RUN_DEFAULT);
 }
 
+static int on_order(void *arg, const struct csn_control_order *order, struct csn_reason *reason)
+{
+    (void)arg;
+    bool is_good = order->signer == 3 && csn_bytes_equal(order->body, csn_bytes("body", 4)) &&
+                   order->signature[0] == 0x51 && order->signature[63] == 0x52;
+    return is_good ? CSN_OK : csn_reason_set(reason, CSN_ESIGNATURE, "a forged order");
+}
+
 static int listen_at(struct server *server, struct csn_control **ret_control,
                      struct csn_reason *reason)
 {
     static const struct csn_control_handlers handlers = {.on_status = on_status,
-                                                         .on_cert_show = on_cert_show};
+                                                         .on_cert_show = on_cert_show,
+                                                         .on_order = on_order};
     return csn_control_new(&server->loop, server->path, &handlers, &server->log, ret_control,
                            reason);
 }
@@ -341,6 +406,26 @@ static void test_operators_are_answered(void **state)
     assert_int_equal(csn_control_ask_cert(server->path, TIMEOUT_MS, "li.", &view, &reason),
                      CSN_ENOTFOUND);
     assert_string_equal(reason.text, "zone li. is not configured here");
+}
+
+static void test_orders_are_taken_or_refused_with_a_reason(void **state)
+{
+    struct server *server = *state;
+    struct csn_reason reason;
+    static const uint8_t long_body[CSN_CONTROL_ORDER_MAX + 1] = {0};
+    struct csn_control_order order = {
+        .signer = 3, .body = csn_bytes("body", 4), .signature = {[0] = 0x51, [63] = 0x52}};
+    assert_int_equal(csn_control_give_order(server->path, TIMEOUT_MS, &order, &reason), CSN_OK);
+    order.signer = 4;
+    assert_int_equal(csn_control_give_order(server->path, TIMEOUT_MS, &order, &reason),
+                     CSN_ESIGNATURE);
+    assert_string_equal(reason.text, "a forged order");
+    order.body = csn_bytes(long_body, sizeof(long_body));
+    assert_int_equal(csn_control_give_order(server->path, TIMEOUT_MS, &order, &reason),
+                     CSN_EFORMAT);
+    order.body = csn_bytes(long_body, 0);
+    assert_int_equal(csn_control_give_order(server->path, TIMEOUT_MS, &order, &reason),
+                     CSN_EFORMAT);
 }
 
 static int dial(const struct server *server)
@@ -569,6 +654,7 @@ int main(void)
         cmocka_unit_test(test_rows_above_the_maximum_are_refused_and_said),
         cmocka_unit_test(test_the_worst_reason_stands_first),
         WITH_SERVER(test_operators_are_answered),
+        WITH_SERVER(test_orders_are_taken_or_refused_with_a_reason),
         WITH_SERVER(test_requests_in_one_write_are_answered_in_order),
         WITH_SERVER(test_requests_of_another_version_are_refused),
         WITH_SERVER(test_a_frame_above_the_limit_closes_the_connection),
