@@ -6,6 +6,7 @@
 #include "base/bounded.h"
 #include "bulk.pb-c.h"
 #include "job.h"
+#include "trees.h"
 #include "work.h"
 #include "zone/rows.h"
 
@@ -123,22 +124,32 @@ static ProtobufCBinaryData view(const struct csn_buf *buf)
     return (ProtobufCBinaryData){.len = buf->size, .data = buf->data};
 }
 
-static void respond(struct answer *answer, Consign__BulkReply *reply)
+/* A code other than CSN_OK goes without a reply. The answer is gone. */
+static void respond_code(struct answer *answer, int code, struct csn_bytes reply)
 {
-    struct csn_buf packed = {0};
-    reply->status = answer->status;
-    reply->digest = answer->request->digest;
-    reply->after = answer->request->after;
-    reply->offset = answer->request->offset;
-    size_t size = consign__bulk_reply__get_packed_size(reply);
-    consign__bulk_reply__pack(reply, csn_buf_reserve(&packed, size));
-    packed.size = size;
-    csn_mesh_respond(answer->asked, CSN_OK, csn_buf_view(&packed));
-    csn_buf_fini(&packed);
+    csn_mesh_respond(answer->asked, code, reply);
     csn_buf_fini(&answer->octets);
     csn_buf_fini(&answer->meta);
     consign__bulk_request__free_unpacked(answer->request, NULL);
     free(answer);
+}
+
+/* `digest`: of what the answer is. One row may be more than an answer holds. */
+static void respond(struct answer *answer, Consign__BulkReply *reply, ProtobufCBinaryData digest)
+{
+    struct csn_buf packed = {0};
+    reply->status = answer->status;
+    reply->digest = digest;
+    reply->after = answer->request->after;
+    reply->offset = answer->request->offset;
+    size_t size = consign__bulk_reply__get_packed_size(reply);
+    bool is_small = size <= CSN_MESH_REPLY_MAX;
+    if (is_small) {
+        consign__bulk_reply__pack(reply, csn_buf_reserve(&packed, size));
+        packed.size = size;
+    }
+    respond_code(answer, is_small ? CSN_OK : CSN_ELIMIT, csn_buf_view(&packed));
+    csn_buf_fini(&packed);
 }
 
 static void done(void *arg)
@@ -148,7 +159,7 @@ static void done(void *arg)
     reply.octets = view(&answer->octets);
     reply.meta = view(&answer->meta);
     reply.is_last = answer->is_last;
-    respond(answer, &reply);
+    respond(answer, &reply, answer->request->digest);
 }
 
 /* Certificates come from the core's memory: no thread needed. */
@@ -172,7 +183,55 @@ static void answer_certificates(struct answer *answer)
     reply.n_certificates = count;
     reply.certificates = views;
     reply.is_last = count < CERTIFICATES_MAX;
-    respond(answer, &reply);
+    respond(answer, &reply, answer->request->digest);
+}
+
+/* --- trees */
+
+static void answer_tree(void *arg, const struct csn_tree_answer *from)
+{
+    struct answer *answer = arg;
+    Consign__BulkReply reply = CONSIGN__BULK_REPLY__INIT;
+    struct csn_digest digest = from->name.digest;
+    if (from->code != CSN_OK && from->code != CSN_ENOTFOUND) {
+        respond_code(answer, from->code, csn_bytes(NULL, 0));
+        return;
+    }
+    answer->status = from->code == CSN_OK ? CONSIGN__BULK_STATUS__BULK_OK : CONSIGN__BULK_STATUS__BULK_NOT_HERE;
+    reply.tree = (Consign__BulkTree)from->name.kind;
+    reply.serial = from->serial;
+    reply.time_s = from->time_s;
+    reply.octets = (ProtobufCBinaryData){.len = from->octets.size, .data = (uint8_t *)(uintptr_t)from->octets.data};
+    respond(answer, &reply, (ProtobufCBinaryData){.len = sizeof(digest.octets), .data = digest.octets});
+}
+
+static enum csn_tree_part part_of(Consign__BulkKind kind)
+{
+    return kind == CONSIGN__BULK_KIND__BULK_TOPS      ? CSN_TREE_TOPS
+           : kind == CONSIGN__BULK_KIND__BULK_BUCKETS ? CSN_TREE_BUCKETS
+                                                      : CSN_TREE_LEAVES;
+}
+
+static void ask_tree(struct answer *answer, struct csn_zone_shell *zone)
+{
+    const Consign__BulkRequest *request = answer->request;
+    struct csn_tree_question question = {.part = part_of(request->kind),
+                                         .name.kind = (enum csn_tree_kind)request->tree,
+                                         .serial = request->serial,
+                                         .places = csn_bytes(request->places.data, request->places.len)};
+    if (question.name.kind != CSN_TREE_NONE) {
+        digest_of(request, &question.name.digest);
+    }
+    csn_trees_ask(zone, &question, answer_tree, answer);
+}
+
+/* Only tops may be asked for without knowing of what. */
+static bool is_tree_question(const Consign__BulkRequest *request)
+{
+    bool is_named = request->tree >= CONSIGN__BULK_TREE__BULK_TREE_INPUT && request->tree <= CONSIGN__BULK_TREE__BULK_TREE_COMPUTED &&
+                    request->digest.len == CSN_DIGEST_SIZE;
+    bool is_by_serial = request->kind == CONSIGN__BULK_KIND__BULK_TOPS && request->tree == CONSIGN__BULK_TREE__BULK_TREE_NONE;
+    return is_zone(request->zone) && (is_named || is_by_serial);
 }
 
 static bool is_well_formed(const Consign__BulkRequest *request)
@@ -184,6 +243,10 @@ static bool is_well_formed(const Consign__BulkRequest *request)
         return is_zone(request->zone) && request->digest.len == CSN_DIGEST_SIZE && request->site <= UINT16_MAX;
     case CONSIGN__BULK_KIND__BULK_CERTIFICATES:
         return is_zone(request->zone) && request->round.len == CSN_ROUND_SIZE;
+    case CONSIGN__BULK_KIND__BULK_TOPS:
+    case CONSIGN__BULK_KIND__BULK_BUCKETS:
+    case CONSIGN__BULK_KIND__BULK_LEAVES:
+        return is_tree_question(request);
     default:
         return false;
     }
@@ -208,6 +271,8 @@ void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct
     answer->status = CONSIGN__BULK_STATUS__BULK_NOT_HERE;
     if (decoded->kind == CONSIGN__BULK_KIND__BULK_CERTIFICATES) {
         answer_certificates(answer);
+    } else if (decoded->kind >= CONSIGN__BULK_KIND__BULK_TOPS) {
+        ask_tree(answer, csn_daemon_zone(daemon, decoded->zone.data));
     } else {
         csn_job_run(daemon->loop, 1, work, done, answer);
     }

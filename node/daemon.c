@@ -10,6 +10,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "bulk.h"
+#include "diff.h"
 #include "documents.h"
 #include "fetch.h"
 #include "inputs.h"
@@ -22,6 +23,7 @@
 #include "status.h"
 #include "trace.h"
 #include "transfer.h"
+#include "trees.h"
 #include "work.h"
 
 /* An own statement that goes back to the core as everyone else hears it. */
@@ -133,7 +135,7 @@ static void log_refusal(struct csn_daemon *daemon, const struct csn_zone_shell *
 
 static void trace(struct csn_daemon *daemon, const struct csn_effect *effect)
 {
-    const struct csn_zone_shell *zone = csn_daemon_zone(daemon, effect->zone);
+    struct csn_zone_shell *zone = csn_daemon_zone(daemon, effect->zone);
     bool is_loud = effect->trace.what == CSN_TRACE_DIVERGED || effect->trace.what == CSN_TRACE_HALTED ||
                    effect->trace.what == CSN_TRACE_HOLDS_MANY;
     char text[CSN_TRACE_TEXT_SIZE];
@@ -141,14 +143,21 @@ static void trace(struct csn_daemon *daemon, const struct csn_effect *effect)
     csn_log(&daemon->log, is_loud ? CSN_WARNING : CSN_DEBUG, "trace", "%s", text);
     if (effect->trace.what == CSN_TRACE_REFUSED && zone != NULL) {
         log_refusal(daemon, zone);
+        if (effect->trace.test == CSN_TEST_DIVERGED) {
+            csn_diff_refused(zone, &effect->trace.digest);
+        }
+    }
+    if (effect->trace.what == CSN_TRACE_REJOINED && zone != NULL) {
+        csn_diff_rejoined(zone);
     }
     if (effect->trace.what == CSN_TRACE_DIVERGED && zone != NULL) {
         char classes[5];
         csn_classes_text((uint8_t)effect->trace.number, classes);
         csn_log(&daemon->log, CSN_ERROR, "site.diverged",
                 "zone %s: this site computed other content than a quorum (class %s); it serves the certified version and authors "
-                "nothing until it agrees again",
+                "nothing until it agrees again; what differs follows when it is found (diff.report)",
                 zone->name, classes);
+        csn_diff_diverged(zone, (uint8_t)effect->trace.number);
     }
 }
 
@@ -416,6 +425,8 @@ static void on_tick(uv_timer_t *timer)
     csn_status_tick(daemon);
     for (size_t i = 0; i < daemon->zone_count; i++) {
         csn_release_tick(&daemon->zones[i]);
+        csn_diff_tick(&daemon->zones[i]);
+        csn_trees_tick(&daemon->zones[i]);
     }
 }
 

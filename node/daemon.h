@@ -18,6 +18,7 @@
 struct csn_daemon;
 struct csn_work;
 struct csn_persister;
+struct csn_kept_tree;
 struct csn_keyring;
 struct csn_xfr_server;
 struct csn_notify;
@@ -40,6 +41,18 @@ struct csn_whole {
     struct csn_version_id policy, keyset;
 };
 
+/* Where this site's content differs from the quorum's, until it agrees again; see diff.h. */
+struct csn_divergence {
+    struct csn_work *work; /* owns a reference; its own content in the newest round in which it differed; NULL: none */
+    bool is_computed_due, is_input_due; /* to be compared with a site of the quorum */
+    bool is_running;
+    unsigned tries;
+    uint64_t retry_ms;
+    struct csn_digest reported; /* SHA-384 of the text of the newest report */
+};
+
+#define CSN_TREES_KEPT 2 /* of a zone: two contents are compared at a time */
+
 /* The edge of one zone. */
 struct csn_zone_shell {
     struct csn_daemon *daemon;            /* borrows */
@@ -55,6 +68,8 @@ struct csn_zone_shell {
     uint64_t input_since_s; /* when the newest input was taken here, Unix; 0: none in this process */
     uint32_t input_serial;  /* and its serial */
     struct csn_whole whole;
+    struct csn_divergence divergence;
+    struct csn_kept_tree *trees[CSN_TREES_KEPT]; /* own references; see trees.h; may be NULL */
     uint64_t diverged_since_s[CSN_MEMBERS_MAX]; /* Unix, by place in the cluster document; 0: not diverged */
     uint64_t parked_since_s[CSN_MEMBERS_MAX];   /* the same; 0: that site has parked nothing */
 };

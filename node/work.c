@@ -22,6 +22,7 @@ struct csn_work {
     struct csn_digest hash;      /* H(P) */
     struct csn_input *input;     /* owns a reference */
     struct csn_content *content; /* owns */
+    bool is_computed;            /* the content is whole; from then on only its signatures change */
 };
 
 /* An effect being executed. */
@@ -61,6 +62,27 @@ void csn_work_unref(struct csn_work *take_work)
     csn_content_free(take_work->content);
     csn_input_unref(take_work->input);
     free(take_work);
+}
+
+struct csn_work *csn_work_ref(struct csn_work *work)
+{
+    work->refs++;
+    return work;
+}
+
+const struct csn_content *csn_work_content(const struct csn_work *work)
+{
+    return work != NULL && work->is_computed ? work->content : NULL;
+}
+
+const struct csn_proposal *csn_work_proposal(const struct csn_work *work)
+{
+    return &work->proposal;
+}
+
+const struct csn_digest *csn_work_hash(const struct csn_work *work)
+{
+    return &work->hash;
 }
 
 static struct op *op_new(struct csn_work *work, const struct csn_effect *effect)
@@ -175,6 +197,7 @@ static void end_compute(void *arg)
     struct csn_event event = {.kind = CSN_EVENT_COMPUTED};
     if (op->outcome.code == CSN_OK) {
         event.computed = work->content->roots;
+        work->is_computed = true;
         csn_shell_keep_input(work->zone, work->input);
     }
     answer(op, &event);

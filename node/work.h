@@ -17,6 +17,12 @@ void csn_work_sign(struct csn_zone_shell *zone, const struct csn_effect *effect)
 void csn_work_prove(struct csn_zone_shell *zone, const struct csn_effect *effect);
 void csn_work_stage(struct csn_zone_shell *zone, const struct csn_effect *effect);
 
+struct csn_work *csn_work_ref(struct csn_work *work);
 void csn_work_unref(struct csn_work *take_work);
+
+/* What was computed; NULL: not yet, or no work. It lives as long as a reference; what csn_content_heads reads does not change. */
+const struct csn_content *csn_work_content(const struct csn_work *work);
+const struct csn_proposal *csn_work_proposal(const struct csn_work *work);
+const struct csn_digest *csn_work_hash(const struct csn_work *work); /* H(P) */
 
 #endif
