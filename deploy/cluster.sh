@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # A cluster on loopback, for the demo and the system tests. Sourced for its functions, or run:
-#   deploy/cluster.sh start DIR SITE|coordinator     starts one that was stopped
-#   deploy/cluster.sh start DIR                      starts all that do not run
-# What it makes in DIR: ca/, one folder a site (tokens, identity, node.yaml, store), coordinator/, cluster.yaml, policy.yaml,
-# keyset.yaml, tsig.key, ports.
+#   deploy/cluster.sh start DIR NAME     starts a site or a coordinator that was stopped; `coordinators`: all of those
+#   deploy/cluster.sh start DIR          starts all that do not run
+# What it makes in DIR: ca/, one folder a site (tokens, identity, node.yaml, store), one a coordinator (identity,
+# coordinator.yaml), cluster.yaml, policy.yaml, keyset.yaml, tsig.key, ports.
 # shellcheck shell=bash
 
 sites='zrh sjc sin'
+# One at every site: one leads, the others stand by.
+coordinators='zrh-lead sjc-lead sin-lead'
 
 # The owner of the first SOA record; `@` and relative names are not resolved (give --origin then).
 zone_origin() {
@@ -103,7 +105,7 @@ make_keys() { # DIR
 }
 
 make_documents() { # DIR ORIGIN
-    local site number=0 now
+    local site name number=0 now
     now=$(date +%s)
     {
         echo "id: $(openssl rand -hex 16)"
@@ -123,9 +125,13 @@ make_documents() { # DIR ORIGIN
             echo "    bulk: tls+tcp://127.0.0.1:$(site_port "$1" "$site" bulk)"
         done
         echo "coordinators:"
-        echo "  - number: 1"
-        echo "    name: coordinator"
-        echo "    key: $(public_hex "$1/coordinator/site.key")"
+        number=0
+        for name in $coordinators; do
+            number=$((number + 1))
+            echo "  - number: $number"
+            echo "    name: $name"
+            echo "    key: $(public_hex "$1/$name/site.key")"
+        done
         echo "operators: []"
     } > "$1/cluster.yaml"
     {
@@ -194,14 +200,14 @@ Y
     chmod 600 "$folder/tsig.secret"
 }
 
-make_coordinator_yaml() { # DIR ORIGIN
-    cat > "$1/coordinator/coordinator.yaml" << Y
-name: coordinator
+make_coordinator_yaml() { # DIR NAME ORIGIN
+    cat > "$1/$2/coordinator.yaml" << Y
+name: $2
 cluster: ../cluster.yaml
 identity: {tls: tls.pem, ca: ca.pem, site-key: site.key}
 control: control.sock
 zones:
-  - zone: $2
+  - zone: $3
     policy: ../policy.yaml
     keys: ../keyset.yaml
 Y
@@ -214,12 +220,14 @@ make_tsig() {
 }
 
 make_cluster() { # DIR ORIGIN INPUT
-    local site
+    local site name
     make_ca "$1"
     make_ports "$1"
     make_tsig "$1"
-    mkdir -p "$1/coordinator"
-    make_identity "$1" "$1/coordinator" coordinator
+    for name in $coordinators; do
+        mkdir -p "$1/$name"
+        make_identity "$1" "$1/$name" "$name"
+    done
     for site in $sites; do
         mkdir -p "$1/$site"
         make_identity "$1" "$1/$site" "$site"
@@ -230,17 +238,16 @@ make_cluster() { # DIR ORIGIN INPUT
     for site in $sites; do
         make_node_yaml "$1" "$site" "$2" "$3"
     done
-    make_coordinator_yaml "$1" "$2"
+    for name in $coordinators; do
+        make_coordinator_yaml "$1" "$name" "$2"
+    done
 }
 
-start_site() { # DIR SITE
-    (cd "$1/$2" && exec setsid "$bin/consign-node" -c node.yaml >> log 2>&1 < /dev/null) &
+start_one() { # DIR NAME
+    local program=node
+    [ ! -e "$1/$2/coordinator.yaml" ] || program=coordinator
+    (cd "$1/$2" && exec setsid "$bin/consign-$program" -c "$program.yaml" >> log 2>&1 < /dev/null) &
     echo $! > "$1/$2/pid"
-}
-
-start_coordinator() { # DIR
-    (cd "$1/coordinator" && exec setsid "$bin/consign-coordinator" -c coordinator.yaml >> log 2>&1 < /dev/null) &
-    echo $! > "$1/coordinator/pid"
 }
 
 # A pid may have gone to another program since.
@@ -311,18 +318,18 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     . "$(dirname "$0")/lib.sh"
     bin=${CONSIGN_BIN:-$build/bin}
     [ -x "$bin/consign-node" ] || { echo "$bin/consign-node is not there; name its folder in CONSIGN_BIN" >&2; exit 2; }
-    case "${1:-} ${3:-}" in
-    "start ") [ -n "${2:-}" ] && names="$sites coordinator" || names= ;;
-    "start zrh" | "start sjc" | "start sin" | "start coordinator") names=$3 ;;
-    *) names= ;;
-    esac
-    [ -n "$names" ] || { echo "usage: $0 start DIR [zrh|sjc|sin|coordinator]" >&2; exit 2; }
-    [ -e "$2/cluster.yaml" ] || { echo "$2: not a cluster's folder" >&2; exit 2; }
+    [ "${1:-}" = start ] && [ -e "${2:-}/cluster.yaml" ] && [ $# -le 3 ] ||
+        { echo "usage: $0 start DIR [$(echo $sites $coordinators coordinators | tr ' ' '|')]; DIR: a cluster's folder" >&2; exit 2; }
+    names=$sites\ $coordinators
+    [ "${3:-}" != coordinators ] || names=$coordinators
+    if [ -n "${3:-}" ] && [ "$3" != coordinators ]; then
+        case " $names " in *" $3 "*) names=$3 ;; *) echo "$3: is none of $names" >&2; exit 2 ;; esac
+    fi
     started=
     for name in $names; do
         is_running "$2" "$name" && continue
-        if [ "$name" = coordinator ]; then start_coordinator "$2"; else start_site "$2" "$name"; fi
+        start_one "$2" "$name"
         started=1
     done
-    [ -n "$started" ] || { echo "${3:-all} runs already" >&2; exit 1; }
+    [ -n "$started" ] || { echo "$2: running already: $names" >&2; exit 1; }
 fi

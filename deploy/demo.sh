@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A whole Consign cluster on this machine: three sites with their own HSM tokens, one coordinator, one zone.
+# A whole Consign cluster on this machine: three sites with their own HSM tokens and coordinators, one zone.
 set -euo pipefail
 usage() {
     cat << 'U'
@@ -33,7 +33,7 @@ done
 
 . "$(dirname "$0")/lib.sh"
 is_again=''
-[ -n "$dir" ] && [ -e "$dir/unsigned.zone" ] && [ -e "$dir/coordinator/coordinator.yaml" ] && is_again=1
+[ -n "$dir" ] && [ -e "$dir/unsigned.zone" ] && [ -e "$dir/zrh-lead/coordinator.yaml" ] && is_again=1
 if [ -n "$is_again" ] && [ -n "$zone_file$origin" ]; then
     echo "$dir: an earlier demo keeps its zone; change $dir/unsigned.zone, or name another folder" >&2
     exit 2
@@ -66,18 +66,18 @@ dir=$(realpath "$dir")
 
 stop_all() {
     local name end=$((SECONDS + 10))
-    for name in $sites coordinator; do
+    for name in $sites $coordinators; do
         if is_running "$dir" "$name"; then kill "$(cat "$dir/$name/pid")" 2> /dev/null || true; fi
     done
     wait 2> /dev/null || true
     # One that was started again in another terminal is no child of this shell.
-    for name in $sites coordinator; do
+    for name in $sites $coordinators; do
         while is_running "$dir" "$name" && [ $SECONDS -lt $end ]; do sleep 0.1; done
         rm -f "$dir/$name/pid"
     done
 }
 if [ -n "$is_again" ]; then
-    for name in $sites coordinator; do
+    for name in $sites $coordinators; do
         is_running "$dir" "$name" || continue
         echo "$dir: $name runs already, process $(cat "$dir/$name/pid"); stop that demo first" >&2
         exit 2
@@ -105,9 +105,12 @@ else
 fi
 for site in $sites; do
     "$bin/consign-node" --check -c "$dir/$site/node.yaml"
-    start_site "$dir" "$site"
+    start_one "$dir" "$site"
 done
-start_coordinator "$dir"
+for name in $coordinators; do
+    "$bin/consign-coordinator" --check -c "$dir/$name/coordinator.yaml"
+    start_one "$dir" "$name"
+done
 
 echo "waiting for the release at all three sites"
 # A zone that every site keeps back will not be released however long this waits.
@@ -148,6 +151,8 @@ The cluster runs. In another terminal:
   change it      edit a copy of $dir/unsigned.zone, raise its SOA serial, mv it into place; every site takes it at once
   stop a site    kill \$(cat $dir/sin/pid)        two of three go on
   start it again CONSIGN_BIN=$bin $root/deploy/cluster.sh start $dir sin
+  coordinators   one leads (status names it), the others stand by: kill -9 \$(cat $dir/zrh-lead/pid)
+                 and within seconds status names another; what waits is released; start it again as a site
   logs           tail -f $dir/*/log
   stop all       Ctrl-C here
   all again      $root/deploy/demo.sh --dir $dir

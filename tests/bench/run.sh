@@ -36,6 +36,7 @@ build=${CONSIGN_BUILD:-$root/build-bench}
 make_all "$build" -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=ON
 bin=$build/bin
 . "$root/deploy/cluster.sh"
+coordinators=zrh-lead
 
 work=$(mktemp -d /tmp/consign-bench.XXXXXX)
 dir=
@@ -209,7 +210,7 @@ start_cluster() { # DIR
     cp "$work/zone" "$dir/unsigned.zone"
     make_cluster "$dir" "$origin" "$dir/unsigned.zone" > "$dir/ceremony.log" 2>&1
     local site
-    for site in $sites; do start_site "$dir" "$site"; done
+    for site in $sites; do start_one "$dir" "$site"; done
     for site in $sites; do
         wait_logged "$dir/$site/log" ' input\.taken '
         wait_logged "$dir/$site/log" ' hsm\.keys .* signs$'
@@ -230,7 +231,7 @@ measure() { # NUMBER: one cluster from nothing, one full round, one incremental 
     local before after serial again
     start_cluster "$work/run$1"
     before=$(cpu_s)
-    start_coordinator "$dir"
+    start_one "$dir" "$coordinators"
     serial=$(wait_released_everywhere 1)
     after=$(cpu_s)
     { round_report "$serial"; echo "cpu $(awk -v a="$before" -v b="$after" 'BEGIN {printf "%.2f", b - a}')"; } > "$work/full$1"

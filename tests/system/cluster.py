@@ -32,8 +32,8 @@ BIN = os.environ.get('CONSIGN_BIN', os.path.join(ROOT, 'build', 'bin'))
 DATA = os.environ.get('CONSIGN_DATA', os.path.join(os.path.dirname(ROOT), 'shared', 'data'))
 SUPPORT = os.environ.get('CONSIGN_SUPPORT', '').split(':')
 SITES = ('zrh', 'sjc', 'sin')
-COORDINATOR = 'coordinator'
-COORDINATORS = {COORDINATOR: 'zrh', 'coordinator-sjc': 'sjc', 'coordinator-sin': 'sin'}  # and the sites where they stand
+COORDINATOR = 'zrh-lead'
+COORDINATORS = {COORDINATOR: 'zrh', 'sjc-lead': 'sjc', 'sin-lead': 'sin'}  # and the sites where they stand
 
 # Two busy cores are slow, not wrong: a deadline only has to tell "late" from "never".
 PATIENCE_S = float(os.environ.get('CONSIGN_PATIENCE_S', '60'))
@@ -359,8 +359,6 @@ class Cluster(contextlib.AbstractContextManager):
         self.before = {}
         try:
             self._make(zone_text)
-            for number, name in enumerate(self.coordinators[1:], start=2):
-                self._add_coordinator(number, name)
             for name in self.names:
                 self.edit(name, lambda text: text + f'log:\n  level: {log_level}\n')
         except BaseException:
@@ -371,25 +369,13 @@ class Cluster(contextlib.AbstractContextManager):
         self.ports = {(site, what): free_port() for site in SITES for what in ('mesh', 'bulk', 'xfr')}
         with open(self.path('ports'), 'w') as file:
             file.writelines(f'{site} {what} {port}\n' for (site, what), port in self.ports.items())
-        self.shell(f'make_cluster {shlex.quote(self.folder)} {shlex.quote(self.origin)} in/zone')
+        self.shell(f'coordinators="{" ".join(self.coordinators)}"; '
+                   f'make_cluster {shlex.quote(self.folder)} {shlex.quote(self.origin)} in/zone')
         with open(os.path.join(self.folder, 'tsig.secret')) as file:
             self.key = ('demo-key', base64.b64decode(file.read()))
         for site in SITES:
             os.makedirs(os.path.dirname(self.inputs[site]))
         self.write_zone(zone_text)
-
-    def _add_coordinator(self, number, name):
-        """A standby, to the cluster document too: before anything is started, since epoch 1 is begun with that document."""
-        folder = self.path(name)
-        os.makedirs(folder)
-        key = self.shell(f'make_identity {shlex.quote(self.folder)} {shlex.quote(folder)} {name}; '
-                         f'public_hex {shlex.quote(folder)}/site.key').strip()
-        self.edit('cluster.yaml', lambda text: text.replace(
-            'operators:', f'  - number: {number}\n    name: {name}\n    key: {key}\noperators:'))
-        with open(self.config_path(COORDINATOR)) as file:
-            text = file.read()
-        with open(self.config_path(name), 'w') as file:
-            file.write(text.replace(f'name: {COORDINATOR}\n', f'name: {name}\n'))
 
     def place(self, name):
         """The site where a process stands."""
@@ -484,18 +470,21 @@ class Cluster(contextlib.AbstractContextManager):
         return None
 
     def __exit__(self, kind, error, trace):
+        ended = {name: process.child.returncode for name, process in self.processes.items() if not process.is_alive()}
         for process in self.others + list(self.processes.values()):
             process.end(signal.SIGKILL)
         if kind is None or issubclass(kind, (unittest.SkipTest, KeyboardInterrupt)):
             shutil.rmtree(self.folder, ignore_errors=True)
         else:
-            self._show()
+            self._show(ended)
         return False
 
-    def _show(self):
+    def _show(self, ended):
         for name in self.names:
             lines = [line for line in self.log(name).splitlines() if ' debug ' not in line]
             print(f'--- {name}/log', *lines[-25:], sep='\n', file=sys.stderr)
+            if name in ended:
+                print(f'{name} ended by itself: {ended[name]}', file=sys.stderr)
         print(f'kept: {self.folder}', file=sys.stderr)
 
     # ---- looking

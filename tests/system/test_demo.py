@@ -1,13 +1,15 @@
 """Goal: the demo does what the README says, with its own zone, the real root and the real .gov.
 Method: deploy/demo.sh --once with the programs of this build; it compares and verifies what the sites serve itself."""
+import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
 
 import cluster
-from cluster import BIN, ROOT, Cluster, data, run, wait_for
+from cluster import BIN, COORDINATORS, ROOT, SITES, Cluster, Process, data, run, wait_for
 
 
 def zone_of(*path):
@@ -59,6 +61,45 @@ class Demo(unittest.TestCase):
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         self.assertIn(f'kept for a look: {folder}', done.stderr)
         self.assertTrue(os.path.exists(os.path.join(folder, 'zrh', 'log')))
+
+    def pid(self, name):
+        with open(os.path.join(self.folder, 'demo', name, 'pid')) as file:
+            return int(file.read())
+
+    def leader(self):
+        done = run(os.path.join(BIN, 'consignctl'), '-s', os.path.join(self.folder, 'demo', 'zrh', 'control.sock'), '-o', 'json',
+                   'status', check=False)
+        return done.returncode == 0 and json.loads(done.stdout)['leader']
+
+    def start_again(self, *names):
+        return run(os.path.join(ROOT, 'deploy', 'cluster.sh'), 'start', os.path.join(self.folder, 'demo'), *names, check=False,
+                   env={**os.environ, 'CONSIGN_BIN': BIN})
+
+    def test_the_demo_goes_on_when_its_leader_is_killed(self):
+        log = os.path.join(self.folder, 'log')
+        demo = Process([os.path.join(ROOT, 'deploy', 'demo.sh'), '--dir', os.path.join(self.folder, 'demo')], log,
+                       {'CONSIGN_BIN': BIN})
+        try:
+            def says():
+                with open(log) as file:
+                    text = file.read()
+                self.assertTrue(demo.is_alive(), text)
+                return 'all again' in text
+            wait_for('the demo runs', says)
+            old = self.leader()
+            self.assertIn(old, COORDINATORS)
+            os.kill(self.pid(old), signal.SIGKILL)
+            wait_for(f'another than {old} leads', lambda: self.leader() not in (old, None, False))
+            self.assertEqual(self.start_again(old).returncode, 0)
+            again = self.start_again('coordinators')
+            self.assertEqual(again.returncode, 1)
+            self.assertIn('running already: ' + ' '.join(COORDINATORS), again.stderr)
+            self.assertEqual(self.start_again('coordinator').returncode, 2)
+        finally:
+            pids = [self.pid(name) for name in SITES + tuple(COORDINATORS)]
+            demo.end(signal.SIGINT)
+        for pid in pids:  # one that nobody waits for has no program any more
+            self.assertFalse(os.path.exists(f'/proc/{pid}/exe'), f'process {pid} goes on')
 
     def test_demo_with_the_real_root_zone(self):
         zone = data('root-signed', 'root-2019121300.unsigned.zone.zst')

@@ -168,7 +168,7 @@ class HsmFaults(unittest.TestCase):
             set_fault('session-lost')
             self.check_others_release(c, 'sin', 2)
             wait_for('health 0', lambda: all(c.health(site)[0] == 0 for site in SITES))
-            self.assertEqual(c.log_lines('coordinator', 'author-out'), [])
+            self.assertEqual(c.log_lines(cluster.COORDINATOR, 'author-out'), [])
 
     def test_a_hanging_worker_goes_with_its_node(self):
         with Cluster(small_zone(1, 'v1')) as c:
