@@ -57,23 +57,15 @@ static int root_of_entries(const struct csn_signed *zone, const struct csn_propo
     return code;
 }
 
-static int root_of_file(struct csn_bytes text, const char *file,
-                        const struct csn_proposal *proposal, struct csn_zone_roots *ret_roots,
-                        struct csn_reason *reason)
+static int roots_of(struct csn_signed *zone, const char *name, const struct csn_proposal *proposal,
+                    struct csn_zone_roots *ret_roots, struct csn_reason *reason)
 {
-    struct csn_signed *zone = csn_signed_new(proposal->zone);
-    int code = csn_zonefile_read(text, file, proposal->zone, add_record, zone, reason);
+    struct csn_reason cause = {.text = ""};
+    int code = csn_signed_finish(zone, &cause);
     if (code == CSN_OK) {
-        struct csn_reason cause = {.text = ""};
-        code = csn_signed_finish(zone, &cause);
-        if (code == CSN_OK) {
-            code = root_of_entries(zone, proposal, ret_roots, &cause);
-        }
-        if (code != CSN_OK) {
-            csn_reason_set(reason, code, "%s: %s", file, cause.text);
-        }
+        code = root_of_entries(zone, proposal, ret_roots, &cause);
     }
-    csn_signed_free(zone);
+    csn_reason_set(code != CSN_OK ? reason : NULL, code, "%s: %s", name, cause.text);
     return code == CSN_OK || code == CSN_EMISMATCH ? code : CSN_EFORMAT;
 }
 
@@ -117,9 +109,10 @@ static int compare(const struct csn_body_held *held, struct csn_verdict *verdict
     return CSN_OK;
 }
 
-int csn_verdict_reach(const struct csn_cluster *cluster, const struct csn_certificate *certificate,
-                      struct csn_bytes zone, const char *zone_file, struct csn_verdict *ret_verdict,
-                      struct csn_reason *reason)
+int csn_verdict_reach_zone(const struct csn_cluster *cluster,
+                           const struct csn_certificate *certificate, struct csn_signed *zone,
+                           const char *name, struct csn_verdict *ret_verdict,
+                           struct csn_reason *reason)
 {
     struct csn_verdict verdict = {.differ = ""};
     const struct csn_body_held *held = &certificate->held;
@@ -127,12 +120,31 @@ int csn_verdict_reach(const struct csn_cluster *cluster, const struct csn_certif
     if (code != CSN_OK) {
         return code;
     }
-    code = root_of_file(zone, zone_file, &held->proposal, &verdict.found, reason);
+    code = roots_of(zone, name, &held->proposal, &verdict.found, reason);
     if (code == CSN_OK) {
-        code = compare(held, &verdict, zone_file, reason);
+        code = compare(held, &verdict, name, reason);
     }
     if (code == CSN_OK || code == CSN_EMISMATCH) {
         *ret_verdict = verdict;
     }
+    return code;
+}
+
+int csn_verdict_reach(const struct csn_cluster *cluster, const struct csn_certificate *certificate,
+                      struct csn_bytes text, const char *zone_file, struct csn_verdict *ret_verdict,
+                      struct csn_reason *reason)
+{
+    int code = csn_certificate_check(certificate, cluster, csn_ed25519_verify, NULL, reason);
+    if (code != CSN_OK) {
+        return code;
+    }
+    const uint8_t *apex = certificate->held.proposal.zone;
+    struct csn_signed *zone = csn_signed_new(apex);
+    if (csn_zonefile_read(text, zone_file, apex, add_record, zone, reason) != CSN_OK) {
+        code = CSN_EFORMAT;
+    } else {
+        code = csn_verdict_reach_zone(cluster, certificate, zone, zone_file, ret_verdict, reason);
+    }
+    csn_signed_free(zone);
     return code;
 }

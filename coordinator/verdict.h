@@ -6,6 +6,7 @@
 
 #include "round/certificate.h"
 #include "sign/content.h"
+#include "sign/signed.h"
 
 struct csn_verdict {
     struct csn_zone_roots found; /* of the zone file */
@@ -22,7 +23,14 @@ int csn_verdict_certificate(struct csn_bytes file, struct csn_certificate *ret_c
  * that differ where the zone could be hashed. `zone_file` is for messages. Whether the signatures
  * verify is the validators' to say: a quorum's certificate means they did at T. */
 int csn_verdict_reach(const struct csn_cluster *cluster, const struct csn_certificate *certificate,
-                      struct csn_bytes zone, const char *zone_file, struct csn_verdict *ret_verdict,
+                      struct csn_bytes text, const char *zone_file, struct csn_verdict *ret_verdict,
                       struct csn_reason *reason);
+
+/* The same of a zone whose records were added and that is not finished yet; `name` is for
+ * messages. */
+int csn_verdict_reach_zone(const struct csn_cluster *cluster,
+                           const struct csn_certificate *certificate, struct csn_signed *zone,
+                           const char *name, struct csn_verdict *ret_verdict,
+                           struct csn_reason *reason);
 
 #endif

@@ -7,39 +7,46 @@
 #include "base/text.h"
 #include "config/cluster.h"
 #include "config/document.h"
+#include "pull.h"
 #include "verdict.h"
 
 enum { GO_ON = -1, EXIT_GOOD = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 #define ZONE_FILE_MAX ((size_t)64 << 30)
+#define SECRET_FILE_MAX ((size_t)4096)
 #define CERTIFICATE_FILE_MAX ((size_t)64 * 1024) /* hex with line ends */
 
 struct inputs {
     const char *cluster_path, *certificate_path, *zone_path; /* borrow from argv */
+    const char *server, *key;                                /* the same */
+    const char *secret_path;                                 /* the same */
     struct csn_document document;                            /* owns */
     struct csn_cluster cluster;
-    struct csn_buf certificate, zone; /* own */
+    struct csn_buf certificate, zone, secret; /* own */
 };
 
 static int put_help(void)
 {
-    puts("usage: consign-verify --cluster FILE --cert FILE --zone FILE\n"
+    puts("usage: consign-verify --cluster FILE --cert FILE --zone FILE | --server ADDRESS[@PORT]\n"
          "\n"
-         "Says whether a quorum of the cluster certified exactly the zone in the file.\n"
+         "Says whether a quorum of the cluster certified exactly the zone in the file, or the one "
+         "that the server gives.\n"
          "  --cluster FILE  the cluster document of the certificate's epoch\n"
          "  --cert FILE     the certificate, as octets or in hex\n"
          "  --zone FILE     the signed zone in presentation form, such as dig or a secondary "
          "writes it\n"
+         "  --server ADDRESS[@PORT]  transfer the zone from there (AXFR)\n"
+         "  --tsig NAME --secret FILE  the key for it (hmac-sha256; base64)\n"
          "  -h, --help      this text\n"
          "  --version       the version of this program\n"
          "\n"
-         "Exit status: 0 good, 1 refused, 2 wrong usage or a file that cannot be read.");
+         "Exit status: 0 good, 1 refused, 2 wrong usage, or what cannot be read.");
     return EXIT_GOOD;
 }
 
 static int put_usage(void)
 {
-    fputs("usage: consign-verify --cluster FILE --cert FILE --zone FILE\n"
+    fputs("usage: consign-verify --cluster FILE --cert FILE --zone FILE | --server ADDRESS[@PORT]\n"
           "consign-verify --help says more\n",
           stderr);
     return EXIT_USAGE;
@@ -56,7 +63,9 @@ static int parse_arguments(int argc, char **argv, struct inputs *inputs)
 {
     static const struct option options[] = {
         {"cluster", required_argument, NULL, 'c'}, {"cert", required_argument, NULL, 'e'},
-        {"zone", required_argument, NULL, 'z'},    {"help", no_argument, NULL, 'h'},
+        {"zone", required_argument, NULL, 'z'},    {"server", required_argument, NULL, 's'},
+        {"tsig", required_argument, NULL, 't'},    {"secret", required_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -70,6 +79,15 @@ static int parse_arguments(int argc, char **argv, struct inputs *inputs)
         case 'z':
             inputs->zone_path = optarg;
             break;
+        case 's':
+            inputs->server = optarg;
+            break;
+        case 't':
+            inputs->key = optarg;
+            break;
+        case 'f':
+            inputs->secret_path = optarg;
+            break;
         case 'h':
             return put_help();
         case 'V':
@@ -81,10 +99,16 @@ static int parse_arguments(int argc, char **argv, struct inputs *inputs)
     }
     const char *missing = inputs->cluster_path == NULL       ? "--cluster"
                           : inputs->certificate_path == NULL ? "--cert"
-                          : inputs->zone_path == NULL        ? "--zone"
-                                                             : NULL;
+                          : inputs->zone_path == NULL && inputs->server == NULL
+                              ? "--zone or --server"
+                          : inputs->key == NULL && inputs->secret_path != NULL ? "--tsig"
+                          : inputs->key != NULL && inputs->secret_path == NULL ? "--secret"
+                                                                               : NULL;
     if (optind != argc) {
         return misuse("one word too many: ", argv[optind]);
+    }
+    if (inputs->zone_path != NULL && inputs->server != NULL) {
+        return misuse("one of two: ", "--zone or --server");
     }
     return missing != NULL ? misuse("missing: ", missing) : GO_ON;
 }
@@ -100,8 +124,17 @@ static int read_inputs(struct inputs *inputs, struct csn_reason *reason)
         code = csn_fs_read(inputs->certificate_path, CERTIFICATE_FILE_MAX, &inputs->certificate,
                            reason);
     }
-    return code == CSN_OK ? csn_fs_read(inputs->zone_path, ZONE_FILE_MAX, &inputs->zone, reason)
-                          : code;
+    if (code == CSN_OK && inputs->zone_path != NULL) {
+        code = csn_fs_read(inputs->zone_path, ZONE_FILE_MAX, &inputs->zone, reason);
+    }
+    if (code == CSN_OK && inputs->secret_path != NULL) {
+        code = csn_fs_read(inputs->secret_path, SECRET_FILE_MAX, &inputs->secret, reason);
+        while (inputs->secret.size > 0 && inputs->secret.data[inputs->secret.size - 1] <= ' ') {
+            inputs->secret.size--;
+        }
+        csn_buf_put_u8(&inputs->secret, 0);
+    }
+    return code;
 }
 
 static void print_digest(const char *what, const struct csn_digest *digest)
@@ -134,6 +167,32 @@ static void print_good(const struct csn_cluster *cluster, const struct csn_certi
     print_digest("full root", &verdict->found.full);
 }
 
+static int reach_served(const struct inputs *inputs, const struct csn_certificate *certificate,
+                        struct csn_verdict *ret_verdict, struct csn_reason *reason)
+{
+    struct csn_pull pull = {.server = inputs->server,
+                            .key = inputs->key,
+                            .secret = (const char *)inputs->secret.data};
+    const uint8_t *apex = certificate->held.proposal.zone;
+    struct csn_signed *zone = csn_signed_new(apex);
+    int code = csn_pull_zone(&pull, apex, zone, reason);
+    if (code == CSN_OK) {
+        code = csn_verdict_reach_zone(&inputs->cluster, certificate, zone, inputs->server, ret_verdict,
+                                      reason);
+    }
+    csn_signed_free(zone);
+    return code;
+}
+
+static int reach(const struct inputs *inputs, const struct csn_certificate *certificate,
+                 struct csn_verdict *ret_verdict, struct csn_reason *reason)
+{
+    return inputs->server != NULL
+               ? reach_served(inputs, certificate, ret_verdict, reason)
+               : csn_verdict_reach(&inputs->cluster, certificate, csn_buf_view(&inputs->zone),
+                                   inputs->zone_path, ret_verdict, reason);
+}
+
 int main(int argc, char **argv)
 {
     struct inputs inputs = {0};
@@ -151,11 +210,12 @@ int main(int argc, char **argv)
     }
     int code = csn_verdict_certificate(csn_buf_view(&inputs.certificate), &certificate, &reason);
     if (code == CSN_OK) {
-        code = csn_verdict_reach(&inputs.cluster, &certificate, csn_buf_view(&inputs.zone),
-                                 inputs.zone_path, &verdict, &reason);
+        code = reach(&inputs, &certificate, &verdict, &reason);
     }
-    status = code == CSN_OK ? EXIT_GOOD : EXIT_REFUSED;
-    if (code == CSN_OK) {
+    status = code == CSN_OK ? EXIT_GOOD : code == CSN_ECLOSED ? EXIT_USAGE : EXIT_REFUSED;
+    if (code == CSN_ECLOSED) {
+        fprintf(stderr, "%s\n", reason.text); /* nobody there is no verdict */
+    } else if (code == CSN_OK) {
         print_good(&inputs.cluster, &certificate, &verdict);
     } else {
         printf("refused: %s\n", reason.text);
@@ -164,5 +224,6 @@ out:
     csn_document_fini(&inputs.document);
     csn_buf_fini(&inputs.certificate);
     csn_buf_fini(&inputs.zone);
+    csn_buf_fini(&inputs.secret);
     return status;
 }

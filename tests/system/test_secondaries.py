@@ -83,6 +83,25 @@ stub-zone:
 '''
 
 
+NSD_PRIMARY_CONF = '''server:
+  ip-address: 127.0.0.1@{port}
+  username: ""
+  database: ""
+  zonesdir: "{folder}"
+  zonelistfile: "{folder}/zone.list"
+  xfrdfile: "{folder}/xfrd.state"
+  xfrdir: "{folder}"
+  pidfile: ""
+  server-count: 1
+remote-control:
+  control-enable: no
+zone:
+  name: xc.
+  zonefile: xc.signed
+  provide-xfr: 127.0.0.1 NOKEY
+'''
+
+
 def dig(port, *words):
     """(rcode, flags, the whole answer)."""
     said = run('dig', '@127.0.0.1', '-p', str(port), '+tries=1', '+time=5', '+dnssec', *words, check=False).stdout
@@ -184,6 +203,48 @@ class Secondaries(unittest.TestCase):
         wrong = anchor[:-2] + ('00' if anchor[-2:] != '00' else '11')
         port = self.start_unbound(c, 'unbound-wrong', upstream, wrong)
         self.assertEqual(dig(port, 'a.nic.xc', 'A')[0], 'SERVFAIL')
+
+    def verify_served(self, c, *words):
+        """consign-verify over a transfer, with the certificate that zrh shows: (exit status, what it says)."""
+        with open(c.path('cert'), 'w') as file:
+            file.write(c.cert('zrh')['certificate'])
+        done = run(cluster.os.path.join(cluster.BIN, 'consign-verify'), '--cluster', c.path('cluster.yaml'), '--cert', c.path('cert'),
+                   *words, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def serve(self, c, name, zone_text):
+        """An NSD that gives this zone to anybody here."""
+        port = self.configure(c, name, NSD_PRIMARY_CONF)
+        with open(c.path(name, 'xc.signed'), 'w') as file:
+            file.write(zone_text)
+        c.spawn(find_tool('nsd'), '-d', '-c', c.path(name, 'conf'), log=c.path(name, 'log'))
+        wait_for(f'{name} answers', lambda: self.serial_at(port))
+        return port
+
+    def test_a_served_zone_is_checked_from_any_server(self):
+        with Cluster(small_zone(2026112201)) as c:
+            c.start()
+            c.wait_released()
+            site = f'127.0.0.1@{c.ports["zrh", "xfr"]}'
+            code, said = self.verify_served(c, '--server', site, '--tsig', 'demo-key', '--secret', c.path('tsig.secret'))
+            self.assertEqual(code, 0, said)
+            self.assertIn('is certified, octet for octet', said)
+            code, said = self.verify_served(c, '--server', site)
+            self.assertEqual(code, 2, said)
+            self.assertIn('the transfer was not finished', said)
+            good = c.zone('zrh').presentation()
+            port = self.serve(c, 'good', good)
+            code, said = self.verify_served(c, '--server', f'127.0.0.1@{port}')
+            self.assertEqual(code, 0, said)
+            changed = good.replace('4 c0000201\n', '4 c0000202\n', 1)  # the address of a.nic
+            self.assertTrue(changed != good)
+            port = self.serve(c, 'changed', changed)
+            code, said = self.verify_served(c, '--server', f'127.0.0.1@{port}')
+            self.assertEqual(code, 1, said)
+            self.assertIn('differs in D (data)', said)
+            code, said = self.verify_served(c, '--server', f'127.0.0.1@{free_port()}')
+            self.assertEqual(code, 2, said)
+            self.assertIn('no connection', said)
 
 
 if __name__ == '__main__':
