@@ -162,8 +162,8 @@ static uint64_t highest_counter(const struct csn_leader *leader)
 }
 
 /* Sites that promised a higher term, and those that know a round of one, which refuse the rounds of
- * this one; at so many that one of them does not lie. */
-static bool is_outbid(const struct csn_leader *leader)
+ * this one. */
+static unsigned higher_count(const struct csn_leader *leader)
 {
     unsigned higher = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
@@ -171,7 +171,21 @@ static bool is_outbid(const struct csn_leader *leader)
         higher += csn_leader_is_fresh(leader, i) && (csn_term_compare(promised, leader->term) > 0 ||
                                                      leader->seen[i] > leader->term.counter);
     }
-    return higher > leader->cluster.faults;
+    return higher;
+}
+
+/* At so many that one of them does not lie. */
+static bool is_outbid(const struct csn_leader *leader)
+{
+    return higher_count(leader) > leader->cluster.faults;
+}
+
+/* One that asks asks on while q sites may still promise this term: were it to outbid each that
+ * another got, two would share the sites for ever, and whose time is shortest would lead again. */
+static bool is_beaten(const struct csn_leader *leader)
+{
+    return is_outbid(leader) &&
+           fresh_count(leader) < leader->cluster.quorum + higher_count(leader);
 }
 
 static bool is_overtaken(const struct csn_leader *leader)
@@ -272,8 +286,26 @@ static void begin_leading(struct csn_leader *leader)
         zone->tried = (struct csn_round){0};
         zone->failures = 0;
         zone->retry_ms = leader->now.mono_ms;
+        zone->retry_pause_s = 0;
     }
     send_lead(leader, CSN_LEAD_LEADS);
+}
+
+/* When the last of the q sites heard last was heard. */
+static uint64_t quorum_heard_ms(const struct csn_leader *leader)
+{
+    uint64_t best_ms = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        uint64_t heard_ms = leader->peers.peers[i].heard.mono_ms;
+        unsigned later = 0;
+        for (unsigned k = 0; k < leader->cluster.member_count; k++) {
+            const struct csn_peer *peer = &leader->peers.peers[k];
+            later += peer->is_heard && peer->heard.mono_ms >= heard_ms;
+        }
+        bool is_quorum = leader->peers.peers[i].is_heard && later >= leader->cluster.quorum;
+        best_ms = is_quorum && heard_ms > best_ms ? heard_ms : best_ms;
+    }
+    return best_ms;
 }
 
 static bool has_quorum_lately(const struct csn_leader *leader)
@@ -285,10 +317,10 @@ static void advance_asking(struct csn_leader *leader)
 {
     if (!has_quorum_lately(leader)) {
         move(leader, CSN_LEADER_LISTENING);
-    } else if (is_outbid(leader)) {
-        ask(leader);
     } else if (promise_count(leader) >= leader->cluster.quorum) {
         begin_leading(leader);
+    } else if (is_beaten(leader)) {
+        ask(leader);
     }
 }
 
@@ -307,7 +339,7 @@ static void advance_term(struct csn_leader *leader)
 {
     bool has_quorum = fresh_count(leader) >= leader->cluster.quorum;
     if (has_quorum) {
-        leader->quorum_ms = leader->now.mono_ms;
+        leader->quorum_ms = quorum_heard_ms(leader);
     }
     switch (leader->state) {
     case CSN_LEADER_LISTENING:

@@ -125,6 +125,14 @@ void sim_heal(struct sim_world *world)
     }
 }
 
+static bool is_muffled(const struct sim_world *world, const struct sim_actor *from,
+                       const struct sim_actor *to, const struct message *message)
+{
+    const struct sim_muffle *muffle = &world->muffle;
+    return muffle->is_set && !message->is_certificate && message->kind == muffle->kind &&
+           (muffle->from >> from->index & 1u) != 0 && (muffle->to >> to->index & 1u) != 0;
+}
+
 /* What is on its way dies with the connection when the receiver does. */
 static void send(struct sim_world *world, uint64_t delay_us, struct sim_actor *to,
                  struct message *take_message)
@@ -139,7 +147,8 @@ static void transmit(struct sim_world *world, const struct sim_actor *from, stru
     const struct sim_link *link = &world->links[from->index][to->index];
     uint64_t delay_us = link->latency_us + sim_below(&world->random, link->jitter_us);
     bool is_lossy = message->kind == world->options.lossy_kind;
-    if (sim_is_cut(world, from, to) || sim_draw(world, SIM_LOSS) ||
+    if (sim_is_cut(world, from, to) || is_muffled(world, from, to, message) ||
+        sim_draw(world, SIM_LOSS) ||
         (is_lossy && sim_draw(world, SIM_LOSS_OF_KIND))) {
         return;
     }
@@ -182,6 +191,18 @@ static struct message *statement_new(const struct sim_world *world, const struct
     sim_sign(key_of(world, kind, message->signer), csn_buf_view(&buf), message->signature);
     csn_buf_fini(&buf);
     return message;
+}
+
+void sim_say(struct sim_world *world, struct sim_actor *from, uint32_t to,
+             enum csn_statement_kind kind, struct csn_bytes body)
+{
+    struct message *message = statement_new(world, from, kind, body);
+    for (unsigned i = 0; i < world->actor_count; i++) {
+        if ((to >> i & 1u) != 0) {
+            transmit(world, from, &world->actors[i], message);
+        }
+    }
+    free(message);
 }
 
 /* A rogue coordinator says one thing to some and another to others. */

@@ -395,6 +395,7 @@ void sim_mend(struct sim_world *world)
     world->is_faulty = false;
     world->is_last_input = true;
     sim_heal(world);
+    world->muffle.is_set = false;
     for (unsigned i = 0; i < world->actor_count && !world->has_failed; i++) {
         struct sim_actor *actor = &world->actors[i];
         actor->diverged = 0;

@@ -95,6 +95,7 @@ struct swarm {
     size_t kept_count;
     struct sim_stats stats;
     uint64_t run_count, failed_count;
+    uint64_t slowest_seed; /* of the longest recovery */
 };
 
 static uint64_t run_once(uint64_t seed, FILE *trace, struct sim_result *ret_result)
@@ -134,6 +135,9 @@ static void judge(struct swarm *swarm, const struct sim_result *result)
 {
     bool is_late = strncmp(result->failure, "I7", 2) == 0;
     swarm->run_count++;
+    if (result->stats.settle_us_max > swarm->stats.settle_us_max) {
+        swarm->slowest_seed = result->seed;
+    }
     sim_stats_add(&swarm->stats, &result->stats);
     if (!result->is_good && !(swarm->arguments.is_hunt && is_late)) {
         swarm->failed_count++;
@@ -210,9 +214,10 @@ static void print_sums(const struct swarm *swarm)
     const struct sim_stats *stats = &swarm->stats;
     printf("%" PRIu64 " seeds, %.1f simulated hours, %" PRIu64 " steps, %" PRIu64
            " messages, %" PRIu64 " versions certified, %" PRIu64
-           " times served, slowest recovery %.1f s\n",
+           " times served, slowest recovery %.1f s (seed %" PRIu64 ")\n",
            swarm->run_count, (double)stats->virtual_us / 3600e6, stats->steps, stats->messages,
-           stats->certified, stats->served, (double)stats->settle_us_max / 1e6);
+           stats->certified, stats->served, (double)stats->settle_us_max / 1e6,
+           swarm->slowest_seed);
 }
 
 static int conclude(struct swarm *swarm)

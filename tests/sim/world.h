@@ -200,6 +200,13 @@ struct sim_actor {
     } computed[SIM_ZONES_MAX]; /* what COMPUTE gave last; STAGE builds on it */
 };
 
+/* Messages of one kind from an actor never reach some others; of scenarios. */
+struct sim_muffle {
+    bool is_set;
+    enum csn_statement_kind kind;
+    uint32_t from, to; /* bits of actors' indices */
+};
+
 struct sim_link {
     uint64_t latency_us, jitter_us;
     uint64_t cut_until_us;
@@ -257,7 +264,8 @@ struct sim_world {
     unsigned actor_count; /* nodes first */
     struct sim_actor actors[SIM_ACTORS_MAX];
     struct sim_link links[SIM_ACTORS_MAX][SIM_ACTORS_MAX]; /* from, to */
-    bool is_faulty;                                        /* faults are drawn */
+    struct sim_muffle muffle;
+    bool is_faulty; /* faults are drawn */
 
     struct csn_input_id inputs[SIM_ZONES_MAX]; /* the last that was issued */
     uint32_t policy[SIM_ZONES_MAX], keyset[SIM_ZONES_MAX];
@@ -318,6 +326,9 @@ void sim_cut(struct sim_world *world, struct sim_actor *from, struct sim_actor *
              uint64_t for_us);
 void sim_isolate(struct sim_world *world, struct sim_actor *actor, uint64_t for_us);
 void sim_heal(struct sim_world *world);
+/* Signed by `from`, to these actors alone (bits of indices). */
+void sim_say(struct sim_world *world, struct sim_actor *from, uint32_t to,
+             enum csn_statement_kind kind, struct csn_bytes body);
 /* Octets to a certificate checked as production does; false: it would be dropped. */
 bool sim_take_certificate(const struct sim_world *world, struct csn_bytes octets,
                           struct csn_certificate *ret_certificate);
