@@ -16,6 +16,7 @@
 #include "inputs.h"
 #include "job.h"
 #include "keyring.h"
+#include "orders.h"
 #include "persist.h"
 #include "refusal.h"
 #include "release.h"
@@ -110,17 +111,6 @@ static void forward(struct csn_daemon *daemon, const struct csn_effect *effect)
                                            .body = effect->forward.body};
     memcpy(statement.signature, effect->forward.signature, sizeof(statement.signature));
     csn_mesh_send(daemon->mesh, &statement);
-}
-
-static void log_order(struct csn_daemon *daemon, const struct csn_effect *effect)
-{
-    const struct csn_zone_shell *zone = csn_daemon_zone(daemon, effect->zone);
-    const struct csn_order *order = &effect->order.order;
-    const struct csn_operator_id *who =
-        csn_cluster_operator(&daemon->config->cluster, effect->order.operator_number);
-    csn_log(&daemon->log, CSN_WARNING, "order", "zone %s: %s, ordered by %s: %s",
-            zone != NULL ? zone->name : "?", csn_order_text(order->kind),
-            who != NULL ? who->name : "an operator of an older document", order->reason);
 }
 
 /* Every refusal names the rule and both values (R2, R4). */
@@ -250,7 +240,7 @@ static void execute(struct csn_daemon *daemon, const struct csn_effect *effect)
         forward(daemon, effect);
         break;
     case CSN_EFFECT_ORDER:
-        log_order(daemon, effect);
+        csn_orders_obey(daemon, &effect->order);
         break;
     case CSN_EFFECT_CERTIFICATE:
         csn_mesh_send_certificate(daemon->mesh, effect->certificate);
@@ -361,7 +351,7 @@ static void on_stuck(void *arg)
     csn_process_again(daemon->argv);
 }
 
-static void on_input(void *arg, struct csn_input *input)
+static void on_input(void *arg, struct csn_input *input, uint32_t generation)
 {
     struct csn_zone_shell *zone = arg;
     csn_shell_keep_input(zone, input);
@@ -369,7 +359,7 @@ static void on_input(void *arg, struct csn_input *input)
     zone->input_serial = input->serial;
     struct csn_event event = {.kind = CSN_EVENT_INPUT,
                               .input = {.zone = zone->config->zone,
-                                        .id = {.generation = CSN_FIRST_GENERATION,
+                                        .id = {.generation = generation,
                                                .serial = input->serial,
                                                .received = input->received,
                                                .prepared = input->prepared,
@@ -492,6 +482,7 @@ static void add_zones(struct csn_daemon *daemon)
     for (size_t i = 0; i < daemon->zone_count; i++) {
         daemon->zones[i].daemon = daemon;
         daemon->zones[i].config = &daemon->config->zones[i];
+        daemon->zones[i].orders.generation = CSN_FIRST_GENERATION;
         csn_name_text(daemon->config->zones[i].zone, daemon->zones[i].name);
     }
 }
@@ -502,6 +493,7 @@ int csn_shell_start_intake(struct csn_zone_shell *zone, struct csn_reason *reaso
                                            .log = &zone->daemon->log,
                                            .zone = zone->config,
                                            .store = zone->daemon->store,
+                                           .orders = zone->orders,
                                            .on_input = on_input,
                                            .on_parked = on_parked,
                                            .on_failed = on_input_failed,

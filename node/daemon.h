@@ -19,6 +19,7 @@ struct csn_daemon;
 struct csn_work;
 struct csn_persister;
 struct csn_kept_tree;
+struct csn_asked;
 struct csn_keyring;
 struct csn_xfr_server;
 struct csn_notify;
@@ -51,6 +52,7 @@ struct csn_divergence {
     struct csn_digest reported; /* SHA-384 of the text of the newest report */
 };
 
+#define CSN_ASKED_MAX 4  /* operators' comparisons at a time; more are asked to come again */
 #define CSN_TREES_KEPT 2 /* of a zone: two contents are compared at a time */
 
 /* The edge of one zone. */
@@ -59,6 +61,7 @@ struct csn_zone_shell {
     const struct csn_zone_config *config; /* borrows */
     char name[CSN_NAME_TEXT_MAX];
     struct csn_intake *intake;   /* owns */
+    struct csn_intake_orders orders;
     struct csn_keyring *keyring; /* owns; NULL without an HSM */
     struct csn_work *work;       /* owns a reference; the newest round's, or NULL */
     struct csn_work *signing;    /* borrows; whose share is being signed: one at a time, see work.c */
@@ -91,6 +94,7 @@ struct csn_daemon {
     struct csn_notify *notify;
     bool was_lead;
     struct csn_control *control;
+    struct csn_asked *asked[CSN_ASKED_MAX]; /* own; operators' comparisons, see asked.h; may be NULL */
     struct csn_zone_shell *zones;
     size_t zone_count;
     struct csn_looped *looped; /* own statements on their way back to the core; first in, first out */

@@ -17,14 +17,16 @@
 /* One reading of the file: made for a worker thread, looked at by the loop when it is done. */
 struct reading {
     struct csn_intake *intake;  /* borrows */
+    struct csn_intake_orders orders;
     struct csn_input *released; /* owns a reference; may be NULL */
-    uint32_t released_serial;
+    uint32_t released_generation, released_serial;
     struct csn_input *input;    /* owns a reference; NULL unless code is CSN_OK */
     bool is_moving;             /* the file changed under the reader */
     bool is_unread;             /* it is gone, or could not be opened or read: perhaps it can be soon */
     bool is_store_failure;
-    bool has_serial;
+    bool has_serial; /* and D(received) */
     uint32_t serial;
+    struct csn_digest received;
     enum csn_gate gate;         /* why it is not taken, where code is not CSN_OK */
     int code;
     struct csn_reason reason;
@@ -34,7 +36,7 @@ struct csn_intake {
     struct csn_intake_settings settings;
     struct csn_watch *watch;     /* owns */
     struct csn_input *released;  /* owns a reference; may be NULL */
-    uint32_t released_serial;
+    uint32_t released_generation, released_serial;
     struct csn_parked parked;
     bool is_reading, is_again;
 };
@@ -86,8 +88,10 @@ static int gate(struct reading *reading, const struct csn_input *input)
         old = *reading->released;
         old.serial = reading->released_serial;
     }
-    enum csn_gate gate = csn_input_gate(input, reading->released ? &old : NULL,
-                                        reading->intake->settings.zone->policy.shrink_percent, &reading->reason);
+    struct csn_gates gates = {.shrink_percent = reading->intake->settings.zone->policy.shrink_percent,
+                              .is_other_generation = reading->orders.generation != reading->released_generation,
+                              .is_approved = csn_digest_equal(&input->received, &reading->orders.approved)};
+    enum csn_gate gate = csn_input_gate(input, reading->released ? &old : NULL, &gates, &reading->reason);
     reading->gate = gate != CSN_GATE_NONE ? gate : reading->gate;
     return gate == CSN_GATE_NONE ? CSN_OK : CSN_EREFUSED;
 }
@@ -99,6 +103,7 @@ static int accept_input(struct reading *reading, struct csn_input *input)
     struct csn_reason why = {0};
     reading->has_serial = true;
     reading->serial = input->serial;
+    reading->received = input->received;
     int code =
         csn_policy_check_input(policy, (uint64_t)time(NULL), input->soa.expire, input->ttl_max, &why);
     if (code != CSN_OK) {
@@ -152,6 +157,7 @@ static void park(struct csn_intake *intake, const struct reading *reading)
                                          .reason = reading->reason,
                                          .has_serial = reading->has_serial,
                                          .serial = reading->serial,
+                                         .received = reading->received,
                                          .since_s = (uint64_t)time(NULL)};
     csn_log(intake->settings.log, CSN_ERROR, reading->is_unread ? "input.gone" : "input.parked",
             "zone %s: %s; the released zone stays served; %s", zone, reading->reason.text,
@@ -160,8 +166,25 @@ static void park(struct csn_intake *intake, const struct reading *reading)
     intake->settings.on_parked(intake->settings.arg, reading->gate);
 }
 
-static void take(struct csn_intake *intake, struct csn_input *input)
+static bool is_rejected(const struct csn_intake *intake, bool has_received, const struct csn_digest *received)
 {
+    return has_received && csn_digest_equal(received, &intake->settings.orders.rejected);
+}
+
+/* Nobody is asked about it any more, until another comes. */
+static void forget_parked(struct csn_intake *intake, uint32_t serial)
+{
+    char zone[CSN_NAME_TEXT_MAX];
+    csn_name_text(intake->settings.zone->zone, zone);
+    intake->parked = (struct csn_parked){0};
+    csn_log(intake->settings.log, CSN_INFO, "input.rejected", "zone %s: input serial %u was rejected by an operator; the released zone stays served",
+            zone, (unsigned)serial);
+    intake->settings.on_parked(intake->settings.arg, CSN_GATE_NONE);
+}
+
+static void take(struct csn_intake *intake, const struct reading *reading)
+{
+    const struct csn_input *input = reading->input;
     char zone[CSN_NAME_TEXT_MAX];
     csn_name_text(intake->settings.zone->zone, zone);
     intake->parked = (struct csn_parked){0};
@@ -170,7 +193,7 @@ static void take(struct csn_intake *intake, struct csn_input *input)
             "zone %s input serial %u: %u records, %u delegations, %u dropped, %u RRsets with unequal TTLs, %u addresses nothing names",
             zone, (unsigned)input->serial, (unsigned)input->records, (unsigned)input->delegations, (unsigned)input->removed,
             (unsigned)input->ttl_warnings, (unsigned)input->unnamed_addresses);
-    intake->settings.on_input(intake->settings.arg, input);
+    intake->settings.on_input(intake->settings.arg, reading->input, reading->orders.generation);
 }
 
 static void start_reading(struct csn_intake *intake);
@@ -185,7 +208,9 @@ static void done(void *arg)
     } else if (reading->is_moving) {
         csn_watch_again(intake->watch);
     } else if (reading->code == CSN_OK) {
-        take(intake, reading->input);
+        take(intake, reading);
+    } else if (is_rejected(intake, reading->has_serial, &reading->received)) {
+        forget_parked(intake, reading->serial);
     } else {
         park(intake, reading);
         if (reading->is_unread && reading->code != CSN_ENOTFOUND) {
@@ -205,6 +230,8 @@ static void start_reading(struct csn_intake *intake)
 {
     struct reading *reading = csn_calloc(1, sizeof(*reading));
     reading->intake = intake;
+    reading->orders = intake->settings.orders;
+    reading->released_generation = intake->released_generation;
     reading->released_serial = intake->released_serial;
     reading->released = intake->released ? csn_input_ref(intake->released) : NULL;
     intake->is_reading = true;
@@ -234,15 +261,39 @@ int csn_intake_new(const struct csn_intake_settings *settings, struct csn_intake
     return CSN_OK;
 }
 
-void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input, uint32_t serial)
+void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input, uint32_t generation, uint32_t serial)
 {
     if (intake == NULL) {
         return;
     }
+    intake->released_generation = generation;
     intake->released_serial = serial;
     struct csn_input *old = intake->released;
     intake->released = input ? csn_input_ref(input) : NULL;
     csn_input_unref(old);
+}
+
+static void reject(void *arg)
+{
+    struct csn_intake *intake = arg;
+    if (is_rejected(intake, intake->parked.has_serial, &intake->parked.received)) {
+        forget_parked(intake, intake->parked.serial);
+    }
+}
+
+void csn_intake_obey(struct csn_intake *intake, const struct csn_intake_orders *orders)
+{
+    if (intake == NULL) {
+        return;
+    }
+    bool is_new_generation = orders->generation != intake->settings.orders.generation;
+    bool is_new_approval = !csn_digest_equal(&orders->approved, &intake->settings.orders.approved);
+    intake->settings.orders = *orders;
+    /* What is being read now may be what was approved. */
+    if (is_new_generation || (is_new_approval && (intake->is_reading || intake->parked.has_serial))) {
+        on_ready(intake);
+    }
+    csn_job_later(intake->settings.loop, 0, reject, intake);
 }
 
 const struct csn_parked *csn_intake_parked(const struct csn_intake *intake)

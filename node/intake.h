@@ -16,13 +16,21 @@
 struct csn_parked {
     enum csn_gate gate; /* CSN_GATE_NONE: nothing is parked */
     struct csn_reason reason;
-    bool has_serial;
+    bool has_serial; /* it is a zone: D(received) is known too */
     uint32_t serial;
+    struct csn_digest received;
     uint64_t since_s; /* Unix */
 };
 
+/* What operators ordered about inputs (round/order.h). */
+struct csn_intake_orders {
+    uint32_t generation;        /* of inputs read from now on */
+    struct csn_digest approved; /* D(received) that passes the gates but those of the serial; zeros: none */
+    struct csn_digest rejected; /* D(received) that is not shown when it is parked; zeros: none */
+};
+
 /* A new input, borrowed; durable in the store. */
-typedef void csn_intake_fn(void *arg, struct csn_input *input);
+typedef void csn_intake_fn(void *arg, struct csn_input *input, uint32_t generation);
 /* What is parked has changed: csn_intake_parked tells. */
 typedef void csn_intake_parked_fn(void *arg, enum csn_gate gate);
 /* The store failed with this code: the caller stops the process. */
@@ -33,6 +41,7 @@ struct csn_intake_settings { /* borrows, for the intake's life */
     const struct csn_log *log;
     const struct csn_zone_config *zone;
     struct csn_store *store;
+    struct csn_intake_orders orders; /* known so far */
     csn_intake_fn *on_input;
     csn_intake_parked_fn *on_parked;
     csn_intake_failed_fn *on_failed;
@@ -42,9 +51,12 @@ struct csn_intake_settings { /* borrows, for the intake's life */
 struct csn_intake;
 
 int csn_intake_new(const struct csn_intake_settings *settings, struct csn_intake **ret_intake, struct csn_reason *reason);
-/* The input of the newest release, against which the gates compare; takes a reference of its own. Its serial is given apart:
- * inputs are kept by their data, which may have come again under a later serial. No intake (NULL): nothing to do. */
-void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input, uint32_t serial);
+/* The input of the newest release, against which the gates compare; takes a reference of its own. Generation and serial are
+ * given apart: inputs are kept by their data, which may have come again under others. No intake (NULL): nothing to do. */
+void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input, uint32_t generation, uint32_t serial);
+/* These are in force from now on: the file is read again where that may matter, never from inside this call. No intake (NULL):
+ * nothing to do. */
+void csn_intake_obey(struct csn_intake *intake, const struct csn_intake_orders *orders);
 /* Borrowed until the loop runs again. */
 const struct csn_parked *csn_intake_parked(const struct csn_intake *intake);
 

@@ -132,7 +132,7 @@ void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *eff
 struct remember {
     struct csn_zone_shell *zone; /* borrows */
     struct csn_digest prepared;
-    uint32_t serial;
+    uint32_t generation, serial;
     struct csn_input *input; /* owns a reference */
 };
 
@@ -145,7 +145,7 @@ static void load_input(void *arg, unsigned part, unsigned parts)
 }
 
 /* From now on new inputs are compared with this one. */
-static void set_released(struct csn_zone_shell *zone, struct csn_input *input, uint32_t serial)
+static void set_released(struct csn_zone_shell *zone, struct csn_input *input, uint32_t generation, uint32_t serial)
 {
     struct csn_reason reason;
     int code = csn_shell_start_intake(zone, &reason);
@@ -153,14 +153,14 @@ static void set_released(struct csn_zone_shell *zone, struct csn_input *input, u
         csn_daemon_die(zone->daemon, code, reason.text);
     }
     if (input != NULL) {
-        csn_intake_set_released(zone->intake, input, serial);
+        csn_intake_set_released(zone->intake, input, generation, serial);
     }
 }
 
 static void keep_input(void *arg)
 {
     struct remember *remember = arg;
-    set_released(remember->zone, remember->input, remember->serial);
+    set_released(remember->zone, remember->input, remember->generation, remember->serial);
     csn_input_unref(remember->input);
     free(remember);
 }
@@ -169,12 +169,13 @@ static void remember_input(struct csn_zone_shell *zone, const struct csn_input_i
 {
     struct csn_input *input = csn_shell_input(zone, &id->prepared);
     if (input != NULL) {
-        set_released(zone, input, id->serial);
+        set_released(zone, input, id->generation, id->serial);
         return;
     }
     struct remember *remember = csn_calloc(1, sizeof(*remember));
     remember->zone = zone;
     remember->prepared = id->prepared;
+    remember->generation = id->generation;
     remember->serial = id->serial;
     csn_job_run(zone->daemon->loop, 1, load_input, keep_input, remember);
 }

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "inputs.h"
+#include "orders.h"
 #include "persist.h"
 #include "version.h"
 
@@ -92,13 +93,14 @@ static int add_input(void *arg, enum csn_table_kind kind, const uint8_t *zone, c
 {
     struct restore *restore = arg;
     struct csn_input_meta meta;
-    if (kind != CSN_TABLE_INPUT || csn_daemon_zone(restore->daemon, zone) == NULL ||
+    const struct csn_zone_shell *shell = csn_daemon_zone(restore->daemon, zone);
+    if (kind != CSN_TABLE_INPUT || shell == NULL ||
         csn_input_meta_decode(octets, &meta) != CSN_OK) {
         return CSN_OK;
     }
     struct csn_event event = {.kind = CSN_EVENT_INPUT,
                               .input = {.zone = zone,
-                                        .id = {.generation = CSN_FIRST_GENERATION,
+                                        .id = {.generation = csn_orders_generation(shell, name),
                                                .serial = meta.serial,
                                                .received = meta.received,
                                                .prepared = *name,

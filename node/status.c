@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "agreement.h"
+#include "asked.h"
 #include "base/text.h"
 #include "keyring.h"
+#include "orders.h"
 #include "ops/status.h"
 #include "refusal.h"
 #include "trace.h"
@@ -50,14 +52,14 @@ static const char *own_hsm(const struct csn_daemon *daemon, struct csn_status *s
     return hsm.state == CSN_HSM_UP ? "ok" : csn_status_text(status, "%s: %s", csn_hsm_state_text(hsm.state), hsm.reason.text);
 }
 
-static void blame_own_hsm(const struct csn_daemon *daemon, struct csn_status *status)
+static void blame_own_hsm(const struct csn_daemon *daemon, bool is_in_maintenance, struct csn_status *status)
 {
     for (size_t i = 0; daemon->hsm != NULL && i < daemon->zone_count; i++) {
         const struct csn_keyring *keyring = daemon->zones[i].keyring;
         if (csn_keyring_is_wrong_key(keyring)) {
             csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: zone %s: %s", daemon->config->site, daemon->zones[i].name,
                              csn_keyring_reason(keyring));
-        } else if (csn_keyring_reason(keyring)[0] != '\0') {
+        } else if (csn_keyring_reason(keyring)[0] != '\0' && !is_in_maintenance) {
             csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: zone %s: HSM: %s", daemon->config->site, daemon->zones[i].name,
                              csn_keyring_reason(keyring));
         }
@@ -93,7 +95,7 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
     if (daemon->unwritable.is_set) {
         show_readonly(daemon, status, site);
     }
-    blame_own_hsm(daemon, status);
+    blame_own_hsm(daemon, site->is_in_maintenance, status);
 }
 
 /* --- the others */
@@ -136,7 +138,7 @@ static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const
     if (peer.state == CSN_NODE_HALTED) {
         site->error = csn_status_text(status, "halted: it votes no more; consignctl status there says why");
     }
-    if (peer.hsm == CSN_HSM_BAD) {
+    if (peer.hsm == CSN_HSM_BAD && !site->is_in_maintenance) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: its HSM cannot sign; see consignctl status there", member->name);
     }
     if (ago_ms > SILENT_MS) {
@@ -161,6 +163,7 @@ static void fill_sites(const struct csn_daemon *daemon, struct csn_now now, cons
         site->name = csn_status_text(status, "%s", member->name);
         site->role = role_of(member);
         site->leads = member->number == core->lead_site;
+        site->is_in_maintenance = csn_orders_is_in_maintenance(daemon, member->number);
         if (member == daemon->config->member) {
             fill_own(daemon, now, core, status, site);
         } else {
@@ -259,6 +262,9 @@ static void fill_own_parked(const struct csn_zone_shell *shell, struct csn_statu
     }
     struct csn_status_parked row = {.site = csn_status_text(status, "%s", shell->daemon->config->site),
                                     .reason = csn_status_text(status, "%s", parked->reason.text),
+                                    .gate = csn_gate_text(parked->gate),
+                                    .has_received = parked->has_serial,
+                                    .received = parked->received,
                                     .has_serial = parked->has_serial,
                                     .serial = parked->serial,
                                     .since_s = parked->since_s};
@@ -277,6 +283,7 @@ static void fill_parked(const struct csn_zone_shell *shell, const struct csn_agr
         }
         struct csn_status_parked row = {.site = csn_status_text(status, "%s", sites->names[i]),
                                         .reason = csn_agreement_gate_text(sites->rows[i]->gate),
+                                        .gate = csn_gate_text(sites->rows[i]->gate),
                                         .since_s = shell->parked_since_s[i]};
         csn_status_add_parked(status, zone, &row);
     }
@@ -345,6 +352,9 @@ static void blame_standstill(const struct csn_agreement *sites, const struct csn
 {
     const struct csn_input_id *input = waiting_input(core);
     uint64_t patience_s = 2 * (uint64_t)shell->config->policy.round_deadline_ms / 1000;
+    if (core->row.is_held) {
+        return; /* that is said, and by whom */
+    }
     if (input != NULL && shell->input_since_s != 0 && now_s > shell->input_since_s + patience_s) {
         uint8_t count = csn_agreement_count(sites, input);
         csn_status_blame(status, CSN_HEALTH_DEGRADED,
@@ -386,6 +396,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     fill_pending(&sites, &core, status, zone);
     fill_parked(shell, &sites, status, zone);
     fill_diverged(daemon, shell, &core, status, zone);
+    csn_orders_fill(daemon, index, status, zone);
 }
 
 static const char *leader_name(const struct csn_cluster *cluster, uint16_t number, struct csn_status *status)
@@ -419,6 +430,11 @@ static void fill(const struct csn_daemon *daemon, struct csn_status *status)
 }
 
 /* --- the socket */
+
+static int on_order(void *arg, const struct csn_control_order *order, struct csn_reason *reason)
+{
+    return csn_orders_take(arg, order, reason);
+}
 
 static void on_status(void *arg, struct csn_status *ret_status)
 {
@@ -479,8 +495,19 @@ static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_v
     return csn_reason_set(reason, CSN_ENOTFOUND, "%s: not a zone of this node", zone);
 }
 
+static int on_diff(void *arg, const struct csn_control_diff *diff, struct csn_buf *ret_text, struct csn_reason *reason)
+{
+    return csn_asked_diff(arg, diff, ret_text, reason);
+}
+
+static int on_reports(void *arg, const char *zone, struct csn_buf *ret_text, struct csn_reason *reason)
+{
+    return csn_asked_reports(arg, zone, ret_text, reason);
+}
+
 int csn_status_start(struct csn_daemon *daemon, struct csn_reason *reason)
 {
-    struct csn_control_handlers handlers = {.arg = daemon, .on_status = on_status, .on_cert_show = on_cert_show};
+    struct csn_control_handlers handlers = {.arg = daemon, .on_status = on_status, .on_cert_show = on_cert_show,
+                                            .on_diff = on_diff, .on_reports = on_reports, .on_order = on_order};
     return csn_control_new(daemon->loop, daemon->config->control, &handlers, &daemon->log, &daemon->control, reason);
 }

@@ -129,6 +129,10 @@ const struct csn_row *csn_node_peer_row(const struct csn_node *node, uint16_t si
 bool csn_node_computed(const struct csn_node *node, uint16_t site, const struct csn_digest *hash,
                        struct csn_roots *ret_roots);
 
+/* The operators' orders that stand in a zone, in the order of arrival. Borrows. */
+const struct csn_signed_order *csn_node_orders(const struct csn_node *node, size_t index,
+                                               size_t *ret_count);
+
 /* Certificates above a round, for peers that ask: the next one after `above`, its octets; empty:
  * none. */
 struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone,

@@ -55,6 +55,14 @@ const struct csn_signed_order *csn_zone_order(const struct csn_node_zone *zone,
     return find(zone, place, site);
 }
 
+const struct csn_signed_order *csn_node_orders(const struct csn_node *node, size_t index,
+                                               size_t *ret_count)
+{
+    REQUIRE(index < node->zone_count);
+    *ret_count = node->zones[index].order_count;
+    return node->zones[index].orders;
+}
+
 bool csn_zone_is_held(const struct csn_node_zone *zone)
 {
     const struct csn_signed_order *votes = find(zone, CSN_REGISTER_VOTES, 0);

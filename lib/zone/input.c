@@ -151,14 +151,16 @@ static enum csn_gate serial_gate(const struct csn_input *new, const struct csn_i
 {
     if (new->serial == old->serial && !csn_digest_equal(&new->received, &old->received)) {
         csn_reason_set(reason, CSN_EREFUSED,
-                       "serial-same: serial %u again with other content; raise the serial",
+                       "serial-same: serial %u again with other content; raise the serial, or "
+                       "order a new generation",
                        new->serial);
         return CSN_GATE_SERIAL_SAME;
     }
     if (new->serial != old->serial && !csn_serial_is_after(new->serial, old->serial)) {
         csn_reason_set(reason, CSN_EREFUSED,
-                       "serial-back: serial %u is not after %u; raise the serial", new->serial,
-                       old->serial);
+                       "serial-back: serial %u is not after %u; raise the serial, or order a new "
+                       "generation",
+                       new->serial, old->serial);
         return CSN_GATE_SERIAL_BACK;
     }
     return CSN_GATE_NONE;
@@ -184,16 +186,22 @@ static enum csn_gate shrink_gate(const struct csn_input *new, const struct csn_i
 }
 
 enum csn_gate csn_input_gate(const struct csn_input *new, const struct csn_input *old,
-                             unsigned shrink_percent, struct csn_reason *reason)
+                             const struct csn_gates *gates, struct csn_reason *reason)
 {
+    enum csn_gate gate = CSN_GATE_NONE;
     if (old == NULL) {
         return CSN_GATE_NONE;
     }
-    enum csn_gate gate = serial_gate(new, old, reason);
-    if (gate == CSN_GATE_NONE && !has_same_apex_ns(new, old)) {
-        csn_reason_set(reason, CSN_EREFUSED,
-                       "apex-ns: the NS records at the apex changed; restore them");
-        gate = CSN_GATE_APEX_NS;
+    if (!gates->is_other_generation) {
+        gate = serial_gate(new, old, reason);
     }
-    return gate != CSN_GATE_NONE ? gate : shrink_gate(new, old, shrink_percent, reason);
+    if (gate != CSN_GATE_NONE || gates->is_approved) {
+        return gate;
+    }
+    if (!has_same_apex_ns(new, old)) {
+        csn_reason_set(reason, CSN_EREFUSED,
+                       "apex-ns: the NS records at the apex changed; restore or approve them");
+        return CSN_GATE_APEX_NS;
+    }
+    return shrink_gate(new, old, gates->shrink_percent, reason);
 }

@@ -58,11 +58,18 @@ enum csn_gate {
 /* NULL for a number that is none. */
 const char *csn_gate_text(unsigned gate);
 
+/* What the gates go by, beside the two inputs. */
+struct csn_gates {
+    unsigned shrink_percent;
+    bool is_other_generation; /* than the release's: an operator ordered it, serials begin anew */
+    bool is_approved;         /* by an operator, by D(received): only serials are compared */
+};
+
 /* The gates (an input that fails is parked): `old` is the input of the newest release, NULL at
  * first. More than `shrink_percent` fewer records or delegations, a changed apex NS (its records;
  * the TTL may change), a serial going back, the same serial with other content. CSN_GATE_NONE when
  * it passes, else a reason that begins with the gate's word. */
 enum csn_gate csn_input_gate(const struct csn_input *new, const struct csn_input *old,
-                             unsigned shrink_percent, struct csn_reason *reason);
+                             const struct csn_gates *gates, struct csn_reason *reason);
 
 #endif

@@ -47,7 +47,7 @@ static void check_input(const struct csn_input *input)
     INSIST(csn_prepare_finish(prepare, &again, NULL) == CSN_OK);
     INSIST(again->removed == 0 && csn_digest_equal(&again->received, &input->prepared));
     enum csn_gate expected = input->removed == 0 ? CSN_GATE_NONE : CSN_GATE_SERIAL_SAME;
-    INSIST(csn_input_gate(again, input, 0, NULL) == expected);
+    INSIST(csn_input_gate(again, input, &(struct csn_gates){0}, NULL) == expected);
     csn_input_unref(again);
     csn_prepare_free(prepare);
 }

@@ -34,13 +34,16 @@ struct inbox {
     struct csn_intake *intake; /* like all that it borrows: lives as long as the process */
     enum csn_gate gate;
     unsigned taken;
+    uint32_t generation, serial; /* taken last */
     bool is_late;
 };
 
-static void on_input(void *arg, struct csn_input *input)
+static void on_input(void *arg, struct csn_input *input, uint32_t generation)
 {
     struct inbox *inbox = arg;
-    (void)input;
+    inbox->generation = generation;
+    inbox->serial = input->serial;
+    csn_intake_set_released(inbox->intake, input, generation, input->serial);
     inbox->taken++;
 }
 
@@ -102,15 +105,20 @@ static void run_until(struct inbox *inbox, unsigned taken, const char *word, boo
 }
 
 /* By rename, as operators should. */
-static void put_zone(const struct inbox *inbox, unsigned serial, unsigned expire)
+static void put_zone_of(const struct inbox *inbox, const char *ns, unsigned serial, unsigned expire)
 {
     char text[512];
     snprintf(text, sizeof(text),
              "example. 3600 IN SOA ns1.example. hostmaster.example. %u 3600 900 %u 300\n"
-             "example. 3600 IN NS ns1.example.\nns1.example. 3600 IN A 192.0.2.1\n",
-             serial, expire);
+             "example. 3600 IN NS %s.example.\n%s.example. 3600 IN A 192.0.2.1\n",
+             serial, expire, ns, ns);
     assert_int_equal(csn_fs_write(inbox->aside, csn_bytes(text, strlen(text)), 0644, NULL), CSN_OK);
     assert_int_equal(rename(inbox->aside, inbox->file), 0);
+}
+
+static void put_zone(const struct inbox *inbox, unsigned serial, unsigned expire)
+{
+    put_zone_of(inbox, "ns1", serial, expire);
 }
 
 static unsigned times_said(const struct inbox *inbox, const char *word)
@@ -149,6 +157,7 @@ static int set_up(void **state)
                                            .log = &log_all,
                                            .zone = &inbox.zone,
                                            .store = inbox.store,
+                                           .orders = {.generation = 1},
                                            .on_input = on_input,
                                            .on_parked = on_parked,
                                            .on_failed = on_failed,
@@ -209,12 +218,48 @@ static void test_policy_is_named_when_it_refuses(void **state)
     assert_int_equal(times_said(inbox, "input.parked"), 1);
 }
 
+static void test_operators_orders_are_obeyed_at_once(void **state)
+{
+    struct inbox *inbox = *state;
+    struct csn_intake_orders orders = {.generation = 1};
+    unsigned before = inbox->taken;
+    put_zone_of(inbox, "ns2", 4, 604800);
+    run_until(inbox, before, "apex-ns", false);
+    struct csn_digest parked = csn_intake_parked(inbox->intake)->received;
+
+    orders.approved = (struct csn_digest){.octets = {1}}; /* another */
+    csn_intake_obey(inbox->intake, &orders);
+    orders.rejected = parked;
+    csn_intake_obey(inbox->intake, &orders);
+    assert_int_equal(csn_intake_parked(inbox->intake)->gate, CSN_GATE_APEX_NS); /* not in the call */
+    run_until(inbox, before, NULL, false);
+    assert_int_equal(inbox->taken, before);
+
+    orders.rejected = (struct csn_digest){0};
+    orders.approved = parked;
+    csn_intake_obey(inbox->intake, &orders);
+    put_zone_of(inbox, "ns2", 5, 604800); /* the same content passes whatever its serial, ... */
+    run_until(inbox, before + 1, NULL, false);
+    assert_int_equal(inbox->serial, 5);
+    put_zone_of(inbox, "ns2", 3, 604800); /* but back it may not go, ... */
+    run_until(inbox, before + 1, "serial-back", false);
+
+    orders.generation = 2; /* without a new generation */
+    csn_intake_obey(inbox->intake, &orders);
+    run_until(inbox, before + 2, NULL, false);
+    assert_int_equal(inbox->generation, 2);
+    assert_int_equal(inbox->serial, 3);
+    put_zone_of(inbox, "ns2", 2, 604800);
+    run_until(inbox, before + 2, "serial-back", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file_that_goes_is_said_once_and_forgotten_when_it_is_back),
         cmocka_unit_test(test_file_that_cannot_be_read_is_read_when_it_can),
         cmocka_unit_test(test_policy_is_named_when_it_refuses),
+        cmocka_unit_test(test_operators_orders_are_obeyed_at_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -517,7 +517,8 @@ static void test_gates_park_what_looks_wrong(void **state)
         struct csn_input *old = rows[i].old ? prepare_good(rows[i].old) : NULL,
                          *new = prepare_good(rows[i].new);
         struct csn_reason reason = {{0}};
-        enum csn_gate gate = csn_input_gate(new, old, 10, &reason);
+        enum csn_gate gate =
+            csn_input_gate(new, old, &(struct csn_gates){.shrink_percent = 10}, &reason);
         if (rows[i].code == NULL ? gate != CSN_GATE_NONE
                                  : !has_code(reason.text, rows[i].code) ||
                                        strcmp(csn_gate_text(gate), rows[i].code) != 0) {
@@ -526,6 +527,35 @@ static void test_gates_park_what_looks_wrong(void **state)
         csn_input_unref(old);
         csn_input_unref(new);
     }
+}
+
+static void test_orders_open_some_gates_and_no_others(void **state)
+{
+    (void)state;
+    const struct csn_gates other = {.shrink_percent = 10, .is_other_generation = true};
+    const struct csn_gates approved = {.shrink_percent = 10, .is_approved = true};
+    const struct {
+        const struct csn_gates *gates;
+        const char *new;
+        enum csn_gate gate;
+    } rows[] = {
+        {&other, ZONE("4", "n.", TEN), CSN_GATE_NONE},
+        {&other, ZONE("5", "n.", TEN "k 60 IN NS n.\n"), CSN_GATE_NONE},
+        {&other, ZONE("4", "m.", TEN), CSN_GATE_APEX_NS},
+        {&other, ZONE("4", "n.", "a 60 IN NS n.\n"), CSN_GATE_SHRINK_RECORDS},
+        {&approved, ZONE("6", "m.", TEN), CSN_GATE_NONE},
+        {&approved, ZONE("6", "n.", "a 60 IN NS n.\n"), CSN_GATE_NONE},
+        {&approved, ZONE("4", "n.", TEN), CSN_GATE_SERIAL_BACK},
+        {&approved, ZONE("5", "m.", TEN), CSN_GATE_SERIAL_SAME},
+    };
+    struct csn_input *old = prepare_good(ZONE("5", "n.", TEN));
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct csn_input *new = prepare_good(rows[i].new);
+        struct csn_reason reason = {{0}};
+        assert_int_equal(csn_input_gate(new, old, rows[i].gates, &reason), rows[i].gate);
+        csn_input_unref(new);
+    }
+    csn_input_unref(old);
 }
 
 int main(void)
@@ -539,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_records_from_elsewhere_are_checked_too),
         cmocka_unit_test(test_rrset_over_65535_records_is_refused),
         cmocka_unit_test(test_gates_park_what_looks_wrong),
+        cmocka_unit_test(test_orders_open_some_gates_and_no_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
