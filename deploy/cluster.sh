@@ -132,7 +132,8 @@ make_documents() { # DIR ORIGIN
             echo "    name: $name"
             echo "    key: $(public_hex "$1/$name/site.key")"
         done
-        echo "operators: []"
+        echo "operators:"
+        echo "  - {name: duty, key: $(public_hex "$1/operator/duty.key")}"
     } > "$1/cluster.yaml"
     {
         echo "name: demo"
@@ -213,6 +214,13 @@ zones:
 Y
 }
 
+# Whose orders the nodes obey (consignctl --key).
+make_operator() { # DIR NAME
+    mkdir -p "$1/operator"
+    openssl genpkey -algorithm ed25519 -out "$1/operator/$2.key" 2> /dev/null
+    chmod 600 "$1/operator/$2.key"
+}
+
 make_tsig() {
     openssl rand -base64 32 > "$1/tsig.secret"
     printf 'key "demo-key" { algorithm hmac-sha256; secret "%s"; };\n' "$(cat "$1/tsig.secret")" > "$1/tsig.key"
@@ -224,6 +232,7 @@ make_cluster() { # DIR ORIGIN INPUT
     make_ca "$1"
     make_ports "$1"
     make_tsig "$1"
+    make_operator "$1" duty
     for name in $coordinators; do
         mkdir -p "$1/$name"
         make_identity "$1" "$1/$name" "$name"

@@ -1,0 +1,426 @@
+"""Goal: whatever breaks, in whatever order, secondaries hold certified zones, no version has two contents, nobody sees a bogus
+answer; and when the faults stop, all is as if nothing had been.
+Method: three sites and three coordinators at the real distances; a plan of kills, stops, cuts, clogs and full disks drawn from one seed,
+under an input that changes every second. NSD and Knot with all sites as primaries, an Unbound before each; all of them are asked and
+transferred from throughout. CONSIGN_CHAOS_S is how long (default 60), CONSIGN_CHAOS_SEED repeats a plan."""
+import collections
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+import unittest
+
+import cluster
+import test_kill
+import test_secondaries
+from cluster import SITES, Cluster, find_tool, small_zone, wait_for
+from test_disk import fill, mount
+from test_kill import Worker
+from test_secondaries import dig
+from wan import BLACKHOLE, CLOSE, HOLD, Wan
+
+DISK_SITE, DISK_SIZE = 'sin', '16m'
+CALM_S = 90  # what may pass from the last fault to a release everywhere; a deadline of a round (120 s) is no excuse
+BOGUS = range(5, 13)  # extended errors of validation (RFC 8914)
+
+NSD_CONF = test_secondaries.NSD_CONF.replace('{masters}', '  provide-xfr: 127.0.0.1 NOKEY\n{masters}')
+KNOT_CONF = test_secondaries.KNOT_CONF.replace('zone:\n', '''  - id: transfer
+    address: 127.0.0.1
+    action: transfer
+zone:
+''').replace('acl: notify', 'acl: [notify, transfer]')
+UNBOUND_CONF = test_secondaries.UNBOUND_CONF.replace('verbosity: 1', 'verbosity: 1\n  ede: yes\n  val-log-level: 2')
+
+
+# ---------------------------------------------------------------- faults
+
+Fault = collections.namedtuple('Fault', 'kind what argument seconds')
+
+# kind: (weight, seconds at least, at most)
+KINDS = {'kill': (6, 0.2, 6), 'stop': (4, 0.5, 12), 'cut': (6, 0.5, 15), 'alone': (2, 1, 15), 'clog': (2, 2, 12), 'worker': (1, 0, 0),
+         'full': (2, 5, 20)}
+
+
+def draw_one(rng, names):
+    kind = rng.choices(list(KINDS), [weight for weight, _, _ in KINDS.values()])[0]
+    seconds = rng.uniform(*KINDS[kind][1:])
+    what, argument = rng.choice(SITES), None
+    if kind in ('kill', 'stop'):
+        what = rng.choice(names)
+    elif kind in ('cut', 'clog'):
+        what = tuple(rng.sample(SITES, 2))
+        argument = rng.choice((HOLD, BLACKHOLE, CLOSE)) if kind == 'cut' else rng.choice((500, 4000, 40000))
+    elif kind == 'alone':
+        argument = rng.choice((HOLD, BLACKHOLE, CLOSE))
+    elif kind == 'full':
+        what = DISK_SITE
+    return Fault(kind, what, argument, seconds)
+
+
+def uses(fault):
+    """What no two faults may touch at once."""
+    if fault.kind in ('cut', 'clog'):
+        return [fault.what]
+    if fault.kind == 'alone':
+        return [(a, b) for a in SITES for b in SITES if a != b and fault.what in (a, b)]
+    return ['disk'] if fault.kind == 'full' else [fault.what]
+
+
+def draw_plan(seed, seconds, names):
+    """(when, fault), by time; the same for the same seed, length and names. All are over at `seconds`."""
+    rng, at, free, plan = random.Random(seed), 0.0, {}, []
+    while at < seconds:
+        fault = draw_one(rng, names)
+        at += rng.expovariate(1 / 2.0)
+        begin = max([at] + [free.get(thing, 0.0) for thing in uses(fault)])
+        if begin + fault.seconds < seconds:
+            plan.append((begin, fault))
+            free.update((thing, begin + fault.seconds + 0.1) for thing in uses(fault))
+    return sorted(plan)
+
+
+class Chaos:
+    """Does what a plan says, and undoes it."""
+
+    def __init__(self, c, has_disk):
+        self.c, self.has_disk, self.done, self.down = c, has_disk, collections.Counter(), set()
+
+    def steps(self, plan):
+        """(when, what to call), by time."""
+        steps = []
+        for begin, fault in plan:
+            on, off = getattr(self, fault.kind), getattr(self, f'un{fault.kind}')
+            steps += [(begin, 0, on, fault), (begin + fault.seconds, 1, off, fault)]
+        return sorted(steps, key=lambda step: step[:2])
+
+    def run(self, plan, check):
+        began = time.monotonic()
+        for when, is_end, step, fault in self.steps(plan):
+            while time.monotonic() - began < when:
+                check()
+                time.sleep(min(0.1, max(0.0, when - (time.monotonic() - began))))
+            self.done[fault.kind] += not is_end
+            step(fault)
+
+    def check_alive(self):
+        for name in set(self.c.names) - self.down:
+            assert self.c.is_alive(name), f'{name} ended by itself, status {self.c.processes[name].child.returncode}'
+
+    def kill(self, fault):
+        self.down.add(fault.what)
+        self.c.kill(fault.what)
+
+    def unkill(self, fault):
+        self.c.start(fault.what)
+        self.down.discard(fault.what)
+
+    def stop(self, fault):
+        self.c.processes[fault.what].child.send_signal(signal.SIGSTOP)
+
+    def unstop(self, fault):
+        self.c.processes[fault.what].child.send_signal(signal.SIGCONT)
+
+    def cut(self, fault):
+        self.c.wan.cut(*fault.what, fault.argument)
+
+    def uncut(self, fault):
+        self.c.wan.heal(*fault.what)
+
+    def alone(self, fault):
+        for pair in uses(fault):
+            self.c.wan.cut(*pair, fault.argument)
+
+    def unalone(self, fault):
+        for pair in uses(fault):
+            self.c.wan.heal(*pair)
+
+    def clog(self, fault):
+        self.c.wan.clog(*fault.what, fault.argument)
+
+    unclog = uncut
+
+    def worker(self, fault):
+        """The HSM's, where one runs."""
+        if self.c.is_alive(fault.what):
+            pid = self.c.worker(fault.what)
+            if pid is not None:
+                cluster.kill_orphan(pid)
+
+    def unworker(self, fault):
+        pass
+
+    def full(self, fault):
+        if self.has_disk:
+            fill(self.c.path(fault.what, 'store'))
+
+    def unfull(self, fault):
+        if self.has_disk:
+            os.unlink(self.c.path(fault.what, 'store', 'filler'))
+
+
+# ---------------------------------------------------------------- what the world sees
+
+class Seen:
+    """Of every serial its content, wherever it was seen, and the certificate."""
+
+    def __init__(self, c):
+        self.c, self.lock = c, threading.Lock()
+        self.zones, self.digests, self.roots, self.verified, self.transfers = {}, {}, {}, set(), collections.Counter()
+        self.newest_at, self.longest_s = time.monotonic(), 0.0
+
+    def see(self, name, zone):
+        with self.lock:
+            known = self.zones.setdefault(zone.serial, zone)
+            if known is zone and zone.serial == max(self.zones):
+                self.longest_s = max(self.longest_s, time.monotonic() - self.newest_at)
+                self.newest_at = time.monotonic()
+            self.transfers[name] += 1
+        assert known.content == zone.content, f'{name} serves serial {zone.serial} with another content than was seen before'
+        assert name not in SITES or self.digests.setdefault(zone.serial, zone.digest) == zone.digest, \
+            f'{name} serves serial {zone.serial} in another order than another site'
+
+    def see_certificate(self, site):
+        cert = self.c.cert(site)
+        if cert is None:
+            return
+        with self.lock:
+            root = self.roots.setdefault(cert['serial'], cert['full_root'])
+            zone = self.zones.get(cert['serial'])
+            is_new = zone is not None and cert['certificate'] not in self.verified
+            if is_new:
+                self.verified.add(cert['certificate'])
+        assert root == cert['full_root'], f'{site}: two certificates for serial {cert["serial"]}: {root}, {cert["full_root"]}'
+        if is_new:
+            code, said = cluster.verify(self.c.path('cluster.yaml'), cert, zone)
+            assert code == 0, f'{site}: certificate of serial {cert["serial"]}: {said}'
+
+
+class Watcher(Worker):
+    """Of one server: transfers its zone again and again. It never goes back."""
+
+    def __init__(self, seen, name, port, key):
+        super().__init__(0.2)
+        self.seen, self.name, self.port, self.key, self.served = seen, name, port, key, 0
+
+    def step(self):
+        zone = self.seen.c.transfer(self.port, self.key)
+        if zone is None:
+            return
+        assert zone.serial >= self.served, f'{self.name} went back from serial {self.served} to {zone.serial}'
+        is_new, self.served = zone.serial != self.served, zone.serial
+        self.seen.see(self.name, zone)
+        if is_new and self.name in SITES:
+            self.seen.see_certificate(self.name)
+
+
+class Resolver(Worker):
+    """Asks a validating resolver: secure answers only, of the right kind."""
+    QUESTIONS = (('a.nic.xc', 'A', 'NOERROR'), ('d000.xc', 'DS', 'NOERROR'), ('nope.xc', 'A', 'NXDOMAIN'), ('www.nic.xc', 'A', 'NOERROR'),
+                 ('d001.xc', 'DS', 'NOERROR'), ('marker.xc', 'TXT', 'NOERROR'), ('xc', 'DNSKEY', 'NOERROR'))
+
+    def __init__(self, name, port):
+        super().__init__(0.3)
+        self.name, self.port, self.next, self.rcodes = name, port, 0, collections.Counter()
+
+    def step(self):
+        name, rtype, rcode = self.QUESTIONS[self.next % len(self.QUESTIONS)]
+        self.next += 1
+        got, flags, said = dig(self.port, name, rtype)
+        self.rcodes[got or 'no answer'] += 1
+        if got == 'SERVFAIL':
+            errors = [int(word.split()[0]) for word in said.split('EDE: ')[1:]]
+            assert errors and not set(errors) & set(BOGUS), f'{self.name}: bogus: {said}'
+        elif got is not None:
+            assert got == rcode and 'ad' in flags, f'{self.name}: not {rcode} or not secure: {said}'
+
+
+class Editor(Worker):
+    """The registry: a new version every second; a site may get it late."""
+
+    def __init__(self, c, rng):
+        super().__init__(0.1)
+        self.c, self.rng, self.serial, self.due = c, rng, 1, []
+        self.next_at = 0.0
+
+    def zone(self):
+        extra = ''.join(f'c{i if i < 8 else self.rng.randrange(8, 100000)} IN NS ns{self.rng.randrange(9)}.example.\n' for i in range(16))
+        return small_zone(self.serial, f'v{self.serial}', extra=extra)
+
+    def step(self):
+        now = time.monotonic()
+        if now >= self.next_at:
+            self.next_at = now + 1.0
+            self.serial += 1
+            content = self.zone()
+            self.due += [(now + (self.rng.uniform(0, 3) if self.rng.random() < 0.2 else 0), self.serial, site, content) for site in SITES]
+        for item in sorted(item for item in self.due if item[0] <= now):
+            self.write(item)
+
+    def write(self, item):
+        """A site that got a later one meanwhile keeps it."""
+        self.due.remove(item)
+        if not any(other[1] > item[1] and other[2] == item[2] and other[0] <= item[0] for other in self.due):
+            self.c.write_zone(item[3], [item[2]])
+
+    def finish(self):
+        """The last version, everywhere."""
+        self.stop()
+        self.serial += 1
+        self.c.write_zone(self.zone())
+
+
+# ---------------------------------------------------------------- the test
+
+class ChaosTest(unittest.TestCase):
+    configure = test_secondaries.Secondaries.configure
+    secret = test_secondaries.Secondaries.secret
+    serial_at = test_secondaries.Secondaries.serial_at
+
+    def start_nsd(self, c):
+        masters = '\n'.join(f'  request-xfr: AXFR 127.0.0.1@{c.ports[site, "xfr"]} demo-key' for site in SITES)
+        port = self.configure(c, 'nsd', NSD_CONF, masters=masters)
+        c.spawn(find_tool('nsd'), '-d', '-c', c.path('nsd', 'conf'), log=c.path('nsd', 'log'))
+        return port
+
+    def start_knot(self, c):
+        masters = '\n'.join(f'  - id: {site}\n    address: 127.0.0.1@{c.ports[site, "xfr"]}\n    key: demo-key' for site in SITES)
+        port = self.configure(c, 'knot', KNOT_CONF, masters=masters, names=', '.join(SITES))
+        c.spawn(find_tool('knotd'), '-c', c.path('knot', 'conf'), log=c.path('knot', 'log'))
+        return port
+
+    def start_unbound(self, c, name, upstream):
+        port = self.configure(c, name, UNBOUND_CONF, upstream=upstream, anchor=c.ds())
+        c.spawn(find_tool('unbound'), '-d', '-c', c.path(name, 'conf'), log=c.path(name, 'log'))
+        wait_for(f'{name} answers', lambda: dig(port, 'xc.', 'SOA')[0] == 'NOERROR')
+        return port
+
+    @contextlib.contextmanager
+    def small_disk(self, c):
+        """Whether the disk of one site can be filled."""
+        folder = c.path(DISK_SITE, 'store')
+        os.makedirs(folder)
+        has_disk = mount('-t', 'tmpfs', '-o', f'size={DISK_SIZE}', 'tmpfs', folder)
+        if not has_disk:
+            print('SKIP full disks: no tmpfs can be mounted here', flush=True)
+        try:
+            yield has_disk
+        finally:
+            for name in list(c.processes):
+                c.kill(name)
+            if has_disk:
+                subprocess.run(['umount', folder], check=True)
+
+    def start_servers(self, c):
+        """Secondaries, told of releases by every site; all that is served once."""
+        ports = {'nsd': self.start_nsd(c), 'knot': self.start_knot(c)}
+        targets = ', '.join(f'{{to: 127.0.0.1@{port}, key: demo-key}}' for port in ports.values())
+        for site in SITES:
+            c.edit(site, lambda text: text.replace('log:\n', f'  notify: [{targets}]\nlog:\n'))
+        c.start()
+        c.wait_marker('v1')
+        for name, port in ports.items():
+            wait_for(f'{name} serves', lambda: self.serial_at(port))
+        return ports
+
+    def watch(self, c, seen, ports):
+        watchers = [Watcher(seen, site, c.ports[site, 'xfr'], c.key) for site in SITES]
+        watchers += [Watcher(seen, name, port, None) for name, port in ports.items()]
+        return watchers + [Resolver(f'unbound-{name}', self.start_unbound(c, f'unbound-{name}', port)) for name, port in ports.items()]
+
+    def test_faults_of_every_kind_leave_certified_zones_and_no_bogus_answer(self):
+        for tool in ('nsd', 'knotd', 'unbound', 'dig'):
+            find_tool(tool)
+        seconds = float(os.environ.get('CONSIGN_CHAOS_S') or 60)
+        seed = int(os.environ.get('CONSIGN_CHAOS_SEED') or random.randrange(1 << 32))
+        print(f'seed {seed} (repeat with CONSIGN_CHAOS_SEED={seed} CONSIGN_CHAOS_S={seconds:.0f})', flush=True)
+        with Cluster(small_zone(1, 'v1'), coordinators=3) as c, self.small_disk(c) as has_disk:
+            c.wan = Wan(c)
+            plan = draw_plan(seed, seconds, c.names)
+            self.assertEqual(plan, draw_plan(seed, seconds, c.names))
+            self.write_plan(c, plan)
+            ports = self.start_servers(c)
+            seen, chaos, editor = Seen(c), Chaos(c, has_disk), Editor(c, random.Random(seed))
+            workers = self.watch(c, seen, ports) + [editor]
+
+            def check():
+                chaos.check_alive()
+                for worker in workers:
+                    worker.check()
+            for worker in workers:
+                worker.start()
+            chaos.run(plan, check)
+            check()
+            calm = self.settle(c, editor, ports, check)
+            for worker in workers:
+                worker.stop()
+            self.check_secondaries(c, ports)
+            self.check_resolvers(c, ports)
+            test_kill.Kill.check_votes(self, c)
+            self.check_roots(c, seen)
+            self.show(chaos, seen, workers, calm, seed)
+
+    def write_plan(self, c, plan):
+        with open(c.path('plan'), 'w') as file:
+            file.writelines(f'{when:7.2f} {fault.seconds:6.2f} {fault.kind} {fault.what} {fault.argument or ""}\n' for when, fault in plan)
+
+    def settle(self, c, editor, ports, check):
+        """Nothing is broken any more: the last version is served everywhere. Seconds that took."""
+        c.wan.heal()
+        began = time.monotonic()
+        editor.finish()
+
+        def is_served(get):
+            check()
+            return get() == f'v{editor.serial}'
+
+        def marker(port, key=None):
+            zone = c.transfer(port, key)
+            return zone and zone.texts('marker.xc.')[0]
+        for site in SITES:
+            wait_for(f'{site} serves v{editor.serial}', lambda: is_served(lambda: marker(c.ports[site, 'xfr'], c.key)), CALM_S)
+        calm = [time.monotonic() - began]
+        for name, port in ports.items():
+            wait_for(f'{name} serves v{editor.serial}', lambda: is_served(lambda: marker(port)), CALM_S)
+        return calm + [time.monotonic() - began]
+
+    def check_secondaries(self, c, ports):
+        c.assert_same_everywhere()
+        zone, cert = c.zone('zrh'), c.cert('zrh')
+        for name, port in ports.items():
+            other = c.transfer(port)
+            self.assertEqual((other.serial, other.content), (zone.serial, zone.content), name)
+            code, said = cluster.verify(c.path('cluster.yaml'), cert, other)
+            self.assertEqual(code, 0, f'{name}: {said}')
+
+    def check_resolvers(self, c, ports):
+        for name in ports:
+            with open(c.path(f'unbound-{name}', 'log'), errors='replace') as file:
+                self.assertNotIn('validation failure', file.read())
+
+    def check_roots(self, c, seen):
+        """Certificates that any node ever saw, also those that were not looked at in time."""
+        roots = collections.defaultdict(set)
+        for site in SITES:
+            for _, root, serial in test_kill.traces(c, site, 'certified', 'orphan'):
+                roots[serial].add(root)
+        for serial, of_serial in roots.items():
+            self.assertEqual(len(of_serial), 1, f'two certificates for serial {serial}')
+        self.assertLessEqual(set(seen.zones), set(roots), 'served without a certificate')
+
+    def show(self, chaos, seen, workers, calm, seed):
+        print('faults: ' + ', '.join(f'{count} {kind}' for kind, count in sorted(chaos.done.items())))
+        print(f'{len(seen.zones)} versions seen in {sum(seen.transfers.values())} transfers, {len(seen.verified)} certificates checked with '
+              f'consign-verify; {max(seen.longest_s, 0):.1f} s at most without a new version\nthe last version after the last fault: '
+              f'{calm[0]:.1f} s at the sites, {calm[1]:.1f} s at the secondaries')
+        for worker in workers:
+            if isinstance(worker, Resolver):
+                print(f'{worker.name}: {dict(worker.rcodes)}')
+        print(f'seed {seed}', flush=True)
+        self.assertTrue(seen.verified)
+
+
+if __name__ == '__main__':
+    cluster.main()
