@@ -38,6 +38,8 @@ COORDINATORS = {COORDINATOR: 'zrh', 'sjc-lead': 'sjc', 'sin-lead': 'sin'}  # and
 # Two busy cores are slow, not wrong: a deadline only has to tell "late" from "never".
 PATIENCE_S = float(os.environ.get('CONSIGN_PATIENCE_S', '60'))
 
+NAMES_IN_RDATA = {2: (0, 1), 5: (0, 1), 6: (0, 2), 12: (0, 1), 15: (2, 1)}  # type: octets before the names, how many names
+
 SOA, NS, A, TXT, RRSIG, NSEC, DNSKEY, TSIG, OPT, AXFR = 6, 2, 1, 16, 46, 47, 48, 250, 41, 252
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 
@@ -219,7 +221,7 @@ def to_text(wire):
 
 
 def _read_name(message, at):
-    """The name at `at`, lower case and whole, and where what follows it begins."""
+    """The name at `at`, whole, and where what follows it begins."""
     labels, end, jumps = b'', None, 0
     while message[at]:
         if message[at] >= 0xc0:
@@ -230,7 +232,18 @@ def _read_name(message, at):
         else:
             labels += message[at:at + 1 + message[at]]
             at += 1 + message[at]
-    return labels.lower() + b'\0', end or at + 1
+    return labels + b'\0', end or at + 1
+
+
+def _read_rdata(message, at, rtype, size):
+    """RDATA whose names may have been compressed (RFC 3597, 4), with whole names."""
+    skip, count = NAMES_IN_RDATA.get(rtype, (0, 0))
+    octets, end = message[at:at + skip], at + size
+    at += skip
+    for _ in range(count):
+        name, at = _read_name(message, at)
+        octets += name
+    return octets + message[at:end]
 
 
 class Message:
@@ -248,7 +261,7 @@ class Message:
             for _ in range(count):
                 owner, at = _read_name(octets, at)
                 rtype, rclass, ttl, size = struct.unpack('>HHIH', octets[at:at + 10])
-                records.append((owner, rtype, rclass, ttl, octets[at + 10:at + 10 + size]))
+                records.append((owner.lower(), rtype, rclass, ttl, _read_rdata(octets, at + 10, rtype, size)))
                 at += 10 + size
             self.sections.append(records)
         assert at == len(octets), 'octets behind the message'
@@ -328,6 +341,7 @@ class Zone:
         self.octets = b''.join(owner + struct.pack('>HHIH', rtype, rclass, ttl, len(rdata)) + rdata
                                for owner, rtype, rclass, ttl, rdata in self.records)
         self.digest = hashlib.sha256(self.octets).hexdigest()
+        self.content = hashlib.sha256(repr(sorted(self.records)).encode()).hexdigest()  # the same in any order of the records
 
     def texts(self, owner, rtype=TXT):
         """Strings of the TXT records of an owner."""
@@ -538,8 +552,12 @@ class Cluster(contextlib.AbstractContextManager):
 
     def zone(self, site):
         """The zone by AXFR; None when the site does not transfer one."""
+        return self.transfer(self.ports[site, 'xfr'], self.key)
+
+    def transfer(self, port, key=None):
+        """The same from any server."""
         with contextlib.suppress(OSError):
-            replies = self.ask(site, AXFR)
+            replies = ask_tcp(port, self.origin, AXFR, key)
             if all(reply.rcode == NOERROR for reply in replies):
                 return Zone([record for reply in replies for record in reply.answers if record[1] != TSIG])
         return None
