@@ -186,9 +186,11 @@ static void judge_sites(struct csn_status *status)
                          "nothing new is released",
                          voters, status->members, status->quorum);
     }
-    if (status->leader == NULL) {
+    if (status->leader == NULL && !status->is_electing) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED,
-                         "no leader: no coordinator leads, rounds wait; start one");
+                         "no coordinator leads: nothing new is released; start one%s%s",
+                         status->may_lead != NULL ? " of " : "",
+                         status->may_lead != NULL ? status->may_lead : "");
     }
 }
 
@@ -244,9 +246,10 @@ static void judge_zone(struct csn_status *status, const struct csn_status_zone *
                          zone->parked[i].site, zone->parked[i].reason);
     }
     judge_orders(status, zone);
-    if (!zone->has_released) {
+    bool is_released = strcmp(zone->state, "released") == 0; /* by others' word */
+    if (!zone->has_released && !is_released) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s has no release yet", zone->zone);
-    } else {
+    } else if (zone->has_released) {
         judge_expiry(status, zone);
     }
 }

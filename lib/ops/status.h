@@ -128,6 +128,9 @@ struct csn_status {
     uint8_t members; /* n */
     uint64_t term;
     const char *leader; /* coordinator's name; NULL: none known */
+    /* Not sent to consignctl: whom to start when none leads; NULL: not known. */
+    const char *may_lead;
+    bool is_electing; /* none leads, but not for long enough to be judged; not sent either */
     const char *observed_from;
     uint64_t observed_at_s; /* Unix */
     struct csn_status_site *sites[CSN_STATUS_SITES_MAX];

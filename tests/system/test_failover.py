@@ -139,7 +139,7 @@ class Failover(unittest.TestCase):
             for name in c.coordinators:
                 c.kill(name)
             self.change(c)
-            wait_for('no leader', lambda: all('no leader' in (c.reasons(site) or '') for site in SITES))
+            wait_for('no leader', lambda: all('no coordinator leads' in (c.reasons(site) or '') for site in SITES))
             for site in SITES:
                 self.assertEqual(c.serial(site), before.serial)
                 self.assertEqual(c.zone(site).digest, before.digest)

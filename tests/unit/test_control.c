@@ -177,6 +177,11 @@ static void no_leader(struct csn_status *status)
 {
     status->leader = NULL;
 }
+static void no_leader_yet(struct csn_status *status)
+{
+    status->leader = NULL;
+    status->is_electing = true;
+}
 static void diverged_site(struct csn_status *status)
 {
     struct csn_status_diverged row = {.site = "sin", .classes = "D", .serial = 1, .since_s = NOW};
@@ -196,6 +201,11 @@ static void expiry_passed(struct csn_status *status)
     status->zones[0]->first_expiry_s = NOW - 1;
 }
 static void nothing_released(struct csn_status *status)
+{
+    status->zones[0]->has_released = false;
+    status->zones[0]->state = "none";
+}
+static void released_by_others_word(struct csn_status *status)
 {
     status->zones[0]->has_released = false;
 }
@@ -242,7 +252,8 @@ static void test_verdict_follows_from_the_rows(void **state)
     } rows[] = {{no_change, CSN_HEALTH_OK, NULL},
                 {one_site_silent, CSN_HEALTH_DEGRADED, "sin: no answer"},
                 {two_sites_silent, CSN_HEALTH_CRITICAL, "no quorum: 1 of 3"},
-                {no_leader, CSN_HEALTH_DEGRADED, "no leader"},
+                {no_leader, CSN_HEALTH_DEGRADED, "no coordinator leads: nothing new is released; start one"},
+                {no_leader_yet, CSN_HEALTH_OK, NULL},
                 {diverged_site, CSN_HEALTH_CRITICAL,
                  "ch. diverged at sin since 2026-11-21T19:40:07Z: class D"},
                 {parked_input, CSN_HEALTH_DEGRADED, "ch. input parked at zrh: no final newline"},
@@ -250,6 +261,7 @@ static void test_verdict_follows_from_the_rows(void **state)
                  "ch. first signature expires 2026-11-25T19:40:07Z"},
                 {expiry_passed, CSN_HEALTH_CRITICAL, "ch. first signature expires"},
                 {nothing_released, CSN_HEALTH_DEGRADED, "ch. has no release yet"},
+                {released_by_others_word, CSN_HEALTH_OK, NULL},
                 {hold, CSN_HEALTH_DEGRADED,
                  "ch. held by duty since 2026-11-21T19:40:07Z: a lock is lifted; "},
                 {maintenance_of_a_silent_site, CSN_HEALTH_OK, NULL},

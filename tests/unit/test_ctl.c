@@ -160,7 +160,7 @@ static void test_a_bad_night_in_a_table(void **state)
         "\n"
         "! ch. diverged at sin since 2026-11-21T19:37:07Z: class N of serial 2026112105\n"
         "! sjc: not heard for 47s\n"
-        "! no leader: no coordinator leads, rounds wait; start one\n"
+        "! no coordinator leads: nothing new is released; start one of zrh-lead, sjc-lead\n"
         "! ch. input parked at zrh: 12 % fewer records\n"
         "\033[31mCRITICAL\033[0m  quorum 2/3, DIVERGENCE, first signature expires "
         "2026-12-02T03:40:07Z (in 10d 8h)\n";
@@ -168,6 +168,7 @@ static void test_a_bad_night_in_a_table(void **state)
     fill(&status, NOW);
     spoil(&status);
     status.leader = NULL;
+    status.may_lead = "zrh-lead, sjc-lead";
     csn_status_judge(&status);
     char *text = table_of(&status, true);
     assert_string_equal(text, expected);
