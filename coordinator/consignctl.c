@@ -1,6 +1,7 @@
 /* consignctl: asks one daemon of the own site and shows what it says.
  * Exit status: 0 done (status: a picture was shown, a red one too), 1 failed, 2 wrong usage, 3 no
- * daemon answers. health: 0 ok, 1 degraded, 2 critical, 3 cannot tell, wrong usage too. */
+ * daemon answers. zone diff: 0 equal, 1 different, 2 wrong usage, 3 cannot tell. health: 0 ok,
+ * 1 degraded, 2 critical, 3 cannot tell, wrong usage too. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "ctl_render.h"
+#include "ctl_zone.h"
 #include "ops/control.h"
 
 #define SOCKET "/run/consign/control.sock"
@@ -29,6 +31,8 @@ static void put_help(void)
          "  status           sites, zones and the verdict\n"
          "  health           a line for monitoring; exit 0 ok, 1 degraded, 2 critical, 3 unknown\n"
          "  cert show ZONE   the newest release certificate of a zone\n"
+         "  zone diff ZONE SERIAL SITE SITE   records that only the first (-) or the second (+) has\n"
+         "  zone reports ZONE                 kept reports of divergences, newest first\n"
          "\n"
          "  -s SOCKET        the daemon's socket (default: " SOCKET ")\n"
          "  -o table|json    how to show it (default: table)\n"
@@ -36,6 +40,7 @@ static void put_help(void)
          "  --version        the version of this program\n"
          "\n"
          "Exit status, but of health: 0 done, 1 failed, 2 wrong usage, 3 no daemon answers.\n"
+         "zone diff: 0 equal, 1 different, 2 wrong usage, 3 cannot be compared.\n"
          "NO_COLOR=1 switches colour off.");
 }
 
@@ -52,7 +57,8 @@ static bool is_health(int count, char **words)
 /* A monitoring plug-in must not read a slip of the pen as critical. */
 static int put_usage(int count, char **words)
 {
-    fputs("usage: consignctl [-s SOCKET] [-o table|json] status | health | cert show ZONE\n"
+    fputs("usage: consignctl [-s SOCKET] [-o table|json] status | health | cert show ZONE |\n"
+          "       zone diff ZONE SERIAL SITE SITE | zone reports ZONE\n"
           "consignctl --help says more\n",
           stderr);
     if (is_health(count, words)) {
@@ -159,6 +165,11 @@ static int run(const struct call *call, int count, char **words)
     }
     bool is_status = strcmp(words[0], "status") == 0, is_cert = strcmp(words[0], "cert") == 0;
     bool is_line = strcmp(words[0], "health") == 0;
+    if (strcmp(words[0], "zone") == 0) {
+        const char *wrong = NULL;
+        int status = csn_ctl_zone(call->socket, count - 1, words + 1, &wrong);
+        return wrong != NULL ? misuse(count, words, wrong, "") : status;
+    }
     int count_max = is_cert ? 3 : 1;
     if (!is_status && !is_cert && !is_line) {
         return misuse(count, words, "unknown command: ", words[0]);

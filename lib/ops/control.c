@@ -132,6 +132,29 @@ static void answer_order(struct client *client, const struct csn_control_order *
     }
 }
 
+static void answer_text(struct client *client, const struct csn_control_request *request,
+                        struct csn_buf *reply)
+{
+    const struct csn_control_handlers *handlers = &client->control->handlers;
+    struct csn_buf text = {0};
+    struct csn_reason reason;
+    int code = csn_reason_set(&reason, CSN_EREFUSED,
+                              "this daemon compares no contents: ask the site's consign-node");
+    if (request->what == CSN_CONTROL_DIFF && handlers->on_diff != NULL) {
+        code = handlers->on_diff(handlers->arg, &request->diff, &text, &reason);
+    } else if (request->what == CSN_CONTROL_REPORTS && handlers->on_reports != NULL) {
+        code = handlers->on_reports(handlers->arg, request->zone, &text, &reason);
+    }
+    if (code == CSN_OK) {
+        code = csn_control_text_encode(csn_buf_view(&text), reply);
+        csn_reason_set(&reason, code, "the text does not fit into one answer");
+    }
+    if (code != CSN_OK) {
+        csn_control_error_encode(code, &reason, reply);
+    }
+    csn_buf_fini(&text);
+}
+
 static void answer(struct client *client, struct csn_bytes message, struct csn_buf *reply)
 {
     struct csn_control_request request;
@@ -144,6 +167,8 @@ static void answer(struct client *client, struct csn_bytes message, struct csn_b
         answer_status(client, reply);
     } else if (request.what == CSN_CONTROL_ORDER) {
         answer_order(client, &request.order, reply);
+    } else if (request.what == CSN_CONTROL_DIFF || request.what == CSN_CONTROL_REPORTS) {
+        answer_text(client, &request, reply);
     } else {
         answer_cert(client, request.zone, reply);
     }

@@ -26,6 +26,12 @@ struct csn_control_order {
     uint8_t signature[CSN_CONTROL_SIGNATURE_SIZE];
 };
 
+/* Which sites are to be compared over which serial of a zone; names as text. */
+struct csn_control_diff {
+    const char *zone, *first, *second; /* borrow */
+    uint32_t serial;
+};
+
 /* Loop thread. All must answer at once. */
 struct csn_control_handlers {
     void *arg;
@@ -37,6 +43,12 @@ struct csn_control_handlers {
                         struct csn_reason *reason);
     /* CSN_OK: taken; else the reason says why not and what to do. NULL: CSN_EREFUSED. */
     int (*on_order)(void *arg, const struct csn_control_order *order, struct csn_reason *reason);
+    /* Lines, appended; none: equal. CSN_EBUSY: it is being found out, ask again. NULL: CSN_EREFUSED. */
+    int (*on_diff)(void *arg, const struct csn_control_diff *diff, struct csn_buf *ret_text,
+                   struct csn_reason *reason);
+    /* Names of a zone's kept reports, newest first, appended as lines. NULL: CSN_EREFUSED. */
+    int (*on_reports)(void *arg, const char *zone, struct csn_buf *ret_text,
+                      struct csn_reason *reason);
 };
 
 struct csn_control;
@@ -58,5 +70,10 @@ int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone
                          struct csn_cert_view *ret_view, struct csn_reason *reason);
 int csn_control_give_order(const char *path, uint32_t timeout_ms,
                            const struct csn_control_order *order, struct csn_reason *reason);
+/* Asks again for as long as the daemon is at work on it; the text is appended, empty: equal. */
+int csn_control_ask_diff(const char *path, uint32_t timeout_ms, const struct csn_control_diff *diff,
+                         struct csn_buf *ret_text, struct csn_reason *reason);
+int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *zone,
+                            struct csn_buf *ret_text, struct csn_reason *reason);
 
 #endif

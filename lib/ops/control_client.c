@@ -12,6 +12,7 @@
 #include "ops/control_wire.h"
 
 #define LENGTH_SIZE 4
+#define ASK_AGAIN_MS 100 /* while the daemon is at work */
 
 struct caller {
     const char *path; /* borrows */
@@ -206,4 +207,45 @@ int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone
     }
     csn_buf_fini(&reply);
     return code;
+}
+
+static int ask_text(const char *path, uint32_t timeout_ms,
+                    const struct csn_control_request *request, struct csn_buf *ret_text,
+                    struct csn_reason *reason)
+{
+    struct csn_buf reply = {0};
+    int code = ask(path, timeout_ms, request, &reply, reason);
+    if (code == CSN_OK) {
+        code = csn_control_text_decode(csn_buf_view(&reply), ret_text, reason);
+    }
+    csn_buf_fini(&reply);
+    return code;
+}
+
+int csn_control_ask_diff(const char *path, uint32_t timeout_ms, const struct csn_control_diff *diff,
+                         struct csn_buf *ret_text, struct csn_reason *reason)
+{
+    static const struct timespec pause = {.tv_nsec = ASK_AGAIN_MS * 1000000L};
+    struct csn_control_request request = {.what = CSN_CONTROL_DIFF, .diff = *diff};
+    uint64_t deadline_ms = monotonic_ms() + timeout_ms;
+    for (;;) {
+        uint64_t now_ms = monotonic_ms();
+        uint32_t left_ms = now_ms < deadline_ms ? (uint32_t)(deadline_ms - now_ms) : 0;
+        int code = ask_text(path, left_ms, &request, ret_text, reason);
+        if (code != CSN_EBUSY || left_ms <= ASK_AGAIN_MS) {
+            return code;
+        }
+        nanosleep(&pause, NULL);
+    }
+}
+
+int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *zone,
+                            struct csn_buf *ret_text, struct csn_reason *reason)
+{
+    struct csn_control_request request = {.what = CSN_CONTROL_REPORTS};
+    if (strlen(zone) >= sizeof(request.zone)) {
+        return csn_reason_set(reason, CSN_ELIMIT, "the zone's name is too long");
+    }
+    memcpy(request.zone, zone, strlen(zone) + 1);
+    return ask_text(path, timeout_ms, &request, ret_text, reason);
 }

@@ -41,12 +41,24 @@ static void put_order_request(const struct csn_control_order *order,
     message->signature = lend_bytes(order->signature, sizeof(order->signature));
 }
 
+static void put_diff_request(const struct csn_control_diff *diff,
+                             Csn__Control__DiffRequest *message)
+{
+    message->zone = lend(diff->zone);
+    message->has_serial = true;
+    message->serial = diff->serial;
+    message->first = lend(diff->first);
+    message->second = lend(diff->second);
+}
+
 int csn_control_request_encode(const struct csn_control_request *request, struct csn_buf *buf)
 {
     Csn__Control__Request message = CSN__CONTROL__REQUEST__INIT;
     Csn__Control__StatusRequest status = CSN__CONTROL__STATUS_REQUEST__INIT;
     Csn__Control__CertShowRequest cert = CSN__CONTROL__CERT_SHOW_REQUEST__INIT;
     Csn__Control__OrderRequest order = CSN__CONTROL__ORDER_REQUEST__INIT;
+    Csn__Control__DiffRequest diff = CSN__CONTROL__DIFF_REQUEST__INIT;
+    Csn__Control__ReportsRequest reports = CSN__CONTROL__REPORTS_REQUEST__INIT;
     message.has_version = true;
     message.version = VERSION;
     if (request->what == CSN_CONTROL_STATUS) {
@@ -56,6 +68,14 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
         put_order_request(&request->order, &order);
         message.what_case = CSN__CONTROL__REQUEST__WHAT_ORDER;
         message.order = &order;
+    } else if (request->what == CSN_CONTROL_DIFF) {
+        put_diff_request(&request->diff, &diff);
+        message.what_case = CSN__CONTROL__REQUEST__WHAT_DIFF;
+        message.diff = &diff;
+    } else if (request->what == CSN_CONTROL_REPORTS) {
+        reports.zone = lend(request->zone);
+        message.what_case = CSN__CONTROL__REQUEST__WHAT_REPORTS;
+        message.reports = &reports;
     } else {
         cert.zone = lend(request->zone);
         message.what_case = CSN__CONTROL__REQUEST__WHAT_CERT_SHOW;
@@ -81,6 +101,37 @@ static int read_order(const Csn__Control__OrderRequest *message,
     return CSN_OK;
 }
 
+/* False: absent, or longer than there is room for. */
+static bool read_text(const char *text, char *ret_text, size_t size)
+{
+    bool fits = text != NULL && strlen(text) < size;
+    if (fits) {
+        memcpy(ret_text, text, strlen(text) + 1);
+    }
+    return fits;
+}
+
+static int read_diff(const Csn__Control__DiffRequest *message,
+                     struct csn_control_request *ret_request)
+{
+    struct csn_control_request *to = ret_request;
+    *to = (struct csn_control_request){.what = CSN_CONTROL_DIFF};
+    to->diff = (struct csn_control_diff){
+        .zone = to->zone, .first = to->first, .second = to->second, .serial = message->serial};
+    bool is_whole = message->has_serial && read_text(message->zone, to->zone, sizeof(to->zone)) &&
+                    read_text(message->first, to->first, sizeof(to->first)) &&
+                    read_text(message->second, to->second, sizeof(to->second));
+    return is_whole ? CSN_OK : CSN_EFORMAT;
+}
+
+static int read_reports(const Csn__Control__ReportsRequest *message,
+                        struct csn_control_request *ret_request)
+{
+    *ret_request = (struct csn_control_request){.what = CSN_CONTROL_REPORTS};
+    return read_text(message->zone, ret_request->zone, sizeof(ret_request->zone)) ? CSN_OK
+                                                                                 : CSN_EFORMAT;
+}
+
 static int read_request(const Csn__Control__Request *message,
                         struct csn_control_request *ret_request)
 {
@@ -93,6 +144,12 @@ static int read_request(const Csn__Control__Request *message,
     }
     if (message->what_case == CSN__CONTROL__REQUEST__WHAT_ORDER) {
         return read_order(message->order, ret_request);
+    }
+    if (message->what_case == CSN__CONTROL__REQUEST__WHAT_DIFF) {
+        return read_diff(message->diff, ret_request);
+    }
+    if (message->what_case == CSN__CONTROL__REQUEST__WHAT_REPORTS) {
+        return read_reports(message->reports, ret_request);
     }
     if (message->what_case != CSN__CONTROL__REQUEST__WHAT_CERT_SHOW ||
         message->cert_show->zone == NULL ||
@@ -137,6 +194,22 @@ void csn_control_order_encode(struct csn_buf *buf)
     reply.order = &taken;
     int packed = pack(&reply.base, buf);
     INSIST(packed == CSN_OK);
+}
+
+int csn_control_text_encode(struct csn_bytes text, struct csn_buf *buf)
+{
+    Csn__Control__Reply reply = CSN__CONTROL__REPLY__INIT;
+    Csn__Control__Text message = CSN__CONTROL__TEXT__INIT;
+    struct csn_buf copy = {0};
+    csn_buf_put_bytes(&copy, text);
+    csn_buf_put_u8(&copy, 0);
+    reply.has_code = true;
+    reply.what_case = CSN__CONTROL__REPLY__WHAT_TEXT;
+    reply.text = &message;
+    message.text = (char *)copy.data;
+    int code = pack(&reply.base, buf);
+    csn_buf_fini(&copy);
+    return code;
 }
 
 /* Copies a plain value into an optional field when it is known. */
@@ -576,7 +649,8 @@ static int take_cert(const Csn__Control__CertShow *message, struct csn_cert_view
 /* The daemon's own refusal, or what `what` says of the answer; exactly one of the outputs is
  * filled, none: an order was taken. */
 static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_status,
-                      struct csn_cert_view *ret_view, struct csn_reason *reason)
+                      struct csn_cert_view *ret_view, struct csn_buf *ret_text,
+                      struct csn_reason *reason)
 {
     if (reply->has_code && reply->code < 0) {
         return csn_reason_set(reason, reply->code, "%s",
@@ -587,7 +661,11 @@ static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_s
         code = take_status(reply->status, ret_status);
     } else if (ret_view != NULL && reply->what_case == CSN__CONTROL__REPLY__WHAT_CERT_SHOW) {
         code = take_cert(reply->cert_show, ret_view);
-    } else if (ret_status == NULL && ret_view == NULL &&
+    } else if (ret_text != NULL && reply->what_case == CSN__CONTROL__REPLY__WHAT_TEXT) {
+        const char *text = reply->text->text != NULL ? reply->text->text : "";
+        csn_buf_put(ret_text, text, strlen(text));
+        code = CSN_OK;
+    } else if (ret_status == NULL && ret_view == NULL && ret_text == NULL &&
                reply->what_case == CSN__CONTROL__REPLY__WHAT_ORDER) {
         code = CSN_OK;
     }
@@ -598,7 +676,8 @@ static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_s
 }
 
 static int decode_reply(struct csn_bytes bytes, struct csn_status *ret_status,
-                        struct csn_cert_view *ret_view, struct csn_reason *reason)
+                        struct csn_cert_view *ret_view, struct csn_buf *ret_text,
+                        struct csn_reason *reason)
 {
     struct csn_bounded bounded;
     csn_bounded_init(&bounded, DECODED_MAX);
@@ -608,7 +687,7 @@ static int decode_reply(struct csn_bytes bytes, struct csn_status *ret_status,
         return csn_reason_set(reason, CSN_EFORMAT,
                               "the daemon's answer is malformed: are versions mixed?");
     }
-    int code = take_reply(reply, ret_status, ret_view, reason);
+    int code = take_reply(reply, ret_status, ret_view, ret_text, reason);
     csn__control__reply__free_unpacked(reply, &bounded.allocator);
     return code;
 }
@@ -616,16 +695,22 @@ static int decode_reply(struct csn_bytes bytes, struct csn_status *ret_status,
 int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_status,
                               struct csn_reason *reason)
 {
-    return decode_reply(message, ret_status, NULL, reason);
+    return decode_reply(message, ret_status, NULL, NULL, reason);
 }
 
 int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view,
                             struct csn_reason *reason)
 {
-    return decode_reply(message, NULL, ret_view, reason);
+    return decode_reply(message, NULL, ret_view, NULL, reason);
 }
 
 int csn_control_order_decode(struct csn_bytes message, struct csn_reason *reason)
 {
-    return decode_reply(message, NULL, NULL, reason);
+    return decode_reply(message, NULL, NULL, NULL, reason);
+}
+
+int csn_control_text_decode(struct csn_bytes message, struct csn_buf *ret_text,
+                            struct csn_reason *reason)
+{
+    return decode_reply(message, NULL, NULL, ret_text, reason);
 }

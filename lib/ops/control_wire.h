@@ -12,11 +12,21 @@
 
 #define CSN_CONTROL_ORDER_MAX 1024 /* octets of an order's body */
 
-enum csn_control_what { CSN_CONTROL_STATUS, CSN_CONTROL_CERT_SHOW, CSN_CONTROL_ORDER };
+#define CSN_CONTROL_SITE_MAX 64   /* a site's name */
+
+enum csn_control_what {
+    CSN_CONTROL_STATUS,
+    CSN_CONTROL_CERT_SHOW,
+    CSN_CONTROL_ORDER,
+    CSN_CONTROL_DIFF,
+    CSN_CONTROL_REPORTS
+};
 
 struct csn_control_request {
     enum csn_control_what what;
-    char zone[CSN_CONTROL_ZONE_MAX]; /* cert show */
+    char zone[CSN_CONTROL_ZONE_MAX]; /* cert show, diff, reports */
+    struct csn_control_diff diff;    /* its names lie in `zone` and below of the decoded request */
+    char first[CSN_CONTROL_SITE_MAX], second[CSN_CONTROL_SITE_MAX];
     struct csn_control_order order;  /* its body lies in `body` of the decoded request */
     uint8_t body[CSN_CONTROL_ORDER_MAX];
 };
@@ -27,6 +37,7 @@ int csn_control_request_decode(struct csn_bytes message, struct csn_control_requ
 int csn_control_status_encode(const struct csn_status *status, struct csn_buf *buf);
 int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *buf);
 void csn_control_order_encode(struct csn_buf *buf);
+int csn_control_text_encode(struct csn_bytes text, struct csn_buf *buf);
 /* An answer that is only a code and its reason. */
 void csn_control_error_encode(int code, const struct csn_reason *reason, struct csn_buf *buf);
 
@@ -36,5 +47,8 @@ int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_s
 int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view,
                             struct csn_reason *reason);
 int csn_control_order_decode(struct csn_bytes message, struct csn_reason *reason);
+/* Appended. */
+int csn_control_text_decode(struct csn_bytes message, struct csn_buf *ret_text,
+                            struct csn_reason *reason);
 
 #endif
