@@ -12,6 +12,7 @@
 #include "trace.h"
 
 #define SILENT_MS 6000 /* a site not heard for longer is unreachable */
+#define UNLED_MS 8000  /* so long without a leader is more than a change of leaders */
 
 static const char *role_of(const struct csn_member *member)
 {
@@ -378,7 +379,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     csn_node_get_zone(daemon->core, index, now, &core);
     zone->zone = csn_status_text(status, "%s", shell->name);
     zone->voters = daemon->config->cluster.member_count;
-    zone->state = core.row.is_held ? "held" : core.behind_since_s ? "behind" : shell->serving.is_ready ? "released" : "none";
+    zone->state = core.row.is_held ? "held" : core.is_behind ? "behind" : shell->serving.is_ready ? "released" : "none";
     uint64_t refresh_s = csn_policy_refresh_at(&shell->config->policy, now.wall_s);
     zone->expiry_warning_s = refresh_s / 2;
     zone->expiry_critical_s = refresh_s / 4; /* the fence */
@@ -405,6 +406,16 @@ static const char *leader_name(const struct csn_cluster *cluster, uint16_t numbe
     return leader ? csn_status_text(status, "%s", leader->name) : NULL;
 }
 
+static const char *coordinator_names(const struct csn_cluster *cluster, struct csn_status *status)
+{
+    const char *names = NULL;
+    for (uint8_t i = 0; i < cluster->coordinator_count; i++) {
+        names = names == NULL ? csn_status_text(status, "%s", cluster->coordinators[i].name)
+                              : csn_status_text(status, "%s, %s", names, cluster->coordinators[i].name);
+    }
+    return names;
+}
+
 static void fill(const struct csn_daemon *daemon, struct csn_status *status)
 {
     const struct csn_cluster *cluster = &daemon->config->cluster;
@@ -420,6 +431,8 @@ static void fill(const struct csn_daemon *daemon, struct csn_status *status)
     status->members = cluster->member_count;
     status->term = core.promised.counter;
     status->leader = leader_name(cluster, core.leader, status);
+    status->may_lead = coordinator_names(cluster, status);
+    status->is_electing = core.unled_ms < UNLED_MS;
     status->observed_from = csn_status_text(status, "%s", daemon->config->site);
     status->observed_at_s = now.wall_s;
     fill_sites(daemon, now, &core, status);

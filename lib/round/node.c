@@ -134,6 +134,34 @@ static bool is_due(const struct csn_node *node, const struct csn_node_zone *zone
     return is_due;
 }
 
+static bool has_later_peer(const struct csn_node *node, const struct csn_node_zone *zone)
+{
+    for (unsigned i = 0; i < node->cluster.member_count; i++) {
+        const struct csn_row *row = csn_peers_row(&node->peers, i, zone->index);
+        if (i != node->member && row != NULL &&
+            csn_round_compare(row->released.round, zone->released.round) > 0 &&
+            csn_peers_is_fresh(&node->peers, i, node->now, CSN_SILENT_MS)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "Who answers": a newer certificate is known for longer than behind_max, or the first signature is
+ * inside the fence of R/4 while another site has released something later. Never for the expiry
+ * alone: an old answer is better than none. */
+static bool is_behind(const struct csn_node *node, const struct csn_node_zone *zone)
+{
+    const struct csn_round_zone *config = csn_node_config(node, zone);
+    const struct csn_known_certificate *released = csn_zone_certificate(zone, zone->released.round);
+    uint64_t max_ms = 1000 * (uint64_t)config->behind_max_s;
+    bool is_too_late = zone->is_late && node->now.mono_ms - zone->late_ms > max_ms;
+    bool is_fenced = zone->is_serving && released != NULL &&
+                     released->certificate.held.earliest_expiry_s <=
+                         node->now.wall_s + config->refresh_s / 4;
+    return is_too_late || (is_fenced && has_later_peer(node, zone));
+}
+
 /* The newest from the own source that are not below the floor. */
 static void fill_inputs(const struct csn_node_zone *zone, struct csn_row *row)
 {
@@ -168,6 +196,7 @@ static void fill_row(const struct csn_node *node, const struct csn_node_zone *zo
         .order_sum = csn_zone_order_sum(zone),
         .hsm = (uint8_t)zone->hsm,
         .diverged = zone->diverged,
+        .is_behind = is_behind(node, zone),
         .gate = zone->gate,
         .floor = zone->floor,
         .newest = csn_zone_newest(zone),
@@ -633,6 +662,7 @@ void csn_node_get_status(const struct csn_node *node, struct csn_now now,
         .halt = node->halt,
         .promised = node->promised_durable,
         .leader = is_led ? node->promised.coordinator : 0,
+        .unled_ms = is_led ? 0 : now.mono_ms - node->heartbeat_ms,
         .lead_site = node->lead_site,
         .boot = node->boot,
     };
@@ -657,7 +687,7 @@ void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now
         .refusal = zone->refusal,
         .is_serving = zone->is_serving,
         .released_at_s = zone->serving_since_s,
-        .behind_since_s = zone->behind_since_s,
+        .is_behind = is_behind(node, zone),
     };
     fill_row(node, zone, &ret_status->row);
     if (released != NULL) {

@@ -77,6 +77,7 @@ struct csn_node_status {
     enum csn_halt halt;
     struct csn_term promised;
     uint16_t leader;    /* coordinator with a fresh heartbeat in the promised term; 0: none */
+    uint64_t unled_ms;  /* since the last heartbeat of any leader; 0 while there is one */
     uint16_t lead_site; /* who notifies; 0: none named yet */
     uint32_t boot;
 };
@@ -103,7 +104,7 @@ struct csn_node_zone_status {
     const struct csn_certificate *released; /* NULL: nothing released. Borrows */
     struct csn_bytes released_octets;
     uint64_t released_at_s;  /* this process's clock when it began to serve it */
-    uint64_t behind_since_s; /* a newer certificate is known since; 0: not behind */
+    bool is_behind; /* others have a good answer and this site has not: it must not answer */
 };
 size_t csn_node_zone_count(const struct csn_node *node);
 void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now now,
