@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ctl_order.h"
 #include "ctl_render.h"
 #include "ctl_zone.h"
 #include "ops/control.h"
@@ -21,6 +22,7 @@ enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE };
 
 struct call {
     const char *socket;
+    const char *reason, *cluster, *key; /* of an order */
     bool is_json;
     uint64_t now_s;
 };
@@ -34,8 +36,17 @@ static void put_help(void)
          "  zone diff ZONE SERIAL SITE SITE   records that only the first (-) or the second (+) has\n"
          "  zone reports ZONE                 kept reports of divergences, newest first\n"
          "\n"
+         "Orders, with --reason TEXT --cluster FILE --key FILE; all sites hear of them:\n"
+         "  zone hold|resume ZONE            nothing new is released, what is released stays served\n"
+         "  maintenance on|off SITE|ZONE     a site signs nothing for others and raises no alarm\n"
+         "  zone approve|reject ZONE SERIAL  an input that is parked at this site\n"
+         "  zone generation ZONE N           serials of inputs begin anew, as they do here now\n"
+         "\n"
          "  -s SOCKET        the daemon's socket (default: " SOCKET ")\n"
          "  -o table|json    how to show it (default: table)\n"
+         "  --reason TEXT    why; shown in every status\n"
+         "  --cluster FILE   the cluster document\n"
+         "  --key FILE       the operator's Ed25519 key, mode 0600\n"
          "  -h, --help       this text\n"
          "  --version        the version of this program\n"
          "\n"
@@ -58,7 +69,8 @@ static bool is_health(int count, char **words)
 static int put_usage(int count, char **words)
 {
     fputs("usage: consignctl [-s SOCKET] [-o table|json] status | health | cert show ZONE |\n"
-          "       zone diff ZONE SERIAL SITE SITE | zone reports ZONE\n"
+          "       zone diff ZONE SERIAL SITE SITE | zone reports ZONE | zone hold|resume ZONE |\n"
+          "       zone approve|reject ZONE SERIAL | zone generation ZONE N | maintenance on|off SITE|ZONE\n"
           "consignctl --help says more\n",
           stderr);
     if (is_health(count, words)) {
@@ -158,10 +170,25 @@ static int show_cert(const struct call *call, const char *name)
     return EXIT_DONE;
 }
 
+static int give_order(const struct call *call, int count, char **words)
+{
+    struct csn_ctl_order_call order = {.socket = call->socket,
+                                       .reason = call->reason,
+                                       .cluster = call->cluster,
+                                       .key = call->key,
+                                       .is_json = call->is_json};
+    const char *wrong;
+    int status = csn_ctl_order(&order, count, words, &wrong);
+    return wrong != NULL ? misuse(count, words, wrong, "") : status;
+}
+
 static int run(const struct call *call, int count, char **words)
 {
     if (count == 0) {
         return misuse(count, words, "no command", "");
+    }
+    if (csn_ctl_is_order(count, words)) {
+        return give_order(call, count, words);
     }
     bool is_status = strcmp(words[0], "status") == 0, is_cert = strcmp(words[0], "cert") == 0;
     bool is_line = strcmp(words[0], "health") == 0;
@@ -189,7 +216,9 @@ static int run(const struct call *call, int count, char **words)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+        {"help", no_argument, NULL, 'h'},          {"version", no_argument, NULL, 'V'},
+        {"reason", required_argument, NULL, 'R'},  {"cluster", required_argument, NULL, 'C'},
+        {"key", required_argument, NULL, 'K'},     {NULL, 0, NULL, 0}};
     struct call call = {.socket = SOCKET, .now_s = (uint64_t)time(NULL)};
     int option;
     while ((option = getopt_long(argc, argv, "hs:o:", options, NULL)) != -1) {
@@ -202,6 +231,15 @@ int main(int argc, char **argv)
             if (!call.is_json && strcmp(optarg, "table") != 0) {
                 return misuse(argc, argv, "-o takes table or json, not ", optarg);
             }
+            break;
+        case 'R':
+            call.reason = optarg;
+            break;
+        case 'C':
+            call.cluster = optarg;
+            break;
+        case 'K':
+            call.key = optarg;
             break;
         case 'h':
             put_help();

@@ -88,13 +88,14 @@ static json_t *site(const struct csn_status_site *row)
     for (uint32_t i = 0; i < row->released_count; i++) {
         json_object_set_new(released, row->released[i].zone, number(row->released[i].serial));
     }
-    return json_pack("{s:i, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
+    return json_pack("{s:i, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "number",
                      row->number, "name", text(row->name), "role", text(row->role), "state",
                      text(row->state), "leads", row->leads, "last_seen_ms",
                      number_if(row->has_last_seen, row->last_seen_ms), "rtt_us",
                      json_null() /* not measured */, "clock_offset_us",
                      row->has_clock_offset ? json_integer(row->clock_offset_us) : json_null(),
-                     "hsm", text(row->hsm), "released", released, "error", text(row->error));
+                     "hsm", text(row->hsm), "released", released, "error", text(row->error),
+                     "maintenance", row->is_in_maintenance);
 }
 
 static json_t *input(bool is_known, const struct csn_status_input *value)
@@ -110,9 +111,31 @@ static json_t *parked(const struct csn_status_zone *zone)
     for (uint32_t i = 0; i < zone->parked_count; i++) {
         const struct csn_status_parked *row = &zone->parked[i];
         json_array_append_new(list,
-                              json_pack("{s:o, s:o, s:o, s:o}", "reason", text(row->reason),
-                                        "serial", number_if(row->has_serial, row->serial), "since",
-                                        time_at(row->since_s), "site", text(row->site)));
+                              json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "reason",
+                                        text(row->reason), "serial",
+                                        number_if(row->has_serial, row->serial), "since",
+                                        time_at(row->since_s), "site", text(row->site), "gate",
+                                        text(row->gate), "received",
+                                        row->has_received ? digest(&row->received) : json_null()));
+    }
+    return list;
+}
+
+static json_t *orders(const struct csn_status *status, const struct csn_status_zone *zone)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < zone->order_count; i++) {
+        const struct csn_status_order *row = &zone->orders[i];
+        bool is_in_force = zone->orders_known >= csn_status_needed(status, row->order);
+        bool has_received = !csn_digest_is_zero(&row->received);
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:b}", "order",
+                            text(row->order), "site", text(row->site), "operator",
+                            text(row->operator), "reason", text(row->reason), "since",
+                            time_at(row->number / 1000000), "number", number(row->number),
+                            "received", has_received ? digest(&row->received) : json_null(),
+                            "generation", number_if(row->generation != 0, row->generation),
+                            "known", zone->orders_known, "in_force", is_in_force));
     }
     return list;
 }
@@ -136,7 +159,7 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
     uint64_t age_s =
         status->observed_at_s > row->released_at_s ? status->observed_at_s - row->released_at_s : 0;
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "zone",
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "zone",
         text(row->zone), "state", text(row->state), "released", number_if(is_out, row->released),
         "votes", number_if(is_out, row->votes), "voters", row->voters, "released_at",
         is_out ? time_at(row->released_at_s) : json_null(), "age_s", number_if(is_out, age_s),
@@ -145,7 +168,8 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
         is_out ? time_at(row->first_expiry_s) : json_null(), "pending",
         number_if(row->has_pending, row->pending), "waiting_for", text(row->waiting_for), "parked",
         parked(row), "diverged", diverged(row), "input", input(is_out, &row->input),
-        "pending_input", input(row->has_pending_input, &row->pending_input));
+        "pending_input", input(row->has_pending_input, &row->pending_input), "orders",
+        orders(status, row));
 }
 
 void csn_ctl_json_status(FILE *out, const struct csn_status *status)
@@ -178,6 +202,22 @@ void csn_ctl_json_health(FILE *out, const struct csn_status *status)
 void csn_ctl_json_unknown(FILE *out, const char *reason, uint64_t now_s)
 {
     put(out, document(json_null(), now_s, health(CSN_HEALTH_UNKNOWN, &reason, 1)));
+}
+
+void csn_ctl_json_given(FILE *out, const struct csn_ctl_given *given, size_t count, uint64_t now_s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct csn_ctl_given *row = &given[i];
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:b}", "zone", text(row->zone),
+                            "order", text(row->order), "site", text(row->site), "number",
+                            number(row->number), "known", (int)row->known, "needed",
+                            (int)row->needed, "sites", (int)row->sites, "in_force",
+                            row->known >= row->needed));
+    }
+    put(out, json_pack("{s:i, s:o, s:o}", "schema", CSN_CTL_SCHEMA, "observed_at", time_at(now_s),
+                       "orders", list));
 }
 
 void csn_ctl_json_cert(FILE *out, const struct csn_cert_view *view, uint64_t now_s)

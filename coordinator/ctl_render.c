@@ -167,7 +167,12 @@ static void fill_site(const struct csn_status *status, const struct csn_status_s
 {
     snprintf(cells[0], CELL_MAX, "%s", site->name);
     snprintf(cells[1], CELL_MAX, "%s%s", site->role, site->leads ? " *" : "");
-    state_text(site->state, "ok", cells[2]);
+    bool is_coordinator = strcmp(site->role, "coordinator") == 0; /* each of its states is a good one */
+    state_text(site->state, is_coordinator ? site->state : "ok", cells[2]);
+    if (site->is_in_maintenance) {
+        size_t size = strlen(cells[2]);
+        snprintf(cells[2] + size, CELL_MAX - size, " (maintenance)");
+    }
     seen_text(site, cells[3]);
     clock_text(site, cells[4]);
     snprintf(cells[5], CELL_MAX, "%s",
@@ -259,10 +264,34 @@ static void fill_zone(const struct csn_status *status, const struct csn_status_z
     }
 }
 
+/* What operators have ordered until they take it back. */
+static void put_orders(FILE *out, const struct csn_status *status,
+                       const struct csn_status_zone *zone)
+{
+    char since[CSN_TIME_TEXT_SIZE];
+    for (uint32_t i = 0; i < zone->order_count; i++) {
+        const struct csn_status_order *row = &zone->orders[i];
+        bool is_hold = strcmp(row->order, CSN_STATUS_HOLD) == 0;
+        if (!is_hold && strcmp(row->order, CSN_STATUS_MAINTENANCE) != 0) {
+            continue;
+        }
+        csn_time_text(row->number / 1000000, since);
+        put_note(out, UNDER_ROW, "%s%s%s by %s since %s: %s (known at %u of %u sites, %s)",
+                 is_hold ? "HELD" : "MAINTENANCE", row->site != NULL ? " of " : "",
+                 row->site != NULL ? row->site : "", row->operator, since, row->reason,
+                 zone->orders_known, status->members,
+                 zone->orders_known >= csn_status_needed(status, row->order)
+                     ? "in force"
+                     : "not in force yet");
+    }
+}
+
 /* What keeps the zone from its next release, under its row. */
-static void put_zone_notes(FILE *out, const struct csn_status_zone *zone)
+static void put_zone_notes(FILE *out, const struct csn_status *status,
+                           const struct csn_status_zone *zone)
 {
     char since[CSN_TIME_TEXT_SIZE], serial[32];
+    put_orders(out, status, zone);
     if (zone->waiting_for != NULL) {
         put_note(out, UNDER_ROW, "pending: %s", zone->waiting_for);
     }
@@ -294,7 +323,7 @@ static void put_zones(FILE *out, const struct csn_status *status)
     put_row(out, &table, 0);
     for (uint32_t i = 0; i < status->zone_count; i++) {
         put_row(out, &table, i + 1);
-        put_zone_notes(out, status->zones[i]);
+        put_zone_notes(out, status, status->zones[i]);
     }
     free(table.cells);
 }

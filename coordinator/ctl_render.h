@@ -21,6 +21,16 @@ void csn_ctl_table_status(FILE *out, const struct csn_status *status, bool has_c
 void csn_ctl_table_cert(FILE *out, const struct csn_cert_view *view);
 void csn_ctl_line_health(FILE *out, const struct csn_status *status);
 
+/* An order that was given, and who knows it. */
+struct csn_ctl_given {
+    char *zone;        /* owns */
+    const char *order; /* "hold", … */
+    const char *site;  /* maintenance of a site; else NULL */
+    uint64_t number;
+    unsigned known, needed, sites; /* how many know it, until it is in force, of how many */
+};
+void csn_ctl_json_given(FILE *out, const struct csn_ctl_given *given, size_t count, uint64_t now_s);
+
 void csn_ctl_json_status(FILE *out, const struct csn_status *status);
 void csn_ctl_json_cert(FILE *out, const struct csn_cert_view *view, uint64_t now_s);
 /* health alone. */

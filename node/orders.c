@@ -146,7 +146,7 @@ static int check_order(struct csn_daemon *daemon, const struct csn_control_order
 {
     struct csn_order order;
     if (daemon->unwritable.is_set) {
-        return csn_reason_set(reason, CSN_ECLOSED,
+        return csn_reason_set(reason, CSN_EREFUSED,
                               "this site's store cannot be written, it keeps no order; give it at "
                               "another site");
     }

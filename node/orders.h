@@ -10,8 +10,8 @@
 void csn_orders_obey(struct csn_daemon *daemon, const struct csn_signed_order *order);
 
 /* An order by the control socket: to the core, and to all. CSN_OK also when it was known already.
- * CSN_EREFUSED, CSN_ESIGNATURE, CSN_EFORMAT, CSN_EMISMATCH, CSN_ENOTFOUND, CSN_ECLOSED: why not,
- * and what to do. */
+ * CSN_EREFUSED, CSN_ESIGNATURE, CSN_EFORMAT, CSN_EMISMATCH, CSN_ENOTFOUND: why not, and what to do.
+ */
 int csn_orders_take(struct csn_daemon *daemon, const struct csn_control_order *order,
                     struct csn_reason *reason);
 
