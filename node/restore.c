@@ -120,6 +120,7 @@ static void make_core(struct csn_daemon *daemon)
         zones[i].serial_rule = config->policy.serial_rule;
         zones[i].refresh_interval_s = config->policy.refresh_interval_s;
         zones[i].round_deadline_ms = config->policy.round_deadline_ms;
+        zones[i].behind_max_s = config->policy.behind_max_s;
         zones[i].max_round_age_s = config->policy.max_round_age_s;
         zones[i].refresh_s = csn_policy_refresh_at(&config->policy, now_s);
         zones[i].has_live_serial = config->live_serial <= UINT32_MAX;

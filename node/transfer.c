@@ -6,19 +6,12 @@
 #include "xfr/notify.h"
 #include "xfr/server.h"
 
-/* Behind for longer than policy allows: others serve newer, so this site sends its secondaries there (protocol.md, who
- * answers). */
 static bool is_behind(const struct csn_zone_shell *zone)
 {
-    struct csn_now now = csn_daemon_now(zone->daemon);
-    for (size_t i = 0; i < csn_node_zone_count(zone->daemon->core); i++) {
-        struct csn_node_zone_status core;
-        csn_node_get_zone(zone->daemon->core, i, now, &core);
-        if (csn_name_equal(core.zone, zone->config->zone)) {
-            return core.behind_since_s != 0 && now.wall_s > core.behind_since_s + zone->config->policy.behind_max_s;
-        }
-    }
-    return false;
+    struct csn_node_zone_status core;
+    const struct csn_daemon *daemon = zone->daemon;
+    csn_node_get_zone(daemon->core, (size_t)(zone - daemon->zones), csn_daemon_now(daemon), &core);
+    return core.is_behind;
 }
 
 static void find(void *arg, const uint8_t *name, struct csn_xfr_zone *ret_zone)

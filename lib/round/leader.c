@@ -367,7 +367,8 @@ static bool is_fit_to_notify(const struct csn_leader *leader, unsigned member)
 {
     for (size_t i = 0; i < leader->zone_count; i++) {
         const struct csn_row *row = csn_peers_row(&leader->peers, member, i);
-        if (row == NULL || row->diverged != 0 || (row->maintenance & CSN_MAINTENANCE_SITE) != 0 ||
+        if (row == NULL || row->diverged != 0 || row->is_behind ||
+            (row->maintenance & CSN_MAINTENANCE_SITE) != 0 ||
             csn_round_compare(row->released.round, csn_leader_newest(&leader->zones[i])) < 0) {
             return false;
         }

@@ -158,7 +158,7 @@ static bool may_author(const struct csn_leader *leader, const struct csn_leader_
     const struct csn_author_out *out = &zone->authors_out[member];
     bool is_out =
         out->until_ms > leader->now.mono_ms && out->boot == leader->peers.peers[member].report.boot;
-    bool is_odd = row != NULL && (row->diverged != 0 || (row->maintenance & CSN_MAINTENANCE_SITE) != 0);
+    bool is_odd = row != NULL && (row->diverged != 0 || row->is_behind || (row->maintenance & CSN_MAINTENANCE_SITE) != 0);
     return row != NULL && csn_leader_is_followed(leader, member) &&
            leader->cluster.members[member].role == CSN_MEMBER_SIGNER &&
            row->hsm == CSN_HSM_GOOD && (!is_odd || tier >= AUTHORS_DIVERGED_TOO) &&

@@ -253,8 +253,9 @@ static void adopt(struct csn_node *node, struct csn_node_zone *zone,
     trace->round = proposal->round;
     trace->digest = certificate->held.full_root;
     trace->number = proposal->serial;
-    if (is_newer && zone->behind_since_s == 0) {
-        zone->behind_since_s = node->now.wall_s;
+    if (is_newer && !zone->is_late) {
+        zone->is_late = true;
+        zone->late_ms = node->now.mono_ms;
     }
 }
 
@@ -503,9 +504,9 @@ void csn_node_serve(struct csn_node *node, struct csn_node_zone *zone)
     }
     release_effect(node, zone, CSN_EFFECT_SERVE, known);
     zone->serving_since_s = node->now.wall_s;
-    if (csn_round_compare(csn_zone_newest(zone).round, zone->released.round) <= 0) {
-        zone->behind_since_s = 0;
-    }
+    bool is_late = csn_round_compare(csn_zone_newest(zone).round, zone->released.round) > 0;
+    zone->late_ms = is_late && !zone->is_late ? node->now.mono_ms : zone->late_ms;
+    zone->is_late = is_late;
     struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_RELEASED, zone);
     trace->round = zone->released.round;
     trace->digest = zone->released.full_root;

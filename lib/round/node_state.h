@@ -97,7 +97,9 @@ struct csn_node_zone {
     struct csn_digest due_root; /* the version that due_s is of; zeros: not told yet */
     uint64_t due_s;
     bool is_serving;
-    uint64_t serving_since_s, behind_since_s;
+    uint64_t serving_since_s;
+    bool is_late; /* a newer certificate than `released` is known */
+    uint64_t late_ms;
     struct csn_known_input *inputs; /* owns; in order of arrival */
     size_t input_count;
     struct csn_digest *versions; /* owns; full roots that are complete here */

@@ -198,6 +198,7 @@ struct csn_row {
     uint64_t order_sum;  /* of the numbers of the orders known: whoever has less is sent them */
     uint8_t hsm;      /* enum csn_hsm_state: the canary of this zone's keys */
     uint8_t diverged; /* CSN_CLASS_BIT_*; 0: not diverged */
+    bool is_behind;   /* has no good answer while others do: no author, no lead */
     uint8_t gate;     /* what keeps the newest input back: enum csn_gate of zone/input.h; 0: nothing */
     struct csn_floor floor;
     struct csn_release released;

@@ -185,6 +185,7 @@ void csn_row_encode(const struct csn_row *row, struct csn_buf *buf)
     csn_buf_put_u64(buf, row->order_sum);
     csn_buf_put_u8(buf, row->hsm);
     csn_buf_put_u8(buf, row->diverged);
+    csn_buf_put_u8(buf, row->is_behind);
     csn_buf_put_u8(buf, row->gate);
     csn_put_floor(buf, &row->floor);
     csn_put_release(buf, &row->released);
@@ -227,6 +228,7 @@ static void read_row(struct csn_reader *reader, struct csn_row *ret_row)
     ret_row->order_sum = csn_read_u64(reader);
     ret_row->hsm = csn_read_range(reader, CSN_HSM_ABSENT, CSN_HSM_BAD);
     ret_row->diverged = csn_read_range(reader, 0, 15);
+    ret_row->is_behind = csn_read_bool(reader);
     ret_row->gate = csn_read_u8(reader);
     csn_read_floor(reader, &ret_row->floor);
     csn_read_release(reader, &ret_row->released);

@@ -31,6 +31,7 @@ struct csn_round_zone {
     uint32_t refresh_interval_s; /* a round at least so often */
     uint32_t round_deadline_ms;
     uint32_t max_round_age_s;
+    uint32_t behind_max_s; /* without the newest release for longer: this site answers no more */
     uint64_t refresh_s;   /* R in force: the margin is R/2 - max_round_age */
     bool has_live_serial; /* the zone came to us with this serial: the first floor */
     uint32_t live_serial;

@@ -24,6 +24,7 @@ static void plan_zone(struct sim_random *random, unsigned index, struct csn_roun
     zone->refresh_interval_s = (uint32_t)sim_between(random, 2, 20);
     zone->round_deadline_ms = (uint32_t)sim_between(random, 2000, 6000);
     zone->max_round_age_s = (uint32_t)sim_between(random, 30, 120);
+    zone->behind_max_s = 300;
     zone->refresh_s = 864000;
     zone->has_live_serial = sim_chance(random, 500000);
     zone->live_serial = serials[sim_below(random, sizeof(serials) / sizeof(serials[0]))];

@@ -690,6 +690,7 @@ void world_init(struct world *world)
     zone->serial_rule = CSN_SERIAL_UNIXTIME;
     zone->refresh_interval_s = 3600;
     zone->round_deadline_ms = 120000;
+    zone->behind_max_s = 300;
     zone->max_round_age_s = 1800;
     zone->refresh_s = 14 * 86400;
     zone->policy.number = zone->keyset.number = 1;

@@ -440,6 +440,91 @@ static void test_certificate_is_adopted_step_by_step(void **state)
     drop_hand(hand);
 }
 
+/* Serves what `held` certifies; its effects are the last step's. */
+static void release(struct hand *hand, const struct csn_body_held *held)
+{
+    certificate(hand, held);
+    uint64_t note = find(hand, CSN_EFFECT_PERSIST)->persist.id;
+    struct csn_event fetched = event_of(hand, CSN_EVENT_FETCHED);
+    fetched.corr = find(hand, CSN_EFFECT_FETCH)->corr;
+    step(hand, &fetched);
+    struct csn_event released = event_of(hand, CSN_EVENT_RELEASED);
+    released.corr = find(hand, CSN_EFFECT_RELEASE)->corr;
+    persisted(hand, note, CSN_OK);
+    step(hand, &released);
+    persisted(hand, find(hand, CSN_EFFECT_PERSIST)->persist.id, CSN_OK);
+    assert_non_null(find(hand, CSN_EFFECT_SERVE));
+}
+
+static bool is_behind(const struct hand *hand)
+{
+    struct csn_node_zone_status status;
+    csn_node_get_zone(hand->node, 0, event_of(hand, CSN_EVENT_TICK).now, &status);
+    assert_int_equal(status.is_behind, status.row.is_behind);
+    return status.is_behind;
+}
+
+static void pass(struct hand *hand, uint64_t span_ms)
+{
+    hand->now_ms += span_ms;
+    struct csn_event tick = event_of(hand, CSN_EVENT_TICK);
+    step(hand, &tick);
+}
+
+static void test_site_that_lacks_the_newest_release_is_behind_after_a_while(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal first = proposal_of(hand, 1), second = proposal_of(hand, 2);
+    struct csn_body_held held = held_of(&first, 0x77);
+    release(hand, &held);
+    pass(hand, 400000);
+    assert_false(is_behind(hand));
+    held = held_of(&second, 0x78);
+    certificate(hand, &held);
+    pass(hand, 299000);
+    assert_false(is_behind(hand));
+    pass(hand, 2000);
+    assert_true(is_behind(hand));
+    drop_hand(hand);
+}
+
+static void hear_release(struct hand *hand, uint64_t seq, struct csn_round round)
+{
+    struct csn_row row = {.due_s = UINT64_MAX, .released = {.round = round}};
+    struct csn_body_report report = {
+        .boot = 1, .seq = seq, .state = CSN_NODE_OK, .table_count = 1, .row_count = 1};
+    struct csn_buf rows = {0}, body = {0};
+    memcpy(row.zone, hand->world.zone.zone, sizeof(row.zone));
+    csn_row_encode(&row, &rows);
+    report.rows = csn_buf_view(&rows);
+    csn_body_report_encode(&report, &body);
+    statement(hand, CSN_STATEMENT_REPORT, 2, csn_buf_view(&body));
+    csn_buf_fini(&rows);
+    csn_buf_fini(&body);
+}
+
+/* Near its end an answer is given up only where another site has a later one. */
+static void test_site_inside_the_fence_is_behind_where_another_has_later(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal proposal = proposal_of(hand, 1), later = proposal_of(hand, 2);
+    struct csn_body_held held = held_of(&proposal, 0x77);
+    uint64_t fence_s = hand->world.zone.refresh_s / 4;
+    held.earliest_expiry_s = event_of(hand, CSN_EVENT_TICK).now.wall_s + fence_s + 100;
+    release(hand, &held);
+    hear_release(hand, 1, later.round);
+    assert_false(is_behind(hand));
+    pass(hand, 101000);
+    assert_false(is_behind(hand)); /* the other one is silent */
+    hear_release(hand, 2, proposal.round);
+    assert_false(is_behind(hand)); /* it has the same */
+    hear_release(hand, 3, later.round);
+    assert_true(is_behind(hand));
+    drop_hand(hand);
+}
+
 /* Two equal votes of others are a certificate (L6); votes for other bytes are not. */
 static void test_node_assembles_a_certificate_from_equal_votes_only(void **state)
 {
@@ -632,6 +717,8 @@ int main(void)
         cmocka_unit_test(test_missing_input_is_fetched_then_refused),
         cmocka_unit_test(test_old_parent_is_refused_and_answered_with_the_certificate),
         cmocka_unit_test(test_certificate_is_adopted_step_by_step),
+        cmocka_unit_test(test_site_that_lacks_the_newest_release_is_behind_after_a_while),
+        cmocka_unit_test(test_site_inside_the_fence_is_behind_where_another_has_later),
         cmocka_unit_test(test_node_assembles_a_certificate_from_equal_votes_only),
         cmocka_unit_test(test_certificate_does_not_lower_the_floor_below_an_own_vote),
         cmocka_unit_test(test_hsm_is_not_used_before_a_quorum_agrees),

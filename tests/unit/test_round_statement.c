@@ -63,6 +63,7 @@ static void some_row(struct csn_row *row, unsigned holds)
     row->maintenance = CSN_MAINTENANCE_SITE;
     row->order_sum = 1795000000000000;
     row->gate = 3;
+    row->is_behind = true;
     row->hsm = CSN_HSM_BAD;
     row->diverged = CSN_CLASS_BIT_R;
     some_floor(&row->floor);
