@@ -1,14 +1,16 @@
 #include "coordinator.h"
 
 #include "base/process.h"
+#include "coordinator_status.h"
 #include "trace.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static struct csn_now now_of(void)
+struct csn_now csn_coordinator_now(void)
 {
     struct timespec wall, mono;
     clock_gettime(CLOCK_REALTIME, &wall);
@@ -22,7 +24,6 @@ static enum csn_level level_of(uint8_t what)
     switch (what) {
     case CSN_TRACE_PROPOSED:
     case CSN_TRACE_REPROPOSED:
-    case CSN_TRACE_LEADER:
         return CSN_INFO;
     case CSN_TRACE_ABANDONED:
     case CSN_TRACE_AUTHOR_OUT:
@@ -35,9 +36,26 @@ static enum csn_level level_of(uint8_t what)
     }
 }
 
+static void say_move(struct csn_coordinator *coordinator, const struct csn_trace *move)
+{
+    static const char *const words[CSN_LEADER_RESTING + 1][CSN_LEADER_RESTING + 1] = {
+        [CSN_LEADER_LISTENING] = {[CSN_LEADER_ASKING] = "hears enough sites: asks to lead, and stands by while another does"},
+        [CSN_LEADER_ASKING] = {[CSN_LEADER_ASKING] = "another leads or asks: stands by, and asks on",
+                               [CSN_LEADER_LEADING] = "leads: enough sites follow",
+                               [CSN_LEADER_LISTENING] = "hears too few sites to ask"},
+        [CSN_LEADER_LEADING] = {[CSN_LEADER_ASKING] = "leads no more, or calls back a site that follows another: asks again",
+                                [CSN_LEADER_RESTING] = "leads no more: hears too few sites, or its rounds failed; rests"},
+        [CSN_LEADER_RESTING] = {[CSN_LEADER_LISTENING] = "has rested: listens"}};
+    const char *text = words[move->from][move->to];
+    csn_log(&coordinator->log, CSN_INFO, "coordinator.move", "term %" PRIu64 ": %s", move->round.term.counter, text);
+}
+
 static void trace(struct csn_coordinator *coordinator, const struct csn_effect *effect)
 {
     char zone[CSN_NAME_TEXT_MAX], text[CSN_TRACE_TEXT_SIZE];
+    if (effect->trace.what == CSN_TRACE_LEADER) {
+        say_move(coordinator, &effect->trace);
+    }
     csn_name_text(effect->zone, zone);
     csn_trace_write(&effect->trace, zone, text);
     csn_log(&coordinator->log, level_of(effect->trace.what), "trace", "%s", text);
@@ -80,7 +98,7 @@ static void step(struct csn_coordinator *coordinator, struct csn_event *event)
     struct csn_effects effects = {0};
     INSIST(!coordinator->is_stepping);
     coordinator->is_stepping = true;
-    event->now = now_of();
+    event->now = csn_coordinator_now();
     csn_leader_step(coordinator->core, event, &effects);
     for (size_t i = 0; i < effects.count; i++) {
         execute(coordinator, &effects.items[i]);
@@ -141,7 +159,7 @@ static void make_core(struct csn_coordinator *coordinator)
 {
     const struct csn_coordinator_config *config = coordinator->config;
     struct csn_round_zone *zones = csn_calloc(config->zone_count, sizeof(zones[0]));
-    uint64_t now_s = now_of().wall_s;
+    uint64_t now_s = csn_coordinator_now().wall_s;
     for (size_t i = 0; i < config->zone_count; i++) {
         const struct csn_coordinator_zone *zone = &config->zones[i];
         memcpy(zones[i].zone, zone->zone, sizeof(zones[i].zone));
@@ -193,7 +211,11 @@ int csn_coordinator_start(struct csn_coordinator *coordinator, uv_loop_t *loop, 
     coordinator->loop = loop;
     coordinator->config = config;
     make_core(coordinator);
-    int code = open_mesh(coordinator, reason);
+    coordinator->started_ms = csn_coordinator_now().mono_ms;
+    int code = csn_coordinator_status_start(coordinator, reason);
+    if (code == CSN_OK) {
+        code = open_mesh(coordinator, reason);
+    }
     if (code != CSN_OK) {
         return code;
     }

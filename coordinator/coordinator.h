@@ -7,6 +7,7 @@
 
 #include "config/coordinator.h"
 #include "mesh/mesh.h"
+#include "ops/control.h"
 #include "round/leader.h"
 
 struct csn_coordinator {
@@ -17,6 +18,8 @@ struct csn_coordinator {
     struct csn_site_key *key;                    /* owns, as all below */
     struct csn_mesh *mesh;
     struct csn_leader *core;
+    struct csn_control *control;
+    uint64_t started_ms; /* mono */
     bool is_stepping;
     uint64_t bad_certificates; /* dropped; the first is logged */
     uv_timer_t tick;
@@ -26,5 +29,7 @@ struct csn_coordinator {
 /* Opens what the configuration names and starts. */
 int csn_coordinator_start(struct csn_coordinator *coordinator, uv_loop_t *loop, const struct csn_coordinator_config *config,
                           struct csn_reason *reason);
+
+struct csn_now csn_coordinator_now(void);
 
 #endif

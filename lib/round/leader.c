@@ -733,7 +733,8 @@ void csn_leader_get_zone(const struct csn_leader *leader, size_t index,
     *ret_status = (struct csn_leader_zone_status){.zone = leader->configs[index].zone,
                                                   .last_end = zone->last_end,
                                                   .has_ended = zone->has_ended,
-                                                  .newest = csn_leader_newest(zone)};
+                                                  .newest = csn_leader_newest(zone),
+                                                  .certificate = zone->has_newest ? &zone->newest : NULL};
     if (!zone->is_proposed) {
         return;
     }
@@ -746,4 +747,22 @@ void csn_leader_get_zone(const struct csn_leader *leader, size_t index,
             ret_status->refused_count = (uint8_t)(ret_status->refused_count + fact->is_refused);
         }
     }
+}
+
+bool csn_leader_get_peer(const struct csn_leader *leader, uint16_t site,
+                         struct csn_peer_status *ret_status)
+{
+    int member = csn_member_index(&leader->cluster, site);
+    if (member < 0 || !leader->peers.peers[member].is_heard) {
+        return false;
+    }
+    *ret_status = csn_peers_status(&leader->peers.peers[member], site);
+    return true;
+}
+
+const struct csn_row *csn_leader_peer_row(const struct csn_leader *leader, uint16_t site,
+                                          size_t zone)
+{
+    int member = csn_member_index(&leader->cluster, site);
+    return member >= 0 ? csn_peers_row(&leader->peers, (unsigned)member, zone) : NULL;
 }

@@ -8,6 +8,7 @@
 #ifndef CSN_ROUND_LEADER_H
 #define CSN_ROUND_LEADER_H
 
+#include "round/node.h"
 #include "round/step.h"
 
 #define CSN_HEARTBEAT_MS 500
@@ -72,9 +73,16 @@ struct csn_leader_zone_status {
     enum csn_round_end last_end;
     bool has_ended;
     struct csn_round newest; /* certificate known */
+    const struct csn_certificate *certificate; /* that one; NULL: none. Borrows until the next step */
 };
 size_t csn_leader_zone_count(const struct csn_leader *leader);
 void csn_leader_get_zone(const struct csn_leader *leader, size_t index,
                          struct csn_leader_zone_status *ret_status);
+
+/* What a site last reported, and its row of a zone, as csn_node_get_peer and csn_node_peer_row. */
+bool csn_leader_get_peer(const struct csn_leader *leader, uint16_t site,
+                         struct csn_peer_status *ret_status);
+const struct csn_row *csn_leader_peer_row(const struct csn_leader *leader, uint16_t site,
+                                          size_t zone);
 
 #endif

@@ -714,16 +714,7 @@ bool csn_node_get_peer(const struct csn_node *node, uint16_t site,
     if (peer == NULL || !peer->is_heard) {
         return false;
     }
-    *ret_status = (struct csn_peer_status){
-        .site = site,
-        .heard_ms = peer->heard.mono_ms,
-        .boot = peer->report.boot,
-        .clock_s = peer->report.clock_s,
-        .heard_s = peer->heard.wall_s,
-        .state = peer->report.state,
-        .hsm = peer->report.hsm,
-        .promised = peer->report.promised,
-    };
+    *ret_status = csn_peers_status(peer, site);
     return true;
 }
 

@@ -93,3 +93,17 @@ bool csn_peers_is_fresh(const struct csn_peers *peers, unsigned member, struct c
     const struct csn_peer *peer = &peers->peers[member];
     return peer->is_heard && now.mono_ms - peer->heard.mono_ms < silent_ms;
 }
+
+struct csn_peer_status csn_peers_status(const struct csn_peer *peer, uint16_t site)
+{
+    return (struct csn_peer_status){
+        .site = site,
+        .heard_ms = peer->heard.mono_ms,
+        .boot = peer->report.boot,
+        .clock_s = peer->report.clock_s,
+        .heard_s = peer->heard.wall_s,
+        .state = peer->report.state,
+        .hsm = peer->report.hsm,
+        .promised = peer->report.promised,
+    };
+}

@@ -3,6 +3,7 @@
 #ifndef CSN_ROUND_PEERS_H
 #define CSN_ROUND_PEERS_H
 
+#include "round/node.h"
 #include "round/step.h"
 
 struct csn_peer {
@@ -36,6 +37,8 @@ int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes bo
 
 /* A site's row of a zone; NULL: none. */
 const struct csn_row *csn_peers_row(const struct csn_peers *peers, unsigned member, size_t zone);
+/* Of one that is heard, for status. */
+struct csn_peer_status csn_peers_status(const struct csn_peer *peer, uint16_t site);
 bool csn_peers_is_fresh(const struct csn_peers *peers, unsigned member, struct csn_now now,
                         uint64_t silent_ms);
 

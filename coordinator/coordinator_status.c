@@ -1,0 +1,253 @@
+#include "coordinator_status.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+#define SILENT_MS 6000 /* a site not heard for longer is unreachable */
+#define UNLED_MS 8000  /* so long without a leader is more than a change of leaders */
+
+/* What the status is filled from. */
+struct picture {
+    const struct csn_coordinator *coordinator; /* borrows */
+    const struct csn_cluster *cluster;         /* borrows */
+    struct csn_now now;
+    struct csn_leader_status core;
+    struct csn_status *status; /* borrows */
+};
+
+/* Whom q sites that are heard promised to follow, and that leads as far as can be seen: a promise
+ * outlives its holder, so this coordinator's own word counts for itself. 0: nobody. */
+static uint16_t leader_of(const struct picture *picture)
+{
+    const struct csn_cluster *cluster = picture->cluster;
+    uint16_t self = picture->coordinator->config->self->number;
+    if (picture->core.state == CSN_LEADER_LEADING) {
+        return self;
+    }
+    for (uint8_t i = 0; i < cluster->coordinator_count; i++) {
+        uint16_t number = cluster->coordinators[i].number;
+        unsigned followers = 0;
+        for (uint8_t j = 0; j < cluster->member_count; j++) {
+            struct csn_peer_status peer;
+            followers += csn_leader_get_peer(picture->coordinator->core, cluster->members[j].number, &peer) &&
+                         picture->now.mono_ms - peer.heard_ms <= SILENT_MS && peer.promised.coordinator == number;
+        }
+        if (number != self && followers >= cluster->quorum) {
+            return number;
+        }
+    }
+    return 0;
+}
+
+/* --- sites */
+
+static const char *state_of(const struct csn_peer_status *peer, bool is_diverged)
+{
+    switch (peer->state) {
+    case CSN_NODE_STARTING:
+        return "starting";
+    case CSN_NODE_SEALED:
+        return "sealed";
+    case CSN_NODE_HALTED:
+        return "halted";
+    default:
+        return is_diverged ? "diverged" : "ok";
+    }
+}
+
+static bool fill_rows(const struct picture *picture, uint16_t site, struct csn_status_site *row)
+{
+    const struct csn_coordinator_config *config = picture->coordinator->config;
+    bool is_diverged = false;
+    for (size_t i = 0; i < config->zone_count; i++) {
+        const struct csn_row *zone = csn_leader_peer_row(picture->coordinator->core, site, i);
+        char name[CSN_NAME_TEXT_MAX];
+        csn_name_text(config->zones[i].zone, name);
+        if (zone != NULL && !csn_round_is_none(zone->released.round)) {
+            csn_status_add_released(picture->status, row, csn_status_text(picture->status, "%s", name), zone->released_serial);
+        }
+        is_diverged |= zone != NULL && zone->diverged != 0;
+    }
+    return is_diverged;
+}
+
+static void fill_site(const struct picture *picture, const struct csn_member *member, struct csn_status_site *row)
+{
+    struct csn_peer_status peer;
+    if (!csn_leader_get_peer(picture->coordinator->core, member->number, &peer)) {
+        row->state = "unreachable";
+        row->error = "not heard since this coordinator started";
+        return;
+    }
+    bool is_diverged = fill_rows(picture, member->number, row);
+    row->state = state_of(&peer, is_diverged);
+    row->has_last_seen = row->has_clock_offset = true;
+    row->last_seen_ms = picture->now.mono_ms - peer.heard_ms;
+    row->clock_offset_us = ((int64_t)peer.clock_s - (int64_t)peer.heard_s) * 1000000;
+    row->hsm = peer.hsm == CSN_HSM_GOOD ? "ok" : peer.hsm == CSN_HSM_ABSENT ? "none" : "bad";
+    if (peer.state == CSN_NODE_HALTED) {
+        row->error = "halted: it votes no more; consignctl status there says why";
+    }
+    if (row->last_seen_ms > SILENT_MS) {
+        char ago[CSN_SPAN_TEXT_SIZE];
+        csn_span_text(row->last_seen_ms / 1000, ago);
+        row->state = "unreachable";
+        row->error = csn_status_text(picture->status, "not heard for %s", ago);
+    }
+}
+
+static void fill_sites(const struct picture *picture)
+{
+    for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
+        const struct csn_member *member = &picture->cluster->members[i];
+        struct csn_status_site *row = csn_status_add_site(picture->status);
+        if (row == NULL) {
+            return;
+        }
+        row->number = member->number;
+        row->name = csn_status_text(picture->status, "%s", member->name);
+        row->role = member->role == CSN_MEMBER_SIGNER ? "signer" : "verifier";
+        row->leads = member->number == picture->core.lead_site;
+        fill_site(picture, member, row);
+    }
+}
+
+static void fill_self(const struct picture *picture)
+{
+    struct csn_status_site *row = csn_status_add_site(picture->status);
+    if (row == NULL) {
+        return;
+    }
+    bool stands_by = picture->core.state == CSN_LEADER_ASKING && picture->status->leader != NULL;
+    row->number = picture->coordinator->config->self->number;
+    row->name = csn_status_text(picture->status, "%s", picture->coordinator->config->name);
+    row->role = "coordinator";
+    row->state = stands_by ? "standing by" : csn_leader_text(picture->core.state);
+    row->leads = picture->core.state == CSN_LEADER_LEADING;
+    row->has_last_seen = true;
+}
+
+/* --- zones */
+
+/* The newest release that a site tells of; NULL: none. Borrows. */
+static const struct csn_row *newest_row(const struct picture *picture, size_t index)
+{
+    const struct csn_row *newest = NULL;
+    for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
+        const struct csn_row *row =
+            csn_leader_peer_row(picture->coordinator->core, picture->cluster->members[i].number, index);
+        bool has_released = row != NULL && !csn_round_is_none(row->released.round);
+        if (has_released && (newest == NULL || csn_round_compare(row->released.round, newest->released.round) > 0)) {
+            newest = row;
+        }
+    }
+    return newest;
+}
+
+static void fill_certified(const struct csn_certificate *certificate, struct csn_status_zone *zone)
+{
+    const struct csn_body_held *held = &certificate->held;
+    zone->has_released = true;
+    zone->released = held->proposal.serial;
+    zone->votes = certificate->vote_count;
+    zone->input = (struct csn_status_input){held->proposal.input.generation, held->proposal.input.serial};
+    zone->released_at_s = held->proposal.time_s;
+    csn_content_root(held->proposal.zone, held->proposal.serial, held->proposal.time_s, &held->roots, &zone->content);
+    zone->full = held->full_root;
+    zone->first_expiry_s = held->earliest_expiry_s;
+}
+
+static void fill_pending(const struct picture *picture, const struct csn_leader_zone_status *core,
+                         struct csn_status_zone *zone)
+{
+    if (core->proposal != NULL) {
+        zone->has_pending = true;
+        zone->pending = core->proposal->serial;
+        zone->waiting_for = csn_status_text(picture->status,
+                                            "proposed: %u of %u sites computed it, %u of %u votes, %u refused",
+                                            core->computed_count, picture->cluster->quorum, core->held_count,
+                                            picture->cluster->quorum, core->refused_count);
+    } else if (core->has_ended && core->last_end != CSN_ROUND_END_CERTIFIED) {
+        zone->waiting_for = csn_status_text(picture->status, "the last round here was abandoned: %s",
+                                            csn_round_end_text(core->last_end));
+    }
+}
+
+static void fill_zone(const struct picture *picture, size_t index)
+{
+    const struct csn_coordinator_zone *config = &picture->coordinator->config->zones[index];
+    struct csn_status_zone *zone = csn_status_add_zone(picture->status);
+    struct csn_leader_zone_status core;
+    char name[CSN_NAME_TEXT_MAX];
+    if (zone == NULL) {
+        return;
+    }
+    csn_leader_get_zone(picture->coordinator->core, index, &core);
+    csn_name_text(config->zone, name);
+    zone->zone = csn_status_text(picture->status, "%s", name);
+    zone->voters = picture->cluster->member_count;
+    uint64_t refresh_s = csn_policy_refresh_at(&config->policy, picture->now.wall_s);
+    zone->expiry_warning_s = refresh_s / 2;
+    zone->expiry_critical_s = refresh_s / 4;
+    zone->state = core.certificate != NULL || newest_row(picture, index) != NULL ? "released" : "none";
+    if (core.certificate != NULL) {
+        fill_certified(core.certificate, zone);
+    }
+    fill_pending(picture, &core, zone);
+}
+
+/* --- all */
+
+static const char *coordinator_names(const struct picture *picture)
+{
+    const char *names = picture->cluster->coordinators[0].name;
+    for (uint8_t i = 1; i < picture->cluster->coordinator_count; i++) {
+        names = csn_status_text(picture->status, "%s, %s", names, picture->cluster->coordinators[i].name);
+    }
+    return names;
+}
+
+static void fill_head(const struct picture *picture)
+{
+    const struct csn_cluster *cluster = picture->cluster;
+    struct csn_status *status = picture->status;
+    const struct csn_coordinator_id *leader = csn_cluster_coordinator(cluster, leader_of(picture));
+    char id[2 * sizeof(cluster->id) + 1];
+    csn_hex_encode(csn_bytes(cluster->id, sizeof(cluster->id)), id);
+    status->cluster = csn_status_text(status, "%.8s", id);
+    memcpy(status->cluster_id, cluster->id, sizeof(status->cluster_id));
+    status->epoch = cluster->epoch;
+    status->quorum = cluster->quorum;
+    status->members = cluster->member_count;
+    status->term = picture->core.term.counter;
+    status->leader = leader != NULL ? csn_status_text(status, "%s", leader->name) : NULL;
+    status->may_lead = coordinator_names(picture);
+    status->is_electing = picture->now.mono_ms - picture->coordinator->started_ms < UNLED_MS;
+    status->observed_from = csn_status_text(status, "%s", picture->coordinator->config->name);
+    status->observed_at_s = picture->now.wall_s;
+}
+
+static void on_status(void *arg, struct csn_status *ret_status)
+{
+    const struct csn_coordinator *coordinator = arg;
+    struct picture picture = {.coordinator = coordinator,
+                              .cluster = &coordinator->config->cluster,
+                              .now = csn_coordinator_now(),
+                              .status = ret_status};
+    csn_leader_get_status(coordinator->core, picture.now, &picture.core);
+    fill_head(&picture);
+    fill_sites(&picture);
+    fill_self(&picture);
+    for (size_t i = 0; i < coordinator->config->zone_count; i++) {
+        fill_zone(&picture, i);
+    }
+    csn_status_judge(ret_status);
+}
+
+int csn_coordinator_status_start(struct csn_coordinator *coordinator, struct csn_reason *reason)
+{
+    struct csn_control_handlers handlers = {.arg = coordinator, .on_status = on_status};
+    return csn_control_new(coordinator->loop, coordinator->config->control, &handlers, &coordinator->log,
+                           &coordinator->control, reason);
+}
