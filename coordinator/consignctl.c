@@ -69,8 +69,7 @@ static bool is_health(int count, char **words)
 static int put_usage(int count, char **words)
 {
     fputs("usage: consignctl [-s SOCKET] [-o table|json] status | health | cert show ZONE |\n"
-          "       zone diff ZONE SERIAL SITE SITE | zone reports ZONE | zone hold|resume ZONE |\n"
-          "       zone approve|reject ZONE SERIAL | zone generation ZONE N | maintenance on|off SITE|ZONE\n"
+          "       zone diff|reports|hold|resume|approve|reject|generation ZONE ... | maintenance ...\n"
           "consignctl --help says more\n",
           stderr);
     if (is_health(count, words)) {

@@ -71,7 +71,7 @@ int csn_ctl_zone(const char *socket, int count, char **words, const char **ret_w
     } else if (is_diff) {
         return show_diff(socket, words + 1, serial);
     } else if (count == 0 || strcmp(words[0], "reports") != 0) {
-        *ret_wrong = "zone: diff and reports are what can be done with it";
+        *ret_wrong = "zone: it has no such command";
     } else if (count != 2) {
         *ret_wrong = "zone reports: needs ZONE";
     } else {

@@ -49,7 +49,7 @@ struct csn_divergence {
     bool is_running;
     unsigned tries;
     uint64_t retry_ms;
-    struct csn_digest reported; /* SHA-384 of the text of the newest report */
+    struct csn_digest reported; /* SHA-384 of the records of the newest report: the same again are not reported again */
 };
 
 #define CSN_ASKED_MAX 4  /* operators' comparisons at a time; more are asked to come again */

@@ -535,6 +535,7 @@ void csn_diff_rejoined(struct csn_zone_shell *zone)
     csn_work_unref(own->work);
     own->work = NULL;
     own->is_computed_due = own->is_input_due = false;
+    own->reported = (struct csn_digest){{0}};
 }
 
 /* The text under the time, as a file; and its first lines in the log. */
@@ -572,11 +573,13 @@ static void on_own_done(void *arg, const struct csn_diff_result *result)
     divergence->is_running = false;
     divergence->retry_ms = csn_daemon_now(zone->daemon).mono_ms + RETRY_MS;
     if (result->code == CSN_OK) {
-        struct csn_digest text;
-        csn_sha384(result->text, &text);
+        struct csn_digest lines;
+        csn_sha384(csn_bytes(result->is_equal ? NULL : result->text.data + result->summary_size,
+                             result->text.size - result->summary_size),
+                   &lines);
         *is_due = false;
-        if (!result->is_equal && !csn_digest_equal(&text, &divergence->reported)) {
-            divergence->reported = text;
+        if (!result->is_equal && !csn_digest_equal(&lines, &divergence->reported)) {
+            divergence->reported = lines;
             report(zone, own->serial, result);
         }
     } else if (++divergence->tries >= TRIES_MAX) {

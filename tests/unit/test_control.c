@@ -307,6 +307,7 @@ struct server {
     uv_loop_t loop;
     uv_async_t stop;
     uv_thread_t thread;
+    unsigned diffs_asked;
 };
 
 static void on_status(void *arg, struct csn_status *ret_status)
@@ -355,12 +356,42 @@ static int on_order(void *arg, const struct csn_control_order *order, struct csn
     return is_good ? CSN_OK : csn_reason_set(reason, CSN_ESIGNATURE, "a forged order");
 }
 
+/* At work twice for each question that it can answer. */
+static int on_diff(void *arg, const struct csn_control_diff *diff, struct csn_buf *ret_text,
+                   struct csn_reason *reason)
+{
+    struct server *server = arg;
+    if (strcmp(diff->zone, "ch.") != 0 || strcmp(diff->first, "zrh") != 0 || diff->serial != 7) {
+        return csn_reason_set(reason, CSN_ENOTFOUND, "zone ch., serial 7 and zrh are here");
+    }
+    if (++server->diffs_asked % 3 != 0) {
+        return csn_reason_set(reason, CSN_EBUSY, "at work");
+    }
+    bool is_large = strcmp(diff->second, "large") == 0;
+    for (size_t i = 0; i <= (is_large ? CSN_CONTROL_FRAME_MAX : 0); i++) {
+        csn_buf_put(ret_text, "- a\n", strcmp(diff->second, "zrh") == 0 ? 0 : 4);
+    }
+    return CSN_OK;
+}
+
+static int on_reports(void *arg, const char *zone, struct csn_buf *ret_text,
+                      struct csn_reason *reason)
+{
+    (void)arg;
+    (void)reason;
+    csn_buf_put(ret_text, zone, strlen(zone));
+    return CSN_OK;
+}
+
 static int listen_at(struct server *server, struct csn_control **ret_control,
                      struct csn_reason *reason)
 {
-    static const struct csn_control_handlers handlers = {.on_status = on_status,
-                                                         .on_cert_show = on_cert_show,
-                                                         .on_order = on_order};
+    const struct csn_control_handlers handlers = {.arg = server,
+                                                  .on_status = on_status,
+                                                  .on_cert_show = on_cert_show,
+                                                  .on_order = on_order,
+                                                  .on_diff = on_diff,
+                                                  .on_reports = on_reports};
     return csn_control_new(&server->loop, server->path, &handlers, &server->log, ret_control,
                            reason);
 }
@@ -438,6 +469,39 @@ static void test_orders_are_taken_or_refused_with_a_reason(void **state)
     order.body = csn_bytes(long_body, 0);
     assert_int_equal(csn_control_give_order(server->path, TIMEOUT_MS, &order, &reason),
                      CSN_EFORMAT);
+}
+
+static void test_a_comparison_is_asked_for_until_it_is_done(void **state)
+{
+    struct server *server = *state;
+    struct csn_reason reason;
+    struct csn_buf text = {0};
+    char long_name[CSN_CONTROL_SITE_MAX + 1] = {0};
+    struct csn_control_diff diff = {.zone = "ch.", .first = "zrh", .second = "sin", .serial = 7};
+    assert_int_equal(csn_control_ask_diff(server->path, TIMEOUT_MS, &diff, &text, &reason), CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("- a\n", 4)));
+    assert_int_equal(server->diffs_asked, 3);
+    csn_buf_clear(&text);
+    diff.second = "zrh";
+    assert_int_equal(csn_control_ask_diff(server->path, TIMEOUT_MS, &diff, &text, &reason), CSN_OK);
+    assert_int_equal(text.size, 0);
+    assert_int_equal(csn_control_ask_diff(server->path, 50, &diff, &text, &reason), CSN_EBUSY);
+    server->diffs_asked = 0;
+    diff.second = "large";
+    assert_int_equal(csn_control_ask_diff(server->path, TIMEOUT_MS, &diff, &text, &reason),
+                     CSN_ELIMIT);
+    memset(long_name, 'x', sizeof(long_name) - 1);
+    diff.second = long_name;
+    assert_int_equal(csn_control_ask_diff(server->path, TIMEOUT_MS, &diff, &text, &reason),
+                     CSN_EFORMAT);
+    diff.serial = 8;
+    diff.second = "sin";
+    assert_int_equal(csn_control_ask_diff(server->path, TIMEOUT_MS, &diff, &text, &reason),
+                     CSN_ENOTFOUND);
+    assert_int_equal(csn_control_ask_reports(server->path, TIMEOUT_MS, "li.", &text, &reason),
+                     CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("li.", 3)));
+    csn_buf_fini(&text);
 }
 
 static int dial(const struct server *server)
@@ -667,6 +731,7 @@ int main(void)
         cmocka_unit_test(test_the_worst_reason_stands_first),
         WITH_SERVER(test_operators_are_answered),
         WITH_SERVER(test_orders_are_taken_or_refused_with_a_reason),
+        WITH_SERVER(test_a_comparison_is_asked_for_until_it_is_done),
         WITH_SERVER(test_requests_in_one_write_are_answered_in_order),
         WITH_SERVER(test_requests_of_another_version_are_refused),
         WITH_SERVER(test_a_frame_above_the_limit_closes_the_connection),
