@@ -95,6 +95,20 @@ static bool is_of_serial(const struct csn_work *work, uint32_t serial)
     return csn_work_content(work) != NULL && csn_work_proposal(work)->serial == serial;
 }
 
+/* An input of this site's own source with that serial. */
+static bool find_input(const struct csn_zone_shell *zone, uint32_t serial, struct csn_digest *ret_own)
+{
+    struct csn_node_zone_status core;
+    csn_node_get_zone(zone->daemon->core, (size_t)(zone - zone->daemon->zones), csn_daemon_now(zone->daemon), &core);
+    for (unsigned i = 0; i < core.row.input_count; i++) {
+        if (core.row.inputs[i].serial == serial) {
+            *ret_own = core.row.inputs[i].prepared;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What this site made of a serial itself: where it diverged, not what it took over from the others. */
 static bool find_own(const struct csn_zone_shell *zone, uint32_t serial, struct csn_tree_name *ret_name)
 {
@@ -109,6 +123,8 @@ static bool find_own(const struct csn_zone_shell *zone, uint32_t serial, struct 
         *ret_name = (struct csn_tree_name){.kind = CSN_TREE_VERSION, .digest = certificate.held.full_root};
     } else if (is_of_serial(zone->work, serial)) {
         ret_name->digest = *csn_work_hash(zone->work);
+    } else if (find_input(zone, serial, &ret_name->digest)) {
+        ret_name->kind = CSN_TREE_INPUT; /* where no q sites agree nothing is signed, but inputs can be compared */
     } else {
         return false;
     }

@@ -86,6 +86,16 @@ class Diff(unittest.TestCase):
         self.assertEqual(diff(c, 'sjc', serial, 'zrh', 'sin'), (0, '', ''))
         self.assertEqual(len(reports(c, 'sin')), before)
 
+    def test_inputs_are_compared_where_nothing_is_released(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.write_zone(small_zone(1, 'other'), ['sjc'])
+            c.start('zrh', 'sjc')
+            for site in ('zrh', 'sjc'):
+                wait_for(f'the input at {site}', lambda: c.log_lines(site, 'input serial 1:'))
+            code, out, _ = wait_for('a comparison', lambda: (d := diff(c, 'zrh', 1, 'zrh', 'sjc'))[0] == 1 and d)
+            self.assertEqual(records(out), CHANGED)
+            self.assertIsNone(c.serial('zrh'))
+
     def test_fault_in_the_chain_is_one_rrset_of_class_n(self):
         with Cluster(small_zone(1, 'one')) as c:
             faulty = support('consign-node-faulty')
