@@ -1,8 +1,10 @@
 """Goal: whatever breaks, in whatever order, secondaries hold certified zones, no version has two contents, nobody sees a bogus
 answer; and when the faults stop, all is as if nothing had been.
-Method: three sites and three coordinators at the real distances; waves of kills, stops, cuts, clogs and full disks drawn from one seed,
-under an input that changes every second; after each wave the next release must come. NSD and Knot with all sites as primaries, an Unbound before each; all of them are asked and
-transferred from throughout. CONSIGN_CHAOS_S is how long (default 60), CONSIGN_CHAOS_SEED repeats a plan."""
+Method: three sites and three coordinators at the real distances; waves of kills, stops, cuts, clogs and full disks drawn from one
+seed, under an input that changes every second; after each wave the next release must come. NSD and Knot with all sites as
+primaries, an Unbound before each; all of them are asked and transferred from throughout. CONSIGN_CHAOS_S is how long (default
+60), CONSIGN_CHAOS_SEED repeats a plan. NSD may step back to an older version for a moment: when two transfers meet one of its
+reloads it forgets its serial and asks the next primary, which may be behind. A site may not."""
 import collections
 import contextlib
 import os
@@ -209,8 +211,7 @@ class Seen:
 
 
 class Watcher(Worker):
-    """Of one server: transfers its zone again and again. A site never goes back; NSD may, for a moment: when two transfers meet one of
-    its reloads it forgets its serial and asks the next primary, which may be behind."""
+    """Of one server: transfers its zone again and again."""
 
     def __init__(self, seen, name, port, key):
         super().__init__(0.2)
