@@ -145,8 +145,21 @@ static const struct csn_row *newest_row(const struct picture *picture, size_t in
     return newest;
 }
 
-static void fill_certified(const struct csn_certificate *certificate, struct csn_status_zone *zone)
+/* A standby may have missed votes and certificate: then only the serial is known, from the sites. */
+static void fill_released(const struct picture *picture, const struct csn_row *newest,
+                          const struct csn_certificate *certificate, struct csn_status_zone *zone)
 {
+    bool is_known = certificate != NULL &&
+                    (newest == NULL ||
+                     csn_round_compare(certificate->held.proposal.round, newest->released.round) >= 0);
+    zone->state = newest != NULL || is_known ? "released" : "none";
+    if (!is_known) {
+        zone->waiting_for = newest == NULL ? NULL
+                                           : csn_status_text(picture->status, "serial %u is released; its certificate is not known here",
+                                                             (unsigned)newest->released_serial);
+        return;
+    }
+
     const struct csn_body_held *held = &certificate->held;
     zone->has_released = true;
     zone->released = held->proposal.serial;
@@ -190,10 +203,7 @@ static void fill_zone(const struct picture *picture, size_t index)
     uint64_t refresh_s = csn_policy_refresh_at(&config->policy, picture->now.wall_s);
     zone->expiry_warning_s = refresh_s / 2;
     zone->expiry_critical_s = refresh_s / 4;
-    zone->state = core.certificate != NULL || newest_row(picture, index) != NULL ? "released" : "none";
-    if (core.certificate != NULL) {
-        fill_certified(core.certificate, zone);
-    }
+    fill_released(picture, newest_row(picture, index), core.certificate, zone);
     fill_pending(picture, &core, zone);
 }
 

@@ -123,6 +123,14 @@ static void log_refusal(struct csn_daemon *daemon, const struct csn_zone_shell *
     csn_log(&daemon->log, CSN_WARNING, "round.refused", "zone %s: %s", zone->name, text);
 }
 
+/* R6: a promise to a coordinator is to follow it. */
+static void say_promise(struct csn_daemon *daemon, struct csn_term term)
+{
+    const struct csn_coordinator_id *leader = csn_cluster_coordinator(&daemon->config->cluster, term.coordinator);
+    csn_log(&daemon->log, CSN_INFO, "leader.follow", "follows %s from term %" PRIu64 " on", leader != NULL ? leader->name : "?",
+            term.counter);
+}
+
 static void trace(struct csn_daemon *daemon, const struct csn_effect *effect)
 {
     struct csn_zone_shell *zone = csn_daemon_zone(daemon, effect->zone);
@@ -131,6 +139,9 @@ static void trace(struct csn_daemon *daemon, const struct csn_effect *effect)
     char text[CSN_TRACE_TEXT_SIZE];
     csn_trace_write(&effect->trace, zone ? zone->name : NULL, text);
     csn_log(&daemon->log, is_loud ? CSN_WARNING : CSN_DEBUG, "trace", "%s", text);
+    if (effect->trace.what == CSN_TRACE_PROMISED) {
+        say_promise(daemon, effect->trace.round.term);
+    }
     if (effect->trace.what == CSN_TRACE_REFUSED && zone != NULL) {
         log_refusal(daemon, zone);
         if (effect->trace.test == CSN_TEST_DIVERGED) {
