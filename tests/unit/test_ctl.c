@@ -368,6 +368,73 @@ static void test_json_has_what_every_document_has_and_silent_sites(void **state)
     csn_status_fini(&status);
 }
 
+static void add_order(struct csn_status *status, const char *order, const char *site,
+                      uint64_t number)
+{
+    struct csn_status_order row = {.order = order,
+                                   .site = site,
+                                   .operator = "duty",
+                                   .reason = "new disks",
+                                   .number = number,
+                                   .generation = strcmp(order, "generation") == 0 ? 2 : 0};
+    assert_true(csn_status_add_order(status, status->zones[0], &row));
+}
+
+static void test_orders_stand_under_their_zone_until_they_are_taken_back(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    char *text;
+    size_t size;
+    fill(&status, NOW);
+    status.sites[2]->state = "unreachable";
+    status.sites[2]->is_in_maintenance = true;
+    status.zones[0]->orders_known = 1;
+    add_order(&status, CSN_STATUS_HOLD, NULL, NOW * 1000000 + 999999);
+    add_order(&status, CSN_STATUS_MAINTENANCE, "sin", NOW * 1000000);
+    add_order(&status, "maintenance off", NULL, NOW * 1000000);
+    add_order(&status, "generation", NULL, NOW * 1000000);
+    text = table_of(&status, false);
+    assert_non_null(strstr(text, "\n      HELD by duty since 2026-11-21T19:40:07Z: new disks (known "
+                                 "at 1 of 3 sites, not in force yet)\n"));
+    assert_non_null(strstr(text, "\n      MAINTENANCE of sin by duty since"));
+    assert_null(strstr(text, "MAINTENANCE by"));
+    assert_non_null(strstr(text, "sin   signer    UNREACHABLE (maintenance)  "));
+    free(text);
+    status.zones[0]->orders_known = 2;
+    text = table_of(&status, false);
+    assert_non_null(strstr(text, "new disks (known at 2 of 3 sites, in force)\n"));
+    free(text);
+    FILE *out = open_memstream(&text, &size);
+    csn_ctl_json_status(out, &status);
+    fclose(out);
+    json_t *json = parsed(text);
+    json_t *zone = json_array_get(json_object_get(json, "zones"), 0);
+    json_t *orders = json_object_get(zone, "orders"), *hold = json_array_get(orders, 0);
+    assert_int_equal(json_array_size(orders), 4);
+    assert_string_equal(json_string_value(json_object_get(hold, "operator")), "duty");
+    assert_true(json_integer_value(json_object_get(hold, "number")) == NOW * 1000000 + 999999);
+    assert_true(json_is_true(json_object_get(hold, "in_force")));
+    assert_true(json_is_null(json_object_get(hold, "generation")));
+    assert_true(json_is_true(json_object_get(
+        json_array_get(json_object_get(json, "sites"), 2), "maintenance")));
+    json_decref(json);
+    csn_status_fini(&status);
+}
+
+/* What allows needs a quorum, what forbids leaves none: 4 of 5 is where they differ. */
+static void test_orders_are_in_force_where_they_can_be_kept(void **state)
+{
+    (void)state;
+    struct csn_status status = {.members = 5, .quorum = 4};
+    assert_int_equal(csn_status_needed(&status, CSN_STATUS_HOLD), 2);
+    assert_int_equal(csn_status_needed(&status, CSN_STATUS_MAINTENANCE), 2);
+    assert_int_equal(csn_status_needed(&status, "reject"), 2);
+    assert_int_equal(csn_status_needed(&status, "resume"), 4);
+    assert_int_equal(csn_status_needed(&status, "approve"), 4);
+    assert_int_equal(csn_status_needed(&status, "generation"), 4);
+}
+
 /* --- the program against a server */
 
 struct server {
@@ -551,6 +618,10 @@ static void test_without_a_daemon_it_cannot_tell(void **state)
                 {{"-x", NULL}, 2},
                 {{NULL}, 2},
                 {{"cert", "show", NULL}, 2},
+                {{"zone", "hold", NULL}, 2},
+                {{"zone", "hold", "ch.", "--reason", "no key", NULL}, 2},
+                {{"zone", "approve", "ch.", "x", NULL}, 2},
+                {{"maintenance", "up", "zrh", NULL}, 2},
                 {{"-h", NULL}, 0}};
     uv_loop_t loop;
     struct run *run = csn_alloc(sizeof(*run));
@@ -576,6 +647,8 @@ int main(void)
         cmocka_unit_test(test_nothing_released_and_nothing_known_yet),
         cmocka_unit_test(test_a_waiting_input_is_pending),
         cmocka_unit_test(test_an_input_parked_elsewhere_is_named_with_its_site),
+        cmocka_unit_test(test_orders_stand_under_their_zone_until_they_are_taken_back),
+        cmocka_unit_test(test_orders_are_in_force_where_they_can_be_kept),
         cmocka_unit_test(test_many_zones_and_wild_texts_fit),
         cmocka_unit_test(test_health_is_one_line_for_plug_ins),
         cmocka_unit_test(test_a_stale_picture_is_not_judged),
