@@ -24,7 +24,7 @@ if [ "$expected" = refuted ]; then
     search+=(-DBFS)
 fi
 spin -a "${flags[@]}" round.pml
-gcc -O2 -w "${search[@]}" -o pan pan.c
+gcc -O1 -w "${search[@]}" -o pan pan.c
 ./pan -m100000 -w24 > pan.log 2>&1 || true
 
 states=$(awk '/states, stored/ {print $1}' pan.log)
