@@ -149,7 +149,8 @@ const char *csn_agreement_gate_text(uint8_t gate)
         [CSN_GATE_SHRINK_DELEGATIONS] = "fewer delegations (ask that site for the reason)",
         [CSN_GATE_REFUSED] =
             "not a zone, or not with this policy's times (ask that site for the reason)",
-        [CSN_GATE_UNREAD] = "its file is gone or cannot be read (ask that site for the reason)"};
+        [CSN_GATE_UNREAD] = "its file is gone or cannot be read (ask that site for the reason)",
+        [CSN_GATE_QUARANTINED] = "its file ended the node twice (ask that site for the reason)"};
     bool is_known = gate < sizeof(texts) / sizeof(texts[0]) && texts[gate] != NULL;
     return is_known ? texts[gate] : "kept back (ask that site for the reason)";
 }

@@ -10,6 +10,7 @@
 #include "dns/zonefile.h"
 #include "inputs.h"
 #include "job.h"
+#include "quarantine.h"
 #include "watch.h"
 
 #define FILE_SIZE_MAX ((size_t)16 << 30) /* a longer file is refused before it is read */
@@ -121,6 +122,30 @@ static int accept_input(struct reading *reading, struct csn_input *input)
     return code;
 }
 
+/* Whatever this file does to the process, it does it twice at most. */
+static void read_input(struct reading *reading, struct csn_bytes text)
+{
+    const struct csn_intake_settings *settings = &reading->intake->settings;
+    struct csn_input *input = NULL;
+    struct csn_digest digest;
+    struct csn_reason why = {0};
+    csn_sha384(text, &digest);
+    reading->code = csn_quarantine_enter(settings->store, CSN_RISK_READ, settings->zone->zone, &digest, &why);
+    if (reading->code != CSN_OK) {
+        reading->is_store_failure = reading->code != CSN_EREFUSED;
+        reading->gate = CSN_GATE_QUARANTINED;
+        csn_reason_set(&reading->reason, reading->code, "%s: %.400s", settings->zone->input, why.text);
+        return;
+    }
+    reading->code = parse(settings->zone, text, &input, &reading->reason);
+    if (reading->code == CSN_OK) {
+        reading->code = accept_input(reading, input);
+    }
+    reading->input = reading->code == CSN_OK ? csn_input_ref(input) : NULL;
+    csn_input_unref(input);
+    csn_quarantine_leave(settings->store, CSN_RISK_READ, settings->zone->zone, &digest);
+}
+
 static void work(void *arg, unsigned part, unsigned parts)
 {
     (void)part;
@@ -128,22 +153,13 @@ static void work(void *arg, unsigned part, unsigned parts)
     struct reading *reading = arg;
     const struct csn_zone_config *zone = reading->intake->settings.zone;
     struct csn_buf text = {0};
-    struct csn_input *input = NULL;
     reading->code = read_still(zone->input, &text, &reading->is_moving, &reading->reason);
     reading->is_unread = reading->code != CSN_OK && reading->code != CSN_ELIMIT && !reading->is_moving;
     reading->gate = reading->is_unread ? CSN_GATE_UNREAD : CSN_GATE_REFUSED;
     if (reading->code == CSN_OK) {
-        reading->code = parse(zone, csn_buf_view(&text), &input, &reading->reason);
+        read_input(reading, csn_buf_view(&text));
     }
     csn_buf_fini(&text);
-    if (reading->code == CSN_OK) {
-        reading->code = accept_input(reading, input);
-    }
-    if (reading->code == CSN_OK) {
-        reading->input = input;
-    } else {
-        csn_input_unref(input);
-    }
 }
 
 static void park(struct csn_intake *intake, const struct reading *reading)

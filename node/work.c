@@ -7,6 +7,7 @@
 #include "hsm/input.h"
 #include "inputs.h"
 #include "job.h"
+#include "quarantine.h"
 #include "keyring.h"
 #include "sign/content.h"
 #include "version.h"
@@ -30,6 +31,7 @@ struct op {
     struct csn_work *work; /* owns a reference */
     uint64_t corr;
     struct csn_outcome outcome;
+    bool is_risky, is_entered; /* COMPUTE and STAGE; see quarantine.h */
     /* SIGN and PROVE */
     uint16_t author;
     uint32_t *indices; /* owns; signatures to make */
@@ -132,6 +134,53 @@ static void fail(struct op *op, int code, const char *what)
 
 /* --- COMPUTE */
 
+/* What is certified is never quarantined: two other sites survived it, and it is what must be served. */
+static bool is_certified(const struct csn_zone_shell *zone, const struct csn_input_id *input)
+{
+    struct csn_node_zone_status core;
+    csn_node_get_zone(zone->daemon->core, (size_t)(zone - zone->daemon->zones), csn_daemon_now(zone->daemon), &core);
+    return core.released != NULL && csn_digest_equal(&core.released->held.proposal.input.prepared, &input->prepared);
+}
+
+static void enter(struct op *op, enum csn_risk risk)
+{
+    const struct csn_proposal *p = &op->work->proposal;
+    struct csn_reason reason = {0};
+    if (op->is_risky) {
+        int code = csn_quarantine_enter(daemon_of(op)->store, risk, p->zone, &p->input.prepared, &reason);
+        csn_outcome_add(&op->outcome, code, &reason);
+        op->is_entered = code == CSN_OK;
+    }
+}
+
+/* Outlives the operation that it is made for. */
+struct leaving {
+    struct csn_store *store;
+    enum csn_risk risk;
+    uint8_t zone[CSN_NAME_MAX];
+    struct csn_digest prepared;
+};
+
+static void leave_work(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct leaving *leaving = arg;
+    csn_quarantine_leave(leaving->store, leaving->risk, leaving->zone, &leaving->prepared);
+}
+
+static void leave(struct op *op, enum csn_risk risk)
+{
+    const struct csn_proposal *p = &op->work->proposal;
+    if (!op->is_entered) {
+        return;
+    }
+    struct leaving *leaving = csn_calloc(1, sizeof(*leaving));
+    *leaving = (struct leaving){.store = daemon_of(op)->store, .risk = risk, .prepared = p->input.prepared};
+    memcpy(leaving->zone, p->zone, sizeof(leaving->zone));
+    csn_job_run(daemon_of(op)->loop, 1, leave_work, free, leaving);
+}
+
 static void load_and_new(void *arg, unsigned part, unsigned parts)
 {
     (void)part;
@@ -141,6 +190,10 @@ static void load_and_new(void *arg, unsigned part, unsigned parts)
     const struct csn_zone_config *config = work->zone->config;
     const struct csn_proposal *p = &work->proposal;
     int code = CSN_OK;
+    enter(op, CSN_RISK_COMPUTE);
+    if (op->outcome.code != CSN_OK) {
+        return;
+    }
     if (work->input == NULL) {
         code = csn_input_load(daemon_of(op)->store, p->zone, &p->input.prepared, &work->input);
     }
@@ -195,6 +248,7 @@ static void end_compute(void *arg)
     struct op *op = arg;
     struct csn_work *work = op->work;
     struct csn_event event = {.kind = CSN_EVENT_COMPUTED};
+    leave(op, CSN_RISK_COMPUTE);
     if (op->outcome.code == CSN_OK) {
         event.computed = work->content->roots;
         work->is_computed = true;
@@ -240,6 +294,7 @@ void csn_work_compute(struct csn_zone_shell *zone, const struct csn_effect *effe
     csn_work_unref(zone->work);
     zone->work = work_new(zone, effect);
     struct op *op = op_new(zone->work, effect);
+    op->is_risky = !is_certified(zone, &zone->work->proposal.input);
     csn_log(&zone->daemon->log, CSN_INFO, "round.compute", "zone %s serial %" PRIu32 " input %" PRIu32, zone->name,
             zone->work->proposal.serial, zone->work->proposal.input.serial);
     if (zone->keyring != NULL) {
@@ -528,6 +583,10 @@ static void gather(void *arg, unsigned part, unsigned parts)
     (void)part;
     (void)parts;
     struct op *op = arg;
+    enter(op, CSN_RISK_STAGE);
+    if (op->outcome.code != CSN_OK) {
+        return;
+    }
     for (uint16_t i = 0; i < op->work->proposal.author_count; i++) {
         if (gather_share(op, i) != CSN_OK) {
             return;
@@ -578,6 +637,7 @@ static void end_stage(void *arg)
     struct op *op = arg;
     struct csn_work *work = op->work;
     struct csn_event event = {.kind = CSN_EVENT_STAGED};
+    leave(op, CSN_RISK_STAGE);
     event.staged.bad_site = op->bad_site;
     if (op->outcome.code == CSN_OK) {
         event.staged.b = op->b;
@@ -634,6 +694,7 @@ void csn_work_stage(struct csn_zone_shell *zone, const struct csn_effect *effect
     memcpy(op->offers, effect->work.offers, work->proposal.author_count * sizeof(op->offers[0]));
     op->expected = effect->work.full_root;
     op->is_whole = is_whole_due(zone, &work->proposal);
+    op->is_risky = !is_certified(zone, &work->proposal.input);
     op->published_count = csn_keyset_rdatas(&zone->config->keyset, true, op->published);
     op->unpublished_count = csn_keyset_rdatas(&zone->config->keyset, false, op->unpublished);
     csn_job_run(zone->daemon->loop, 1, gather, after_gather, op);

@@ -48,7 +48,8 @@ int csn_input_from_prepared(struct csn_zone *zone, const struct csn_digest *rece
     X(SHRINK_RECORDS, 4, "shrink-records")                                                         \
     X(SHRINK_DELEGATIONS, 5, "shrink-delegations")                                                 \
     X(REFUSED, 6, "refused") /* not a zone, or not with this policy's times */                     \
-    X(UNREAD, 7, "unread")   /* gone, or cannot be read */
+    X(UNREAD, 7, "unread")   /* gone, or cannot be read */                                         \
+    X(QUARANTINED, 8, "quarantined") /* it ended the node twice */
 
 enum csn_gate {
 #define CSN_GATE_ENUM(name, number, text) CSN_GATE_##name = (number),
