@@ -1,5 +1,6 @@
 /* Goal: reports are kept and listed newest first, the oldest go when there are too many, and no zone's name leads out of the
  * folder or to another zone's reports. Method: many reports of zones with awkward names in a private folder. */
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,13 +29,19 @@ static int make_folder(void **state)
     return 0;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
+{
+    (void)st;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
 static int remove_folder(void **state)
 {
-    char command[300];
-    snprintf(command, sizeof(command), "rm -r '%s'", (char *)*state);
-    int status = system(command);
+    int result = nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(*state);
-    return status;
+    return result;
 }
 
 static void keep(const char *store, const char *zone, uint32_t serial, uint64_t time_s, char path[CSN_REPORT_PATH_MAX])
