@@ -264,9 +264,32 @@ static void maybe_crash(struct sim_world *world, struct sim_actor *actor, bool i
     }
 }
 
+static void end_process(struct sim_world *world, struct sim_task *task)
+{
+    sim_crash(world, task->actor);
+    sim_restart_later(world, task->actor);
+}
+
+/* The write fails, and nothing is written after it (R7); the process ends soon and begins again. */
+static void refuse_writes(struct sim_world *world, struct sim_actor *actor)
+{
+    sim_log(world, actor, "disk full");
+    sim_count(world, SIM_DISK_FULL);
+    schedule_persisted(world, actor, actor->persists[0].id, CSN_EFULL);
+    for (size_t i = 0; i < actor->persist_count; i++) {
+        persist_fini(&actor->persists[i]);
+    }
+    actor->persist_count = 0;
+    sim_after_alive(world, SIM_S, end_process, actor, NULL);
+}
+
 static void commit(struct sim_world *world, struct sim_task *task)
 {
     struct sim_actor *actor = task->actor;
+    if (actor->is_disk_full) {
+        refuse_writes(world, actor);
+        return;
+    }
     struct sim_persist first = actor->persists[0];
     bool is_good = is_as_expected(&first, &actor->disk.records);
     for (size_t i = 0; i < first.writes.count && is_good; i++) {

@@ -120,7 +120,7 @@ void sim_heal(struct sim_world *world)
 {
     for (unsigned i = 0; i < world->actor_count; i++) {
         for (unsigned k = 0; k < world->actor_count; k++) {
-            world->links[i][k].cut_until_us = 0;
+            world->links[i][k].cut_until_us = world->links[i][k].clogged_until_us = 0;
         }
     }
 }
@@ -151,6 +151,9 @@ static void transmit(struct sim_world *world, const struct sim_actor *from, stru
         sim_draw(world, SIM_LOSS) ||
         (is_lossy && sim_draw(world, SIM_LOSS_OF_KIND))) {
         return;
+    }
+    if (link->clogged_until_us > world->now_us) {
+        delay_us += link->clogged_until_us - world->now_us;
     }
     struct message *copy = message_copy(message);
     if (sim_draw(world, SIM_GARBLE)) {

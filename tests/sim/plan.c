@@ -70,7 +70,7 @@ static const uint32_t chance_most[SIM_FAULT_COUNT] = {
     [SIM_CRASH_DISK] = 150000,    [SIM_COMPUTE_FAILED] = 50000,  [SIM_STAGE_FAILED] = 50000,
     [SIM_ROT] = 100000,           [SIM_FETCH_FAILED] = 300000,   [SIM_INPUT_LATE] = 400000,
     [SIM_INPUT_MISSING] = 200000, [SIM_INPUT_CONFLICT] = 100000, [SIM_DOCUMENT_LATE] = 500000,
-    [SIM_ROGUE] = 300000,
+    [SIM_ROGUE] = 300000,         [SIM_INPUT_GARBAGE] = 200000,  [SIM_INPUT_RETRACTED] = 300000,
 };
 
 void sim_plan(uint64_t seed, struct sim_options *ret_options)
@@ -104,6 +104,9 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
         uint32_t least = chance_most[fault] > 0 ? most / 20 + 1 : most;
         ret_options->chance[fault] = is_on ? (uint32_t)sim_between(&random, least, most) : 0;
     }
+    if (ret_options->lossy_kind == CSN_STATEMENT_HELD && sim_chance(&random, 150000)) {
+        ret_options->chance[SIM_LOSS_OF_KIND] = 1000000; /* lone votes pile up */
+    }
 }
 
 /* --- inputs and documents */
@@ -129,13 +132,31 @@ void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone,
 
 struct arrival {
     unsigned zone;
+    bool is_garbage;
     struct csn_input_id id;
 };
+
+static void tell_parked(struct sim_world *world, struct sim_actor *actor, unsigned zone,
+                        uint8_t gate)
+{
+    struct csn_event event = {.kind = CSN_EVENT_PARKED};
+    event.parked.zone = world->options.zone[zone].zone;
+    event.parked.gate = gate;
+    if (actor->is_up) {
+        sim_step(world, actor, &event);
+    }
+}
 
 static void arrive(struct sim_world *world, struct sim_task *task)
 {
     const struct arrival *arrival = task->data;
-    sim_arrive(world, task->actor, arrival->zone, &arrival->id);
+    if (arrival->id.serial == world->retracted[arrival->zone]) {
+        return;
+    }
+    tell_parked(world, task->actor, arrival->zone, arrival->is_garbage);
+    if (!arrival->is_garbage) {
+        sim_arrive(world, task->actor, arrival->zone, &arrival->id);
+    }
 }
 
 static void send_input(struct sim_world *world, struct sim_actor *actor, unsigned zone,
@@ -147,6 +168,7 @@ static void send_input(struct sim_world *world, struct sim_actor *actor, unsigne
     if (sim_draw(world, SIM_INPUT_LATE)) {
         delay_us += sim_delay(world, 40 * SIM_S);
     }
+    arrival->is_garbage = sim_draw(world, SIM_INPUT_GARBAGE);
     if (sim_draw(world, SIM_INPUT_CONFLICT)) {
         arrival->id = sim_input_id(zone, id->generation, id->serial, actor->number);
     }
@@ -172,11 +194,21 @@ static void issue_next(struct sim_world *world, unsigned zone)
     sim_issue_input(world, zone, &id);
 }
 
+static void retract(struct sim_world *world, struct sim_task *task)
+{
+    if (!world->is_last_input) {
+        world->retracted[task->number] = world->inputs[task->number].serial;
+    }
+}
+
 static void issue_inputs(struct sim_world *world, struct sim_task *task)
 {
     unsigned zone = (unsigned)task->number;
     if (!world->is_last_input) {
         issue_next(world, zone);
+        if (sim_draw(world, SIM_INPUT_RETRACTED)) {
+            sim_after(world, sim_delay(world, SIM_S), retract, NULL, NULL)->number = zone;
+        }
         sim_after(world, sim_delay(world, 2 * world->options.input_us), issue_inputs, NULL, NULL)
             ->number = zone;
     }
@@ -242,6 +274,20 @@ static void disk_good(struct sim_world *world, struct sim_task *task)
     (void)world;
     task->actor->disk_factor = 1;
 }
+static void disk_empty(struct sim_world *world, struct sim_task *task)
+{
+    (void)world;
+    task->actor->is_disk_full = false;
+}
+static void clock_runs(struct sim_world *world, struct sim_task *task)
+{
+    (void)world;
+    task->actor->wall_frozen_us = 0;
+}
+static void rate_good(struct sim_world *world, struct sim_task *task)
+{
+    sim_set_rate(world, task->actor, 0);
+}
 static void converge(struct sim_world *world, struct sim_task *task)
 {
     (void)world;
@@ -291,6 +337,46 @@ static void slow_disk(struct sim_world *world)
     sim_after(world, episode_length(world), disk_good, actor, NULL);
 }
 
+static void fill_disk(struct sim_world *world)
+{
+    struct sim_actor *actor = any_site(world);
+    actor->is_disk_full = true;
+    sim_after(world, episode_length(world), disk_empty, actor, NULL);
+}
+
+static void freeze(struct sim_world *world)
+{
+    struct sim_actor *actor = any_actor(world);
+    uint64_t until_us = world->now_us + episode_length(world) / 2;
+    bool is_longer = until_us > actor->frozen_until_us; /* what waits must not be overtaken */
+    actor->frozen_until_us = is_longer ? until_us : actor->frozen_until_us;
+    sim_log(world, actor, "frozen until %.1f",
+            (double)actor->frozen_until_us / (double)SIM_S);
+}
+
+static void freeze_clock(struct sim_world *world)
+{
+    struct sim_actor *actor = any_actor(world);
+    actor->wall_frozen_us = world->now_us;
+    sim_log(world, actor, "clock stands still");
+    sim_after(world, episode_length(world), clock_runs, actor, NULL);
+}
+
+static void change_rate(struct sim_world *world)
+{
+    struct sim_actor *actor = any_actor(world);
+    sim_set_rate(world, actor, (int32_t)sim_below(&world->random, 400001) - 200000);
+    sim_after(world, episode_length(world), rate_good, actor, NULL);
+}
+
+static void clog_link(struct sim_world *world)
+{
+    struct sim_actor *from = any_actor(world), *to = any_actor(world);
+    world->links[from->index][to->index].clogged_until_us =
+        world->now_us + episode_length(world);
+    sim_log(world, from, "clogged towards actor %u", to->index);
+}
+
 static void diverge(struct sim_world *world)
 {
     struct sim_actor *actor = any_site(world);
@@ -312,6 +398,21 @@ static void begin_episode(struct sim_world *world, enum sim_fault fault)
     switch (fault) {
     case SIM_CUT:
         cut(world);
+        break;
+    case SIM_CLOG:
+        clog_link(world);
+        break;
+    case SIM_DISK_FULL:
+        fill_disk(world);
+        break;
+    case SIM_FREEZE:
+        freeze(world);
+        break;
+    case SIM_CLOCK_FROZEN:
+        freeze_clock(world);
+        break;
+    case SIM_CLOCK_RATE:
+        change_rate(world);
         break;
     case SIM_ISOLATE:
         sim_isolate(world, any_actor(world), episode_length(world));
@@ -351,10 +452,11 @@ static void begin_episode(struct sim_world *world, enum sim_fault fault)
 
 static void episodes(struct sim_world *world, struct sim_task *task)
 {
-    static const enum sim_fault kinds[] = {SIM_CUT,          SIM_ISOLATE,   SIM_CRASH_NODE,
-                                           SIM_CRASH_LEADER, SIM_DISK_SLOW, SIM_CLOCK_STEP,
-                                           SIM_CLOCK_OFF,    SIM_HSM_SLOW,  SIM_HSM_DEAD,
-                                           SIM_HSM_WRONG,    SIM_DIVERGED};
+    static const enum sim_fault kinds[] = {
+        SIM_CUT,          SIM_CLOG,         SIM_ISOLATE,    SIM_CRASH_NODE, SIM_CRASH_LEADER,
+        SIM_DISK_SLOW,    SIM_DISK_FULL,    SIM_FREEZE,     SIM_CLOCK_STEP, SIM_CLOCK_OFF,
+        SIM_CLOCK_FROZEN, SIM_CLOCK_RATE,   SIM_HSM_SLOW,   SIM_HSM_DEAD,   SIM_HSM_WRONG,
+        SIM_DIVERGED};
     (void)task;
     if (!world->is_faulty) {
         return;
@@ -401,6 +503,9 @@ void sim_mend(struct sim_world *world)
         struct sim_actor *actor = &world->actors[i];
         actor->diverged = 0;
         actor->disk_factor = 1;
+        actor->is_disk_full = false;
+        actor->wall_frozen_us = 0;
+        sim_set_rate(world, actor, 0);
         sim_set_clock(world, actor, 0);
         if (actor->is_node) {
             sim_set_hsm(world, actor, SIM_HSM_GOOD);

@@ -103,6 +103,13 @@ static void guard(struct sim_world *world)
     }
 }
 
+/* What was to happen in a frozen process happens when it goes on, all at once. */
+static bool is_frozen(const struct sim_world *world, const struct sim_task *task)
+{
+    return task->life != 0 && task->actor->life == task->life &&
+           task->actor->frozen_until_us > world->now_us;
+}
+
 bool sim_run_one(struct sim_world *world)
 {
     if (world->has_failed || world->task_count == 0) {
@@ -110,6 +117,12 @@ bool sim_run_one(struct sim_world *world)
     }
     struct sim_task *task = pop(world);
     world->now_us = task->at_us;
+    if (is_frozen(world, task)) {
+        task->at_us = task->actor->frozen_until_us;
+        task->order = ++world->task_order;
+        push(world, task);
+        return true;
+    }
     if (task->life == 0 || (task->actor->is_up && task->actor->life == task->life)) {
         task->run(world, task);
     }
@@ -226,15 +239,30 @@ unsigned sim_zone_index(const struct sim_world *world, const uint8_t *zone)
     return index;
 }
 
+static uint64_t mono_ms(const struct sim_world *world, const struct sim_actor *actor)
+{
+    int64_t since_us = (int64_t)(world->now_us - actor->mono_since_us);
+    return actor->mono_base_ms +
+           (uint64_t)(since_us + since_us / 1000000 * actor->mono_ppm) / SIM_MS;
+}
+
 struct csn_now sim_now(const struct sim_world *world, const struct sim_actor *actor)
 {
     int64_t drift_us = (int64_t)(world->now_us / SIM_S) * actor->clock_drift_ppm;
-    int64_t wall_us = (int64_t)(EPOCH_S * SIM_S + world->now_us) + drift_us +
+    uint64_t now_us = actor->wall_frozen_us > 0 ? actor->wall_frozen_us : world->now_us;
+    int64_t wall_us = (int64_t)(EPOCH_S * SIM_S + now_us) + drift_us +
                       actor->clock_offset_s * (int64_t)SIM_S;
     return (struct csn_now){
         .wall_s = (uint64_t)wall_us / SIM_S,
-        .mono_ms = actor->mono_base_ms + (world->now_us - actor->booted_us) / SIM_MS,
+        .mono_ms = mono_ms(world, actor),
     };
+}
+
+void sim_set_rate(struct sim_world *world, struct sim_actor *actor, int32_t ppm)
+{
+    actor->mono_base_ms = mono_ms(world, actor);
+    actor->mono_since_us = world->now_us;
+    actor->mono_ppm = ppm;
 }
 
 void sim_set_clock(struct sim_world *world, struct sim_actor *actor, int64_t offset_s)
@@ -360,7 +388,8 @@ void sim_start(struct sim_world *world, struct sim_actor *actor)
     }
     actor->life++;
     actor->is_up = true;
-    actor->booted_us = world->now_us;
+    actor->mono_since_us = world->now_us;
+    actor->frozen_until_us = 0;
     actor->mono_base_ms = sim_between(&world->random, 1000, 10000000);
     sim_log(world, actor, "starts");
     sim_after_alive(world, sim_below(&world->random, CSN_TICK_MS * SIM_MS), tick, actor, NULL);

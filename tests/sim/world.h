@@ -37,6 +37,7 @@
     X(REORDER, "message overtaken")                                                                \
     X(GARBLE, "message garbled")                                                                   \
     X(CUT, "link cut one way")                                                                     \
+    X(CLOG, "link clogged: all comes at once, late")                                               \
     X(ISOLATE, "actor cut off")                                                                    \
     X(CRASH_NODE, "node crashed")                                                                  \
     X(CRASH_LEADER, "coordinator crashed")                                                         \
@@ -46,6 +47,10 @@
     X(SECOND_ONLY, "crash between second copy and commit")                                         \
     X(EVENT_LOST, "crash between commit and PERSISTED")                                            \
     X(DISK_SLOW, "disk slow")                                                                      \
+    X(DISK_FULL, "write refused by a full disk")                                                   \
+    X(FREEZE, "process frozen for a while")                                                        \
+    X(CLOCK_FROZEN, "wall clock stands still")                                                     \
+    X(CLOCK_RATE, "monotonic clock fast or slow")                                                  \
     X(CLOCK_STEP, "clock stepped by seconds")                                                      \
     X(CLOCK_OFF, "clock off by minutes or hours")                                                  \
     X(HSM_SLOW, "HSM slow")                                                                        \
@@ -59,6 +64,8 @@
     X(INPUT_LATE, "input late at a site")                                                          \
     X(INPUT_MISSING, "input never at a site")                                                      \
     X(INPUT_CONFLICT, "other content under one serial")                                            \
+    X(INPUT_GARBAGE, "input is garbage at a site: parked")                                         \
+    X(INPUT_RETRACTED, "input retracted while it spreads")                                         \
     X(DOCUMENT_LATE, "document late at a site")                                                    \
     X(ROGUE, "coordinator proposes another P")
 
@@ -177,7 +184,10 @@ struct sim_actor {
 
     int64_t clock_offset_s;
     int32_t clock_drift_ppm;
-    uint64_t mono_base_ms, booted_us;
+    uint64_t mono_base_ms, mono_since_us; /* what it showed, and when */
+    int32_t mono_ppm;                     /* runs so much fast */
+    uint64_t wall_frozen_us;              /* stands at what it showed then; 0: runs */
+    uint64_t frozen_until_us;             /* the process does nothing until then */
 
     /* durable */
     struct csn_round_zone configs[SIM_ZONES_MAX]; /* newest documents approved here */
@@ -190,6 +200,7 @@ struct sim_actor {
     unsigned persisted_out; /* committed, PERSISTED not delivered */
     uint64_t persisted_us;  /* when the last of them will be */
     uint32_t disk_factor;   /* 1: as fast as ever */
+    bool is_disk_full;
 
     enum sim_hsm_mode hsm;
     unsigned diverged;          /* 0: computes as all do */
@@ -209,7 +220,7 @@ struct sim_muffle {
 
 struct sim_link {
     uint64_t latency_us, jitter_us;
-    uint64_t cut_until_us;
+    uint64_t cut_until_us, clogged_until_us;
 };
 
 /* --- what a run is made of */
@@ -269,7 +280,8 @@ struct sim_world {
 
     struct csn_input_id inputs[SIM_ZONES_MAX]; /* the last that was issued */
     uint32_t policy[SIM_ZONES_MAX], keyset[SIM_ZONES_MAX];
-    bool is_last_input; /* no more are issued */
+    uint32_t retracted[SIM_ZONES_MAX]; /* what is still on its way of this serial never arrives */
+    bool is_last_input;                /* no more are issued */
 
     struct csn_digest rotten[SIM_ROTTEN_MAX]; /* full roots of which a copy has rotted */
     unsigned rotten_count;
@@ -293,6 +305,8 @@ void sim_start(struct sim_world *world, struct sim_actor *actor);
 /* All that is not durable is gone; it stays down. */
 void sim_crash(struct sim_world *world, struct sim_actor *actor);
 void sim_restart_later(struct sim_world *world, struct sim_actor *actor);
+/* What it showed stays; from now on it runs so much fast. */
+void sim_set_rate(struct sim_world *world, struct sim_actor *actor, int32_t ppm);
 void sim_set_clock(struct sim_world *world, struct sim_actor *actor, int64_t offset_s);
 struct csn_now sim_now(const struct sim_world *world, const struct sim_actor *actor);
 /* Keeps the first text; the run ends. */
