@@ -181,6 +181,20 @@ static bool is_input_needed(const struct csn_node_zone *zone, size_t index)
     return is_needed || index + CSN_INPUTS_KEPT >= zone->input_count;
 }
 
+/* Inputs are stored by their data, which may have come under several serials and generations: of the
+ * inputs that stay one has the same. */
+static bool is_input_stored_for_another(const struct csn_node_zone *zone, size_t kept, size_t index)
+{
+    const struct csn_digest *prepared = &zone->inputs[index].id.prepared;
+    for (size_t i = 0; i < zone->input_count; i++) {
+        bool stays = i < kept || (i > index && is_input_needed(zone, i));
+        if (stays && csn_digest_equal(&zone->inputs[i].id.prepared, prepared)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void csn_node_sweep(struct csn_node *node, struct csn_node_zone *zone)
 {
     for (size_t i = zone->version_count; i > 0; i--) {
@@ -192,7 +206,7 @@ void csn_node_sweep(struct csn_node *node, struct csn_node_zone *zone)
     for (size_t i = 0; i < zone->input_count; i++) {
         if (is_input_needed(zone, i)) {
             zone->inputs[kept++] = zone->inputs[i];
-        } else {
+        } else if (!is_input_stored_for_another(zone, kept, i)) {
             csn_node_effect(node, CSN_EFFECT_DELETE_INPUT, zone)->input =
                 zone->inputs[i].id.prepared;
         }

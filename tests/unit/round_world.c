@@ -414,8 +414,10 @@ static void execute(struct world *world, unsigned from, const struct csn_effect 
     case CSN_EFFECT_COUNT:
         world->counts[effect->count]++;
         break;
-    case CSN_EFFECT_CANCEL:
     case CSN_EFFECT_DELETE_INPUT:
+        world->deleted_inputs++;
+        break;
+    case CSN_EFFECT_CANCEL:
         break;
     }
 }

@@ -62,6 +62,7 @@ struct world {
     unsigned traces[64];
     unsigned counts[16];
     struct csn_trace last[64]; /* by kind */
+    unsigned deleted_inputs;
     unsigned certificates;     /* that came out of machines, repeats too */
     struct csn_release certified[256];
     uint32_t certified_serials[256];

@@ -530,6 +530,29 @@ static void test_release_is_kept_and_older_versions_go(void **state)
     drop_world(world);
 }
 
+/* Serials alone were raised: the data, stored once, outlive the names they came under. */
+static void test_data_under_many_serials_are_deleted_with_the_last(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    struct csn_input_id first = world_input(1, 'a');
+    for (uint32_t serial = 2; serial <= 12; serial++) {
+        struct csn_input_id id = first;
+        id.serial = serial;
+        for (unsigned i = 0; i < WORLD_SITES; i++) {
+            world_give_input(world, i, &id);
+        }
+        assert_true(world_run_until(world, serial, 30000));
+    }
+    assert_int_equal(world->deleted_inputs, 0);
+    for (uint32_t serial = 13; serial <= 40 && world->deleted_inputs == 0; serial++) {
+        world_give_all(world, serial);
+        assert_true(world_run_until(world, serial, 30000));
+    }
+    assert_int_equal(world->deleted_inputs, WORLD_SITES);
+    drop_world(world);
+}
+
 static void test_refresh_goes_on_with_a_site_away(void **state)
 {
     (void)state;
@@ -573,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_restored_store_halts),
         cmocka_unit_test(test_damaged_record_halts_and_goes_on_serving),
         cmocka_unit_test(test_release_is_kept_and_older_versions_go),
+        cmocka_unit_test(test_data_under_many_serials_are_deleted_with_the_last),
         cmocka_unit_test(test_refresh_goes_on_with_a_site_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
