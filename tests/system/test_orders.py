@@ -25,6 +25,14 @@ class Orders(unittest.TestCase):
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
+    def wait_zone(self, c, site, name, value):
+        """Until the site's status of the zone says so."""
+        wait_for(f'{name} {value} at {site}', lambda: (zone := c.zone_status(site)) and zone[name] == value)
+
+    def wait_well(self, c):
+        for site in SITES:
+            wait_for(f'health 0 at {site}', lambda: c.health(site)[0] == 0)
+
     def wait_order(self, c, order, sites=SITES, **fields):
         """Until each site shows this order in force; its row at the last one."""
         def shown(site):
@@ -32,6 +40,10 @@ class Orders(unittest.TestCase):
             rows = [row for row in zone['orders'] if row['order'] == order] if zone else []
             return rows and rows[0]['in_force'] and all(rows[0][name] == value for name, value in fields.items()) and rows[0]
         return [wait_for(f'{order} at {site}', lambda: shown(site)) for site in sites][-1]
+
+    def assert_only_resumed(self, c):
+        for site in SITES:
+            self.assertEqual([row['order'] for row in wait_for('status', lambda: c.zone_status(site))['orders']], ['resume'])
 
     # ---- made by hand
 
@@ -94,7 +106,7 @@ class Orders(unittest.TestCase):
         row = self.wait_order(c, 'hold', operator='duty', reason='registrar lock is lifted')
         self.hold = row['number']
         for site in SITES:
-            wait_for(f'{site} is held', lambda: c.zone_status(site)['state'] == 'held')
+            self.wait_zone(c, site, 'state', 'held')
             code, line = c.health(site)
             self.assertEqual(code, 1, line)
             assert_matches(r'DEGRADED - xc\. held by duty since \d{4}-[^ ]+: registrar lock is lifted;', line, site)
@@ -103,7 +115,7 @@ class Orders(unittest.TestCase):
         serial = c.serial('zrh')
         c.write_zone(small_zone(2, 'two'))
         for site in SITES:
-            wait_for(f'{site} has taken the input', lambda: c.zone_status(site)['pending_input'] == {'generation': 1, 'serial': 2})
+            self.wait_zone(c, site, 'pending_input', {'generation': 1, 'serial': 2})
         time.sleep(5)  # that nothing happens takes time: a release takes less than one second of it
         self.assertEqual({c.serial(site) for site in SITES}, {serial})
         self.assertEqual({c.marker(site) for site in SITES}, {'one'})
@@ -121,9 +133,8 @@ class Orders(unittest.TestCase):
         said = self.order(c, 'zrh', 'zone', 'resume', 'xc.', reason='done')
         assert_matches(r'xc\. resume: known at [23] of 3 sites, in force', said, 'consignctl')
         c.wait_marker('two')
-        for site in SITES:
-            wait_for(f'health 0 at {site}', lambda: c.health(site)[0] == 0)
-            self.assertEqual([row['order'] for row in c.zone_status(site)['orders']], ['resume'])
+        self.wait_well(c)
+        self.assert_only_resumed(c)
         c.assert_same_everywhere()
 
     def check_strangers(self, c):
@@ -146,8 +157,7 @@ class Orders(unittest.TestCase):
             code, reply = self.send(c, 'sjc', signer, octets, signature or self.sign(c, duty, 1, octets))
             self.assertLess(code, 0, reply)
             assert_matches(expected, reply, 'refusal')
-        for site in SITES:
-            self.assertEqual([row['order'] for row in c.zone_status(site)['orders']], ['resume'])
+        self.assert_only_resumed(c)
 
     def check_replay(self, c):
         """The old hold again, well signed: the resume is newer."""
@@ -189,8 +199,7 @@ class Orders(unittest.TestCase):
             self.assertEqual({c.marker(site) for site in SITES}, {'one'})
             self.order(c, 'sin', 'zone', 'approve', 'xc.', '2', reason='new name server')
             c.wait_marker('two')
-            for site in SITES:
-                wait_for(f'health 0 at {site}', lambda: c.health(site)[0] == 0)
+            self.wait_well(c)
             c.assert_same_everywhere()
             self.check_rejection(c, other)
             self.check_generation(c, other)
@@ -202,13 +211,13 @@ class Orders(unittest.TestCase):
             assert_matches('^shrink-records: ', c.parked(site)[0], site)
         self.order(c, 'zrh', 'zone', 'reject', 'xc.', '3', reason='cut by mistake')
         for site in SITES:
-            wait_for(f'nothing parked at {site}', lambda: c.zone_status(site)['parked'] == [])
-            wait_for(f'health 0 at {site}', lambda: c.health(site)[0] == 0)
+            self.wait_zone(c, site, 'parked', [])
+        self.wait_well(c)
         c.kill('sin')
         c.start('sin')
         wait_for('sin has read its file', lambda: len(c.log_lines('sin', 'input.rejected')) >= 2)
         wait_for('sin is well', lambda: c.health('sin')[0] == 0)
-        self.assertEqual(c.zone_status('sin')['parked'], [])
+        self.wait_zone(c, 'sin', 'parked', [])
         self.assertEqual(c.marker('zrh'), 'two')
         c.write_zone(small_zone(4, 'four', apex_ns=other, extra='c.nic IN A 192.0.2.9\n'))
         c.wait_marker('four')
@@ -225,36 +234,44 @@ class Orders(unittest.TestCase):
         c.start('sjc')
         c.wait_marker('again')
         for site in SITES:
-            wait_for(f'generation 2 at {site}', lambda: c.zone_status(site)['input'] == {'generation': 2, 'serial': 2})
-            wait_for(f'health 0 at {site}', lambda: c.health(site)[0] == 0)
+            self.wait_zone(c, site, 'input', {'generation': 2, 'serial': 2})
+        self.wait_well(c)
         self.assertIn('at generation 2 already', self.order(c, 'zrh', 'zone', 'generation', 'xc.', '2', code=1))
         for site in SITES:
             c.kill(site)
         c.start(*SITES)
         c.write_zone(small_zone(3, 'after', apex_ns=other, extra='c.nic IN A 192.0.2.9\n'))
         c.wait_marker('after')
-        self.assertEqual(c.zone_status('zrh')['input'], {'generation': 2, 'serial': 3})
+        self.wait_zone(c, 'zrh', 'input', {'generation': 2, 'serial': 3})
         c.assert_same_everywhere()
 
+    def release_until(self, c, serial, what, condition):
+        """Releases inputs from this serial on until the condition holds: who was not ready for one round is in the next."""
+        for serial in range(serial, serial + 10):
+            c.write_zone(small_zone(serial, f'v{serial}'))
+            c.wait_marker(f'v{serial}')
+            if condition():
+                return serial + 1
+        raise AssertionError(f'{what}: not in ten releases')
+
     def test_a_site_in_maintenance_authors_nothing_and_raises_no_alarm(self):
-        with Cluster(small_zone(1, 'one')) as c:
+        with Cluster(small_zone(1, 'v1')) as c:
             c.start()
-            c.wait_marker('one')
-            wait_for('sin is an author', lambda: c.log_lines('sin', ' round.sign '))
+            c.wait_marker('v1')
+            serial = self.release_until(c, 2, 'sin is an author', lambda: c.log_lines('sin', ' round.sign '))
             said = self.order(c, 'zrh', 'maintenance', 'on', 'sin', reason='new disks')
             assert_matches(r'xc\. maintenance on of sin: known at [23] of 3 sites, in force', said, 'consignctl')
             self.wait_order(c, 'maintenance on', site='sin', reason='new disks')
             signed = len(c.log_lines('sin', ' round.sign '))
-            for serial in (2, 3):
-                c.write_zone(small_zone(serial, f'v{serial}'))
-                c.wait_marker(f'v{serial}')
+            for _ in range(2):
+                serial = self.release_until(c, serial, 'a release', lambda: True)
             self.assertEqual(len(c.log_lines('sin', ' round.sign ')), signed)
             self.assertEqual(c.health('zrh')[0], 0)
             assert_matches(r'\n +MAINTENANCE of sin by duty since [^ ]+: new disks', c.ctl('sjc', 'status').stdout, 'status')
             c.stop('sin')
             for site in ('zrh', 'sjc'):
-                wait_for(f'{site} misses sin', lambda: c.site_status(site, 'sin')['state'] == 'unreachable')
-                self.assertTrue(c.site_status(site, 'sin')['maintenance'])
+                wait_for(f'{site} misses sin', lambda: (row := c.site_status(site, 'sin')) and row['state'] == 'unreachable' and
+                         row['maintenance'])
                 self.assertEqual(c.health(site)[0], 0, c.health(site))
                 assert_matches(r'\nsin +signer( \*)? +UNREACHABLE \(maintenance\) ', c.ctl(site, 'status').stdout, site)
             self.order(c, 'sjc', 'maintenance', 'off', 'sin', reason='disks are in')
@@ -263,9 +280,7 @@ class Orders(unittest.TestCase):
             c.start('sin')
             wait_for('zrh is well', lambda: c.health('zrh')[0] == 0)
             self.wait_order(c, 'maintenance off', known=3)
-            c.write_zone(small_zone(4, 'four'))
-            c.wait_marker('four')
-            wait_for('sin signs', lambda: len(c.log_lines('sin', ' round.sign ')) > signed)
+            self.release_until(c, serial, 'sin signs again', lambda: len(c.log_lines('sin', ' round.sign ')) > signed)
 
 
 if __name__ == '__main__':
