@@ -77,8 +77,14 @@ int csn_time_parse(const char *text, uint64_t *ret_unix_s)
         hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) {
         return CSN_EFORMAT;
     }
-    *ret_unix_s = (uint64_t)days_of(year, month, day) * 86400 +
-                  (uint64_t)(hour * 3600 + minute * 60 + second);
+    uint64_t unix_s = (uint64_t)days_of(year, month, day) * 86400 +
+                      (uint64_t)(hour * 3600 + minute * 60 + second);
+    char back[CSN_TIME_TEXT_SIZE];
+    csn_time_text(unix_s, back); /* 30 February is another day */
+    if (strcmp(back, text) != 0) {
+        return CSN_EFORMAT;
+    }
+    *ret_unix_s = unix_s;
     return CSN_OK;
 }
 

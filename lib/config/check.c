@@ -2,12 +2,15 @@
 
 #include "config/site.h"
 
-static int check_publication(const struct csn_keyset *keyset, const struct csn_policy *policy,
-                             const struct csn_document *document, const char *path, uint64_t now_s,
-                             struct csn_reason *reason)
+static int check_keyset(const struct csn_keyset *keyset, const struct csn_policy *policy,
+                        const struct csn_document *document, const char *path, uint64_t now_s,
+                        struct csn_reason *reason)
 {
     struct csn_fault fault = {.at = ""};
-    int code = csn_keyset_check_publication(keyset, policy, now_s, &fault);
+    int code = csn_keyset_check_in_force(keyset, now_s, &fault);
+    if (code == CSN_OK) {
+        code = csn_keyset_check_publication(keyset, policy, now_s, &fault);
+    }
     return code == CSN_OK ? CSN_OK : csn_config_refuse_fault(document, path, &fault, reason);
 }
 
@@ -47,8 +50,8 @@ static int check_zone(const struct csn_schema_reader *reader, const struct csn_y
     if (code == CSN_OK && config->hsm.is_present) {
         code = check_token_keys(reader, node, zone, now_s);
     }
-    return code == CSN_OK ? check_publication(&zone->keyset, &zone->policy, &zone->keyset_document,
-                                              zone->keyset_path, now_s, reader->reason)
+    return code == CSN_OK ? check_keyset(&zone->keyset, &zone->policy, &zone->keyset_document,
+                                         zone->keyset_path, now_s, reader->reason)
                           : code;
 }
 
@@ -79,8 +82,8 @@ int csn_check_coordinator(const struct csn_coordinator_config *config, uint64_t 
     int code = CSN_OK;
     for (size_t i = 0; code == CSN_OK && i < config->zone_count; i++) {
         const struct csn_coordinator_zone *zone = &config->zones[i];
-        code = check_publication(&zone->keyset, &zone->policy, &zone->keyset_document,
-                                 zone->keyset_path, now_s, reason);
+        code = check_keyset(&zone->keyset, &zone->policy, &zone->keyset_document,
+                            zone->keyset_path, now_s, reason);
     }
     return code;
 }

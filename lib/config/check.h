@@ -7,11 +7,11 @@
 #include "config/node.h"
 
 /* Of the configuration as loaded from `path`: the input is no folder, every key that signs at
- * `now_s` or later has a token key (where there is an HSM), and is published in time. CSN_EREFUSED
- * with the place. */
+ * `now_s` or later has a token key (where there is an HSM), and is published in time; a KSK and a
+ * ZSK sign at `now_s`. CSN_EREFUSED with the place. */
 int csn_check_node(const char *path, const struct csn_node_config *config, uint64_t now_s,
                    struct csn_reason *reason);
-/* Keys are published in time. */
+/* Keys are published in time, and of each role one signs. */
 int csn_check_coordinator(const struct csn_coordinator_config *config, uint64_t now_s,
                           struct csn_reason *reason);
 

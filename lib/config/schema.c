@@ -299,7 +299,7 @@ static const struct {
     [CSN_SCHEMA_NUMBER] = {read_number, "a number"},
     [CSN_SCHEMA_SPAN] = {read_span, "a span such as 90s, 15m, 2h or 21d"},
     [CSN_SCHEMA_SPAN_MS] = {read_span, "a span such as 90s, 15m, 2h or 21d"},
-    [CSN_SCHEMA_TIME] = {read_time, "a time such as 2026-11-21T12:00:00Z, or Unix seconds"},
+    [CSN_SCHEMA_TIME] = {read_time, "a time such as 2026-11-21T12:00:00Z, on a day of the calendar, or Unix seconds"},
     [CSN_SCHEMA_SIZE] = {read_size, "a size such as 512MiB or 64GiB"},
     [CSN_SCHEMA_HEX] = {read_hex, "hex digits"},
     [CSN_SCHEMA_OCTETS] = {read_octets, "hex digits, two for each octet"},

@@ -323,6 +323,67 @@ int csn_keyset_check_publication(const struct csn_keyset *keyset, const struct c
     return CSN_OK;
 }
 
+/* Whether event `index` has come for every RRset, and no end of the algorithm has since. */
+static bool is_in_force(const struct csn_keyset *keyset, const struct csn_key_list *list, size_t index, uint64_t now_s)
+{
+    const struct csn_key_event *event = &list->events[index];
+    if (event->key == CSN_KEY_NONE || event->at_s + event->window_s > now_s) {
+        return false;
+    }
+    const struct csn_key *key = &keyset->keys[event->key];
+    if (list->role == CSN_ROLE_KSK) {
+        return key->is_published && !key->is_retired;
+    }
+    for (size_t i = index + 1; i < list->count; i++) {
+        if (list->events[i].key == CSN_KEY_NONE && list->events[i].at_s + list->events[i].window_s <= now_s) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int refuse_unsigned(const struct csn_keyset *keyset, enum csn_role role, size_t list_index, uint64_t now_s,
+                           struct csn_fault *fault)
+{
+    const struct csn_key_event *first = &keyset->lists[list_index].events[0];
+    uint64_t all_s = first->at_s + first->window_s;
+    char now[CSN_TIME_TEXT_SIZE], all[CSN_TIME_TEXT_SIZE];
+    csn_time_text(now_s, now);
+    csn_time_text(all_s, all);
+    const char *what = role == CSN_ROLE_KSK ? "the zone's DNSKEY" : "the zone's data";
+    struct csn_reason *reason = csn_fault_at(fault, true, "events.%zu.list.0.at", list_index);
+    if (all_s > now_s) {
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "nothing signs %s at %s: the first %s event is in force everywhere only by %s; let it "
+                              "begin earlier",
+                              what, now, role_text(role), all);
+    }
+    return csn_reason_set(reason, CSN_EREFUSED, "nothing signs %s at %s: no %s event whose time has come names a key that %s; "
+                          "append one", what, now, role_text(role),
+                          role == CSN_ROLE_KSK ? "is published and not retired" : "no later one ended");
+}
+
+static int check_role_in_force(const struct csn_keyset *keyset, enum csn_role role, uint64_t now_s, struct csn_fault *fault)
+{
+    size_t first = keyset->list_count;
+    for (size_t i = 0; i < keyset->list_count; i++) {
+        const struct csn_key_list *list = &keyset->lists[i];
+        for (size_t j = 0; list->role == role && j < list->count; j++) {
+            first = first == keyset->list_count ? i : first;
+            if (is_in_force(keyset, list, j, now_s)) {
+                return CSN_OK;
+            }
+        }
+    }
+    return first == keyset->list_count ? CSN_OK : refuse_unsigned(keyset, role, first, now_s, fault);
+}
+
+int csn_keyset_check_in_force(const struct csn_keyset *keyset, uint64_t now_s, struct csn_fault *fault)
+{
+    int code = check_role_in_force(keyset, CSN_ROLE_KSK, now_s, fault);
+    return code == CSN_OK ? check_role_in_force(keyset, CSN_ROLE_ZSK, now_s, fault) : code;
+}
+
 bool csn_key_is_ds(const struct csn_key *key, const uint8_t *zone, struct csn_bytes ds)
 {
     enum { FIXED = 4, SHA1 = 1, SHA256 = 2, SHA384 = 4 };

@@ -64,6 +64,10 @@ bool csn_keyset_signs(const struct csn_keyset *keyset, uint16_t key, uint64_t no
 int csn_keyset_check_publication(const struct csn_keyset *keyset, const struct csn_policy *policy, uint64_t now_s,
                                  struct csn_fault *fault);
 
+/* Of each role a key signs at `now_s`: an event of it has come for every RRset, and for a KSK the key is published and not
+ * retired (signing.md 3). CSN_EREFUSED with the role's first event; `fault` may be NULL. */
+int csn_keyset_check_in_force(const struct csn_keyset *keyset, uint64_t now_s, struct csn_fault *fault);
+
 /* The DS RDATA names this key of `zone` (RFC 4034 5.1.4). A digest of SHA-1 is not computed: tag and algorithm decide. */
 bool csn_key_is_ds(const struct csn_key *key, const uint8_t *zone, struct csn_bytes ds);
 

@@ -67,6 +67,18 @@ static void test_times_survive_both_ways(void **state)
     }
 }
 
+static void test_day_outside_the_calendar_is_no_time(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"2026-02-30T00:00:00Z", "2026-02-29T00:00:00Z", "2026-04-31T00:00:00Z",
+                                        "2100-02-29T00:00:00Z", "2026-2-01T00:00:00Z",  "2026-11-21T12:00:00Z "};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        uint64_t unix_s = 1;
+        assert_int_equal(csn_time_parse(texts[i], &unix_s), CSN_EFORMAT);
+        assert_true(unix_s == 1);
+    }
+}
+
 static void test_spans_parse_or_are_refused(void **state)
 {
     (void)state;
@@ -151,6 +163,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_reader_fails_for_good_when_data_ends),
         cmocka_unit_test(test_buf_grows_and_reads_back),
         cmocka_unit_test(test_times_survive_both_ways),
+        cmocka_unit_test(test_day_outside_the_calendar_is_no_time),
         cmocka_unit_test(test_spans_parse_or_are_refused),
         cmocka_unit_test(test_hex_refuses_half_octets),
         cmocka_unit_test(test_sha384_streams_as_in_one_go),

@@ -272,6 +272,7 @@ static void test_schema_names_place_and_what_was_meant(void **state)
         {"small: 3\nspan: 5y\n", "etc/in.yaml:2:7: ", "a span such as"},
         {"small: 3\nspan-ms: 8w\n", "etc/in.yaml:2:10: ", "a span such as"},
         {"small: 3\ntime: 2026-11-21\n", "etc/in.yaml:2:7: ", "a time such as"},
+        {"small: 3\ntime: 2026-02-30T00:00:00Z\n", "etc/in.yaml:2:7: ", "on a day of the calendar"},
         {"small: 3\ntime: 253402300800\n",
          "etc/in.yaml:2:7: ", "at most 9999-12-31T23:59:59Z, not '253402300800'"},
         {"small: 3\nsize: 64GB\n", "etc/in.yaml:2:7: ", "a size such as"},

@@ -359,6 +359,8 @@ static void test_check_asks_more_than_a_start(void **state)
          DECEMBER + 86400, NULL, NULL}, /* it has left */
         {"      - {key: ksk-2026, label: xc-ksk-2026}\n", "", false, NOVEMBER,
          "node.yaml:36:7: ", "token-keys: key 'ksk-2026'"},
+        {"site: zrh", "site: zrh", false, NOVEMBER - 1,
+         "keyset.yaml:23:29: ", "nothing signs the zone's DNSKEY at 2026-10-31T23:59:59Z"},
         {"site: zrh", "site: zrh", true, DECEMBER - 8 * 86400, NULL, NULL},
         {"site: zrh", "site: zrh", true, DECEMBER - 7 * 86400,
          "keyset.yaml:14:16: ", "before, by 2026-11-24T00:00:00Z"},
@@ -401,6 +403,8 @@ static void test_coordinator_is_checked_for_publication(void **state)
     assert_int_equal(csn_check_coordinator(config, NOVEMBER, &reason), CSN_OK);
     assert_int_equal(csn_check_coordinator(config, DECEMBER, &reason), CSN_EREFUSED);
     assert_non_null(strstr(reason.text, "keyset.yaml:14:16: key zsk-2026-12: not published, but "));
+    assert_int_equal(csn_check_coordinator(config, NOVEMBER - 1, &reason), CSN_EREFUSED);
+    assert_non_null(strstr(reason.text, "keyset.yaml:23:29: nothing signs "));
     csn_coordinator_config_free(config);
 }
 

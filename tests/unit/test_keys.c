@@ -501,6 +501,41 @@ static void test_key_that_signs_soon_must_be_published(void **state)
     }
 }
 
+/* Keys 0 and 3 are in no ZSK list. */
+static void test_each_role_has_a_key_that_signs_now(void **state)
+{
+    (void)state;
+    const struct {
+        struct plan plan;
+        bool is_refused;
+    } rows[] = {
+        {{CSN_ROLE_ZSK, {{1, 0, 0}}}, false},
+        {{CSN_ROLE_ZSK, {{1, NOW, 0}}}, false},
+        {{CSN_ROLE_ZSK, {{1, NOW + 1, 0}}}, true},
+        {{CSN_ROLE_ZSK, {{1, NOW - DAY, DAY + 1}}}, true}, /* not yet for every RRset */
+        {{CSN_ROLE_ZSK, {{1, NOW - DAY, DAY}, {2, NOW + DAY, 0}}}, false},
+        {{CSN_ROLE_ZSK, {{1, 0, 0}, {CSN_KEY_NONE, NOW, 0}}}, true},
+        {{CSN_ROLE_ZSK, {{1, 0, 0}, {CSN_KEY_NONE, NOW - DAY, DAY + 1}}}, false},
+        {{CSN_ROLE_ZSK, {{1, 0, 0}, {CSN_KEY_NONE, NOW - DAY, 0}, {2, NOW, 0}}}, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t rdata[2][KEY_SIZE];
+        struct fixture *f = make_planned(&rows[i].plan, rdata);
+        struct csn_fault fault = {.at = ""};
+        int code = csn_keyset_check_in_force(&f->keyset, NOW, &fault);
+        if (code != (rows[i].is_refused ? CSN_EREFUSED : CSN_OK) ||
+            (code != CSN_OK && strstr(fault.reason.text, "nothing signs the zone's data at ") == NULL)) {
+            fail_msg("row %zu: code %d, \"%s\" at %s", i, code, fault.reason.text, fault.at);
+        }
+        for (size_t j = 0; j < f->keyset.key_count; j++) {
+            f->keyset.keys[j].is_retired = true;
+        }
+        assert_int_equal(csn_keyset_check_in_force(&f->keyset, NOW, &fault), CSN_EREFUSED);
+        assert_non_null(strstr(fault.reason.text, "nothing signs the zone's DNSKEY at "));
+        free(f);
+    }
+}
+
 /* The DS by BIND's dnssec-dsfromkey. */
 static void test_ds_names_its_key(void **state)
 {
@@ -581,6 +616,7 @@ int main(void)
         cmocka_unit_test(test_event_that_never_takes_effect_is_refused),
         cmocka_unit_test(test_keys_that_sign_now_or_later),
         cmocka_unit_test(test_key_that_signs_soon_must_be_published),
+        cmocka_unit_test(test_each_role_has_a_key_that_signs_now),
         cmocka_unit_test(test_ds_names_its_key),
         cmocka_unit_test(test_dnskey_rrset_holds_published_keys_in_order),
     };
