@@ -54,10 +54,12 @@ static uint64_t median_clock_s(const struct csn_leader *leader, member_set set)
 
 /* --- L3, field by field, from the floors of a set */
 
+/* Reports lag behind: the newest certificate binds the sites of the set before they say so. */
 static struct csn_floor highest_floor(const struct csn_leader *leader,
                                       const struct csn_leader_zone *zone, member_set set)
 {
-    struct csn_floor highest = {0};
+    struct csn_floor highest =
+        zone->has_newest ? csn_floor_of(&zone->newest.held.proposal) : (struct csn_floor){0};
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         if (in_set(set, i)) {
             csn_floor_merge(&highest, &csn_leader_ready(leader, zone, i)->floor);

@@ -280,6 +280,36 @@ static void test_fresh_proposal_is_built_from_the_floors(void **state)
     drop_hand(hand);
 }
 
+/* Seen with real processes: the next input came 30 ms after a certificate that no report told of
+ * yet, and was proposed with the serial just certified; every site refused. */
+static void test_newest_certificate_counts_before_the_sites_report_it(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    struct csn_certificate certificate = {0};
+    struct csn_proposal *newest = &certificate.held.proposal;
+    uint32_t unixtime = (uint32_t)(WORLD_START_S + hand->now_ms / 1000);
+    run(hand, 500);
+    promise_all(hand);
+    run(hand, 1000);
+    assert_true(last_proposal(hand, &body));
+    *newest = body.proposal;
+    newest->serial = unixtime + 100;
+    struct csn_event event = event_of(hand, CSN_EVENT_CERTIFICATE);
+    event.certificate.certificate = &certificate;
+    csn_leader_step(hand->leader, &event, &hand->effects);
+    csn_effects_clear(&hand->effects);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].inputs[0] = world_input(2, 'b');
+    }
+    run(hand, 3000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.serial, unixtime + 101);
+    assert_int_equal(body.proposal.input.serial, 2);
+    drop_hand(hand);
+}
+
 static void test_site_with_a_far_serial_does_not_drag_the_others_along(void **state)
 {
     (void)state;
@@ -538,6 +568,7 @@ int main(void)
         cmocka_unit_test(test_leader_asks_again_when_its_term_has_rounds_it_never_proposed),
         cmocka_unit_test(test_leader_without_quorum_resigns_and_rests),
         cmocka_unit_test(test_fresh_proposal_is_built_from_the_floors),
+        cmocka_unit_test(test_newest_certificate_counts_before_the_sites_report_it),
         cmocka_unit_test(test_site_with_a_far_serial_does_not_drag_the_others_along),
         cmocka_unit_test(test_policy_serial_that_is_too_far_is_not_taken),
         cmocka_unit_test(test_input_that_one_site_confirms_is_not_proposed),
