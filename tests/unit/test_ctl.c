@@ -176,6 +176,24 @@ static void test_a_bad_night_in_a_table(void **state)
     csn_status_fini(&status);
 }
 
+static void test_a_coordinators_own_row_is_no_alarm(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    fill(&status, NOW);
+    struct csn_status_site *row = csn_status_add_site(&status);
+    row->name = "zrh-lead";
+    row->role = "coordinator";
+    row->state = "standing by";
+    row->has_last_seen = true;
+    csn_status_judge(&status);
+    char *text = table_of(&status, false);
+    assert_non_null(strstr(text, "\nzrh-lead  coordinator  standing by  0.0s "));
+    assert_non_null(strstr(text, "\nOK  quorum 3/3"));
+    free(text);
+    csn_status_fini(&status);
+}
+
 static void test_nothing_released_and_nothing_known_yet(void **state)
 {
     (void)state;
@@ -644,6 +662,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_well_in_a_table),
         cmocka_unit_test(test_a_bad_night_in_a_table),
+        cmocka_unit_test(test_a_coordinators_own_row_is_no_alarm),
         cmocka_unit_test(test_nothing_released_and_nothing_known_yet),
         cmocka_unit_test(test_a_waiting_input_is_pending),
         cmocka_unit_test(test_an_input_parked_elsewhere_is_named_with_its_site),
