@@ -37,7 +37,7 @@ struct csn_policy {
     const uint8_t *const *drop_addresses; /* lower-case owners */
     size_t drop_addresses_count;
     unsigned shrink_percent;      /* gate, default 10 */
-    uint32_t refresh_interval_s;  /* a refresh round at least so often, default 3600 */
+    uint32_t refresh_interval_s;  /* a refresh at most so often, when a signature is due; default 3600 */
     uint32_t propagation_s;       /* default 3600 */
     uint32_t hold_budget_s;       /* default 43200 */
     uint32_t prepublication_s;    /* default 7 d */

@@ -28,7 +28,7 @@ struct csn_now {
 struct csn_round_zone {
     uint8_t zone[CSN_NAME_MAX];
     enum csn_serial_rule serial_rule;
-    uint32_t refresh_interval_s; /* a round at least so often */
+    uint32_t refresh_interval_s; /* a refresh at most so often, when a signature is due */
     uint32_t round_deadline_ms;
     uint32_t max_round_age_s;
     uint32_t behind_max_s; /* without the newest release for longer: this site answers no more */
