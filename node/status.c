@@ -331,6 +331,29 @@ static void fill_pending(const struct csn_agreement *sites, const struct csn_nod
     }
 }
 
+/* What needs a hand at that site: a document, a clock, an input. The others pass with the next round. */
+static bool is_lasting(const struct csn_refusal *refusal)
+{
+    return refusal->test == CSN_TEST_EPOCH || refusal->test == CSN_TEST_CLOCK || refusal->test == CSN_TEST_POLICY_HERE ||
+           refusal->test == CSN_TEST_KEYSET_HERE || refusal->test == CSN_TEST_COMPUTE;
+}
+
+/* Said at every site: one that refuses each round goes on serving by adoption, but its vote is gone. */
+static void blame_refusals(const struct csn_zone_shell *shell, struct csn_status *status)
+{
+    const struct csn_daemon *daemon = shell->daemon;
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        const struct csn_refusal *refusal =
+            csn_node_get_refusal(daemon->core, (size_t)(shell - daemon->zones), cluster->members[i].number);
+        if (refusal != NULL && is_lasting(refusal)) {
+            char text[CSN_REFUSAL_TEXT_SIZE];
+            csn_refusal_write(refusal, text);
+            csn_status_blame(status, CSN_HEALTH_DEGRADED, "zone %s: %s has %s", shell->name, cluster->members[i].name, text);
+        }
+    }
+}
+
 /* A site that refuses what the others certify goes on serving by adoption; its operator must hear of it. */
 static void blame_refusal(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, struct csn_status *status)
 {
@@ -389,6 +412,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
         zone->votes = holders > zone->votes ? holders : zone->votes;
     }
     blame_refusal(&core, shell, status);
+    blame_refusals(shell, status);
     fill_agreement(daemon, now, &core, &sites);
     const struct csn_input_id *released = core.released ? &core.released->held.proposal.input : NULL;
     if (!csn_agreement_judge(&sites, shell->name, released, status)) {

@@ -204,6 +204,15 @@ static void load_and_new(void *arg, unsigned part, unsigned parts)
         fail(op, code, "the input cannot be read from the store");
         return;
     }
+    /* SIGNING.md 6: of each input, and of the one in force when the policy changes under it. */
+    struct csn_reason why = {0};
+    code = csn_policy_check_input(&config->policy, p->schedule_s, work->input->soa.expire, work->input->ttl_max, &why);
+    if (code != CSN_OK) {
+        struct csn_reason reason;
+        csn_reason_set(&reason, code, "%s: %.400s; put a policy with a higher version in place", config->policy_path, why.text);
+        csn_outcome_add(&op->outcome, code, &reason);
+        return;
+    }
     struct csn_content_params params = {.serial = p->serial, .time_s = p->time_s, .schedule_s = p->schedule_s};
     struct csn_reason reason = {0};
     code = csn_content_new(work->input, &config->policy, &config->keyset, &params, &work->content, &reason);

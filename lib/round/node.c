@@ -114,7 +114,8 @@ static uint64_t refresh_due_s(const struct csn_node *node, const struct csn_node
                         ? newest->earliest_expiry_s - config->refresh_s
                         : 0; /* until the shell has told */
     uint64_t due = csn_digest_equal(&zone->due_root, &newest->full_root) ? zone->due_s : slot;
-    return due > interval ? due : interval;
+    bool is_quiet = zone->diverged == 0; /* a later round lets it rejoin */
+    return is_quiet && due > interval ? due : interval;
 }
 
 /* The newest certificate calls for another: its refresh, an input or a document it does not have. */
@@ -399,8 +400,10 @@ static int take_fact(struct csn_node *node, unsigned member, const struct csn_ev
             csn_facts_offer(&node->facts, member, &offer);
         }
     } else {
-        code = csn_body_refused_decode(event->statement.body,
-                                       &refused); /* leaders act on it, nodes do not */
+        code = csn_body_refused_decode(event->statement.body, &refused);
+        if (code == CSN_OK) {
+            csn_node_heard_refused(node, member, &refused); /* for operators; leaders act on it */
+        }
     }
     return code;
 }

@@ -90,6 +90,7 @@ struct csn_refusal {
     struct csn_digest hash;
     struct csn_value want, is;
     uint64_t at_s;
+    struct csn_round round; /* of a site that was heard: the sending it refused */
 };
 struct csn_node_zone_status {
     const uint8_t *zone; /* borrows */
@@ -109,6 +110,10 @@ struct csn_node_zone_status {
 size_t csn_node_zone_count(const struct csn_node *node);
 void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now now,
                        struct csn_node_zone_status *ret_status);
+
+/* What a site, this one too, refused last in a zone and has not voted since; NULL: nothing. Borrowed
+ * until the next step. */
+const struct csn_refusal *csn_node_get_refusal(const struct csn_node *node, size_t zone, uint16_t site);
 
 /* What another site last reported. False: nothing heard since START. */
 struct csn_peer_status {

@@ -114,7 +114,8 @@ struct csn_node_zone {
     struct csn_fetch gap; /* certificates above the newest here */
     bool has_accepted;
     uint64_t accepted_ms;
-    struct csn_refusal refusal;
+    struct csn_refusal refusal;                /* the own, said again when P comes again */
+    struct csn_refusal heard[CSN_MEMBERS_MAX]; /* each site's last, this one's too, until it votes */
     uint64_t holds_repeat_ms, orders_repeat_ms;
 };
 
@@ -280,6 +281,10 @@ void csn_work_repeat(struct csn_node *node, struct csn_node_zone *zone);
 void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone,
                      const struct csn_digest *hash, enum csn_rule rule, enum csn_test test,
                      struct csn_value want, struct csn_value is);
+/* REFUSED of a site, and a later vote of it that ends it. */
+void csn_node_heard_refused(struct csn_node *node, unsigned member,
+                            const struct csn_body_refused *body);
+void csn_zone_heard_vote(struct csn_node_zone *zone, unsigned member, struct csn_round round);
 void csn_node_send_refusal(struct csn_node *node, struct csn_node_zone *zone);
 void csn_zone_set_diverged(struct csn_node *node, struct csn_node_zone *zone, uint8_t classes);
 /* The newest certificate settles what is in work. */

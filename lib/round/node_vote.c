@@ -250,6 +250,7 @@ void csn_node_seen_held(struct csn_node *node, unsigned member, const struct csn
     struct csn_digest hash;
     csn_proposal_hash(&held->proposal, &hash);
     csn_facts_held(&node->facts, member, &hash, held);
+    csn_zone_heard_vote(zone, member, held->proposal.round);
     if (member == node->member) {
         csn_node_judge_own(node, zone, held);
     }

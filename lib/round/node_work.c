@@ -120,6 +120,39 @@ void csn_node_send_refusal(struct csn_node *node, struct csn_node_zone *zone)
     csn_buf_fini(&octets);
 }
 
+void csn_node_heard_refused(struct csn_node *node, unsigned member,
+                            const struct csn_body_refused *body)
+{
+    for (size_t i = 0; i < node->zone_count; i++) {
+        struct csn_node_zone *zone = &node->zones[i];
+        if (zone->has_sending && csn_digest_equal(&zone->sending_hash, &body->hash)) {
+            zone->heard[member] = (struct csn_refusal){.is_set = true,
+                                                       .rule = body->rule,
+                                                       .test = body->test,
+                                                       .hash = body->hash,
+                                                       .want = body->want,
+                                                       .is = body->is,
+                                                       .at_s = node->now.wall_s,
+                                                       .round = zone->sending};
+        }
+    }
+}
+
+void csn_zone_heard_vote(struct csn_node_zone *zone, unsigned member, struct csn_round round)
+{
+    if (csn_round_compare(round, zone->heard[member].round) >= 0) {
+        zone->heard[member].is_set = false;
+    }
+}
+
+const struct csn_refusal *csn_node_get_refusal(const struct csn_node *node, size_t zone, uint16_t site)
+{
+    int member = csn_member_index(&node->cluster, site);
+    REQUIRE(zone < node->zone_count);
+    bool is_set = member >= 0 && node->zones[zone].heard[member].is_set;
+    return is_set ? &node->zones[zone].heard[member] : NULL;
+}
+
 void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone,
                      const struct csn_digest *hash, enum csn_rule rule, enum csn_test test,
                      struct csn_value want, struct csn_value is)

@@ -568,6 +568,34 @@ static void test_refresh_goes_on_with_a_site_away(void **state)
     drop_world(world);
 }
 
+/* What keeps a site from voting is known at the others, until it votes again. */
+static void test_a_refusal_is_heard_until_the_site_votes(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    struct csn_round_zone newer = world->zone;
+    newer.policy.number = 2;
+    memset(&newer.policy.digest, 0x24, sizeof(newer.policy.digest));
+    world_set_documents(world, 0, &newer);
+    world_set_documents(world, 1, &newer);
+    world_give_all(world, 2);
+    assert_true(world_run_until(world, 2, 20000));
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        const struct csn_refusal *refusal = csn_node_get_refusal(world->sites[i].node, 0, 3);
+        assert_non_null(refusal);
+        assert_int_equal(refusal->test, CSN_TEST_POLICY_HERE);
+        assert_null(csn_node_get_refusal(world->sites[i].node, 0, 1));
+    }
+    world_set_documents(world, 2, &newer);
+    world_give_all(world, 3);
+    assert_true(world_run_until(world, 3, 20000));
+    world_run(world, 3000);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        assert_null(csn_node_get_refusal(world->sites[i].node, 0, 3));
+    }
+    drop_world(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -597,6 +625,7 @@ int main(void)
         cmocka_unit_test(test_damaged_record_halts_and_goes_on_serving),
         cmocka_unit_test(test_release_is_kept_and_older_versions_go),
         cmocka_unit_test(test_data_under_many_serials_are_deleted_with_the_last),
+        cmocka_unit_test(test_a_refusal_is_heard_until_the_site_votes),
         cmocka_unit_test(test_refresh_goes_on_with_a_site_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
