@@ -3,6 +3,9 @@
  * end (I7). Method: a calm simulated cluster of three sites and one coordinator; each scenario
  * breaks one thing at the moment that matters, waits for what must happen, mends it, and settles.
  */
+#include <string.h>
+
+#include "round/order.h"
 #include "sim/scenario.h"
 
 /* --- scenarios */
@@ -405,6 +408,178 @@ static void test_disk_as_slow_as_a_round(void **state)
     end_well(world);
 }
 
+static void expire_soon(struct sim_options *options)
+{
+    options->zone[0].refresh_s = 400; /* a version expires 200 s after its T, the margin is 140 s */
+}
+
+/* R5 looks at C's T, not at the clock: what was certified and has expired since is better than
+ * nothing for a site that has nothing. */
+static void test_a_release_older_than_the_margin(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(expire_soon);
+    sim_crash(world, sim_site(world, 3));
+    give_input(world, 1);
+    wait_certified(world, 1);
+    sim_crash(world, sim_coordinator(world, 1));
+    run_for(world, 300 * SIM_S);
+    sim_start(world, sim_site(world, 3));
+    wait_served(world, 1);
+    assert_int_equal(sim_checker_certified(world->checker), 1);
+    end_well(world);
+}
+
+static void test_a_rotten_version_is_fetched_again(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    sim_cut(world, sim_site(world, 1), sim_site(world, 3), 5 * SIM_S);
+    give_input(world, 1);
+    wait_voted(world, 2, 1);
+    struct sim_disk *disk = &sim_site(world, 2)->disk;
+    disk->versions[disk->version_count - 1].is_rotten = true;
+    wait_served(world, 1);
+    assert_int_not_equal(world->stats.adopt[CSN_ADOPT_RELEASING][CSN_ADOPT_WAITING], 0);
+    end_well(world);
+}
+
+/* The source gives something to one site and takes it back; then it goes back to what it had, and
+ * at last forward. What q sites never confirmed is not released, and nothing goes back. */
+static void test_input_regresses_and_is_retracted(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 5);
+    wait_served(world, 5);
+    give_input_at(world, 1, 6, 0);
+    run_for(world, 20 * SIM_S);
+    give_input(world, 3);
+    run_for(world, 20 * SIM_S);
+    assert_true(is_served_by_all(world, &(uint32_t){5}));
+    assert_int_equal(sim_checker_certified(world->checker), 1);
+    give_input(world, 7);
+    wait_served(world, 7);
+    assert_int_equal(sim_checker_certified(world->checker), 2);
+    end_well(world);
+}
+
+/* signing.md 3: signatures are made anew although no input comes, one HSM dead or not. */
+static void refresh_soon(struct sim_options *options)
+{
+    options->zone[0].refresh_interval_s = 5;
+}
+static void test_refresh_without_input(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(refresh_soon);
+    give_input(world, 1);
+    wait_served(world, 1);
+    sim_set_hsm(world, sim_site(world, 2), SIM_HSM_IS_DEAD);
+    wait_certified(world, 6);
+    end_well(world);
+}
+
+static bool has_share_at_hand(const struct sim_world *world, const void *what)
+{
+    (void)what;
+    return zone_of(world, 1).work >= CSN_WORK_STAGING;
+}
+
+/* A leader says a serial far ahead to two sites; one votes for it and is alone, for the other has
+ * forgotten it. Releases go on, whatever they make of its floor. */
+static void lone_far_vote(uint32_t step)
+{
+    struct sim_world *world = make(NULL);
+    struct sim_actor *coordinator = sim_coordinator(world, 1);
+    struct csn_leader_zone_status zone;
+    struct csn_leader_status leader;
+    struct csn_buf octets = {0};
+    give_input(world, 1);
+    wait_served(world, 1);
+    give_input(world, 2);
+    wait_work(world, 1, CSN_WORK_COMPUTING);
+    csn_leader_get_zone(coordinator->leader, 0, &zone);
+    csn_leader_get_status(coordinator->leader, sim_now(world, coordinator), &leader);
+    struct csn_body_proposal body = {.term = leader.term, .seq = zone.proposal->round.seq + 1};
+    body.proposal = *zone.proposal;
+    body.proposal.round.seq++;
+    body.proposal.serial += step;
+    body.proposal.author_count = 1;
+    csn_body_proposal_encode(&body, &octets);
+    sim_say(world, coordinator, 3, CSN_STATEMENT_PROPOSAL, csn_buf_view(&octets));
+    csn_buf_fini(&octets);
+    sim_crash(world, coordinator);
+    sim_crash(world, sim_site(world, 3));
+    wait_for(world, has_share_at_hand, NULL);
+    sim_crash(world, sim_site(world, 2));
+    wait_voted(world, 1, 2);
+    assert_int_equal(zone_of(world, 1).row.floor.serial, 2 + step);
+    run_for(world, 70 * SIM_S); /* too old to be proposed again */
+    for (uint16_t site = 2; site <= 3; site++) {
+        sim_start(world, sim_site(world, site));
+    }
+    sim_start(world, coordinator);
+    give_input(world, 3);
+    wait_served(world, 3);
+    give_input(world, 4);
+    wait_served(world, 4);
+    end_well(world);
+}
+
+static void test_a_lone_vote_for_a_far_serial(void **state)
+{
+    (void)state;
+    lone_far_vote((UINT32_C(1) << 30) - 10);
+    lone_far_vote(UINT32_C(1) << 29);
+    lone_far_vote(1000);
+}
+
+static void order(struct sim_world *world, enum csn_order_kind kind, uint64_t number)
+{
+    struct csn_order order = {.environment = world->cluster.environment,
+                              .kind = kind,
+                              .number = number,
+                              .reason = "a scenario"};
+    static const uint8_t signature[CSN_SIGNATURE_SIZE];
+    struct csn_buf octets = {0};
+    memcpy(order.cluster, world->cluster.id, sizeof(order.cluster));
+    memcpy(order.zone, world->options.zone[0].zone, sizeof(order.zone));
+    csn_order_encode(&order, &octets);
+    struct csn_event event = {.kind = CSN_EVENT_STATEMENT};
+    event.statement.kind = CSN_STATEMENT_ORDER;
+    event.statement.signer = 1;
+    event.statement.body = csn_buf_view(&octets);
+    event.statement.signature = signature;
+    for (uint16_t site = 1; site <= 3; site++) {
+        sim_step(world, sim_site(world, site), &event);
+    }
+    csn_buf_fini(&octets);
+}
+
+/* Nothing is voted for while it stands, restarts or not; the leader neither fails nor resigns for
+ * it, and the newest input is released when it ends. */
+static void test_a_long_hold_by_an_operator(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 1);
+    wait_served(world, 1);
+    order(world, CSN_ORDER_HOLD, 1);
+    for (uint32_t input = 2; input <= 10; input++) {
+        give_input(world, input);
+        run_for(world, 100 * SIM_S);
+    }
+    sim_crash(world, sim_site(world, 2));
+    sim_start(world, sim_site(world, 2));
+    run_for(world, 100 * SIM_S);
+    assert_int_equal(sim_checker_certified(world->checker), 1);
+    order(world, CSN_ORDER_RESUME, 2);
+    wait_served(world, 10);
+    assert_int_equal(sim_checker_certified(world->checker), 2);
+    end_well(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +607,12 @@ int main(void)
         cmocka_unit_test(test_serial_wraps),
         cmocka_unit_test(test_author_dies_with_the_only_copy_of_its_bytes),
         cmocka_unit_test(test_disk_as_slow_as_a_round),
+        cmocka_unit_test(test_a_release_older_than_the_margin),
+        cmocka_unit_test(test_a_rotten_version_is_fetched_again),
+        cmocka_unit_test(test_input_regresses_and_is_retracted),
+        cmocka_unit_test(test_refresh_without_input),
+        cmocka_unit_test(test_a_lone_vote_for_a_far_serial),
+        cmocka_unit_test(test_a_long_hold_by_an_operator),
     };
     return cmocka_run_group_tests_name("scenarios", tests, NULL, NULL);
 }

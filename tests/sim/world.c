@@ -446,6 +446,8 @@ static void make_cluster(struct sim_world *world)
         member->incarnation = 1;
         memcpy(member->key, key.octets, sizeof(member->key));
     }
+    cluster->operator_count = 1; /* its orders are handed in as verified ones */
+    snprintf(cluster->operators[0].name, sizeof(cluster->operators[0].name), "operator");
     for (unsigned i = 0; i < options->coordinators; i++) {
         struct csn_digest key = sim_symbol("coordinator", options->seed, i, 0);
         cluster->coordinators[i].number = (uint16_t)(i + 1);
