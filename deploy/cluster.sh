@@ -9,6 +9,8 @@
 sites='zrh sjc sin'
 # One at every site: one leads, the others stand by.
 coordinators='zrh-lead sjc-lead sin-lead'
+# Members without an HSM, which compute and vote but never sign; none unless the caller names some.
+verifiers=${verifiers-}
 
 # The owner of the first SOA record; `@` and relative names are not resolved (give --origin then).
 zone_origin() {
@@ -34,7 +36,7 @@ make_ports() {
     local site what
     [ ! -s "$1/ports" ] || return 0
     : > "$1/ports"
-    for site in $sites; do
+    for site in $sites $verifiers; do
         for what in mesh bulk xfr; do
             echo "$site $what $(free_port "$1")" >> "$1/ports"
         done
@@ -104,26 +106,36 @@ make_keys() { # DIR
     ceremony "$1" zrh transport seal --label ksk --label zsk > /dev/null
 }
 
+make_members() { # DIR ROLE FIRST-NUMBER SITES…
+    local dir=$1 role=$2 number=$3 site
+    shift 3
+    for site in "$@"; do
+        echo "  - number: $number"
+        echo "    name: $site"
+        echo "    role: $role"
+        echo "    incarnation: 1"
+        echo "    key: $(public_hex "$dir/$site/site.key")"
+        echo "    mesh: tls+tcp://127.0.0.1:$(site_port "$dir" "$site" mesh)"
+        echo "    bulk: tls+tcp://127.0.0.1:$(site_port "$dir" "$site" bulk)"
+        number=$((number + 1))
+    done
+}
+
+# shellcheck disable=SC2086
 make_documents() { # DIR ORIGIN
-    local site name number=0 now
+    local name number now signer_count member_count
     now=$(date +%s)
+    signer_count=$(wc -w <<< "$sites")
+    member_count=$(wc -w <<< "$sites $verifiers")
     {
         echo "id: $(openssl rand -hex 16)"
         echo "environment: test"
         echo "epoch: 1"
-        echo "quorum: 2"
+        echo "quorum: $((member_count / 2 + 1))"
         echo "faults: 0"
         echo "members:"
-        for site in $sites; do
-            number=$((number + 1))
-            echo "  - number: $number"
-            echo "    name: $site"
-            echo "    role: signer"
-            echo "    incarnation: 1"
-            echo "    key: $(public_hex "$1/$site/site.key")"
-            echo "    mesh: tls+tcp://127.0.0.1:$(site_port "$1" "$site" mesh)"
-            echo "    bulk: tls+tcp://127.0.0.1:$(site_port "$1" "$site" bulk)"
-        done
+        make_members "$1" signer 1 $sites
+        make_members "$1" verifier $((signer_count + 1)) $verifiers
         echo "coordinators:"
         number=0
         for name in $coordinators; do
@@ -167,15 +179,10 @@ make_documents() { # DIR ORIGIN
     } > "$1/keyset.yaml"
 }
 
-make_node_yaml() { # DIR SITE ORIGIN INPUT
-    local folder=$1/$2
-    cat > "$folder/node.yaml" << Y
-site: $2
-cluster: ../cluster.yaml
-store: store
-second-copy: second/last-hold
-identity: {tls: tls.pem, ca: ca.pem, site-key: site.key}
-control: control.sock
+# What only a signer has, nothing at a verifier.
+hsm_yaml() { # FOLDER SITE
+    [ -e "$1/pin" ] || return 0
+    cat << Y
 hsm:
   worker: $bin/consign-hsm
   module: ${CONSIGN_MODULE:-$softhsm_module}
@@ -184,18 +191,41 @@ hsm:
   sessions: 2
   deadline: 10s
   environment:
-    SOFTHSM2_CONF: $folder/softhsm2.conf
+    SOFTHSM2_CONF: $1/softhsm2.conf
+Y
+}
+
+token_keys_yaml() { # FOLDER
+    [ ! -e "$1/pin" ] || echo '    token-keys: [{key: ksk, label: ksk}, {key: zsk, label: zsk}]'
+}
+
+make_node_yaml() { # DIR SITE ORIGIN INPUT
+    local folder=$1/$2
+    {
+        cat << Y
+site: $2
+cluster: ../cluster.yaml
+store: store
+second-copy: second/last-hold
+identity: {tls: tls.pem, ca: ca.pem, site-key: site.key}
+control: control.sock
+Y
+        hsm_yaml "$folder" "$2"
+        cat << Y
 zones:
   - zone: $3
     input: $4
     policy: ../policy.yaml
     keys: ../keyset.yaml
-    token-keys: [{key: ksk, label: ksk}, {key: zsk, label: zsk}]
+Y
+        token_keys_yaml "$folder"
+        cat << Y
 transfer:
   listen: [127.0.0.1@$(site_port "$1" "$2" xfr)]
   tsig: [{name: demo-key, algorithm: hmac-sha256, secret-file: tsig.secret}]
   allow: [{address: 127.0.0.0/8, key: demo-key}]
 Y
+    } > "$folder/node.yaml"
     mkdir -p "$folder/second"
     cp "$1/tsig.secret" "$folder/tsig.secret"
     chmod 600 "$folder/tsig.secret"
@@ -237,14 +267,16 @@ make_cluster() { # DIR ORIGIN INPUT
         mkdir -p "$1/$name"
         make_identity "$1" "$1/$name" "$name"
     done
-    for site in $sites; do
+    for site in $sites $verifiers; do
         mkdir -p "$1/$site"
         make_identity "$1" "$1/$site" "$site"
+    done
+    for site in $sites; do
         make_token "$1" "$site"
     done
     make_keys "$1"
     make_documents "$1" "$2"
-    for site in $sites; do
+    for site in $sites $verifiers; do
         make_node_yaml "$1" "$site" "$2" "$3"
     done
     for name in $coordinators; do
@@ -329,7 +361,8 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     [ -x "$bin/consign-node" ] || { echo "$bin/consign-node is not there; name its folder in CONSIGN_BIN" >&2; exit 2; }
     [ "${1:-}" = start ] && [ -e "${2:-}/cluster.yaml" ] && [ $# -le 3 ] ||
         { echo "usage: $0 start DIR [$(echo $sites $coordinators coordinators | tr ' ' '|')]; DIR: a cluster's folder" >&2; exit 2; }
-    names=$sites\ $coordinators
+    verifiers=$(awk '$1 == "name:" {name = $2} $1 == "role:" && $2 == "verifier" {print name}' "$2/cluster.yaml")
+    names="$sites $verifiers $coordinators"
     [ "${3:-}" != coordinators ] || names=$coordinators
     if [ -n "${3:-}" ] && [ "$3" != coordinators ]; then
         case " $names " in *" $3 "*) names=$3 ;; *) echo "$3: is none of $names" >&2; exit 2 ;; esac

@@ -13,6 +13,7 @@
  * - keep: destroys no object
  * P11WRAP_TRACE: a file that gets one line for each C_Login. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <p11-kit/pkcs11.h>
 #include <pthread.h>
@@ -46,13 +47,25 @@ static void read_fault(char ret_fault[FAULT_MAX])
     }
 }
 
+/* Each call takes the next turn and waits for it by itself: sleeping too long slows nobody down but
+ * the one who slept, so that with two sessions the rate is N and not less. */
 static void keep_pace(long a_second)
 {
-    struct timespec wait = {.tv_sec = a_second <= 1,
-                            .tv_nsec = a_second > 1 ? 1000000000L / a_second : 0};
+    static struct timespec turn; /* the last one taken */
+    struct timespec now, own;
+    long period_ns = 1000000000L / (a_second > 0 ? a_second : 1);
     pthread_mutex_lock(&pace);
-    nanosleep(&wait, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (turn.tv_sec < now.tv_sec || (turn.tv_sec == now.tv_sec && turn.tv_nsec < now.tv_nsec)) {
+        turn = now;
+    }
+    turn.tv_nsec += period_ns;
+    turn.tv_sec += turn.tv_nsec / 1000000000L;
+    turn.tv_nsec %= 1000000000L;
+    own = turn;
     pthread_mutex_unlock(&pace);
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &own, NULL) == EINTR) {
+    }
 }
 
 static CK_RV wrap_sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG size,

@@ -32,6 +32,7 @@ BIN = os.environ.get('CONSIGN_BIN', os.path.join(ROOT, 'build', 'bin'))
 DATA = os.environ.get('CONSIGN_DATA', os.path.join(os.path.dirname(ROOT), 'shared', 'data'))
 SUPPORT = os.environ.get('CONSIGN_SUPPORT', '').split(':')
 SITES = ('zrh', 'sjc', 'sin')
+VERIFIER = 'fra'  # a fourth member where a test asks for it
 COORDINATOR = 'zrh-lead'
 COORDINATORS = {COORDINATOR: 'zrh', 'sjc-lead': 'sjc', 'sin-lead': 'sin'}  # and the sites where they stand
 
@@ -359,15 +360,17 @@ class Zone:
 # ---------------------------------------------------------------- the cluster
 
 class Cluster(contextlib.AbstractContextManager):
-    """Three sites and as many coordinators as wanted in a private folder; nothing runs until it is started. Leaving the context
-    ends every process and removes the folder, unless the test failed."""
+    """Three sites, verifiers beside them and as many coordinators as wanted in a private folder; nothing runs until it is started.
+    Leaving the context ends every process and removes the folder, unless the test failed."""
 
-    def __init__(self, zone_text, origin='xc.', log_level='debug', coordinators=1):
+    def __init__(self, zone_text, origin='xc.', log_level='debug', coordinators=1, verifiers=()):
         self.folder = tempfile.mkdtemp(prefix='consign-test.')
         self.coordinators = tuple(COORDINATORS)[:coordinators]
-        self.names = SITES + self.coordinators
+        self.verifiers = tuple(verifiers)
+        self.sites = SITES + self.verifiers  # all that vote
+        self.names = self.sites + self.coordinators
         self.origin, self.processes, self.others = origin, {}, []
-        self.inputs = {site: os.path.join(self.folder, site, 'in', 'zone') for site in SITES}
+        self.inputs = {site: os.path.join(self.folder, site, 'in', 'zone') for site in self.sites}
         self.launch = {}  # site: words put before the program, such as setpriv
         self.environments = {}
         self.before = {}
@@ -380,14 +383,14 @@ class Cluster(contextlib.AbstractContextManager):
             raise
 
     def _make(self, zone_text):
-        self.ports = {(site, what): free_port() for site in SITES for what in ('mesh', 'bulk', 'xfr')}
+        self.ports = {(site, what): free_port() for site in self.sites for what in ('mesh', 'bulk', 'xfr')}
         with open(self.path('ports'), 'w') as file:
             file.writelines(f'{site} {what} {port}\n' for (site, what), port in self.ports.items())
-        self.shell(f'coordinators="{" ".join(self.coordinators)}"; '
+        self.shell(f'coordinators="{" ".join(self.coordinators)}"; verifiers="{" ".join(self.verifiers)}"; '
                    f'make_cluster {shlex.quote(self.folder)} {shlex.quote(self.origin)} in/zone')
         with open(os.path.join(self.folder, 'tsig.secret')) as file:
             self.key = ('demo-key', base64.b64decode(file.read()))
-        for site in SITES:
+        for site in self.sites:
             os.makedirs(os.path.dirname(self.inputs[site]))
         self.write_zone(zone_text)
 
@@ -418,10 +421,10 @@ class Cluster(contextlib.AbstractContextManager):
         with open(path, 'w') as file:
             file.write(changed)
 
-    def write_zone(self, content, sites=SITES):
+    def write_zone(self, content, sites=None):
         """A new version of the input at these sites, renamed into place."""
         octets = content.encode() if isinstance(content, str) else content
-        for site in sites:
+        for site in self.sites if sites is None else sites:
             with open(self.inputs[site] + '.new', 'wb') as file:
                 file.write(octets)
             os.chmod(self.inputs[site] + '.new', 0o644)
@@ -568,13 +571,15 @@ class Cluster(contextlib.AbstractContextManager):
         texts = zone.texts(f'marker.{self.origin}') if zone else []
         return texts[0] if texts else None
 
-    def wait_marker(self, marker, sites=SITES, seconds=None):
+    def wait_marker(self, marker, sites=None, seconds=None):
         """Until these sites serve the input with this marker."""
-        for site in sites:
+        for site in self.sites if sites is None else sites:
             wait_for(f'{site} serves marker {marker!r}', lambda: self.marker(site) == marker, seconds)
 
-    def wait_released(self, sites=SITES, seconds=None):
+    def wait_released(self, sites=None, seconds=None):
         """Until these sites serve one and the same serial, which is returned."""
+        sites = self.sites if sites is None else sites
+
         def agreed():
             serials = {self.serial(site) for site in sites}
             return len(serials) == 1 and serials.pop()
@@ -593,8 +598,9 @@ class Cluster(contextlib.AbstractContextManager):
         cert, zone = wait_for(f'certificate and zone of {site}', pair)
         return verify(self.path('cluster.yaml'), cert, zone)[:2] + (zone.serial,)
 
-    def assert_same_everywhere(self, sites=SITES):
+    def assert_same_everywhere(self, sites=None):
         """The sites serve the same octets, and a quorum certified exactly them."""
+        sites = self.sites if sites is None else sites
         self.wait_released(sites)
         zones = {site: self.zone(site) for site in sites}
         assert len({zone.digest for zone in zones.values()}) == 1, f'the sites differ: {zones}'
