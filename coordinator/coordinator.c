@@ -223,5 +223,11 @@ int csn_coordinator_start(struct csn_coordinator *coordinator, uv_loop_t *loop, 
     step(coordinator, &event);
     start_timers(coordinator);
     csn_log(&coordinator->log, CSN_INFO, "coordinator.start", "coordinator %s with %zu zones", config->name, config->zone_count);
+    for (size_t i = 0; i < config->zone_count; i++) {
+        char name[CSN_NAME_TEXT_MAX];
+        csn_name_text(config->zones[i].zone, name);
+        csn_log(&coordinator->log, CSN_INFO, "zone.start", "zone %s: policy %" PRIu32 ", key set %" PRIu32, name,
+                config->zones[i].policy.version.number, config->zones[i].keyset.version.number);
+    }
     return CSN_OK;
 }

@@ -187,6 +187,34 @@ static void fill_pending(const struct picture *picture, const struct csn_leader_
     }
 }
 
+static void add_documents(const struct picture *picture, const char *site, const struct csn_version_id *policy,
+                          const struct csn_version_id *keyset, struct csn_status_zone *zone)
+{
+    struct csn_status_documents row = {.site = csn_status_text(picture->status, "%s", site),
+                                       .policy = policy->number,
+                                       .policy_head = csn_get_u32(policy->digest.octets),
+                                       .keyset = keyset->number,
+                                       .keyset_head = csn_get_u32(keyset->digest.octets)};
+    csn_status_add_documents(picture->status, zone, &row);
+}
+
+/* Of the sites that are heard, and the own ones, with which this coordinator proposes. */
+static void fill_documents(const struct picture *picture, size_t index, struct csn_status_zone *zone)
+{
+    const struct csn_coordinator *coordinator = picture->coordinator;
+    const struct csn_coordinator_zone *own = &coordinator->config->zones[index];
+    for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
+        const struct csn_member *member = &picture->cluster->members[i];
+        const struct csn_row *row = csn_leader_peer_row(coordinator->core, member->number, index);
+        struct csn_peer_status peer;
+        if (row != NULL && csn_leader_get_peer(coordinator->core, member->number, &peer) &&
+            picture->now.mono_ms - peer.heard_ms <= SILENT_MS) {
+            add_documents(picture, member->name, &row->policy, &row->keyset, zone);
+        }
+    }
+    add_documents(picture, coordinator->config->name, &own->policy.version, &own->keyset.version, zone);
+}
+
 static void fill_zone(const struct picture *picture, size_t index)
 {
     const struct csn_coordinator_zone *config = &picture->coordinator->config->zones[index];
@@ -205,6 +233,7 @@ static void fill_zone(const struct picture *picture, size_t index)
     zone->expiry_critical_s = refresh_s / 4;
     fill_released(picture, newest_row(picture, index), core.certificate, zone);
     fill_pending(picture, &core, zone);
+    fill_documents(picture, index, zone);
 }
 
 /* --- all */

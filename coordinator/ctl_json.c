@@ -153,14 +153,33 @@ static json_t *diverged(const struct csn_status_zone *zone)
     return list;
 }
 
+static json_t *version(uint32_t number_, uint32_t head)
+{
+    char digits[9];
+    snprintf(digits, sizeof(digits), "%08x", (unsigned)head);
+    return json_pack("{s:o, s:s}", "version", number(number_), "digest", digits);
+}
+
+static json_t *documents(const struct csn_status_zone *zone)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < zone->documents_count; i++) {
+        const struct csn_status_documents *row = &zone->documents[i];
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "site", text(row->site), "policy",
+                                              version(row->policy, row->policy_head), "keyset",
+                                              version(row->keyset, row->keyset_head)));
+    }
+    return list;
+}
+
 static json_t *zone(const struct csn_status *status, const struct csn_status_zone *row)
 {
     bool is_out = row->has_released;
     uint64_t age_s =
         status->observed_at_s > row->released_at_s ? status->observed_at_s - row->released_at_s : 0;
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "zone",
-        text(row->zone), "state", text(row->state), "released", number_if(is_out, row->released),
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "zone", text(row->zone), "state", text(row->state), "released", number_if(is_out, row->released),
         "votes", number_if(is_out, row->votes), "voters", row->voters, "released_at",
         is_out ? time_at(row->released_at_s) : json_null(), "age_s", number_if(is_out, age_s),
         "content_root", is_out ? digest(&row->content) : json_null(), "full_root",
@@ -169,7 +188,7 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
         number_if(row->has_pending, row->pending), "waiting_for", text(row->waiting_for), "parked",
         parked(row), "diverged", diverged(row), "input", input(is_out, &row->input),
         "pending_input", input(row->has_pending_input, &row->pending_input), "orders",
-        orders(status, row));
+        orders(status, row), "documents", documents(row));
 }
 
 void csn_ctl_json_status(FILE *out, const struct csn_status *status)
@@ -237,6 +256,8 @@ void csn_ctl_json_cert(FILE *out, const struct csn_cert_view *view, uint64_t now
                                   "coordinator", view->round_coordinator, "seq",
                                   number(view->round_seq)));
     json_object_set_new(json, "input", input(true, &view->input));
+    json_object_set_new(json, "policy", number(view->policy));
+    json_object_set_new(json, "keyset", number(view->keyset));
     json_object_set_new(json, "time", time_at(view->time_s));
     json_object_set_new(json, "schedule", time_at(view->schedule_s));
     json_object_set_new(json, "first_expiry", time_at(view->first_expiry_s));

@@ -286,11 +286,71 @@ static void put_orders(FILE *out, const struct csn_status *status,
     }
 }
 
+static bool is_same(const struct csn_status_documents *a, const struct csn_status_documents *b)
+{
+    return a->policy == b->policy && a->policy_head == b->policy_head && a->keyset == b->keyset &&
+           a->keyset_head == b->keyset_head;
+}
+
+/* Whether another site has this version of either document with other content. */
+static bool is_ambiguous(const struct csn_status_zone *zone, const struct csn_status_documents *row)
+{
+    for (uint32_t i = 0; i < zone->documents_count; i++) {
+        const struct csn_status_documents *other = &zone->documents[i];
+        if ((other->policy == row->policy && other->policy_head != row->policy_head) ||
+            (other->keyset == row->keyset && other->keyset_head != row->keyset_head)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The versions of row `first`, and all sites that have them; by an earlier row: nothing. */
+static void put_version(FILE *text, const struct csn_status_zone *zone, uint32_t first)
+{
+    const struct csn_status_documents *row = &zone->documents[first];
+    for (uint32_t i = 0; i < first; i++) {
+        if (is_same(row, &zone->documents[i])) {
+            return;
+        }
+    }
+    fprintf(text, "%spolicy %" PRIu32 ", key set %" PRIu32, first > 0 ? "; " : "", row->policy, row->keyset);
+    if (is_ambiguous(zone, row)) {
+        fprintf(text, " (contents %08" PRIx32 ", %08" PRIx32 ")", row->policy_head, row->keyset_head);
+    }
+    const char *lead = " at ";
+    for (uint32_t i = first; i < zone->documents_count; i++) {
+        if (is_same(row, &zone->documents[i])) {
+            fprintf(text, "%s%s", lead, zone->documents[i].site);
+            lead = ", ";
+        }
+    }
+}
+
+/* A roll-out goes site by site, so that differing is no fault. */
+static void put_documents(FILE *out, const struct csn_status_zone *zone)
+{
+    char *line = NULL;
+    size_t size;
+    FILE *text = open_memstream(&line, &size);
+    if (text == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < zone->documents_count; i++) {
+        put_version(text, zone, i);
+    }
+    if (fclose(text) == 0 && size > 0) {
+        put_wrapped(out, UNDER_ROW, line);
+    }
+    free(line);
+}
+
 /* What keeps the zone from its next release, under its row. */
 static void put_zone_notes(FILE *out, const struct csn_status *status,
                            const struct csn_status_zone *zone)
 {
     char since[CSN_TIME_TEXT_SIZE], serial[32];
+    put_documents(out, zone);
     put_orders(out, status, zone);
     if (zone->waiting_for != NULL) {
         put_note(out, UNDER_ROW, "pending: %s", zone->waiting_for);
@@ -477,6 +537,8 @@ void csn_ctl_table_cert(FILE *out, const struct csn_cert_view *view)
     fprintf(out, "%-14s%" PRIu32 "\n", "epoch", view->epoch);
     fprintf(out, "%-14s%" PRIu64 ".%u.%" PRIu32 "\n", "round", view->round_counter,
             view->round_coordinator, view->round_seq);
+    fprintf(out, "%-14sversion %" PRIu32 "\n%-14sversion %" PRIu32 "\n", "policy", view->policy, "key set",
+            view->keyset);
     put_time(out, "signed at", view->time_s);
     put_time(out, "schedule", view->schedule_s);
     put_time(out, "first expiry", view->first_expiry_s);

@@ -611,5 +611,9 @@ int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct cs
     }
     start_timers(daemon);
     csn_log(&daemon->log, CSN_INFO, "node.start", "site %s with %zu zones", config->site, daemon->zone_count);
+    for (size_t i = 0; i < config->zone_count; i++) {
+        csn_log(&daemon->log, CSN_INFO, "zone.start", "zone %s: policy %" PRIu32 ", key set %" PRIu32, daemon->zones[i].name,
+                config->zones[i].policy.version.number, config->zones[i].keyset.version.number);
+    }
     return CSN_OK;
 }

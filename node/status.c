@@ -303,6 +303,26 @@ static void fill_agreement(const struct csn_daemon *daemon, struct csn_now now, 
     }
 }
 
+static uint32_t head_of(const struct csn_version_id *version)
+{
+    return csn_get_u32(version->digest.octets);
+}
+
+static void fill_documents(const struct csn_agreement *sites, struct csn_status *status, struct csn_status_zone *zone)
+{
+    for (uint8_t i = 0; i < sites->count; i++) {
+        const struct csn_row *row = sites->rows[i];
+        if (row != NULL) {
+            struct csn_status_documents documents = {.site = csn_status_text(status, "%s", sites->names[i]),
+                                                     .policy = row->policy.number,
+                                                     .policy_head = head_of(&row->policy),
+                                                     .keyset = row->keyset.number,
+                                                     .keyset_head = head_of(&row->keyset)};
+            csn_status_add_documents(status, zone, &documents);
+        }
+    }
+}
+
 /* The own newest input, if it is newer than the release; NULL: none. Borrows. */
 static const struct csn_input_id *waiting_input(const struct csn_node_zone_status *core)
 {
@@ -419,6 +439,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
         blame_standstill(&sites, &core, shell, now.wall_s, status);
     }
     fill_pending(&sites, &core, status, zone);
+    fill_documents(&sites, status, zone);
     fill_parked(shell, &sites, status, zone);
     fill_diverged(daemon, shell, &core, status, zone);
     csn_orders_fill(daemon, index, status, zone);
@@ -490,6 +511,8 @@ static void fill_cert(const struct csn_daemon *daemon, const struct csn_node_zon
                                    .round_counter = p->round.term.counter,
                                    .round_coordinator = p->round.term.coordinator,
                                    .round_seq = p->round.seq,
+                                   .policy = p->policy.number,
+                                   .keyset = p->keyset.number,
                                    .time_s = p->time_s,
                                    .schedule_s = p->schedule_s,
                                    .records = held->records,

@@ -332,6 +332,26 @@ static void put_diverged(struct csn_arena *arena, const struct csn_status_zone *
     }
 }
 
+static void put_documents(struct csn_arena *arena, const struct csn_status_zone *row,
+                          Csn__Control__Zone *zone)
+{
+    zone->n_documents = row->documents_count;
+    zone->documents = csn_arena_alloc(arena, row->documents_count * sizeof(*zone->documents),
+                                      _Alignof(max_align_t));
+    for (uint32_t i = 0; i < row->documents_count; i++) {
+        const struct csn_status_documents *from = &row->documents[i];
+        Csn__Control__Documents *documents =
+            csn_arena_alloc(arena, sizeof(*documents), _Alignof(max_align_t));
+        csn__control__documents__init(documents);
+        documents->site = lend(from->site);
+        PUT(documents, from, policy);
+        PUT(documents, from, policy_head);
+        PUT(documents, from, keyset);
+        PUT(documents, from, keyset_head);
+        zone->documents[i] = documents;
+    }
+}
+
 static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_status_zone *row)
 {
     Csn__Control__Zone *zone = csn_arena_alloc(arena, sizeof(*zone), _Alignof(max_align_t));
@@ -356,6 +376,7 @@ static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_st
     put_diverged(arena, row, zone);
     put_orders(arena, row, zone);
     PUT(zone, row, orders_known);
+    put_documents(arena, row, zone);
     return zone;
 }
 
@@ -425,6 +446,8 @@ int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *bu
     PUT(&message, view, round_counter);
     PUT(&message, view, round_coordinator);
     PUT(&message, view, round_seq);
+    PUT(&message, view, policy);
+    PUT(&message, view, keyset);
     PUT(&message, view, time_s);
     PUT(&message, view, schedule_s);
     PUT(&message, view, records);
@@ -538,6 +561,22 @@ static bool take_orders(struct csn_status *status, const Csn__Control__Zone *mes
     return fits;
 }
 
+static bool take_documents(struct csn_status *status, const Csn__Control__Zone *message,
+                           struct csn_status_zone *zone)
+{
+    bool fits = true;
+    for (size_t i = 0; i < message->n_documents; i++) {
+        const Csn__Control__Documents *from = message->documents[i];
+        struct csn_status_documents row = {.site = copy_or_empty(&status->arena, from->site),
+                                           .policy = from->policy,
+                                           .policy_head = from->policy_head,
+                                           .keyset = from->keyset,
+                                           .keyset_head = from->keyset_head};
+        fits = fits && csn_status_add_documents(status, zone, &row);
+    }
+    return fits;
+}
+
 /* Zeros when it is absent. */
 static struct csn_status_input take_input(const Csn__Control__Input *message)
 {
@@ -571,7 +610,8 @@ static bool take_zone(struct csn_status *status, const Csn__Control__Zone *messa
     zone->pending_input = take_input(message->pending_input);
     zone->waiting_for = copy(&status->arena, message->waiting_for);
     zone->orders_known = (uint8_t)message->orders_known;
-    return take_zone_rows(status, message, zone) && take_orders(status, message, zone);
+    return take_zone_rows(status, message, zone) && take_orders(status, message, zone) &&
+           take_documents(status, message, zone);
 }
 
 static bool take_rows(struct csn_status *status, const Csn__Control__Status *message)
@@ -624,6 +664,8 @@ static int take_cert(const Csn__Control__CertShow *message, struct csn_cert_view
                                  .round_counter = message->round_counter,
                                  .round_coordinator = (uint16_t)message->round_coordinator,
                                  .round_seq = message->round_seq,
+                                 .policy = message->policy,
+                                 .keyset = message->keyset,
                                  .time_s = message->time_s,
                                  .schedule_s = message->schedule_s,
                                  .records = message->records,

@@ -132,6 +132,16 @@ bool csn_status_add_order(struct csn_status *status, struct csn_status_zone *zon
     return true;
 }
 
+bool csn_status_add_documents(struct csn_status *status, struct csn_status_zone *zone,
+                              const struct csn_status_documents *row)
+{
+    if (zone->documents_count == CSN_STATUS_SITES_MAX) {
+        return false;
+    }
+    zone->documents = grow(status, zone->documents, &zone->documents_count, sizeof(*row), row);
+    return true;
+}
+
 /* Where a reason of this level goes: behind all that are as bad. */
 static uint32_t place_of(const struct csn_status *status, enum csn_health level)
 {

@@ -90,6 +90,13 @@ struct csn_status_diverged {
     const char *detail; /* the first difference; NULL: not located */
 };
 
+/* Versions of the documents that a site works with. One number with two heads is two contents. */
+struct csn_status_documents {
+    const char *site;
+    uint32_t policy, policy_head; /* head: the first four octets of the digest */
+    uint32_t keyset, keyset_head;
+};
+
 struct csn_status_zone {
     const char *zone;
     const char *state; /* "released", "waiting", "held", "behind", "none" */
@@ -117,6 +124,8 @@ struct csn_status_zone {
     const struct csn_status_order *orders;
     uint32_t order_count;
     uint8_t orders_known; /* sites that know all of them, the observer too */
+    const struct csn_status_documents *documents; /* of sites that are heard */
+    uint32_t documents_count;
 };
 
 struct csn_status {
@@ -156,7 +165,7 @@ const char *csn_status_text(struct csn_status *status, const char *format, ...)
 struct csn_status_site *csn_status_add_site(struct csn_status *status);
 struct csn_status_zone *csn_status_add_zone(struct csn_status *status);
 /* Rows of rows; false above CSN_STATUS_ROWS_MAX (released: CSN_STATUS_ZONES_MAX; orders:
- * CSN_STATUS_ORDERS_MAX). Texts must be the status's own. */
+ * CSN_STATUS_ORDERS_MAX; documents: CSN_STATUS_SITES_MAX). Texts must be the status's own. */
 bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site,
                              const char *zone, uint32_t serial);
 bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,
@@ -165,6 +174,8 @@ bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *
                              const struct csn_status_diverged *row);
 bool csn_status_add_order(struct csn_status *status, struct csn_status_zone *zone,
                           const struct csn_status_order *row);
+bool csn_status_add_documents(struct csn_status *status, struct csn_status_zone *zone,
+                              const struct csn_status_documents *row);
 
 /* Raises the verdict to at least `level` and gives the reason: cause and what to do next. Above
  * CSN_STATUS_ROWS_MAX the last of the mildest is dropped. */
@@ -195,8 +206,9 @@ struct csn_cert_view {
     uint64_t round_counter;
     uint16_t round_coordinator;
     uint32_t round_seq;
-    uint64_t time_s;     /* T */
-    uint64_t schedule_s; /* S */
+    uint32_t policy, keyset; /* versions */
+    uint64_t time_s;         /* T */
+    uint64_t schedule_s;     /* S */
     uint64_t records, signatures;
     uint64_t first_expiry_s;
     struct csn_digest content;

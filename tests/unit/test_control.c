@@ -108,6 +108,9 @@ static void test_status_survives_the_wire(void **state)
     assert_true(csn_status_add_diverged(&status, status.zones[0], &diverged));
     assert_true(csn_status_add_order(&status, status.zones[0], &hold));
     assert_true(csn_status_add_order(&status, status.zones[0], &approve));
+    struct csn_status_documents documents = {
+        .site = "sjc", .policy = 3, .policy_head = 0x9f9f9f9f, .keyset = 5, .keyset_head = 0x51515151};
+    assert_true(csn_status_add_documents(&status, status.zones[0], &documents));
     status.zones[0]->orders_known = 2;
     status.sites[1]->is_in_maintenance = true;
     csn_status_judge(&status);
@@ -132,6 +135,10 @@ static void test_status_survives_the_wire(void **state)
     assert_true(csn_digest_equal(&back.zones[0]->orders[1].received, &parked.received));
     assert_int_equal(back.zones[0]->orders[1].generation, 7);
     assert_int_equal(back.zones[0]->orders_known, 2);
+    assert_int_equal(back.zones[0]->documents_count, 1);
+    assert_string_equal(back.zones[0]->documents[0].site, "sjc");
+    assert_int_equal(back.zones[0]->documents[0].policy, 3);
+    assert_int_equal(back.zones[0]->documents[0].keyset_head, 0x51515151);
     assert_true(back.sites[1]->is_in_maintenance);
     assert_int_equal(back.zones[0]->input.serial, 77);
     assert_true(back.zones[0]->has_pending_input);

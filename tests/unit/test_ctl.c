@@ -440,6 +440,55 @@ static void test_orders_stand_under_their_zone_until_they_are_taken_back(void **
     csn_status_fini(&status);
 }
 
+/* A roll-out goes site by site: which site has which is told, without a verdict. */
+static void test_documents_of_each_site_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        struct csn_status_documents sites[3];
+        const char *line;
+    } rows[] = {
+        {{{"zrh", 3, 1, 5, 2}, {"sjc", 3, 1, 5, 2}, {"sin", 3, 1, 5, 2}},
+         "\n      policy 3, key set 5 at zrh, sjc, sin\n"},
+        {{{"zrh", 3, 1, 5, 2}, {"sjc", 4, 9, 5, 2}, {"sin", 3, 1, 5, 2}},
+         "\n      policy 3, key set 5 at zrh, sin; policy 4, key set 5 at sjc\n"},
+        {{{"zrh", 3, 1, 5, 2}, {"sjc", 3, 1, 5, 2}, {"sin", 3, 1, 5, 0xabc}},
+         "\n      policy 3, key set 5 (contents 00000001, 00000002) at zrh, sjc; "
+         "policy 3, key set 5 (contents 00000001,\n      00000abc) at sin\n"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_status status = {0};
+        fill(&status, NOW);
+        for (size_t j = 0; j < 3; j++) {
+            assert_true(csn_status_add_documents(&status, status.zones[0], &rows[i].sites[j]));
+        }
+        csn_status_judge(&status);
+        char *text = table_of(&status, false);
+        if (strstr(text, rows[i].line) == NULL) {
+            fail_msg("row %zu: no '%s' in: %s", i, rows[i].line, text);
+        }
+        assert_int_equal(status.level, CSN_HEALTH_OK);
+        free(text);
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        csn_ctl_json_status(out, &status);
+        fclose(out);
+        json_t *json = parsed(text);
+        const char *site, *head;
+        int policy, keyset;
+        assert_int_equal(json_unpack(json, "{s:[{s:[{s:s, s:{s:i, s:s}, s:{s:i}}]}]}", "zones",
+                                     "documents", "site", &site, "policy", "version", &policy,
+                                     "digest", &head, "keyset", "version", &keyset),
+                         0);
+        assert_string_equal(site, "zrh");
+        assert_string_equal(head, "00000001");
+        assert_int_equal(policy, 3);
+        assert_int_equal(keyset, 5);
+        json_decref(json);
+        csn_status_fini(&status);
+    }
+}
+
 /* What allows needs a quorum, what forbids leaves none: 4 of 5 is where they differ. */
 static void test_orders_are_in_force_where_they_can_be_kept(void **state)
 {
@@ -484,6 +533,8 @@ static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_v
     ret_view->zone = "ch.";
     ret_view->serial = 2026112104;
     ret_view->input = (struct csn_status_input){.generation = 1, .serial = 77};
+    ret_view->policy = 3;
+    ret_view->keyset = 5;
     ret_view->signer_count = 1;
     ret_view->signers[0] = (struct csn_cert_signer){.number = 1, .name = "zrh", .incarnation = 1};
     ret_view->certificate = csn_bytes("CSNC", 4);
@@ -605,6 +656,7 @@ static void test_exit_status_tells_the_verdict(void **state)
     assert_int_equal(run->status, 0);
     assert_non_null(strstr(run->output, "serial        2026112104\n"));
     assert_non_null(strstr(run->output, "input         generation 1 serial 77\n"));
+    assert_non_null(strstr(run->output, "policy        version 3\nkey set       version 5\n"));
     assert_non_null(strstr(run->output, "held by       1 zrh (incarnation 1)\n"));
     ctl(&server.loop, run,
         (const char *[]){"-s", server.path, "-o", "json", "cert", "show", "ch.", NULL});
@@ -668,6 +720,7 @@ int main(void)
         cmocka_unit_test(test_an_input_parked_elsewhere_is_named_with_its_site),
         cmocka_unit_test(test_orders_stand_under_their_zone_until_they_are_taken_back),
         cmocka_unit_test(test_orders_are_in_force_where_they_can_be_kept),
+        cmocka_unit_test(test_documents_of_each_site_are_named),
         cmocka_unit_test(test_many_zones_and_wild_texts_fit),
         cmocka_unit_test(test_health_is_one_line_for_plug_ins),
         cmocka_unit_test(test_a_stale_picture_is_not_judged),
