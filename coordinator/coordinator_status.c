@@ -81,19 +81,21 @@ static void fill_site(const struct picture *picture, const struct csn_member *me
         return;
     }
     bool is_diverged = fill_rows(picture, member->number, row);
-    row->state = state_of(&peer, is_diverged);
-    row->has_last_seen = row->has_clock_offset = true;
+    row->has_last_seen = true;
     row->last_seen_ms = picture->now.mono_ms - peer.heard_ms;
-    row->clock_offset_us = ((int64_t)peer.clock_s - (int64_t)peer.heard_s) * 1000000;
-    row->hsm = peer.hsm == CSN_HSM_GOOD ? "ok" : peer.hsm == CSN_HSM_ABSENT ? "none" : "bad";
-    if (peer.state == CSN_NODE_HALTED) {
-        row->error = "halted: it votes no more; consignctl status there says why";
-    }
-    if (row->last_seen_ms > SILENT_MS) {
+    if (row->last_seen_ms > SILENT_MS) { /* what it said of its clock and HSM is over */
         char ago[CSN_SPAN_TEXT_SIZE];
         csn_span_text(row->last_seen_ms / 1000, ago);
         row->state = "unreachable";
         row->error = csn_status_text(picture->status, "not heard for %s", ago);
+        return;
+    }
+    row->state = state_of(&peer, is_diverged);
+    row->has_clock_offset = true;
+    row->clock_offset_us = ((int64_t)peer.clock_s - (int64_t)peer.heard_s) * 1000000;
+    row->hsm = peer.hsm == CSN_HSM_GOOD ? "ok" : peer.hsm == CSN_HSM_ABSENT ? "none" : "bad";
+    if (peer.state == CSN_NODE_HALTED) {
+        row->error = "halted: it votes no more; consignctl status there says why";
     }
 }
 
@@ -145,6 +147,23 @@ static const struct csn_row *newest_row(const struct picture *picture, size_t in
     return newest;
 }
 
+static bool is_heard(const struct picture *picture, uint16_t site)
+{
+    struct csn_peer_status peer;
+    return csn_leader_get_peer(picture->coordinator->core, site, &peer) &&
+           picture->now.mono_ms - peer.heard_ms <= SILENT_MS;
+}
+
+/* Of the certificate's voters, those that are heard. */
+static uint8_t count_fresh(const struct picture *picture, const struct csn_certificate *certificate)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < certificate->vote_count; i++) {
+        count += is_heard(picture, certificate->votes[i].site);
+    }
+    return count;
+}
+
 /* A standby may have missed votes and certificate: then only the serial is known, from the sites. */
 static void fill_released(const struct picture *picture, const struct csn_row *newest,
                           const struct csn_certificate *certificate, struct csn_status_zone *zone)
@@ -163,7 +182,7 @@ static void fill_released(const struct picture *picture, const struct csn_row *n
     const struct csn_body_held *held = &certificate->held;
     zone->has_released = true;
     zone->released = held->proposal.serial;
-    zone->votes = certificate->vote_count;
+    zone->votes = count_fresh(picture, certificate);
     zone->input = (struct csn_status_input){held->proposal.input.generation, held->proposal.input.serial};
     zone->released_at_s = held->proposal.time_s;
     csn_content_root(held->proposal.zone, held->proposal.serial, held->proposal.time_s, &held->roots, &zone->content);
@@ -206,9 +225,7 @@ static void fill_documents(const struct picture *picture, size_t index, struct c
     for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
         const struct csn_member *member = &picture->cluster->members[i];
         const struct csn_row *row = csn_leader_peer_row(coordinator->core, member->number, index);
-        struct csn_peer_status peer;
-        if (row != NULL && csn_leader_get_peer(coordinator->core, member->number, &peer) &&
-            picture->now.mono_ms - peer.heard_ms <= SILENT_MS) {
+        if (row != NULL && is_heard(picture, member->number)) {
             add_documents(picture, member->name, &row->policy, &row->keyset, zone);
         }
     }

@@ -127,6 +127,13 @@ static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const
     uint64_t ago_ms = now.mono_ms - peer.heard_ms;
     site->has_last_seen = true;
     site->last_seen_ms = ago_ms;
+    if (ago_ms > SILENT_MS) { /* what it said of its clock and HSM is over */
+        char ago[CSN_SPAN_TEXT_SIZE];
+        csn_span_text(ago_ms / 1000, ago);
+        site->state = "unreachable";
+        site->error = csn_status_text(status, "not heard for %s", ago);
+        return;
+    }
     site->has_clock_offset = true;
     int64_t offset_s = (int64_t)peer.clock_s - (int64_t)peer.heard_s;
     site->clock_offset_us = offset_s * 1000000;
@@ -141,12 +148,6 @@ static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const
     }
     if (peer.hsm == CSN_HSM_BAD && !site->is_in_maintenance) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: its HSM cannot sign; see consignctl status there", member->name);
-    }
-    if (ago_ms > SILENT_MS) {
-        char ago[CSN_SPAN_TEXT_SIZE];
-        csn_span_text(ago_ms / 1000, ago);
-        site->state = "unreachable";
-        site->error = csn_status_text(status, "not heard for %s", ago);
     }
 }
 
@@ -180,7 +181,6 @@ static void fill_released(const struct csn_node_zone_status *core, struct csn_st
     const struct csn_body_held *held = &core->released->held;
     zone->has_released = true;
     zone->released = held->proposal.serial;
-    zone->votes = core->released->vote_count;
     zone->input = (struct csn_status_input){held->proposal.input.generation, held->proposal.input.serial};
     zone->released_at_s = held->proposal.time_s;
     csn_content_root(held->proposal.zone, held->proposal.serial, held->proposal.time_s, &held->roots, &zone->content);
@@ -194,15 +194,27 @@ static bool is_heard(const struct csn_daemon *daemon, struct csn_now now, uint16
     return csn_node_get_peer(daemon->core, site, &peer) && now.mono_ms - peer.heard_ms <= SILENT_MS;
 }
 
-/* How many sites say that they hold or serve what this node serves: the certificate has q of them, more may have followed. */
+static bool has_voted(const struct csn_certificate *certificate, uint16_t site)
+{
+    for (uint8_t i = 0; i < certificate->vote_count; i++) {
+        if (certificate->votes[i].site == site) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How many sites that are heard, and this one, hold or serve what this node serves: by the certificate, or by their word. */
 static uint8_t count_holders(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_zone_status *core)
 {
     const struct csn_cluster *cluster = &daemon->config->cluster;
     uint8_t count = 1;
     for (uint8_t i = 0; i < cluster->member_count; i++) {
-        const struct csn_row *row = csn_node_peer_row(daemon->core, cluster->members[i].number, core->zone);
-        if (row != NULL && &cluster->members[i] != daemon->config->member && is_heard(daemon, now, cluster->members[i].number) &&
-            csn_digest_equal(&row->released.full_root, &core->released->held.full_root)) {
+        uint16_t site = cluster->members[i].number;
+        const struct csn_row *row = csn_node_peer_row(daemon->core, site, core->zone);
+        bool serves = row != NULL && csn_digest_equal(&row->released.full_root, &core->released->held.full_root);
+        bool is_other = &cluster->members[i] != daemon->config->member;
+        if (is_other && is_heard(daemon, now, site) && (serves || has_voted(core->released, site))) {
             count++;
         }
     }
@@ -215,6 +227,15 @@ static const struct csn_row *row_of(const struct csn_daemon *daemon, const struc
     return site == daemon->config->member ? &core->row : csn_node_peer_row(daemon->core, site->number, core->zone);
 }
 
+/* Another gate is another input. */
+static void tick_parked(struct csn_zone_shell *shell, uint8_t member, uint8_t gate, uint64_t now_s)
+{
+    if (gate != shell->parked_gate[member]) {
+        shell->parked_gate[member] = gate;
+        shell->parked_since_s[member] = gate == 0 ? 0 : now_s;
+    }
+}
+
 void csn_status_tick(struct csn_daemon *daemon)
 {
     struct csn_now now = csn_daemon_now(daemon);
@@ -225,8 +246,7 @@ void csn_status_tick(struct csn_daemon *daemon)
             const struct csn_row *row = row_of(daemon, &core, j);
             uint64_t *since_s = &daemon->zones[i].diverged_since_s[j];
             *since_s = row == NULL || row->diverged == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
-            since_s = &daemon->zones[i].parked_since_s[j];
-            *since_s = row == NULL || row->gate == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
+            tick_parked(&daemon->zones[i], j, row != NULL ? row->gate : 0, now.wall_s);
         }
     }
 }
@@ -428,8 +448,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     zone->expiry_critical_s = refresh_s / 4; /* the fence */
     if (core.released != NULL) {
         fill_released(&core, zone);
-        uint8_t holders = count_holders(daemon, now, &core);
-        zone->votes = holders > zone->votes ? holders : zone->votes;
+        zone->votes = count_holders(daemon, now, &core);
     }
     blame_refusal(&core, shell, status);
     blame_refusals(shell, status);

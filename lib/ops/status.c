@@ -193,10 +193,11 @@ static void judge_sites(struct csn_status *status)
     if (voters < status->quorum) {
         csn_status_blame(status, CSN_HEALTH_CRITICAL,
                          "no quorum: %u of %u sites answer, %u are needed; zones stay served, "
-                         "nothing new is released",
+                         "nothing new is released until they do",
                          voters, status->members, status->quorum);
     }
-    if (status->leader == NULL && !status->is_electing) {
+    /* Without a quorum no coordinator can lead: that is said, and another one would not help. */
+    if (status->leader == NULL && !status->is_electing && voters >= status->quorum) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED,
                          "no coordinator leads: nothing new is released; start one%s%s",
                          status->may_lead != NULL ? " of " : "",
@@ -241,6 +242,30 @@ unsigned csn_status_needed(const struct csn_status *status, const char *order)
     return is_allowing ? status->quorum : 1u + status->members - status->quorum;
 }
 
+/* One file that several sites keep back by one gate is one matter. */
+static bool is_alike(const struct csn_status_parked *a, const struct csn_status_parked *b)
+{
+    return a->gate != NULL && b->gate != NULL && strcmp(a->gate, b->gate) == 0;
+}
+
+/* Row `first` and those alike behind it; one that is alike to an earlier row is told of already. */
+static void blame_parked(struct csn_status *status, const struct csn_status_zone *zone, uint32_t first)
+{
+    const struct csn_status_parked *row = &zone->parked[first];
+    const char *sites = row->site;
+    for (uint32_t i = 0; i < first; i++) {
+        if (is_alike(row, &zone->parked[i])) {
+            return;
+        }
+    }
+    for (uint32_t i = first + 1; i < zone->parked_count; i++) {
+        if (is_alike(row, &zone->parked[i])) {
+            sites = csn_status_text(status, "%s, %s", sites, zone->parked[i].site);
+        }
+    }
+    csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s input parked at %s: %s", zone->zone, sites, row->reason);
+}
+
 static void judge_zone(struct csn_status *status, const struct csn_status_zone *zone)
 {
     for (uint32_t i = 0; i < zone->diverged_count; i++) {
@@ -252,8 +277,7 @@ static void judge_zone(struct csn_status *status, const struct csn_status_zone *
                          row->site, since, row->classes, row->serial);
     }
     for (uint32_t i = 0; i < zone->parked_count; i++) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s input parked at %s: %s", zone->zone,
-                         zone->parked[i].site, zone->parked[i].reason);
+        blame_parked(status, zone, i);
     }
     judge_orders(status, zone);
     bool is_released = strcmp(zone->state, "released") == 0; /* by others' word */

@@ -103,7 +103,7 @@ struct csn_status_zone {
     bool has_released; /* serial, input, votes, released_at, roots, first_expiry are known */
     uint32_t released;
     struct csn_status_input input; /* that the release was made of */
-    uint8_t votes;                 /* sites in the newest certificate */
+    uint8_t votes;                 /* sites heard from lately that hold or serve it */
     uint8_t voters;                /* n */
     uint64_t released_at_s;        /* Unix */
     struct csn_digest content;

@@ -289,6 +289,32 @@ static void test_verdict_follows_from_the_rows(void **state)
     }
 }
 
+/* One bad file at all sites is one reason; another coordinator would not make a quorum. */
+static void test_one_cause_is_said_once(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    fill(&status);
+    const struct csn_status_parked parked[] = {
+        {.site = "zrh", .gate = "apex-ns", .reason = "apex-ns: a.nic.ch. is gone"},
+        {.site = "sjc", .gate = "apex-ns", .reason = "another apex NS set"},
+        {.site = "sin", .gate = "shrink-records", .reason = "fewer records"},
+        {.site = "fra", .gate = "apex-ns", .reason = "another apex NS set"}};
+    for (size_t i = 0; i < sizeof(parked) / sizeof(parked[0]); i++) {
+        assert_true(csn_status_add_parked(&status, status.zones[0], &parked[i]));
+    }
+    status.sites[1]->error = status.sites[2]->error = "no answer";
+    status.leader = NULL;
+    csn_status_judge(&status);
+    assert_int_equal(status.reason_count, 5);
+    assert_non_null(strstr(status.reasons[0], "no quorum: 1 of 3"));
+    assert_string_equal(status.reasons[1], "sjc: no answer");
+    assert_string_equal(status.reasons[2], "sin: no answer");
+    assert_string_equal(status.reasons[3], "ch. input parked at zrh, sjc, fra: apex-ns: a.nic.ch. is gone");
+    assert_string_equal(status.reasons[4], "ch. input parked at sin: fewer records");
+    csn_status_fini(&status);
+}
+
 static void test_rows_above_the_maximum_are_refused_and_said(void **state)
 {
     (void)state;
@@ -734,6 +760,7 @@ int main(void)
         cmocka_unit_test(test_status_survives_the_wire),
         cmocka_unit_test(test_cut_replies_are_refused_or_read_in_part_without_harm),
         cmocka_unit_test(test_verdict_follows_from_the_rows),
+        cmocka_unit_test(test_one_cause_is_said_once),
         cmocka_unit_test(test_rows_above_the_maximum_are_refused_and_said),
         cmocka_unit_test(test_the_worst_reason_stands_first),
         WITH_SERVER(test_operators_are_answered),
