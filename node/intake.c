@@ -1,9 +1,7 @@
 #include "intake.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/fs.h"
@@ -41,27 +39,6 @@ struct csn_intake {
     struct csn_parked parked;
     bool is_reading, is_again;
 };
-
-/* The file's octets, only if it was the same file with the same size and mtime before and after. */
-static int read_still(const char *path, struct csn_buf *buf, bool *ret_is_moving, struct csn_reason *reason)
-{
-    struct stat before, after;
-    if (stat(path, &before) != 0) {
-        return csn_reason_set(reason, CSN_ENOTFOUND, "%s: no file there: %s", path, strerror(errno));
-    }
-    if (!S_ISREG(before.st_mode)) {
-        return csn_reason_set(reason, CSN_ENOTFOUND, "%s: no file there, but a folder or a device",
-                              path);
-    }
-    int code = csn_fs_read(path, FILE_SIZE_MAX, buf, reason);
-    if (code == CSN_OK && (stat(path, &after) != 0 || before.st_ino != after.st_ino || before.st_size != after.st_size ||
-                           before.st_mtim.tv_sec != after.st_mtim.tv_sec || before.st_mtim.tv_nsec != after.st_mtim.tv_nsec ||
-                           (size_t)after.st_size != buf->size)) {
-        *ret_is_moving = true;
-        return csn_reason_set(reason, CSN_EBUSY, "%s: changed while it was read", path);
-    }
-    return code;
-}
 
 static int add_record(void *arg, const struct csn_record *record, struct csn_reason *reason)
 {
@@ -153,13 +130,19 @@ static void work(void *arg, unsigned part, unsigned parts)
     struct reading *reading = arg;
     const struct csn_zone_config *zone = reading->intake->settings.zone;
     struct csn_buf text = {0};
-    reading->code = read_still(zone->input, &text, &reading->is_moving, &reading->reason);
+    reading->code = csn_fs_read_still(zone->input, FILE_SIZE_MAX, &text, &reading->reason);
+    reading->is_moving = reading->code == CSN_EBUSY;
     reading->is_unread = reading->code != CSN_OK && reading->code != CSN_ELIMIT && !reading->is_moving;
     reading->gate = reading->is_unread ? CSN_GATE_UNREAD : CSN_GATE_REFUSED;
     if (reading->code == CSN_OK) {
         read_input(reading, csn_buf_view(&text));
     }
     csn_buf_fini(&text);
+}
+
+static const char *goes_on(const struct csn_intake *intake)
+{
+    return intake->released_generation != 0 ? "the released zone stays served" : "nothing is released yet";
 }
 
 static void park(struct csn_intake *intake, const struct reading *reading)
@@ -176,7 +159,7 @@ static void park(struct csn_intake *intake, const struct reading *reading)
                                          .received = reading->received,
                                          .since_s = (uint64_t)time(NULL)};
     csn_log(intake->settings.log, CSN_ERROR, reading->is_unread ? "input.gone" : "input.parked",
-            "zone %s: %s; the released zone stays served; %s", zone, reading->reason.text,
+            "zone %s: %s; %s; %s", zone, reading->reason.text, goes_on(intake),
             reading->is_unread ? "it is taken when it can be read again"
                                : "put a corrected file in place");
     intake->settings.on_parked(intake->settings.arg, reading->gate);
@@ -193,8 +176,8 @@ static void forget_parked(struct csn_intake *intake, uint32_t serial)
     char zone[CSN_NAME_TEXT_MAX];
     csn_name_text(intake->settings.zone->zone, zone);
     intake->parked = (struct csn_parked){0};
-    csn_log(intake->settings.log, CSN_INFO, "input.rejected", "zone %s: input serial %u was rejected by an operator; the released zone stays served",
-            zone, (unsigned)serial);
+    csn_log(intake->settings.log, CSN_INFO, "input.rejected", "zone %s: input serial %u was rejected by an operator; %s",
+            zone, (unsigned)serial, goes_on(intake));
     intake->settings.on_parked(intake->settings.arg, CSN_GATE_NONE);
 }
 

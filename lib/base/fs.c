@@ -5,11 +5,17 @@
 #include <libgen.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define READ_SIZE ((size_t)65536)
+/* A FIFO without a writer, or a terminal, keeps no one who opens it. */
+#define AT_ONCE (O_NONBLOCK | O_NOCTTY)
 
 void csn_fs_reserve(void)
 {
@@ -45,11 +51,12 @@ static int open_file(const char *path, int flags, mode_t mode)
     return fd < 0 && errno == EMFILE ? open_reserved(path, flags, mode) : fd;
 }
 
-static int read_all(int fd, const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
+/* To the end of the file, but no more than `count_max` octets. */
+static int read_up_to(int fd, const char *path, size_t count_max, struct csn_buf *buf, struct csn_reason *reason)
 {
-    size_t before = buf->size;
-    for (;;) {
-        ssize_t got = read(fd, csn_buf_reserve(buf, 65536), 65536);
+    while (count_max > 0) {
+        size_t wanted = count_max < READ_SIZE ? count_max : READ_SIZE;
+        ssize_t got = read(fd, csn_buf_reserve(buf, wanted), wanted);
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -60,15 +67,26 @@ static int read_all(int fd, const char *path, size_t size_max, struct csn_buf *b
             return CSN_OK;
         }
         buf->size += (size_t)got;
-        if (buf->size - before > size_max) {
-            return csn_reason_set(reason, CSN_ELIMIT, "%s: longer than %zu octets", path, size_max);
-        }
+        count_max -= (size_t)got;
     }
+    return CSN_OK;
 }
 
-static int open_for_read(const char *path, struct csn_reason *reason, int *ret_fd)
+static int too_long(const char *path, size_t size_max, struct csn_reason *reason)
 {
-    int fd = open_file(path, O_RDONLY | O_CLOEXEC, 0);
+    return csn_reason_set(reason, CSN_ELIMIT, "%s: longer than %zu octets", path, size_max);
+}
+
+static int read_all(int fd, const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
+{
+    size_t before = buf->size;
+    int code = read_up_to(fd, path, size_max < SIZE_MAX ? size_max + 1 : SIZE_MAX, buf, reason);
+    return code == CSN_OK && buf->size - before > size_max ? too_long(path, size_max, reason) : code;
+}
+
+static int open_for_read(const char *path, int flags, struct csn_reason *reason, int *ret_fd)
+{
+    int fd = open_file(path, O_RDONLY | O_CLOEXEC | flags, 0);
     if (fd < 0) {
         int code = errno == ENOENT ? CSN_ENOTFOUND : errno == EACCES ? CSN_EPERMISSION : CSN_EIO;
         return csn_reason_set(reason, code, "%s: %s", path, strerror(errno));
@@ -80,7 +98,7 @@ static int open_for_read(const char *path, struct csn_reason *reason, int *ret_f
 int csn_fs_read(const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
 {
     int fd = -1;
-    int code = open_for_read(path, reason, &fd);
+    int code = open_for_read(path, 0, reason, &fd);
     if (code != CSN_OK) {
         return code;
     }
@@ -89,10 +107,55 @@ int csn_fs_read(const char *path, size_t size_max, struct csn_buf *buf, struct c
     return code;
 }
 
+static bool is_unchanged(int fd, const struct stat *before)
+{
+    struct stat after;
+    return fstat(fd, &after) == 0 && before->st_size == after.st_size &&
+           before->st_mtim.tv_sec == after.st_mtim.tv_sec &&
+           before->st_mtim.tv_nsec == after.st_mtim.tv_nsec;
+}
+
+/* All is asked of the descriptor: whoever may write to the folder can put another file there at any moment, and one that is put
+ * there whole, by rename, does not change what is being read. */
+static int read_still(int fd, const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
+{
+    struct stat st;
+    size_t before = buf->size;
+    if (fstat(fd, &st) != 0) {
+        return csn_reason_set(reason, CSN_EIO, "%s: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return csn_reason_set(reason, CSN_ENOTFOUND, "%s: no file there, but a folder or a device", path);
+    }
+    if ((size_t)st.st_size > size_max) {
+        return too_long(path, size_max, reason);
+    }
+    int code = read_up_to(fd, path, (size_t)st.st_size + 1, buf, reason);
+    if (code == CSN_OK && (!is_unchanged(fd, &st) || buf->size - before != (size_t)st.st_size)) {
+        return csn_reason_set(reason, CSN_EBUSY, "%s: changed while it was read", path);
+    }
+    return code;
+}
+
+int csn_fs_read_still(const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
+{
+    int fd = -1;
+    int code = open_for_read(path, AT_ONCE, reason, &fd);
+    if (code == CSN_ENOTFOUND) {
+        return csn_reason_set(reason, code, "%s: no file there: %s", path, strerror(ENOENT));
+    }
+    if (code != CSN_OK) {
+        return code;
+    }
+    code = read_still(fd, path, size_max, buf, reason);
+    close(fd);
+    return code;
+}
+
 int csn_fs_read_secret(const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason)
 {
     int fd = -1;
-    int code = open_for_read(path, reason, &fd);
+    int code = open_for_read(path, AT_ONCE, reason, &fd);
     if (code != CSN_OK) {
         return code;
     }

@@ -8,6 +8,10 @@
 /* The whole file, appended to `buf`; CSN_ENOTFOUND, CSN_EIO, CSN_ELIMIT above `size_max`. */
 int csn_fs_read(const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason);
 
+/* As csn_fs_read, of a file that others replace or write at any moment: waits for none, CSN_ENOTFOUND where there is no regular
+ * file, CSN_EBUSY when its size or time changed while it was read. One that another took the place of meanwhile is read whole. */
+int csn_fs_read_still(const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason);
+
 /* As csn_fs_read, but refuses a file that group or others may read or write, or that is not ours (CSN_EPERMISSION): PINs and
  * private keys. */
 int csn_fs_read_secret(const char *path, size_t size_max, struct csn_buf *buf, struct csn_reason *reason);

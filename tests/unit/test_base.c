@@ -3,9 +3,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +19,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/fs.h"
 #include "base/process.h"
 #include "base/sha.h"
 #include "base/text.h"
@@ -137,6 +143,121 @@ static void test_arena_gives_aligned_and_large_blocks(void **state)
     csn_arena_fini(&arena);
 }
 
+/* --- files that others put in place */
+
+#define PATIENCE_S 60 /* a read that hangs ends the program */
+#define ZONE_SIZE 200000
+#define READS 200
+
+struct place {
+    char folder[64], path[80], aside[80];
+    atomic_bool is_over;
+};
+
+static void place_init(struct place *place)
+{
+    snprintf(place->folder, sizeof(place->folder), "/tmp/consign-base-XXXXXX");
+    assert_non_null(mkdtemp(place->folder));
+    snprintf(place->path, sizeof(place->path), "%s/in", place->folder);
+    snprintf(place->aside, sizeof(place->aside), "%s/in.aside", place->folder);
+    atomic_init(&place->is_over, false);
+    alarm(PATIENCE_S);
+}
+
+static void place_fini(struct place *place)
+{
+    alarm(0);
+    remove(place->path);
+    remove(place->aside);
+    assert_int_equal(rmdir(place->folder), 0);
+}
+
+static void assert_refused(const char *path, int code, const char *word)
+{
+    struct csn_buf buf = {0};
+    struct csn_reason reason = {""};
+    assert_int_equal(csn_fs_read_still(path, 1000, &buf, &reason), code);
+    assert_non_null(strstr(reason.text, word));
+    assert_in_range(buf.size, 0, 1000);
+    csn_buf_fini(&buf);
+}
+
+static void test_what_is_no_file_is_refused_at_once(void **state)
+{
+    (void)state;
+    struct place place;
+    struct csn_buf buf = {0};
+    place_init(&place);
+    assert_refused(place.path, CSN_ENOTFOUND, "no file there: No such");
+    assert_int_equal(mkfifo(place.path, 0600), 0);
+    assert_refused(place.path, CSN_ENOTFOUND, "a folder or a device");
+    assert_int_equal(csn_fs_read_secret(place.path, 1000, &buf, NULL), CSN_EPERMISSION);
+    assert_int_equal(unlink(place.path), 0);
+    assert_int_equal(symlink("/dev/zero", place.path), 0);
+    assert_refused(place.path, CSN_ENOTFOUND, "a folder or a device");
+    assert_refused(place.folder, CSN_ENOTFOUND, "a folder or a device");
+    place_fini(&place);
+}
+
+static void test_file_is_read_to_its_size(void **state)
+{
+    (void)state;
+    struct place place;
+    struct csn_buf buf = {0};
+    char text[1001];
+    place_init(&place);
+    memset(text, 'x', sizeof(text));
+    for (size_t size = 999; size <= 1001; size++) {
+        assert_int_equal(csn_fs_write(place.path, csn_bytes(text, size), 0600, NULL), CSN_OK);
+        csn_buf_clear(&buf);
+        assert_int_equal(csn_fs_read_still(place.path, 1000, &buf, NULL), size > 1000 ? CSN_ELIMIT : CSN_OK);
+        assert_int_equal(buf.size, size > 1000 ? 0 : size);
+        csn_buf_clear(&buf);
+        assert_int_equal(csn_fs_read(place.path, 1000, &buf, NULL), size > 1000 ? CSN_ELIMIT : CSN_OK);
+        assert_int_equal(buf.size, size);
+    }
+    csn_buf_fini(&buf);
+    /* A file of size 0 for fstat, in which there is something: it has grown. */
+    assert_refused("/proc/self/status", CSN_EBUSY, "changed");
+    place_fini(&place);
+}
+
+static void *replace_again_and_again(void *arg)
+{
+    struct place *place = arg;
+    static char text[ZONE_SIZE];
+    for (char letter = 'a'; !atomic_load(&place->is_over); letter = letter == 'z' ? 'a' : (char)(letter + 1)) {
+        memset(text, letter, sizeof(text));
+        int fd = open(place->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0 || write(fd, text, sizeof(text)) != sizeof(text) || close(fd) != 0 ||
+            rename(place->aside, place->path) != 0) {
+            abort();
+        }
+    }
+    return NULL;
+}
+
+static void test_file_is_read_whole_however_often_it_is_replaced(void **state)
+{
+    (void)state;
+    struct place place;
+    struct csn_buf buf = {0};
+    pthread_t thread;
+    place_init(&place);
+    assert_int_equal(csn_fs_write(place.path, csn_bytes("", 0), 0600, NULL), CSN_OK);
+    assert_int_equal(pthread_create(&thread, NULL, replace_again_and_again, &place), 0);
+    for (unsigned i = 0; i < READS || buf.size == 0; i++) {
+        csn_buf_clear(&buf);
+        assert_int_equal(csn_fs_read_still(place.path, ZONE_SIZE, &buf, NULL), CSN_OK);
+        assert_true(buf.size == 0 || buf.size == ZONE_SIZE);
+        assert_true(buf.size == 0 || memcmp(buf.data, buf.data + 1, ZONE_SIZE - 1) == 0);
+    }
+    atomic_store(&place.is_over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    csn_buf_fini(&buf);
+    place_fini(&place);
+}
+
 #define AGAIN_STATUS 42
 
 static void test_process_begins_again_with_its_files_closed(void **state)
@@ -169,6 +290,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sha384_streams_as_in_one_go),
         cmocka_unit_test(test_process_begins_again_with_its_files_closed),
         cmocka_unit_test(test_arena_gives_aligned_and_large_blocks),
+        cmocka_unit_test(test_what_is_no_file_is_refused_at_once),
+        cmocka_unit_test(test_file_is_read_to_its_size),
+        cmocka_unit_test(test_file_is_read_whole_however_often_it_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,6 +186,10 @@ static void test_file_that_goes_is_said_once_and_forgotten_when_it_is_back(void 
     assert_int_equal(rename(inbox->file, inbox->aside), 0);
     run_until(inbox, 1, "in.zone: no file there: No such file", false);
     assert_int_equal(times_said(inbox, "input.gone"), 1);
+    assert_int_equal(mkdir(inbox->file, 0700), 0);
+    run_until(inbox, 1, "in.zone: no file there, but a folder", false);
+    assert_int_equal(times_said(inbox, "input.gone"), 2);
+    assert_int_equal(rmdir(inbox->file), 0);
     assert_int_equal(rename(inbox->aside, inbox->file), 0);
     run_until(inbox, 2, NULL, false);
 
@@ -195,8 +199,23 @@ static void test_file_that_goes_is_said_once_and_forgotten_when_it_is_back(void 
     assert_int_equal(rmdir(inbox->file), 0);
     assert_int_equal(rename(inbox->aside, inbox->file), 0);
     run_until(inbox, 3, NULL, false);
-    assert_int_equal(times_said(inbox, "input.gone"), 2);
+    assert_int_equal(times_said(inbox, "input.gone"), 3);
+    assert_int_equal(times_said(inbox, "; nothing is released yet; it is taken when "), 3);
     assert_int_equal(times_said(inbox, "input.parked"), 0);
+}
+
+/* Whoever may write to the folder cannot hang the reader, nor feed it for ever. */
+static void test_what_is_no_file_is_not_waited_for(void **state)
+{
+    struct inbox *inbox = *state;
+    unsigned taken = inbox->taken;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(i == 0 ? mkfifo(inbox->aside, 0600) : symlink("/dev/zero", inbox->aside), 0);
+        assert_int_equal(rename(inbox->aside, inbox->file), 0);
+        run_until(inbox, taken, "in.zone: no file there, but a folder or a device", false);
+        put_zone(inbox, 1, 1209600 / 2);
+        run_until(inbox, ++taken, NULL, false);
+    }
 }
 
 static void test_file_that_cannot_be_read_is_read_when_it_can(void **state)
@@ -257,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file_that_goes_is_said_once_and_forgotten_when_it_is_back),
+        cmocka_unit_test(test_what_is_no_file_is_not_waited_for),
         cmocka_unit_test(test_file_that_cannot_be_read_is_read_when_it_can),
         cmocka_unit_test(test_policy_is_named_when_it_refuses),
         cmocka_unit_test(test_operators_orders_are_obeyed_at_once),
