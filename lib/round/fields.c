@@ -123,6 +123,7 @@ struct csn_term csn_read_term(struct csn_reader *reader)
 {
     struct csn_term term = {.counter = csn_read_u64(reader)};
     term.coordinator = csn_read_u16(reader);
+    reader->failed = reader->failed || term.counter > CSN_TERM_COUNTER_MAX;
     return term;
 }
 

@@ -101,14 +101,26 @@ uint64_t csn_leader_clock_s(const struct csn_leader *leader, unsigned member)
     return peer->report.clock_s + (leader->now.mono_ms - peer->heard.mono_ms) / 1000;
 }
 
+/* One that claims a term far above all that is proven is not believed. */
+static bool is_credible(const struct csn_leader *leader, struct csn_term term)
+{
+    return term.counter <= leader->proven + CSN_TERM_STEP_MAX;
+}
+
 static void see_term(struct csn_leader *leader, unsigned member, struct csn_term term)
 {
+    if (!is_credible(leader, term)) {
+        return;
+    }
     leader->seen[member] =
         term.counter > leader->seen[member] ? term.counter : leader->seen[member];
 }
 
 static void see_proposed(struct csn_leader *leader, unsigned member, struct csn_term term)
 {
+    if (!is_credible(leader, term)) {
+        return;
+    }
     leader->proposed[member] =
         term.counter > leader->proposed[member] ? term.counter : leader->proposed[member];
     see_term(leader, member, term);
@@ -168,8 +180,10 @@ static unsigned higher_count(const struct csn_leader *leader)
     unsigned higher = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         struct csn_term promised = leader->peers.peers[i].report.promised;
-        higher += csn_leader_is_fresh(leader, i) && (csn_term_compare(promised, leader->term) > 0 ||
-                                                     leader->seen[i] > leader->term.counter);
+        bool is_higher =
+            is_credible(leader, promised) && csn_term_compare(promised, leader->term) > 0;
+        higher += csn_leader_is_fresh(leader, i) &&
+                  (is_higher || leader->seen[i] > leader->term.counter);
     }
     return higher;
 }

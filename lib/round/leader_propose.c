@@ -54,6 +54,42 @@ static uint64_t median_clock_s(const struct csn_leader *leader, member_set set)
 
 /* --- L3, field by field, from the floors of a set */
 
+/* What a report says of a floor above the newest certificate is believed with the vote that made
+ * it, which its site says again each second: one that lies must not drag the others along. */
+static bool is_floor_proven(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                            unsigned member)
+{
+    struct csn_round round = csn_leader_ready(leader, zone, member)->floor.round;
+    return csn_round_compare(round, csn_leader_newest(zone)) <= 0 ||
+           csn_tally_has(&zone->tally, member, round);
+}
+
+static member_set proven_set(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                             member_set ready)
+{
+    member_set set = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        bool is_in = in_set(ready, i) && is_floor_proven(leader, zone, i);
+        set |= is_in ? (member_set)1 << i : 0;
+    }
+    return set;
+}
+
+/* A floor that is not above the newest certificate is the certificate's, but for a serial that was
+ * spent since. */
+static struct csn_floor bounded_floor(const struct csn_leader *leader,
+                                      const struct csn_leader_zone *zone, unsigned member)
+{
+    struct csn_floor floor = csn_leader_ready(leader, zone, member)->floor;
+    if (!zone->has_newest || csn_round_compare(floor.round, csn_leader_newest(zone)) > 0) {
+        return floor;
+    }
+    struct csn_floor bounded = csn_floor_of(&zone->newest.held.proposal);
+    bool is_near = floor.has_serial && floor.serial - bounded.serial < POLICY_STEP_MAX;
+    bounded.serial = is_near ? floor.serial : bounded.serial;
+    return bounded;
+}
+
 /* Reports lag behind: the newest certificate binds the sites of the set before they say so. */
 static struct csn_floor highest_floor(const struct csn_leader *leader,
                                       const struct csn_leader_zone *zone, member_set set)
@@ -62,7 +98,8 @@ static struct csn_floor highest_floor(const struct csn_leader *leader,
         zone->has_newest ? csn_floor_of(&zone->newest.held.proposal) : (struct csn_floor){0};
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         if (in_set(set, i)) {
-            csn_floor_merge(&highest, &csn_leader_ready(leader, zone, i)->floor);
+            struct csn_floor floor = bounded_floor(leader, zone, i);
+            csn_floor_merge(&highest, &floor);
         }
     }
     return highest;
@@ -253,10 +290,9 @@ static bool would_all_pass(const struct csn_leader *leader, const struct csn_lea
 /* The largest set of ready sites, at least q, whose floors one P can satisfy: a site that voted
  * alone for something far off does not drag the others along. At most 2^16 sets, and only when the
  * sites do not agree. */
-static bool find_agreeable(struct csn_leader *leader, const struct csn_leader_zone *zone,
-                           struct draft *ret_draft)
+static bool find_agreeable_in(struct csn_leader *leader, const struct csn_leader_zone *zone,
+                              member_set ready, struct draft *ret_draft)
 {
-    member_set ready = ready_set(leader, zone);
     for (unsigned size = set_size(ready); size >= leader->cluster.quorum && size > 0; size--) {
         for (member_set set = ready; set != 0; set = (set - 1) & ready) {
             if (set_size(set) != size) {
@@ -271,22 +307,36 @@ static bool find_agreeable(struct csn_leader *leader, const struct csn_leader_zo
     return false;
 }
 
-/* Nothing is signed anew before the first of the sites that have the newest version says so; where
- * none is ready, the refresh interval alone decides. */
+/* Where those with proven floors are too few, this leader may have missed a certificate: the refusals
+ * bring it. */
+static bool find_agreeable(struct csn_leader *leader, const struct csn_leader_zone *zone,
+                           struct draft *ret_draft)
+{
+    member_set ready = ready_set(leader, zone), proven = proven_set(leader, zone, ready);
+    return find_agreeable_in(leader, zone, proven, ret_draft) ||
+           find_agreeable_in(leader, zone, ready, ret_draft);
+}
+
+/* Nothing is signed anew before more sites than may lie, of those that have the newest version, say
+ * so, and never before the refresh interval has passed; where too few are ready it decides alone. */
 static uint64_t refresh_due_s(const struct csn_leader *leader, const struct csn_leader_zone *zone)
 {
-    uint64_t due = UINT64_MAX;
-    bool is_known = false;
+    uint64_t interval_s = zone->newest.held.proposal.time_s +
+                          csn_leader_config(leader, zone)->refresh_interval_s;
+    uint64_t dues[CSN_MEMBERS_MAX];
+    unsigned count = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         const struct csn_row *row = csn_leader_ready(leader, zone, i);
         if (row != NULL && csn_round_compare(row->newest.round, csn_leader_newest(zone)) == 0) {
-            is_known = true;
-            due = row->due_s < due ? row->due_s : due;
+            unsigned at = count++;
+            for (; at > 0 && dues[at - 1] > row->due_s; at--) {
+                dues[at] = dues[at - 1];
+            }
+            dues[at] = row->due_s;
         }
     }
-    return is_known ? due
-                    : zone->newest.held.proposal.time_s +
-                          csn_leader_config(leader, zone)->refresh_interval_s;
+    uint64_t due_s = count > leader->cluster.faults ? dues[leader->cluster.faults] : interval_s;
+    return due_s > interval_s ? due_s : interval_s;
 }
 
 static bool is_work_due(const struct csn_leader *leader, const struct csn_leader_zone *zone,

@@ -150,19 +150,54 @@ static void fetch_input(struct acceptance *acceptance)
     }
 }
 
+/* How many sites confirmed an input from their own source, as far as their signed reports told. */
+static unsigned confirmations(const struct csn_node *node, const struct csn_node_zone *zone,
+                              const struct csn_input_id *input)
+{
+    unsigned sites = 0;
+    for (unsigned i = 0; i < node->cluster.member_count; i++) {
+        const struct csn_row *row = csn_peers_row(&node->peers, i, zone->index);
+        bool has = false;
+        for (unsigned k = 0; row != NULL && k < row->input_count; k++) {
+            has = has || csn_input_equal(&row->inputs[k], input);
+        }
+        sites += has;
+    }
+    return sites;
+}
+
+/* Gates and sources are each site's own: what this site has not read itself it takes when a quorum
+ * did, when it is certified or in the own floor, or when more sites than may lie have voted for it. */
+static bool is_vouched(const struct csn_node *node, const struct csn_node_zone *zone,
+                       const struct csn_input_id *input)
+{
+    const struct csn_known_input *known = csn_zone_input(zone, input);
+    return (known != NULL && known->is_confirmed) || csn_input_equal(input, &zone->floor.input) ||
+           confirmations(node, zone, input) >= node->cluster.quorum ||
+           csn_tally_input(&zone->tally, input) > node->cluster.faults;
+}
+
 /* A site whose own source says otherwise does not take a new input from a peer; what is certified,
  * or in its floor, passes (a refresh is never blocked by a conflict). */
 static enum verdict judge_input(struct acceptance *acceptance)
 {
     const struct csn_input_id *input = &acceptance->pending->proposal.input;
     struct csn_node_zone *zone = acceptance->zone;
-    if (csn_zone_input(zone, input) != NULL) {
+    bool is_vouched_for = is_vouched(acceptance->node, zone, input);
+    if (csn_zone_input(zone, input) != NULL && is_vouched_for) {
         return ACCEPT;
     }
     if (csn_zone_conflicts(zone, input) && !csn_input_equal(input, &zone->floor.input)) {
         csn_zone_set_diverged(acceptance->node, zone, zone->diverged | CSN_CLASS_BIT_D);
         return refuse(acceptance, CSN_TEST_INPUT_CONFLICT, csn_value_digest(&input->received),
                       csn_value_u64(input->serial));
+    }
+    if (!is_vouched_for) { /* reports that say more come within this time */
+        bool is_early =
+            acceptance->node->now.mono_ms - acceptance->pending->since_ms < CSN_REPORT_IDLE_MS;
+        return is_early ? WAIT
+                        : refuse(acceptance, CSN_TEST_INPUT_VOUCHED,
+                                 csn_value_digest(&input->received), csn_value_u64(input->serial));
     }
     if (acceptance->pending->input.failed >= CSN_FETCH_TRIES) {
         return refuse(acceptance, CSN_TEST_INPUT_HERE, csn_value_digest(&input->prepared),
@@ -264,7 +299,10 @@ static void consider(struct csn_node *node, struct csn_node_zone *zone,
         zone->work.state != CSN_WORK_IDLE && csn_digest_equal(&zone->work.hash, &hash);
     if (!is_at_work) {
         zone->pending =
-            (struct csn_pending){.is_set = true, .proposal = body->proposal, .hash = hash};
+            (struct csn_pending){.is_set = true,
+                                 .proposal = body->proposal,
+                                 .hash = hash,
+                                 .since_ms = node->now.mono_ms};
     }
 }
 

@@ -57,7 +57,9 @@ static void hear(struct csn_node *node, const struct csn_body_lead *lead)
 void csn_node_lead(struct csn_node *node, const struct csn_body_lead *lead)
 {
     int order = csn_term_compare(lead->term, node->promised);
-    if (order < 0 || (order == 0 && node->has_heartbeat && lead->seq <= node->heartbeat.seq)) {
+    if (order > 0 && lead->term.counter - node->promised.counter > CSN_TERM_STEP_MAX) {
+        csn_node_count(node, CSN_COUNT_MALFORMED);
+    } else if (order < 0 || (order == 0 && node->has_heartbeat && lead->seq <= node->heartbeat.seq)) {
         csn_node_count(node, CSN_COUNT_OLD);
     } else if (order == 0) {
         hear(node, lead);

@@ -35,6 +35,7 @@ static bool load_boot(struct csn_node *node, struct csn_node_zone *zone, struct 
     (void)zone;
     (void)round;
     node->boot = csn_read_u32(reader);
+    node->has_boot = true;
     return csn_reader_done(reader);
 }
 
@@ -255,10 +256,11 @@ static void compare_copy(struct csn_node *node, struct csn_node_zone *zone,
     }
 }
 
-/* A site without its store is a new member: a second copy whose store never started is of one that is gone (R8, amnesia). */
+/* A site without its store is a new member: a second copy, or versions, whose votes were never begun are of a store that is
+ * gone (R8, amnesia). */
 static bool is_store_gone(const struct csn_node *node, const struct csn_event *event)
 {
-    return node->boot == 0 && event->start.second_count > 0;
+    return !node->has_boot && (event->start.second_count > 0 || event->start.version_count > 0);
 }
 
 static void check_copies(struct csn_node *node, const struct csn_event *event)
@@ -293,11 +295,14 @@ static void admit_zones(struct csn_node *node)
     }
 }
 
+#define BOOT_CLOCK_MAX UINT64_C(4102444800) /* the year 2100: a clock beyond is wrong */
+
 /* Never below one that was used: a store restored from an older copy has forgotten some, and reports are ordered by it. */
 static uint32_t next_boot(const struct csn_node *node)
 {
-    uint32_t clock = node->now.wall_s < UINT32_MAX ? (uint32_t)node->now.wall_s : UINT32_MAX - 1;
-    return node->boot >= clock ? node->boot + 1 : clock;
+    uint32_t clock = node->now.wall_s < BOOT_CLOCK_MAX ? (uint32_t)node->now.wall_s : 0;
+    uint32_t above = node->boot < UINT32_MAX ? node->boot + 1 : UINT32_MAX;
+    return above > clock ? above : clock;
 }
 
 static void persist_boot(struct csn_node *node)

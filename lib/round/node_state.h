@@ -48,6 +48,7 @@ struct csn_pending {
     struct csn_proposal proposal;
     struct csn_digest hash;
     struct csn_fetch input;
+    uint64_t since_ms;
     uint8_t parent_failed; /* fetches of certificates that failed since it came */
 };
 
@@ -150,6 +151,7 @@ struct csn_node {
     bool has_epoch;                             /* a record is there */
     struct csn_term promised, promised_durable; /* reports carry the durable one */
     uint32_t boot;
+    bool has_boot; /* a record is there */
 
     /* of the promised leader */
     uint64_t election_ms; /* when the timer began */

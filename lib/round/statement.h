@@ -50,6 +50,10 @@ struct csn_term {
     uint64_t counter;
     uint16_t coordinator;
 };
+/* Terms rise by one at a time. A greater one does not decode, and a step that is no step is not
+ * followed: one liar must not use them up. */
+#define CSN_TERM_COUNTER_MAX (UINT64_MAX >> 1)
+#define CSN_TERM_STEP_MAX (UINT64_C(1) << 32)
 struct csn_round {
     struct csn_term term;
     uint32_t seq;

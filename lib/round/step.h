@@ -310,7 +310,8 @@ enum csn_rule { CSN_RULE_R2 = 2, CSN_RULE_R3 = 3, CSN_RULE_R4 = 4 };
     X(DIVERGED, 30, "content roots are those of a quorum")                                         \
     X(SIGN, 31, "own share can be signed")                                                         \
     X(SHARE, 32, "shares of the authors are at hand")                                              \
-    X(STAGE, 33, "the version verifies by both paths")
+    X(STAGE, 33, "the version verifies by both paths")                                             \
+    X(INPUT_VOUCHED, 34, "input confirmed here or by a quorum, certified, or voted for")
 
 enum csn_test {
 #define CSN_TEST_ENUM(name, number, text) CSN_TEST_##name = (number),

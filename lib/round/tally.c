@@ -64,6 +64,32 @@ void csn_tally_prune(struct csn_tally *tally, struct csn_round round)
     }
 }
 
+bool csn_tally_has(const struct csn_tally *tally, unsigned member, struct csn_round round)
+{
+    const struct csn_tally_vote *of_site = tally->votes + member * CSN_TALLY_MAX;
+    bool has = false;
+    for (unsigned i = 0; i < CSN_TALLY_MAX; i++) {
+        has = has || (of_site[i].is_set &&
+                      csn_round_compare(of_site[i].held.proposal.round, round) == 0);
+    }
+    return has;
+}
+
+unsigned csn_tally_input(const struct csn_tally *tally, const struct csn_input_id *input)
+{
+    unsigned sites = 0;
+    for (unsigned member = 0; member < tally->member_count; member++) {
+        const struct csn_tally_vote *of_site = tally->votes + member * CSN_TALLY_MAX;
+        bool has = false;
+        for (unsigned i = 0; i < CSN_TALLY_MAX; i++) {
+            has = has ||
+                  (of_site[i].is_set && csn_input_equal(&of_site[i].held.proposal.input, input));
+        }
+        sites += has;
+    }
+    return sites;
+}
+
 static const struct csn_tally_vote *find(const struct csn_tally *tally, unsigned member,
                                          const struct csn_digest *body_digest)
 {

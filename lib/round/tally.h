@@ -34,6 +34,10 @@ bool csn_tally_certify(const struct csn_tally *tally, const struct csn_tally_vot
 /* The vote of the highest round above `above`; NULL: none. */
 const struct csn_tally_vote *csn_tally_highest(const struct csn_tally *tally,
                                                struct csn_round above);
+/* The site's vote for this round is among those kept. */
+bool csn_tally_has(const struct csn_tally *tally, unsigned member, struct csn_round round);
+/* Sites with a vote kept for this input. */
+unsigned csn_tally_input(const struct csn_tally *tally, const struct csn_input_id *input);
 unsigned csn_tally_count(const struct csn_tally *tally, const struct csn_digest *hash);
 
 #endif

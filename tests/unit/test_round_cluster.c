@@ -33,6 +33,13 @@ static struct world *make_released(void)
     return world;
 }
 
+static void assert_serving_same(const struct world *world, unsigned a, unsigned b)
+{
+    const struct csn_release *of_a = &world->sites[a].serving, *of_b = &world->sites[b].serving;
+    assert_int_equal(csn_round_compare(of_a->round, of_b->round), 0);
+    assert_true(csn_digest_equal(&of_a->full_root, &of_b->full_root));
+}
+
 static void test_three_sites_release(void **state)
 {
     (void)state;
@@ -118,8 +125,7 @@ static void test_late_joiner_adopts_by_certificate(void **state)
     assert_true(world_run_until(world, 1, 20000));
     world_start_site(world, 2);
     assert_true(world_run_until(world, 1, 10000));
-    assert_memory_equal(&world->sites[2].serving, &world->sites[0].serving,
-                        sizeof(world->sites[0].serving));
+    assert_serving_same(world, 2, 0);
     world_give_all(world, 2);
     assert_true(world_run_until(world, 2, 10000));
     assert_int_equal(world->proposal.author_count, 3);
@@ -137,8 +143,7 @@ static void test_diverged_site_serves_the_certified_version(void **state)
     assert_true(world_run_until(world, 1, 30000));
     world_node_zone(world, 2, &status);
     assert_int_equal(status.row.diverged, CSN_CLASS_BIT_K);
-    assert_memory_equal(&world->sites[2].serving, &world->sites[0].serving,
-                        sizeof(world->sites[0].serving));
+    assert_serving_same(world, 2, 0);
     world_give_all(world, 2);
     assert_true(world_run_until(world, 2, 10000));
     assert_int_equal(world->proposal.author_count, 2); /* it authors nothing */
@@ -596,6 +601,43 @@ static void test_a_refusal_is_heard_until_the_site_votes(void **state)
     drop_world(world);
 }
 
+/* A clock beyond all sense must not use up the boot counter, by which reports are ordered. */
+static void test_boot_does_not_follow_a_clock_gone_mad(void **state)
+{
+    (void)state;
+    struct world *world = make_world();
+    struct csn_node_status status;
+    world->sites[0].clock_ahead_s = INT64_C(200) * 365 * 86400;
+    for (unsigned i = 0; i < 3; i++) {
+        world_start_all(world);
+        world_run(world, 3000);
+        csn_node_get_status(world->sites[0].node, world_now(world, 0), &status);
+        assert_in_range(status.boot, 1 + i, 10);
+        assert_int_equal(status.halt, CSN_HALT_NONE);
+        for (unsigned k = 0; k < WORLD_SITES; k++) {
+            world_stop_site(world, k);
+        }
+        world_stop_leader(world);
+    }
+    drop_world(world);
+}
+
+/* Versions without votes: the store of the votes is gone, whatever the second copy says. */
+static void test_lost_votes_beside_versions_halt(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    struct csn_node_status status;
+    world_stop_site(world, 0);
+    free_map(&world->sites[0].disk.records);
+    free_map(&world->sites[0].disk.seconds);
+    world->sites[0].disk.records = world->sites[0].disk.seconds = (struct world_map){0};
+    world_start_site(world, 0); /* at once, before any other site shows its vote */
+    csn_node_get_status(world->sites[0].node, world_now(world, 0), &status);
+    assert_int_equal(status.halt, CSN_HALT_AMNESIA);
+    drop_world(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -626,6 +668,8 @@ int main(void)
         cmocka_unit_test(test_release_is_kept_and_older_versions_go),
         cmocka_unit_test(test_data_under_many_serials_are_deleted_with_the_last),
         cmocka_unit_test(test_a_refusal_is_heard_until_the_site_votes),
+        cmocka_unit_test(test_boot_does_not_follow_a_clock_gone_mad),
+        cmocka_unit_test(test_lost_votes_beside_versions_halt),
         cmocka_unit_test(test_refresh_goes_on_with_a_site_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

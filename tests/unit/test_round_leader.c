@@ -280,6 +280,56 @@ static void test_fresh_proposal_is_built_from_the_floors(void **state)
     drop_hand(hand);
 }
 
+/* A report that names a floor whose vote nobody has heard drags nobody along. */
+static void test_unproven_floor_does_not_bind_the_others(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    struct csn_floor *floor = &hand->rows[2].floor;
+    run(hand, 500);
+    *floor = (struct csn_floor){.round = {.term = {.counter = 1, .coordinator = 2}, .seq = 1},
+                                .input = world_input(9, 'x'),
+                                .has_serial = true,
+                                .serial = UINT32_C(1) << 30};
+    promise_all(hand);
+    run(hand, 1000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.input.serial, 1);
+    assert_int_equal(body.proposal.author_count, 2);
+    assert_int_equal(body.proposal.authors[1], 2);
+    drop_hand(hand);
+}
+
+/* One site that asks for a round each second, or says that it promised a term without end. */
+static void test_what_one_site_claims_is_bounded(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_body_proposal body;
+    struct csn_certificate certificate = {0};
+    struct csn_term own = last_lead(hand).term;
+    assert_true(last_proposal(hand, &body));
+    certificate.held.proposal = body.proposal;
+    struct csn_event event = event_of(hand, CSN_EVENT_CERTIFICATE);
+    event.certificate.certificate = &certificate;
+    csn_leader_step(hand->leader, &event, &hand->effects);
+    csn_effects_clear(&hand->effects);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].newest.round = body.proposal.round;
+        hand->rows[i].due_s = UINT64_MAX;
+    }
+    hand->rows[2].due_s = 0;
+    hand->promised[2] = (struct csn_term){.counter = CSN_TERM_COUNTER_MAX, .coordinator = 2};
+    uint64_t interval_ms = 1000 * (uint64_t)hand->world.zone.refresh_interval_s;
+    run(hand, interval_ms - 60000);
+    assert_false(last_proposal(hand, &body));
+    assert_int_equal(csn_term_compare(last_lead(hand).term, own), 0);
+    run(hand, 120000);
+    assert_true(last_proposal(hand, &body)); /* f = 0: it is believed, once an interval */
+    drop_hand(hand);
+}
+
 /* Seen with real processes: the next input came 30 ms after a certificate that no report told of
  * yet, and was proposed with the serial just certified; every site refused. */
 static void test_newest_certificate_counts_before_the_sites_report_it(void **state)
@@ -568,6 +618,8 @@ int main(void)
         cmocka_unit_test(test_leader_asks_again_when_its_term_has_rounds_it_never_proposed),
         cmocka_unit_test(test_leader_without_quorum_resigns_and_rests),
         cmocka_unit_test(test_fresh_proposal_is_built_from_the_floors),
+        cmocka_unit_test(test_unproven_floor_does_not_bind_the_others),
+        cmocka_unit_test(test_what_one_site_claims_is_bounded),
         cmocka_unit_test(test_newest_certificate_counts_before_the_sites_report_it),
         cmocka_unit_test(test_site_with_a_far_serial_does_not_drag_the_others_along),
         cmocka_unit_test(test_policy_serial_that_is_too_far_is_not_taken),

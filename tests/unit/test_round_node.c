@@ -351,12 +351,39 @@ static void test_proposal_is_refused_with_rule_and_values(void **state)
     drop_hand(hand);
 }
 
+/* A site's report: what it has released, and the input that it confirmed from its own source. */
+static void hear(struct hand *hand, uint16_t site, uint64_t seq, struct csn_round released,
+                 const struct csn_input_id *input)
+{
+    struct csn_row row = {.due_s = UINT64_MAX, .released = {.round = released}};
+    struct csn_body_report report = {
+        .boot = 1, .seq = seq, .state = CSN_NODE_OK, .table_count = 1, .row_count = 1};
+    struct csn_buf rows = {0}, body = {0};
+    memcpy(row.zone, hand->world.zone.zone, sizeof(row.zone));
+    if (input != NULL) {
+        row.inputs[row.input_count++] = *input;
+    }
+    csn_row_encode(&row, &rows);
+    report.rows = csn_buf_view(&rows);
+    csn_body_report_encode(&report, &body);
+    statement(hand, CSN_STATEMENT_REPORT, site, csn_buf_view(&body));
+    csn_buf_fini(&rows);
+    csn_buf_fini(&body);
+}
+
+static void confirm(struct hand *hand, uint16_t site, const struct csn_input_id *input)
+{
+    hear(hand, site, 1, (struct csn_round){0}, input);
+}
+
 static void test_missing_input_is_fetched_then_refused(void **state)
 {
     (void)state;
     struct hand *hand = make_hand();
     struct csn_proposal proposal = proposal_of(hand, 1);
     proposal.input = world_input(2, 'a');
+    confirm(hand, 2, &proposal.input);
+    confirm(hand, 3, &proposal.input);
     propose(hand, &proposal, 5, 1);
     for (unsigned i = 0; i < CSN_FETCH_TRIES; i++) {
         const struct csn_effect *fetch = find(hand, CSN_EFFECT_FETCH);
@@ -374,6 +401,63 @@ static void test_missing_input_is_fetched_then_refused(void **state)
         }
     }
     assert_non_null(find_sent(hand, CSN_STATEMENT_REFUSED));
+    drop_hand(hand);
+}
+
+/* What one site alone says it has read is not taken: no gate of this site has seen it. */
+static void test_input_of_one_site_alone_is_not_taken(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal proposal = proposal_of(hand, 1);
+    proposal.input = world_input(2, 'a');
+    confirm(hand, 2, &proposal.input);
+    propose(hand, &proposal, 5, 1);
+    assert_null(find(hand, CSN_EFFECT_FETCH));
+    assert_null(find_sent(hand, CSN_STATEMENT_REFUSED));
+    hand->now_ms += CSN_REPORT_IDLE_MS;
+    struct csn_event tick = event_of(hand, CSN_EVENT_TICK);
+    step(hand, &tick);
+    assert_null(find(hand, CSN_EFFECT_FETCH));
+    assert_non_null(find_sent(hand, CSN_STATEMENT_REFUSED));
+    drop_hand(hand);
+}
+
+/* A vote stands for it where no site lies (f = 0): its voter can follow no other. */
+static void test_input_that_a_site_voted_for_is_fetched(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal voted = proposal_of(hand, 1), proposal = proposal_of(hand, 2);
+    voted.input = proposal.input = world_input(2, 'a');
+    struct csn_body_held held = held_of(&voted, 0x77);
+    struct csn_buf body = {0};
+    csn_body_held_encode(&held, &body);
+    statement(hand, CSN_STATEMENT_HELD, 2, csn_buf_view(&body));
+    csn_buf_fini(&body);
+    propose(hand, &proposal, 5, 2);
+    assert_non_null(find(hand, CSN_EFFECT_FETCH));
+    drop_hand(hand);
+}
+
+/* The step of terms is bounded, or one statement would use them all up. */
+static void test_term_far_above_is_not_promised(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_lead lead = {.seq = 1, .state = CSN_LEAD_ASKS};
+    struct csn_node_status status;
+    hand->now_ms += 60000;
+    for (unsigned i = 0; i < 2; i++) {
+        struct csn_buf body = {0};
+        csn_node_get_status(hand->node, event_of(hand, CSN_EVENT_TICK).now, &status);
+        lead.term = (struct csn_term){.counter = status.promised.counter + CSN_TERM_STEP_MAX + 1 - i,
+                                      .coordinator = 1};
+        csn_body_lead_encode(&lead, &body);
+        statement(hand, CSN_STATEMENT_LEAD, 1, csn_buf_view(&body));
+        csn_buf_fini(&body);
+        assert_int_equal(find(hand, CSN_EFFECT_PERSIST) != NULL, i == 1);
+    }
     drop_hand(hand);
 }
 
@@ -489,21 +573,6 @@ static void test_site_that_lacks_the_newest_release_is_behind_after_a_while(void
     drop_hand(hand);
 }
 
-static void hear_release(struct hand *hand, uint64_t seq, struct csn_round round)
-{
-    struct csn_row row = {.due_s = UINT64_MAX, .released = {.round = round}};
-    struct csn_body_report report = {
-        .boot = 1, .seq = seq, .state = CSN_NODE_OK, .table_count = 1, .row_count = 1};
-    struct csn_buf rows = {0}, body = {0};
-    memcpy(row.zone, hand->world.zone.zone, sizeof(row.zone));
-    csn_row_encode(&row, &rows);
-    report.rows = csn_buf_view(&rows);
-    csn_body_report_encode(&report, &body);
-    statement(hand, CSN_STATEMENT_REPORT, 2, csn_buf_view(&body));
-    csn_buf_fini(&rows);
-    csn_buf_fini(&body);
-}
-
 /* Near its end an answer is given up only where another site has a later one. */
 static void test_site_inside_the_fence_is_behind_where_another_has_later(void **state)
 {
@@ -514,13 +583,13 @@ static void test_site_inside_the_fence_is_behind_where_another_has_later(void **
     uint64_t fence_s = hand->world.zone.refresh_s / 4;
     held.earliest_expiry_s = event_of(hand, CSN_EVENT_TICK).now.wall_s + fence_s + 100;
     release(hand, &held);
-    hear_release(hand, 1, later.round);
+    hear(hand, 2, 1, later.round, NULL);
     assert_false(is_behind(hand));
     pass(hand, 101000);
     assert_false(is_behind(hand)); /* the other one is silent */
-    hear_release(hand, 2, proposal.round);
+    hear(hand, 2, 2, proposal.round, NULL);
     assert_false(is_behind(hand)); /* it has the same */
-    hear_release(hand, 3, later.round);
+    hear(hand, 2, 3, later.round, NULL);
     assert_true(is_behind(hand));
     drop_hand(hand);
 }
@@ -714,7 +783,10 @@ int main(void)
         cmocka_unit_test(test_held_round_is_answered_without_work),
         cmocka_unit_test(test_proposals_of_other_terms_and_old_sendings_are_not_followed),
         cmocka_unit_test(test_proposal_is_refused_with_rule_and_values),
+        cmocka_unit_test(test_term_far_above_is_not_promised),
         cmocka_unit_test(test_missing_input_is_fetched_then_refused),
+        cmocka_unit_test(test_input_of_one_site_alone_is_not_taken),
+        cmocka_unit_test(test_input_that_a_site_voted_for_is_fetched),
         cmocka_unit_test(test_old_parent_is_refused_and_answered_with_the_certificate),
         cmocka_unit_test(test_certificate_is_adopted_step_by_step),
         cmocka_unit_test(test_site_that_lacks_the_newest_release_is_behind_after_a_while),
