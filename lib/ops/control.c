@@ -32,8 +32,8 @@ struct csn_control {
     const struct csn_log *log; /* borrows */
     char *path;                /* owns */
     uv_pipe_t listener;
-    struct client *clients; /* own */
-    size_t client_count;
+    struct client *clients; /* own; the one that asked last is first */
+    size_t client_count;    /* that are not closing */
     bool is_closing, is_closed; /* asked to; the listener is */
 };
 
@@ -45,16 +45,26 @@ static void free_if_done(struct csn_control *control)
     }
 }
 
-static void forget_client(struct client *client)
+static void unlink_client(struct client *client)
 {
-    struct csn_control *control = client->control;
-    for (struct client **at = &control->clients; *at != NULL; at = &(*at)->next) {
+    for (struct client **at = &client->control->clients; *at != NULL; at = &(*at)->next) {
         if (*at == client) {
             *at = client->next;
-            control->client_count--;
             break;
         }
     }
+}
+
+static void put_first(struct client *client)
+{
+    client->next = client->control->clients;
+    client->control->clients = client;
+}
+
+static void forget_client(struct client *client)
+{
+    struct csn_control *control = client->control;
+    unlink_client(client);
     csn_buf_fini(&client->output);
     free(client);
     free_if_done(control);
@@ -71,6 +81,7 @@ static void client_closed(uv_handle_t *handle)
 static void close_client(struct client *client)
 {
     if (!uv_is_closing((uv_handle_t *)&client->pipe)) {
+        client->control->client_count--;
         uv_close((uv_handle_t *)&client->pipe, client_closed);
         uv_close((uv_handle_t *)&client->idle, client_closed);
     }
@@ -218,6 +229,8 @@ static void serve(struct client *client)
     client->input_size -= LENGTH_SIZE + size;
     memmove(client->input, client->input + LENGTH_SIZE + size, client->input_size);
     uv_timer_start(&client->idle, idled, CSN_CONTROL_IDLE_MS, 0);
+    unlink_client(client);
+    put_first(client);
     send_reply(client, &reply);
     csn_buf_fini(&reply);
 }
@@ -244,23 +257,37 @@ static void heard(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     serve(client);
 }
 
+/* The newest always gets in: an operator must, however many sit here and ask nothing. */
+static void make_place(struct csn_control *control)
+{
+    struct client *idlest = NULL;
+    if (control->client_count < CSN_CONTROL_CLIENTS_MAX) {
+        return;
+    }
+    for (struct client *client = control->clients; client != NULL; client = client->next) {
+        if (!uv_is_closing((uv_handle_t *)&client->pipe)) {
+            idlest = client;
+        }
+    }
+    close_client(idlest);
+}
+
 static void connected(uv_stream_t *stream, int status)
 {
     struct csn_control *control = stream->data;
     if (status != 0) {
         return;
     }
+    make_place(control);
     struct client *client = csn_calloc(1, sizeof(*client));
     client->control = control;
-    client->next = control->clients;
-    control->clients = client;
+    put_first(client);
     control->client_count++;
     uv_pipe_init(stream->loop, &client->pipe, 0);
     uv_timer_init(stream->loop, &client->idle);
     client->pipe.data = client->idle.data = client;
     client->handles_open = 2;
     if (uv_accept(stream, (uv_stream_t *)&client->pipe) != 0 ||
-        control->client_count > CSN_CONTROL_CLIENTS_MAX ||
         uv_read_start((uv_stream_t *)&client->pipe, make_room, heard) != 0) {
         close_client(client);
         return;

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "ops/status.h"
 
-#define CSN_CONTROL_CLIENTS_MAX 16   /* connected at a time; one more is closed at once */
+#define CSN_CONTROL_CLIENTS_MAX 16   /* connected at a time; for one more, the one idle longest is closed */
 #define CSN_CONTROL_REQUEST_MAX 4096 /* octets of a request; a longer one closes the connection */
 /* Without a whole request, or with an answer not taken, for so long: closed. */
 #define CSN_CONTROL_IDLE_MS 10000

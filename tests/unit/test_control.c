@@ -635,26 +635,46 @@ static void test_a_frame_above_the_limit_closes_the_connection(void **state)
     close(fd);
 }
 
-static void test_one_client_too_many_is_closed(void **state)
+static void ask_nothing_known(int fd)
+{
+    assert_int_equal(send(fd, (uint8_t[4]){0}, 4, MSG_NOSIGNAL), 4);
+    assert_int_equal(read_code(fd), CSN_EFORMAT);
+}
+
+static void test_idle_clients_do_not_lock_operators_out(void **state)
 {
     const struct server *server = *state;
     struct csn_status status;
     struct csn_reason reason;
-    int fds[CSN_CONTROL_CLIENTS_MAX], code;
+    int fds[CSN_CONTROL_CLIENTS_MAX];
     for (size_t i = 0; i < CSN_CONTROL_CLIENTS_MAX; i++) {
         fds[i] = dial(server);
     }
+    assert_int_equal(csn_control_ask_status(server->path, TIMEOUT_MS, &status, &reason), CSN_OK);
+    csn_status_fini(&status);
+    for (size_t i = 0; i < CSN_CONTROL_CLIENTS_MAX; i++) {
+        close(fds[i]);
+    }
+}
+
+static void test_the_client_idle_longest_makes_place(void **state)
+{
+    const struct server *server = *state;
+    int fds[CSN_CONTROL_CLIENTS_MAX];
+    for (size_t i = 0; i < CSN_CONTROL_CLIENTS_MAX; i++) {
+        fds[i] = dial(server);
+        ask_nothing_known(fds[i]);
+    }
+    ask_nothing_known(fds[0]);
     int extra = dial(server);
-    assert_true(is_closed_within(extra, CSN_CONTROL_IDLE_MS / 2000));
+    ask_nothing_known(extra);
+    assert_true(is_closed_within(fds[1], CSN_CONTROL_IDLE_MS / 2000));
+    ask_nothing_known(fds[0]);
+    ask_nothing_known(fds[2]);
     close(extra);
     for (size_t i = 0; i < CSN_CONTROL_CLIENTS_MAX; i++) {
         close(fds[i]);
     }
-    do { /* the server sees them go in its own time */
-        code = csn_control_ask_status(server->path, TIMEOUT_MS, &status, &reason);
-    } while (code == CSN_ECLOSED);
-    assert_int_equal(code, CSN_OK);
-    csn_status_fini(&status);
 }
 
 static void test_a_silent_client_is_closed(void **state)
@@ -769,7 +789,8 @@ int main(void)
         WITH_SERVER(test_requests_in_one_write_are_answered_in_order),
         WITH_SERVER(test_requests_of_another_version_are_refused),
         WITH_SERVER(test_a_frame_above_the_limit_closes_the_connection),
-        WITH_SERVER(test_one_client_too_many_is_closed),
+        WITH_SERVER(test_idle_clients_do_not_lock_operators_out),
+        WITH_SERVER(test_the_client_idle_longest_makes_place),
         WITH_SERVER(test_a_silent_client_is_closed),
         WITH_SERVER(test_a_socket_in_use_is_not_taken_over),
         cmocka_unit_test(test_a_place_that_is_taken_is_left_or_replaced),
