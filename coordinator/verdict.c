@@ -42,9 +42,22 @@ static int add_record(void *arg, const struct csn_record *record, struct csn_rea
     return csn_signed_add(arg, record, reason);
 }
 
+static bool has_soa(const struct csn_signed *zone)
+{
+    for (size_t i = 0; i < zone->count; i++) {
+        if (zone->entries[i].rrset.type == CSN_TYPE_SOA) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int root_of_entries(const struct csn_signed *zone, const struct csn_proposal *proposal,
                            struct csn_zone_roots *ret_roots, struct csn_reason *reason)
 {
+    if (!has_soa(zone)) {
+        return csn_reason_set(reason, CSN_EFORMAT, "no SOA: not a zone, or cut");
+    }
     struct csn_rooter *rooter = csn_rooter_new(proposal->zone, proposal->time_s);
     int code = CSN_OK;
     for (size_t i = 0; code == CSN_OK && i < zone->count; i++) {

@@ -147,7 +147,7 @@ The cluster runs. In another terminal:
   look           $bin/consignctl -s $dir/zrh/control.sock status
   the gate       $bin/consignctl -s $dir/zrh/control.sock cert show $origin
   pull the zone  dig @127.0.0.1 -p $(site_port "$dir" zrh xfr) -k $dir/tsig.key +noall +answer $origin AXFR > FILE
-  check it       $bin/consign-verify --cluster $dir/cluster.yaml --cert CERT --zone FILE   (CERT: cert show -o json)
+  check it       $bin/consign-verify --cluster $dir/cluster.yaml --cert CERT --zone FILE   (CERT: -o json cert show, | jq -r .certificate)
   change it      edit a copy of $dir/unsigned.zone, raise its SOA serial, mv it into place; every site takes it at once
   stop a site    kill \$(cat $dir/sin/pid)        two of three go on
   start it again CONSIGN_BIN=$bin $root/deploy/cluster.sh start $dir sin

@@ -154,6 +154,21 @@ static int refuse_at(const struct csn_identity *identity, bool is_ca, struct csn
                           is_ca ? identity->ca : identity->tls, what, detail);
 }
 
+/* A site's certificate in ca.pem would be trusted for that site alone. */
+static int check_cas(const struct csn_identity *identity, const struct chain *chain, struct csn_reason *reason)
+{
+    for (int i = 0; i < sk_X509_num(chain->ca); i++) {
+        if (X509_check_ca(sk_X509_value(chain->ca, i)) != 1) {
+            char *subject = X509_NAME_oneline(X509_get_subject_name(sk_X509_value(chain->ca, i)), NULL, 0);
+            int code = refuse_at(identity, true, reason, "holds no CA's certificate (basicConstraints CA:TRUE), but that of ",
+                                 subject != NULL ? subject : "another");
+            OPENSSL_free(subject);
+            return code;
+        }
+    }
+    return CSN_OK;
+}
+
 static int check_chain(const struct csn_identity *identity, const struct chain *chain,
                        uint64_t now_s, struct csn_reason *reason)
 {
@@ -202,6 +217,9 @@ static int check_tls(const struct csn_identity *identity, const char *name, uint
     code = at_place(reason, code, identity->tls_at, "tls", &cause);
     if (code == CSN_OK) {
         code = at_place(reason, read_ca(identity->ca, &chain, &cause), identity->ca_at, "ca", &cause);
+    }
+    if (code == CSN_OK) {
+        code = check_cas(identity, &chain, reason);
     }
     if (code == CSN_OK) {
         code = check_chain(identity, &chain, now_s, reason);

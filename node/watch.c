@@ -43,8 +43,11 @@ struct csn_watch {
 static struct look look_at(const char *path)
 {
     struct stat st;
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
+    if (stat(path, &st) != 0) {
         return (struct look){0};
+    }
+    if (!S_ISREG(st.st_mode)) { /* another cause than nothing there */
+        return (struct look){.device = st.st_dev, .inode = st.st_ino};
     }
     return (struct look){true, st.st_dev, st.st_ino, st.st_size, st.st_mtim};
 }

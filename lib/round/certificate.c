@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include "base/text.h"
 #include "round/fields.h"
 
 static const uint8_t magic[5] = {'C', 'S', 'N', 'C', 1};
@@ -110,12 +111,19 @@ static int check_cluster(const struct csn_certificate *certificate,
         return csn_reason_set(reason, CSN_EREFUSED,
                               "certificate of another cluster or environment");
     }
-    if (proposal->epoch != cluster->epoch ||
-        !csn_digest_equal(&proposal->epoch_digest, &cluster->digest)) {
-        return csn_reason_set(
-            reason, CSN_EREFUSED,
-            "certificate of epoch %u, or of another document than the one given (epoch %u)",
-            proposal->epoch, cluster->epoch);
+    if (proposal->epoch != cluster->epoch) {
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "certificate of epoch %u, the cluster document given is of epoch %u",
+                              proposal->epoch, cluster->epoch);
+    }
+    if (!csn_digest_equal(&proposal->epoch_digest, &cluster->digest)) {
+        char certified[9], given[9];
+        csn_hex_encode(csn_bytes(proposal->epoch_digest.octets, 4), certified);
+        csn_hex_encode(csn_bytes(cluster->digest.octets, 4), given);
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "certificate of another cluster document of epoch %u: its SHA-384 "
+                              "begins with %s, that of the one given with %s; each octet counts",
+                              proposal->epoch, certified, given);
     }
     if (certificate->vote_count != cluster->quorum) {
         return csn_reason_set(reason, CSN_EREFUSED, "%u votes, the quorum is %u",

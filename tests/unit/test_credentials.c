@@ -214,7 +214,11 @@ static void test_certificate_of_another_ca_is_refused(void **state)
     /* a site's certificate signs nothing */
     copy_file(desk, "sjc.pem", "ca.pem");
     assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 2);
-    assert_said(desk, "this CA has not signed");
+    assert_said(desk, "holds no CA's certificate (basicConstraints CA:TRUE), but that of /CN=sjc");
+    copy_file(desk, "tls.pem", "ca.pem");
+    assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 2);
+    assert_said(desk, "node.yaml:5:30: ca: ");
+    assert_said(desk, "holds no CA's certificate");
     copy_file(desk, "right-ca.pem", "ca.pem");
     assert_int_equal(check(desk, CONSIGN_NODE, "node.yaml"), 0);
 }

@@ -241,6 +241,10 @@ static void test_another_zone_is_refused_with_its_classes(void **state)
         }
         free(zone);
     }
+    struct csn_verdict verdict;
+    struct csn_reason reason = {.text = ""};
+    assert_int_equal(reach(fixture, "example. 3600 IN NS ns.example.\n", &verdict, &reason), CSN_EFORMAT);
+    assert_non_null(strstr(reason.text, "in.zone: no SOA: "));
 }
 
 static void test_a_certificate_that_does_not_hold_is_refused(void **state)
@@ -260,6 +264,12 @@ static void test_a_certificate_that_does_not_hold_is_refused(void **state)
     bad->held.proposal.epoch_digest.octets[0] ^= 1;
     sign_all(bad);
     assert_int_equal(reach(fixture, fixture->zone, &verdict, &reason), CSN_EREFUSED);
+    assert_non_null(strstr(reason.text, "certificate of another cluster document of epoch 1: "));
+    *bad = good;
+    bad->held.proposal.epoch++;
+    sign_all(bad);
+    assert_int_equal(reach(fixture, fixture->zone, &verdict, &reason), CSN_EREFUSED);
+    assert_non_null(strstr(reason.text, "certificate of epoch 2, the cluster document given is of epoch 1"));
     *bad = good;
     bad->held.full_root.octets[0] ^= 1;
     sign_all(bad);
