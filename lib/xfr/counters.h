@@ -13,8 +13,9 @@ struct csn_xfr_counters {
     uint64_t transfers;   /* sent whole */
     uint64_t transfers_failed;
     uint64_t octets;              /* of transfers */
-    uint64_t connections_refused; /* over a maximum */
-    uint64_t connections;         /* open now */
+    uint64_t connections_refused;   /* over a maximum */
+    uint64_t connections_displaced; /* idle ones, closed for a newer one over a maximum */
+    uint64_t connections;           /* open now */
 };
 
 #endif

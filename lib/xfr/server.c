@@ -31,6 +31,7 @@ struct connection {
     unsigned handles_open;
     struct sockaddr_storage peer;
     bool is_stranger, is_writing, is_closing;
+    uint64_t asked_ms; /* when its last request was whole; before one, when it came */
     uint8_t input[LENGTH_SIZE + CSN_XFR_REQUEST_MAX];
     size_t input_size;
     struct csn_buf output;         /* owns */
@@ -159,8 +160,6 @@ static void on_connection_closed(uv_handle_t *handle)
     if (connection->next != NULL) {
         connection->next->at = connection->at;
     }
-    server->counters.connections--;
-    server->stranger_count -= connection->is_stranger;
     csn_buf_fini(&connection->output);
     free(connection);
     free_if_done(server);
@@ -172,6 +171,8 @@ static void close_connection(struct connection *connection, const char *why)
         return;
     }
     connection->is_closing = true;
+    connection->server->counters.connections--;
+    connection->server->stranger_count -= connection->is_stranger;
     end_transfer(connection, why);
     uv_close((uv_handle_t *)&connection->tcp, on_connection_closed);
     uv_close((uv_handle_t *)&connection->timer, on_connection_closed);
@@ -275,6 +276,7 @@ static bool take_request(struct connection *connection)
     if (connection->input_size < LENGTH_SIZE + size) {
         return false;
     }
+    connection->asked_ms = uv_now(connection->server->loop);
     answer_request(connection, csn_bytes(connection->input + LENGTH_SIZE, size));
     connection->input_size -= LENGTH_SIZE + size;
     memmove(connection->input, connection->input + LENGTH_SIZE + size, connection->input_size);
@@ -323,11 +325,59 @@ static void proceed(struct connection *connection)
     }
 }
 
-static bool has_room(const struct connection *connection)
+static bool is_same_address(const struct connection *a, const struct connection *b)
 {
-    const struct csn_xfr_server *server = connection->server;
-    return server->counters.connections <= CSN_XFR_CONNECTIONS_MAX &&
-           (!connection->is_stranger || server->stranger_count <= CSN_XFR_STRANGERS_MAX);
+    const struct sockaddr_in *a4 = (const void *)&a->peer, *b4 = (const void *)&b->peer;
+    const struct sockaddr_in6 *a6 = (const void *)&a->peer, *b6 = (const void *)&b->peer;
+    if (a->peer.ss_family != b->peer.ss_family) {
+        return false;
+    }
+    return a->peer.ss_family == AF_INET
+               ? a4->sin_addr.s_addr == b4->sin_addr.s_addr
+               : memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;
+}
+
+static unsigned count_address(const struct connection *newest)
+{
+    unsigned count = 0;
+    for (const struct connection *at = newest->server->connections; at != NULL; at = at->next) {
+        count += !at->is_closing && is_same_address(at, newest);
+    }
+    return count;
+}
+
+/* Closes the connection without a request for longest, of those (from the newest one's address
+ * only) that have no transfer under way: a client that takes a zone is at work. False: all are. */
+static bool displace(const struct connection *newest, bool is_of_address)
+{
+    struct connection *idlest = NULL;
+    for (struct connection *at = newest->server->connections; at != NULL; at = at->next) {
+        bool is_idle = at != newest && !at->is_closing && at->transfer == NULL &&
+                       (!is_of_address || is_same_address(at, newest));
+        if (is_idle && (idlest == NULL || at->asked_ms <= idlest->asked_ms)) {
+            idlest = at; /* of two in the same millisecond, the one that came first */
+        }
+    }
+    if (idlest == NULL) {
+        return false;
+    }
+    newest->server->counters.connections_displaced++;
+    close_connection(idlest, NULL);
+    return true;
+}
+
+/* Strangers displace nobody, or they could close what secondaries have open. */
+static bool take_place(const struct connection *newest)
+{
+    const struct csn_xfr_server *server = newest->server;
+    if (newest->is_stranger) {
+        return server->counters.connections <= CSN_XFR_CONNECTIONS_MAX &&
+               server->stranger_count <= CSN_XFR_STRANGERS_MAX;
+    }
+    if (count_address(newest) > CSN_XFR_ADDRESS_MAX && !displace(newest, true)) {
+        return false;
+    }
+    return server->counters.connections <= CSN_XFR_CONNECTIONS_MAX || displace(newest, false);
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -359,7 +409,8 @@ static void on_connection(uv_stream_t *stream, int status)
     connection->is_stranger =
         !csn_answer_knows(&server->answerer, (const struct sockaddr *)&connection->peer);
     server->stranger_count += connection->is_stranger;
-    if (!has_room(connection)) {
+    connection->asked_ms = uv_now(server->loop);
+    if (!take_place(connection)) {
         server->counters.connections_refused++;
         close_connection(connection, NULL);
         return;

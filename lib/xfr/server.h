@@ -16,7 +16,10 @@
 #include "xfr/counters.h"
 #include "xfr/source.h"
 
-#define CSN_XFR_CONNECTIONS_MAX 256 /* open at a time; one more is closed at once and counted */
+#define CSN_XFR_CONNECTIONS_MAX                                                                    \
+    256 /* open at a time; for one more, the one without a request for longest is closed, or, where  \
+           each has a transfer under way, the new one; both counted */
+#define CSN_XFR_ADDRESS_MAX 32 /* of these from one address, the same way */
 #define CSN_XFR_STRANGERS_MAX                                                                      \
     16 /* of these from addresses that no rule names, so that they cannot take all */
 #define CSN_XFR_REQUEST_MAX                                                                        \

@@ -1289,6 +1289,137 @@ static void test_strangers_cannot_take_all_connections(void **state)
     bench_fini(&bench);
 }
 
+/* Connected, and known to the server. */
+static int join(struct bench *bench, const char *address)
+{
+    uint64_t before = counters_of(bench).connections + counters_of(bench).connections_displaced +
+                      counters_of(bench).connections_refused;
+    int fd = connect_from(bench, address);
+    while (counters_of(bench).connections + counters_of(bench).connections_displaced +
+               counters_of(bench).connections_refused ==
+           before) {
+        uv_run(&bench->loop, UV_RUN_ONCE);
+    }
+    return fd;
+}
+
+/* Joins and begins a transfer that it does not read to its end. */
+static int join_busy(struct bench *bench, const char *address)
+{
+    struct csn_buf request = {0};
+    int size = 4096, fd = join(bench, address);
+    unsigned readers = bench->setup.source->open_readers;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    put_request(&request, "big.", KNOT_RRTYPE_AXFR);
+    send_all(bench, fd, &request);
+    while (bench->setup.source->open_readers == readers) {
+        uv_run(&bench->loop, UV_RUN_NOWAIT);
+    }
+    csn_buf_fini(&request);
+    return fd;
+}
+
+static bool is_open(int fd)
+{
+    uint8_t octet;
+    return recv(fd, &octet, 1, MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+static void assert_answered(struct bench *bench, int fd)
+{
+    struct csn_buf request = {0}, input = {0};
+    put_request(&request, "example.", KNOT_RRTYPE_SOA);
+    send_all(bench, fd, &request);
+    while (input.size == 0) {
+        assert_true(turn(bench, fd, &input));
+    }
+    csn_buf_fini(&request);
+    csn_buf_fini(&input);
+}
+
+static void close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        close(fds[i]);
+    }
+}
+
+static void test_one_address_cannot_take_all_connections(void **state)
+{
+    (void)state;
+    static struct bench bench;
+    int fds[CSN_XFR_ADDRESS_MAX + 2];
+    bench_init(&bench);
+    int other = join(&bench, "127.0.0.1"); /* idle for longer than any, but of another address */
+    fds[0] = join_busy(&bench, "127.0.0.2");
+    for (size_t i = 1; i < CSN_XFR_ADDRESS_MAX; i++) {
+        fds[i] = join(&bench, "127.0.0.2");
+    }
+    assert_int_equal(counters_of(&bench).connections_displaced, 0);
+    fds[CSN_XFR_ADDRESS_MAX] = join(&bench, "127.0.0.2");
+    assert_int_equal(counters_of(&bench).connections_displaced, 1);
+    assert_int_equal(counters_of(&bench).connections, CSN_XFR_ADDRESS_MAX + 1);
+    assert_int_equal(bench.setup.source->open_readers, 1);
+    assert_false(is_open(fds[1]));
+    assert_true(is_open(fds[2]));
+    fds[CSN_XFR_ADDRESS_MAX + 1] = join(&bench, "127.0.0.2");
+    assert_false(is_open(fds[2]));
+    assert_true(is_open(fds[3]) && is_open(other));
+    assert_answered(&bench, fds[CSN_XFR_ADDRESS_MAX + 1]);
+    close_all(fds, CSN_XFR_ADDRESS_MAX + 2);
+    close(other);
+    bench_fini(&bench);
+}
+
+static void test_transfers_under_way_are_not_displaced(void **state)
+{
+    (void)state;
+    static struct bench bench;
+    int fds[CSN_XFR_ADDRESS_MAX + 1];
+    bench_init(&bench);
+    for (size_t i = 0; i < CSN_XFR_ADDRESS_MAX; i++) {
+        fds[i] = join_busy(&bench, "127.0.0.2");
+    }
+    fds[CSN_XFR_ADDRESS_MAX] = connect_from(&bench, "127.0.0.2");
+    while (counters_of(&bench).connections_refused == 0) {
+        uv_run(&bench.loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(counters_of(&bench).connections_displaced, 0);
+    assert_int_equal(bench.setup.source->open_readers, CSN_XFR_ADDRESS_MAX);
+    close_all(fds, CSN_XFR_ADDRESS_MAX + 1);
+    bench_fini(&bench);
+}
+
+static void test_idle_connections_do_not_shut_a_secondary_out(void **state)
+{
+    (void)state;
+    static struct bench bench;
+    struct csn_allow_config allow[] = {
+        {.prefix = {.octets = {127, 0, 0, 2}, .bits = 32}, .key = CSN_INDEX_NONE},
+        {.prefix = {.octets = {127, 0, 1, 0}, .bits = 24}, .key = CSN_INDEX_NONE}};
+    int fds[CSN_XFR_CONNECTIONS_MAX];
+    char address[32];
+    bench_init(&bench);
+    bench.setup.config.allow = allow;
+    bench.setup.config.allow_count = 2;
+    for (size_t i = 0; i < CSN_XFR_CONNECTIONS_MAX; i++) {
+        snprintf(address, sizeof address, "127.0.1.%zu", i / CSN_XFR_ADDRESS_MAX + 1);
+        fds[i] = join(&bench, address);
+    }
+    assert_answered(&bench, fds[0]); /* now the second is idle for longest */
+    int secondary = join(&bench, "127.0.0.2"), stranger = join(&bench, "127.0.0.9");
+    assert_answered(&bench, secondary);
+    assert_int_equal(counters_of(&bench).connections, CSN_XFR_CONNECTIONS_MAX);
+    assert_int_equal(counters_of(&bench).connections_displaced, 1);
+    assert_int_equal(counters_of(&bench).connections_refused, 1);
+    assert_false(is_open(fds[1]));
+    assert_true(is_open(fds[0]) && is_open(fds[2]) && !is_open(stranger));
+    close_all(fds, CSN_XFR_CONNECTIONS_MAX);
+    close(secondary);
+    close(stranger);
+    bench_fini(&bench);
+}
+
 static void test_a_request_that_is_too_long_closes(void **state)
 {
     (void)state;
@@ -1480,6 +1611,9 @@ int main(void)
         cmocka_unit_test(test_a_client_that_does_not_read_holds_one_message),
         cmocka_unit_test(test_a_damaged_zone_ends_the_connection),
         cmocka_unit_test(test_strangers_cannot_take_all_connections),
+        cmocka_unit_test(test_one_address_cannot_take_all_connections),
+        cmocka_unit_test(test_transfers_under_way_are_not_displaced),
+        cmocka_unit_test(test_idle_connections_do_not_shut_a_secondary_out),
         cmocka_unit_test(test_a_request_that_is_too_long_closes),
         cmocka_unit_test(test_an_address_in_use_is_named),
         cmocka_unit_test(test_notify_is_sent_until_answered),
