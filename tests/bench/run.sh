@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # What a release costs on this machine, against the least its cryptography can cost and against other signers:
 #   tests/bench/run.sh [--zone FILE] [--origin NAME] [--rounds N] [--keep]
+#   tests/bench/run.sh authors [--rate N] [--names N]
 #
 #   --zone FILE    unsigned zone file (default: the real .gov zone of CONSIGN_DATA/gov-zone.bundle)
 #   --origin NAME  its apex, with a final dot (default: the owner of the file's SOA)
 #   --rounds N     clusters started from nothing, one after the other; the median counts (default 3)
 #   --keep         leaves the folder with all logs
+#   authors        only this: signatures a second of 1, 2 and 3 authors whose HSMs are slow (authors.py)
+#   --rate N       signatures a second of each HSM (default 200)
+#   --names N      new delegations in each round, two signatures each (default 1500)
 #
 # crypto floor = (signatures / h + sites x signatures x (1/v1 + 1/v2)) / cores, where h, v1 and v2 are signatures a second, on one
 # thread, of raw calls of SoftHSM, OpenSSL and GnuTLS, measured in the same run (floor.c). A round lasts from the first
@@ -14,17 +18,18 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../deploy/lib.sh"
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,13s/^# \{0,1\}//p' "$0"; }
 
-zone_file='' origin='' rounds=3 keep=''
+zone_file='' origin='' rounds=3 keep='' part='' rate=200 names=1500
 while [ $# -gt 0 ]; do
     case $1 in
-    --zone | --origin | --rounds)
+    --zone | --origin | --rounds | --rate | --names)
         [ $# -ge 2 ] || { usage >&2; exit 2; }
-        case $1 in --zone) zone_file=$2 ;; --origin) origin=$2 ;; --rounds) rounds=$2 ;; esac
+        case $1 in --zone) zone_file=$2 ;; --origin) origin=$2 ;; --rounds) rounds=$2 ;; --rate) rate=$2 ;; --names) names=$2 ;; esac
         shift
         ;;
     --keep) keep=1 ;;
+    authors) part=$1 ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
     esac
@@ -35,6 +40,9 @@ need build run test
 build=${CONSIGN_BUILD:-$root/build-bench}
 make_all "$build" -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=ON
 bin=$build/bin
+if [ "$part" = authors ]; then
+    CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/authors.py" "$rate" "$names"
+fi
 . "$root/deploy/cluster.sh"
 coordinators=zrh-lead
 
