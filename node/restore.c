@@ -10,7 +10,7 @@
 #include "persist.h"
 #include "version.h"
 
-#define SECONDS_MAX CSN_ZONES_MAX
+#define SECONDS_MAX (2 * CSN_ZONES_MAX)
 #define LETTER_OF_HOLDS 'H' /* second octet of their keys; docs/PROTOCOL.md, 4 */
 
 struct restore {

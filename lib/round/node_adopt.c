@@ -402,6 +402,20 @@ static void pursue(struct csn_node *node, struct csn_node_zone *zone,
     }
 }
 
+bool csn_zone_has_forgotten(const struct csn_node *node, const struct csn_node_zone *zone)
+{
+    struct csn_round newest = csn_zone_newest(zone).round;
+    unsigned vouchers = 0;
+    for (unsigned i = 0; i < node->cluster.member_count; i++) {
+        const struct csn_row *row = csn_peers_row(&node->peers, i, zone->index);
+        vouchers += i != node->member && row != NULL &&
+                    csn_peers_is_fresh(&node->peers, i, node->now, CSN_SILENT_MS) &&
+                    csn_round_compare(row->newest.round, newest) <= 0;
+    }
+    return csn_round_compare(newest, zone->forgotten) < 0 &&
+           vouchers < node->cluster.member_count - node->cluster.quorum + 1u;
+}
+
 void csn_adopt_advance(struct csn_node *node, struct csn_node_zone *zone)
 {
     if (zone->adopt.state > CSN_ADOPT_WAITING || zone->certificate_count == 0) {
@@ -410,7 +424,7 @@ void csn_adopt_advance(struct csn_node *node, struct csn_node_zone *zone)
     const struct csn_known_certificate *newest = &zone->certificates[zone->certificate_count - 1];
     bool is_current =
         csn_round_compare(newest->certificate.held.proposal.round, zone->released.round) <= 0;
-    if (!is_current || !zone->is_serving) {
+    if ((!is_current || !zone->is_serving) && !csn_zone_has_forgotten(node, zone)) {
         pursue(node, zone, newest);
     }
 }
@@ -448,6 +462,9 @@ static void persist_release(struct csn_node *node, struct csn_node_zone *zone,
     csn_put_round(&value, zone->released.round);
     csn_record_close(csn_record_key_view(&key), &value);
     csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&value));
+    persist->persist.second =
+        (struct csn_record_pair){csn_effects_copy(node->effects, csn_record_key_view(&key)),
+                                 csn_effects_copy(node->effects, csn_buf_view(&value))};
     csn_buf_fini(&value);
     /* Holds up to the release have done their work; the last stays beside its second copy. */
     while (zone->hold_count > 1 && persist->persist.write_count < CSN_WRITES_MAX &&

@@ -220,18 +220,16 @@ static void load_records(struct csn_node *node, const struct csn_event *event)
 
 enum copy { COPY_MISSING, COPY_GOOD, COPY_DAMAGED };
 
+/* The second copy under a letter and zone, opened. */
 static enum copy find_copy(const struct csn_node *node, const struct csn_node_zone *zone,
-                           const struct csn_event *event, struct csn_body_held *ret_held)
+                           const struct csn_event *event, enum csn_record_letter letter,
+                           struct csn_bytes *ret_value)
 {
-    struct csn_record_key key =
-        csn_record_key(CSN_RECORD_HOLD, csn_node_zone_name(node, zone), NULL);
+    struct csn_record_key key = csn_record_key(letter, csn_node_zone_name(node, zone), NULL);
     for (size_t i = 0; i < event->start.second_count; i++) {
         const struct csn_record_pair *pair = &event->start.seconds[i];
-        struct csn_bytes value;
         if (csn_bytes_equal(pair->key, csn_record_key_view(&key))) {
-            bool is_good = csn_record_open(pair->key, pair->value, &value) &&
-                           csn_body_held_decode(value, ret_held) == CSN_OK;
-            return is_good ? COPY_GOOD : COPY_DAMAGED;
+            return csn_record_open(pair->key, pair->value, ret_value) ? COPY_GOOD : COPY_DAMAGED;
         }
     }
     return COPY_MISSING;
@@ -240,7 +238,7 @@ static enum copy find_copy(const struct csn_node *node, const struct csn_node_zo
 /* The store has forgotten a vote when the second copy is older than the store's last hold, or not
  * there at all. A copy that is newer is of a vote whose transaction never came to be: dead, for the
  * floor rises to it. */
-static void compare_copy(struct csn_node *node, struct csn_node_zone *zone,
+static void compare_hold(struct csn_node *node, struct csn_node_zone *zone,
                          const struct csn_body_held *copy)
 {
     const struct csn_hold *last = zone->hold_count > 0 ? &zone->holds[zone->hold_count - 1] : NULL;
@@ -253,6 +251,40 @@ static void compare_copy(struct csn_node *node, struct csn_node_zone *zone,
         struct csn_floor floor = csn_floor_of(&copy->proposal);
         csn_floor_merge(&zone->floor, &floor);
         csn_persist_floor(node, csn_node_persist(node, CSN_PERSIST_NOTE, zone), zone);
+    }
+}
+
+static void check_hold(struct csn_node *node, struct csn_node_zone *zone,
+                       const struct csn_event *event)
+{
+    struct csn_bytes value;
+    struct csn_body_held held;
+    enum copy copy = find_copy(node, zone, event, CSN_RECORD_HOLD, &value);
+    bool is_damaged = copy == COPY_DAMAGED ||
+                      (copy == COPY_GOOD && csn_body_held_decode(value, &held) != CSN_OK);
+    if (is_damaged) {
+        csn_node_halt(node, CSN_HALT_DAMAGED);
+    } else if (copy == COPY_GOOD) {
+        compare_hold(node, zone, &held);
+    } else if (zone->hold_count > 0) {
+        csn_node_halt(node, CSN_HALT_AMNESIA);
+    }
+}
+
+/* Copied before it is released: a store that does not even know the certificate is an older one. */
+static void check_released(struct csn_node *node, struct csn_node_zone *zone,
+                           const struct csn_event *event)
+{
+    struct csn_bytes value;
+    enum copy copy = find_copy(node, zone, event, CSN_RECORD_RELEASED, &value);
+    struct csn_reader reader = csn_reader(value);
+    struct csn_round round = copy == COPY_GOOD ? csn_read_round(&reader) : (struct csn_round){0};
+    if (copy == COPY_DAMAGED || (copy == COPY_GOOD && !csn_reader_done(&reader))) {
+        csn_node_halt(node, CSN_HALT_DAMAGED);
+    } else if (csn_round_compare(round, zone->released.round) > 0 &&
+               csn_zone_certificate(zone, round) == NULL) {
+        zone->forgotten = round;
+        csn_node_halt(node, CSN_HALT_AMNESIA);
     }
 }
 
@@ -270,13 +302,8 @@ static void check_copies(struct csn_node *node, const struct csn_event *event)
     }
     for (size_t i = 0; i < node->zone_count && node->halt == CSN_HALT_NONE; i++) {
         struct csn_node_zone *zone = &node->zones[i];
-        struct csn_body_held held;
-        enum copy copy = find_copy(node, zone, event, &held);
-        if (copy == COPY_GOOD) {
-            compare_copy(node, zone, &held);
-        } else if (copy == COPY_DAMAGED || zone->hold_count > 0) {
-            csn_node_halt(node, copy == COPY_DAMAGED ? CSN_HALT_DAMAGED : CSN_HALT_AMNESIA);
-        }
+        check_hold(node, zone, event);
+        check_released(node, zone, event);
     }
 }
 
@@ -340,11 +367,13 @@ void csn_node_start(struct csn_node *node, const struct csn_event *event)
     node->election_ms = node->now.mono_ms;
     load_records(node, event);
     load_versions(node, event);
-    for (size_t i = 0; i < node->zone_count; i++) {
-        csn_node_serve(node, &node->zones[i]);
-    }
     if (!csn_node_is_mute(node)) {
         check_copies(node, event);
+    }
+    for (size_t i = 0; i < node->zone_count; i++) {
+        if (!csn_zone_has_forgotten(node, &node->zones[i])) { /* never older than was answered before */
+            csn_node_serve(node, &node->zones[i]);
+        }
     }
     if (!csn_node_is_mute(node) && !is_store_gone(node, event)) { /* a boot counted now would hide it from the next start */
         admit_zones(node);

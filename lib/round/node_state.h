@@ -98,6 +98,9 @@ struct csn_node_zone {
     struct csn_digest due_root; /* the version that due_s is of; zeros: not told yet */
     uint64_t due_s;
     bool is_serving;
+    /* The round last released by the second copy, of which the store knows nothing: it is an older
+     * one that was put back. Zeros: it is not. */
+    struct csn_round forgotten;
     uint64_t serving_since_s;
     bool is_late; /* a newer certificate than `released` is known */
     uint64_t late_ms;
@@ -333,6 +336,10 @@ void csn_expect_votes_order(struct csn_node *node, struct csn_effect *persist,
 /* --- node_adopt.c */
 void csn_node_certificate(struct csn_node *node, const struct csn_certificate *certificate,
                           struct csn_bytes octets);
+/* An older store was put back, and nothing tells yet that what it knows is the newest: a certificate as
+ * late as what it forgot, or n - q + 1 other sites, one of which has every certificate, that know no
+ * later one. */
+bool csn_zone_has_forgotten(const struct csn_node *node, const struct csn_node_zone *zone);
 void csn_adopt_advance(struct csn_node *node, struct csn_node_zone *zone);
 bool csn_adopt_completed(struct csn_node *node, struct csn_node_zone *zone,
                          const struct csn_event *event);

@@ -100,6 +100,14 @@ static void hash_effect(struct sim_world *world, const struct csn_effect *effect
     }
 }
 
+/* Of the second copies the checker wants those of votes. */
+static struct csn_bytes second_hold(const struct csn_effect *effect)
+{
+    const struct csn_record_pair *second = &effect->persist.second;
+    bool is_hold = second->key.size > 1 && second->key.data[1] == 'H';
+    return is_hold ? second->value : csn_bytes(NULL, 0);
+}
+
 static void execute(struct sim_world *world, struct sim_actor *actor,
                     const struct csn_effect *effect)
 {
@@ -128,7 +136,7 @@ static void execute(struct sim_world *world, struct sim_actor *actor,
     case CSN_EFFECT_COUNT:
         break;
     case CSN_EFFECT_PERSIST:
-        sim_checker_persist(world->checker, actor, effect->persist.second.value);
+        sim_checker_persist(world->checker, actor, second_hold(effect));
         sim_persist_begin(world, actor, effect);
         break;
     case CSN_EFFECT_SEND:

@@ -485,8 +485,13 @@ static void test_restored_store_halts(void **state)
     expect_halt(world, &old, &none, CSN_HALT_AMNESIA);
     assert_true(world_run_until(world, 2, 20000)); /* no vote any more, but it adopts */
     world_stop_site(world, 0);
-    expect_halt(world, &old, &seconds,
-                CSN_HALT_NONE); /* the floor rises to the copy: it may go on */
+    expect_halt(world, &old, &seconds, CSN_HALT_AMNESIA);
+    struct csn_node_zone_status zone;
+    world_node_zone(world, 0, &zone);
+    assert_false(zone.is_serving); /* never older than it answered before */
+    assert_true(world_run_until(world, 2, 20000));
+    world_node_zone(world, 0, &zone);
+    assert_true(zone.is_serving);
     world_give_all(world, 3);
     assert_true(world_run_until(world, 3, 20000));
     free_map(&old);
