@@ -79,6 +79,7 @@ struct csn_zone_shell {
 };
 
 struct csn_daemon {
+    bool has_told_other_cluster; /* in the log, once */
     uv_loop_t *loop; /* borrows */
     char **argv;     /* borrows; to begin again with */
     struct csn_log log;

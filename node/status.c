@@ -76,6 +76,31 @@ static void show_readonly(const struct csn_daemon *daemon, struct csn_status *st
     csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: its store cannot be written: %s", daemon->config->site, cause);
 }
 
+/* Why this site is halted; NULL: it is not. Which document the store goes with is told by its last release. */
+static const char *own_halt(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
+                            struct csn_status *status)
+{
+    const struct csn_digest *certified = NULL;
+    char here[9], there[9] = "";
+    if (core->halt != CSN_HALT_EPOCH) {
+        return csn_halt_text(core->halt);
+    }
+    for (size_t i = 0; i < daemon->zone_count && certified == NULL; i++) {
+        struct csn_node_zone_status zone;
+        csn_node_get_zone(daemon->core, i, now, &zone);
+        certified = zone.released != NULL ? &zone.released->held.proposal.epoch_digest : NULL;
+    }
+    csn_hex_encode(csn_bytes(daemon->config->cluster.digest.octets, 4), here);
+    if (certified != NULL) {
+        csn_hex_encode(csn_bytes(certified->octets, 4), there);
+    }
+    return csn_status_text(status,
+                           "%s: %s is not the document it was made with: its SHA-384 begins with %s%s%s; put that one back, octet "
+                           "for octet, and restart this node",
+                           csn_halt_text(core->halt), daemon->config->cluster_path, here,
+                           certified != NULL ? ", that of the last release's with " : "", there);
+}
+
 static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
                      struct csn_status *status, struct csn_status_site *site)
 {
@@ -92,7 +117,7 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
     site->state = csn_status_text(status, "%s", state_of(core->state, is_diverged));
     site->has_last_seen = true;
     site->hsm = own_hsm(daemon, status);
-    site->error = csn_halt_text(core->halt);
+    site->error = own_halt(daemon, now, core, status);
     if (daemon->unwritable.is_set) {
         show_readonly(daemon, status, site);
     }
@@ -366,8 +391,8 @@ static void fill_pending(const struct csn_agreement *sites, const struct csn_nod
     } else if (input != NULL) {
         zone->has_pending_input = true;
         zone->pending_input = (struct csn_status_input){input->generation, input->serial};
-        zone->waiting_for = csn_status_text(status, "input %u here, confirmed by %u of %u sites", (unsigned)input->serial,
-                                            csn_agreement_count(sites, input), sites->quorum);
+        zone->waiting_for = csn_status_text(status, "input %u here, confirmed by %u sites, %u needed",
+                                            (unsigned)input->serial, csn_agreement_count(sites, input), sites->quorum);
     }
 }
 
@@ -422,7 +447,7 @@ static void blame_standstill(const struct csn_agreement *sites, const struct csn
     if (input != NULL && shell->input_since_s != 0 && now_s > shell->input_since_s + patience_s) {
         uint8_t count = csn_agreement_count(sites, input);
         csn_status_blame(status, CSN_HEALTH_DEGRADED,
-                         "zone %s: input serial %u is here and not released, confirmed by %u of %u sites; %s", shell->name,
+                         "zone %s: input serial %u is here and not released, confirmed by %u sites, %u needed; %s", shell->name,
                          (unsigned)input->serial, count, sites->quorum,
                          count < sites->quorum ? "put the same file at the other sites" : "see the coordinator's log");
     } else if (core->row.due_s < now_s && now_s - core->row.due_s > patience_s) {

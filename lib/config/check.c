@@ -1,5 +1,7 @@
 #include "config/check.h"
 
+#include <sys/stat.h>
+
 #include "config/site.h"
 
 static int check_keyset(const struct csn_keyset *keyset, const struct csn_policy *policy,
@@ -55,6 +57,17 @@ static int check_zone(const struct csn_schema_reader *reader, const struct csn_y
                           : code;
 }
 
+static int check_pin(const struct csn_schema_reader *reader, const struct csn_yaml_node *root,
+                     const struct csn_hsm_config *hsm)
+{
+    struct stat st;
+    return hsm->is_present && stat(hsm->pin_file, &st) == 0 && st.st_size == 0
+               ? csn_yaml_refuse(reader->yaml, csn_config_place(root, "hsm.pin-file"), reader->reason,
+                                 CSN_EREFUSED, "pin-file: %s is empty; the token's PIN stands in it",
+                                 hsm->pin_file)
+               : CSN_OK;
+}
+
 int csn_check_node(const char *path, const struct csn_node_config *config, uint64_t now_s,
                    struct csn_reason *reason)
 {
@@ -66,6 +79,7 @@ int csn_check_node(const char *path, const struct csn_node_config *config, uint6
     }
     /* The file may be another than the one that was loaded. */
     const struct csn_yaml_node *zones = csn_config_place(file.yaml.root, "zones");
+    code = check_pin(&file.reader, file.yaml.root, &config->hsm);
     for (size_t i = 0; code == CSN_OK && i < config->zone_count; i++) {
         const struct csn_yaml_node *node = csn_yaml_item(zones, i);
         code = check_zone(&file.reader, node != NULL ? node : zones, config, &config->zones[i],

@@ -6,7 +6,8 @@
 #include "config/coordinator.h"
 #include "config/node.h"
 
-/* Of the configuration as loaded from `path`: the input is no folder, every key that signs at
+/* Of the configuration as loaded from `path`: the PIN's file is not
+ * empty, the input is no folder, every key that signs at
  * `now_s` or later has a token key (where there is an HSM), and is published in time; a KSK and a
  * ZSK sign at `now_s`. CSN_EREFUSED with the place. */
 int csn_check_node(const char *path, const struct csn_node_config *config, uint64_t now_s,

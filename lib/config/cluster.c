@@ -33,8 +33,9 @@ static int read_mesh_address(const struct csn_schema_reader *reader,
     if (node->kind != CSN_YAML_SCALAR || strlen(node->text) >= CSN_ADDRESS_MAX ||
         !is_mesh_address(node->text)) {
         return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
-                               "%s: expected an address such as tls+tcp://zrh.example.net:5301",
-                               node->key);
+                               "%s: expected an address such as tls+tcp://zrh.example.net:5301, "
+                               "not '%s'",
+                               node->key, node->kind == CSN_YAML_SCALAR ? node->text : "a list or mapping");
     }
     memcpy(member, node->text, strlen(node->text) + 1);
     return CSN_OK;

@@ -39,7 +39,10 @@ static int refuse_scan(const struct reading *reading, int error)
     const char *word = error == ZS_LABEL_OVERFLOW   ? "label-length"
                        : error == ZS_DNAME_OVERFLOW ? "name-length"
                                                     : "syntax";
-    return refuse(reading, CSN_EFORMAT, reading->scanner->line_counter, word, zs_strerror(error));
+    const char *text = error == ZS_LABEL_OVERFLOW   ? "a label is longer than 63 octets"
+                       : error == ZS_DNAME_OVERFLOW ? "a name is longer than 255 octets"
+                                                    : zs_strerror(error);
+    return refuse(reading, CSN_EFORMAT, reading->scanner->line_counter, word, text);
 }
 
 /* The scanner's record with this type and RDATA. */

@@ -162,8 +162,11 @@ static int find_slot(CK_FUNCTION_LIST_PTR api, const char *text, P11KitUri *uri,
         return csn_reason_set(reason, CSN_EHSM, "C_GetSlotList: %s (CKR 0x%lx)",
                               p11_kit_strerror(rv), rv);
     }
+    if (found == 0) {
+        return csn_reason_set(reason, CSN_EHSM, "%s: no token of that name among the %lu present", text, count);
+    }
     if (found != 1) {
-        return csn_reason_set(reason, found > 1 ? CSN_EREFUSED : CSN_EHSM,
+        return csn_reason_set(reason, CSN_EREFUSED,
                               "%s matches %lu of %lu tokens present, not one", text, found, count);
     }
     *ret_slot = slot;

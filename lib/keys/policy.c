@@ -185,6 +185,17 @@ static int check_values(const struct csn_policy *policy, struct csn_fault *fault
     return CSN_OK;
 }
 
+/* An older round is refused, so that a longer deadline gives nothing. */
+static int check_deadline(const struct csn_policy *policy, struct csn_fault *fault)
+{
+    uint64_t deadline_s = (policy->round_deadline_ms + 999) / 1000;
+    if (deadline_s > policy->max_round_age_s) {
+        return refuse_span(csn_fault_at(fault, false, "round-deadline"), "round-deadline", deadline_s, "at most",
+                           policy->max_round_age_s, "max-round-age");
+    }
+    return CSN_OK;
+}
+
 static int check_prepublication(const struct csn_policy *policy, const struct csn_keyset *keyset, struct csn_fault *fault)
 {
     uint64_t needs_s = (uint64_t)keyset->dnskey_ttl + policy->propagation_s + policy->hold_budget_s;
@@ -208,6 +219,9 @@ int csn_policy_check(const struct csn_policy *policy, const struct csn_keyset *k
     }
     if (code == CSN_OK) {
         code = check_values(policy, fault);
+    }
+    if (code == CSN_OK) {
+        code = check_deadline(policy, fault);
     }
     if (code == CSN_OK) {
         code = shortest_period(policy, &period_s, fault);

@@ -39,7 +39,7 @@ class Inputs(unittest.TestCase):
                             r'agree: .*put the same file with a higher serial at all sites', 2)
                 zone = c.zone_status(site)
                 self.assertEqual(zone['pending_input'], {'generation': 1, 'serial': 2})
-                self.assertEqual(zone['waiting_for'], 'input 2 here, confirmed by 1 of 2 sites')
+                self.assertEqual(zone['waiting_for'], 'input 2 here, confirmed by 1 sites, 2 needed')
                 self.assertEqual(c.marker(site), 'one')
             self.end_with(c, 3)
 
@@ -64,8 +64,8 @@ class Inputs(unittest.TestCase):
             c.write_zone(small_zone(2, 'two'), ['zrh'])
             wait_for('pending', lambda: c.zone_status('zrh')['pending_input'] == {'generation': 1, 'serial': 2})
             table = c.ctl('zrh', 'status').stdout
-            assert_matches(r' input 2 .*\n +pending: input 2 here, confirmed by 1 of 2 sites\n', table, 'status')
-            wait_reason(c, 'zrh', r'DEGRADED - zone xc\.: input serial 2 is here and not released, confirmed by 1 of 2 sites; put '
+            assert_matches(r' input 2 .*\n +pending: input 2 here, confirmed by 1 sites, 2 needed\n', table, 'status')
+            wait_reason(c, 'zrh', r'DEGRADED - zone xc\.: input serial 2 is here and not released, confirmed by 1 sites, 2 needed; put '
                         r'the same file at the other sites', 1)
             self.assertEqual(c.health('sjc')[0], 0)
             c.write_zone(small_zone(2, 'two'), ['sjc'])

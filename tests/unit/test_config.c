@@ -528,7 +528,7 @@ static void test_cluster_is_refused_when_it_could_split(void **state)
         {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "Zrh", KEY_A, "1") LEAD,
          "c.yaml:6:23: ", "lower-case"},
         {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "a", KEY_A, "77777") LEAD,
-         "c.yaml:6:103: ", "tls+tcp://"},
+         "c.yaml:6:103: ", "such as tls+tcp://zrh.example.net:5301, not 'tls+tcp://[::1]:777771'"},
         {CLUSTER_HEAD "quorum: 1\nmembers:\n" MEMBER("1", "a", "ab", "7") LEAD,
          "c.yaml:6:31: ", "64 hex digits"},
         {CLUSTER_HEAD "quorum: 2\n" MEMBERS, "c.yaml:1:1: ", "no 'coordinators'"},

@@ -104,6 +104,7 @@ static int set_up_site(void **state)
     put_file(site, "ca.pem", "x", 0644);
     put_file(site, "site.key", "x", 0600);
     put_file(site, "pin", "x", 0600);
+    put_file(site, "empty", "", 0600);
     put_file(site, "libsofthsm2.so", "\177ELF and so on", 0644);
     put_file(site, "worker", "x", 0755);
     put_file(site, "secondaries.secret", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0600);
@@ -119,7 +120,7 @@ static int tear_down_site(void **state)
                                         "node.yaml",      "tls.pem",     "coordinator.yaml",
                                         "ca.pem",         "site.key",    "pin",
                                         "libsofthsm2.so", "worker",      "secondaries.secret",
-                                        "short.secret"};
+                                        "short.secret",   "empty"};
     char path[256];
     for (size_t i = 0; i < COUNT(names); i++) {
         snprintf(path, sizeof(path), "%s/%s", site->folder, names[i]);
@@ -359,6 +360,8 @@ static void test_check_asks_more_than_a_start(void **state)
          DECEMBER + 86400, NULL, NULL}, /* it has left */
         {"      - {key: ksk-2026, label: xc-ksk-2026}\n", "", false, NOVEMBER,
          "node.yaml:36:7: ", "token-keys: key 'ksk-2026'"},
+        {"pin-file: pin", "pin-file: empty", false, NOVEMBER,
+         "node.yaml:22:13: ", "pin-file: "},
         {"site: zrh", "site: zrh", false, NOVEMBER - 1,
          "keyset.yaml:23:29: ", "nothing signs the zone's DNSKEY at 2026-10-31T23:59:59Z"},
         {"site: zrh", "site: zrh", true, DECEMBER - 8 * 86400, NULL, NULL},

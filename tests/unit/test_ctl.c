@@ -226,10 +226,10 @@ static void test_a_waiting_input_is_pending(void **state)
     zone->input.generation = 2;
     zone->has_pending_input = true;
     zone->pending_input = (struct csn_status_input){.generation = 1, .serial = 78};
-    zone->waiting_for = "input 78 here, confirmed by 1 of 2 sites";
+    zone->waiting_for = "input 78 here, confirmed by 1 sites, 2 needed";
     char *text = table_of(&status, false);
     assert_non_null(strstr(text, "ch.   released  2026112104  2:77   3/3    42s  input 78  9f"));
-    assert_non_null(strstr(text, "\n      pending: input 78 here, confirmed by 1 of 2 sites\n"));
+    assert_non_null(strstr(text, "\n      pending: input 78 here, confirmed by 1 sites, 2 needed\n"));
     free(text);
     csn_status_fini(&status);
 }

@@ -505,7 +505,7 @@ static void test_wrong_settings_are_named(void **state)
         const char *module, *token, *said;
     } cases[] = {
         {"/nowhere/module.so", "pkcs11:token=zrh", "/nowhere/module.so"},
-        {TOKEN_MODULE, "pkcs11:token=nowhere", "pkcs11:token=nowhere matches 0"},
+        {TOKEN_MODULE, "pkcs11:token=nowhere", "pkcs11:token=nowhere: no token of that name among the "},
         {TOKEN_MODULE, "pkcs11:", "not one"},
         {TOKEN_MODULE, "zrh", "token URI zrh"},
         {TOKEN_MODULE, "pkcs11:token=zrh;object=zsk", "only attributes of a token"},

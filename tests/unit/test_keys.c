@@ -501,6 +501,21 @@ static void test_key_that_signs_soon_must_be_published(void **state)
     }
 }
 
+static void test_deadline_is_no_longer_than_a_round_may_live(void **state)
+{
+    (void)state;
+    struct fixture *f = make_fixture();
+    struct csn_policy policy = policy_of(&plain);
+    struct csn_fault fault = {.at = ""};
+    policy.round_deadline_ms = 1800 * 1000;
+    assert_int_equal(csn_policy_check(&policy, &f->keyset, &fault), CSN_OK);
+    policy.round_deadline_ms++;
+    assert_int_equal(csn_policy_check(&policy, &f->keyset, &fault), CSN_EREFUSED);
+    assert_string_equal(fault.at, "round-deadline");
+    assert_non_null(strstr(fault.reason.text, "at most 30m 00s = max-round-age"));
+    free(f);
+}
+
 /* Keys 0 and 3 are in no ZSK list. */
 static void test_each_role_has_a_key_that_signs_now(void **state)
 {
@@ -617,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_keys_that_sign_now_or_later),
         cmocka_unit_test(test_key_that_signs_soon_must_be_published),
         cmocka_unit_test(test_each_role_has_a_key_that_signs_now),
+        cmocka_unit_test(test_deadline_is_no_longer_than_a_round_may_live),
         cmocka_unit_test(test_ds_names_its_key),
         cmocka_unit_test(test_dnskey_rrset_holds_published_keys_in_order),
     };
