@@ -33,12 +33,12 @@ struct csn_serving {
     struct csn_digest full_root;
     uint32_t serial;
     uint64_t expiry_s; /* first signature to expire, Unix */
-    uint64_t checked_s; /* when its root was last known to be right, Unix */
+    uint64_t checked_ms; /* when its root was last known to be right, CLOCK_BOOTTIME */
 };
 
 /* When every signature of the zone was verified last, and under which documents. */
 struct csn_whole {
-    uint64_t at_s; /* Unix; 0: never in this process */
+    uint64_t at_ms; /* CLOCK_BOOTTIME; 0: never in this process */
     struct csn_version_id policy, keyset;
 };
 

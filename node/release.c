@@ -245,7 +245,7 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
     }
     zone->serving = (struct csn_serving){.is_ready = true, .full_root = held->full_root, .serial = held->proposal.serial,
                                          .expiry_s = held->earliest_expiry_s,
-                                         .checked_s = csn_daemon_now(daemon).wall_s};
+                                         .checked_ms = csn_daemon_now(daemon).mono_ms};
     remember_input(zone, &held->proposal.input);
     csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
             held->proposal.serial, effect->release.certificate->vote_count, held->records);
@@ -288,13 +288,13 @@ static void rot_looked_for(void *arg)
 
 void csn_release_tick(struct csn_zone_shell *zone)
 {
-    uint64_t now_s = csn_daemon_now(zone->daemon).wall_s;
-    if (!zone->serving.is_ready || now_s < zone->serving.checked_s + zone->config->policy.refresh_interval_s) {
+    uint64_t now_ms = csn_daemon_now(zone->daemon).mono_ms, pause_ms = (uint64_t)zone->config->policy.refresh_interval_s * 1000;
+    if (!zone->serving.is_ready || now_ms < zone->serving.checked_ms + pause_ms) {
         return;
     }
     struct rot *rot = csn_calloc(1, sizeof(*rot));
     rot->zone = zone;
     rot->full_root = zone->serving.full_root;
-    zone->serving.checked_s = now_s;
+    zone->serving.checked_ms = now_ms;
     csn_job_run(zone->daemon->loop, 1, look_for_rot, rot_looked_for, rot);
 }

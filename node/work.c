@@ -13,7 +13,7 @@
 #include "version.h"
 
 #define SIGN_RETRY_MS 50  /* while the share of a dropped round is still being made */
-#define WHOLE_S 86400     /* every signature of the zone is verified again at least so often (signing.md 5) */
+#define WHOLE_MS UINT64_C(86400000) /* every signature of the zone is verified again at least so often (signing.md 5) */
 
 /* A proposal at work. One operation at a time; a newer proposal gets a work of its own, and this one runs out unheard. */
 struct csn_work {
@@ -656,7 +656,7 @@ static void end_stage(void *arg)
         event.staged.earliest_expiry_s = op->roots.earliest_expiry_s;
         work->zone->verified = op->full_root;
         if (op->is_whole) {
-            work->zone->whole = (struct csn_whole){.at_s = csn_daemon_now(daemon_of(op)).wall_s,
+            work->zone->whole = (struct csn_whole){.at_ms = csn_daemon_now(daemon_of(op)).mono_ms,
                                                    .policy = work->proposal.policy,
                                                    .keyset = work->proposal.keyset};
         }
@@ -691,7 +691,7 @@ static void after_gather(void *arg)
 static bool is_whole_due(const struct csn_zone_shell *zone, const struct csn_proposal *proposal)
 {
     const struct csn_whole *last = &zone->whole;
-    return last->at_s == 0 || csn_daemon_now(zone->daemon).wall_s >= last->at_s + WHOLE_S ||
+    return last->at_ms == 0 || csn_daemon_now(zone->daemon).mono_ms >= last->at_ms + WHOLE_MS ||
            !csn_version_equal(&last->policy, &proposal->policy) || !csn_version_equal(&last->keyset, &proposal->keyset);
 }
 

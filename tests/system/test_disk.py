@@ -10,7 +10,7 @@ import subprocess
 import unittest
 
 import cluster
-from cluster import TXT, Cluster, assert_matches, small_zone, to_wire, wait_for
+from cluster import TXT, Cluster, assert_matches, small_zone, support, to_wire, wait_for
 
 KIB = 1024
 STARTS_MAX = 8  # of a site during one test: a process that spins would begin hundreds of times
@@ -211,18 +211,40 @@ class Rot(unittest.TestCase):
         wait_for('sin is well', lambda: c.health('sin')[0] == 0)
         self.assertLessEqual(len(c.log_lines('sin', 'node.start')), starts + 2)
 
+    @staticmethod
+    def set_clock(c, seconds):
+        """Of sin, off by so much, when it was started with clockshift."""
+        with open(c.path('sin', 'clock'), 'w') as file:
+            file.write(str(seconds))
+
+    def rot(self, c, signature):
+        """What sin serves: the marker's text beside its signature; the input has one without."""
+        def in_the_version(octets):
+            signed = self.all_places(octets, signature)
+            return [at for at in self.all_places(octets, self.MARKER.encode()) if any(abs(at - other) < 400 for other in signed)]
+        self.change(c, in_the_version)
+
     def test_what_rots_while_it_is_served_is_noticed_and_fetched_again(self):
         with Cluster(small_zone(1, self.MARKER)) as c:
             c.edit('policy.yaml', lambda text: text + 'refresh-interval: 5s\n')
             c.start()
             c.wait_marker(self.MARKER)
-            pid, starts, signature = c.processes['sin'].pid, len(c.log_lines('sin', 'node.start')), self.signature(c)
+            pid, starts = c.processes['sin'].pid, len(c.log_lines('sin', 'node.start'))
+            self.rot(c, self.signature(c))
+            self.check_mended(c, pid, starts)
 
-            def in_the_version(octets):
-                """The marker's text beside its signature: the input has one without."""
-                signed = self.all_places(octets, signature)
-                return [at for at in self.all_places(octets, self.MARKER.encode()) if any(abs(at - other) < 400 for other in signed)]
-            self.change(c, in_the_version)
+    def test_rot_is_noticed_with_a_clock_set_back(self):
+        with Cluster(small_zone(1, self.MARKER)) as c:
+            c.edit('policy.yaml', lambda text: text + 'refresh-interval: 5s\n')
+            c.environments['sin'] = {'LD_PRELOAD': support('clockshift.so'), 'CLOCKSHIFT_FILE': c.path('sin', 'clock')}
+            c.start()
+            c.wait_marker(self.MARKER)
+            pid, starts, signature = c.processes['sin'].pid, len(c.log_lines('sin', 'node.start')), self.signature(c)
+            self.set_clock(c, -365 * 86400)
+            wait_for('sin takes our TSIG for one of next year', lambda: c.zone('sin') is None)
+            self.rot(c, signature)
+            wait_for('sin begins again', lambda: len(c.log_lines('sin', 'node.start')) > starts)
+            self.set_clock(c, 0)
             self.check_mended(c, pid, starts)
 
     def test_a_parent_that_rotted_is_not_built_on(self):
