@@ -371,7 +371,14 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     for name in $names; do
         is_running "$2" "$name" && continue
         start_one "$2" "$name"
-        started=1
+        started="$started $name"
     done
     [ -n "$started" ] || { echo "$2: running already: $names" >&2; exit 1; }
+    # A configuration that is refused shows within a second.
+    sleep 1
+    failed=
+    for name in $started; do
+        kill -0 "$(cat "$2/$name/pid")" 2> /dev/null || { failed=1; echo "$name has ended: $(tail -n 1 "$2/$name/log")" >&2; }
+    done
+    [ -z "$failed" ] || exit 1
 fi

@@ -97,7 +97,15 @@ else
     chmod 600 "$dir/unsigned.zone"
     origin=${origin:-$(zone_origin "$dir/unsigned.zone")}
     origin=${origin%.}${origin:+.}
-    [ -n "$origin" ] || { echo "$zone_file: no SOA found; give --origin" >&2; exit 2; }
+    if [ -z "$origin" ]; then
+        trap - EXIT
+        what='no SOA in it: not a zone'
+        ! grep -qiE '[[:space:]]SOA[[:space:]]' "$dir/unsigned.zone" || what='its SOA has no absolute owner; give --origin'
+        rm -f "$dir/unsigned.zone"
+        [ -z "$is_ours" ] || rmdir "$dir"
+        echo "$zone_file: $what" >&2
+        exit 2
+    fi
     origin=${origin%.}.
     echo "zone $origin from $zone_file"
     echo "folder $dir"

@@ -187,10 +187,11 @@ static enum verdict judge_input(struct acceptance *acceptance)
     if (csn_zone_input(zone, input) != NULL && is_vouched_for) {
         return ACCEPT;
     }
-    if (csn_zone_conflicts(zone, input) && !csn_input_equal(input, &zone->floor.input)) {
+    const struct csn_input_id *own = csn_zone_conflicting(zone, input);
+    if (own != NULL && !csn_input_equal(input, &zone->floor.input)) {
         csn_zone_set_diverged(acceptance->node, zone, zone->diverged | CSN_CLASS_BIT_D);
-        return refuse(acceptance, CSN_TEST_INPUT_CONFLICT, csn_value_digest(&input->received),
-                      csn_value_u64(input->serial));
+        return refuse(acceptance, CSN_TEST_INPUT_CONFLICT, csn_value_digest(&own->received),
+                      csn_value_digest(&input->received));
     }
     if (!is_vouched_for) { /* reports that say more come within this time */
         bool is_early =
@@ -346,14 +347,20 @@ static bool is_other_content(const struct csn_input_id *a, const struct csn_inpu
     return a->generation == b->generation && a->serial == b->serial && !csn_input_equal(a, b);
 }
 
-bool csn_zone_conflicts(const struct csn_node_zone *zone, const struct csn_input_id *input)
+const struct csn_input_id *csn_zone_conflicting(const struct csn_node_zone *zone,
+                                                const struct csn_input_id *input)
 {
     for (size_t i = 0; i < zone->input_count; i++) {
         if (zone->inputs[i].is_confirmed && is_other_content(&zone->inputs[i].id, input)) {
-            return true;
+            return &zone->inputs[i].id;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool csn_zone_conflicts(const struct csn_node_zone *zone, const struct csn_input_id *input)
+{
+    return csn_zone_conflicting(zone, input) != NULL;
 }
 
 /* A source that was mended gives other content under the same serial: the newest word counts. */

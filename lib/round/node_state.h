@@ -268,6 +268,9 @@ const struct csn_known_input *csn_zone_input(const struct csn_node_zone *zone,
                                              const struct csn_input_id *id);
 /* An input from this site's own source with P's (generation, serial) and other content. */
 bool csn_zone_conflicts(const struct csn_node_zone *zone, const struct csn_input_id *input);
+/* The own one with which it does; NULL: none. */
+const struct csn_input_id *csn_zone_conflicting(const struct csn_node_zone *zone,
+                                                const struct csn_input_id *input);
 void csn_zone_add_input(struct csn_node *node, struct csn_node_zone *zone,
                         const struct csn_input_id *id, bool is_confirmed);
 void csn_zone_approve(struct csn_node_zone *zone, const struct csn_round_zone *config);

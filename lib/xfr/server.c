@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libknot/codes.h>
+
 #include "xfr/answer.h"
 
 #define BACKLOG 128
@@ -81,6 +83,14 @@ static void free_if_done(struct csn_xfr_server *server)
 
 /* --- log */
 
+/* "REFUSED", "BADSIG": of a TSIG error 16 has another name than of an answer (RFC 8945 3). */
+static const char *code_text(uint16_t code, bool is_tsig)
+{
+    const knot_lookup_t *row = is_tsig ? knot_lookup_by_id(knot_tsig_rcode_names, code) : NULL;
+    row = row != NULL ? row : knot_lookup_by_id(knot_rcode_names, code);
+    return row != NULL ? row->name : "an unknown code";
+}
+
 /* Refusals, by whomever: one line a second at most, with the number of those that went unsaid. */
 static void log_refusal(struct csn_xfr_server *server, const struct sockaddr *peer,
                         const struct csn_answer *answer)
@@ -103,8 +113,10 @@ static void log_refusal(struct csn_xfr_server *server, const struct sockaddr *pe
                  answer->tsig.time_signed, now.tv_sec);
     }
     csn_log(server->log, CSN_INFO, "xfr.refused",
-            "zone %s type %s from %s: rcode %u, TSIG error %u, %s%s; %u more unsaid", name, type,
-            from, answer->rcode, answer->tsig.error, answer->why, clocks, server->unlogged);
+            "zone %s type %s from %s: %s%s%s, %s%s; %u more unsaid", name, type, from,
+            code_text(answer->rcode, false), answer->tsig.error != 0 ? ", TSIG " : "",
+            answer->tsig.error != 0 ? code_text(answer->tsig.error, true) : "",
+            answer->why, clocks, server->unlogged);
     server->logged_ms = uv_now(server->loop);
     server->unlogged = 0;
 }

@@ -116,8 +116,9 @@ static void expect(uint8_t rule, uint8_t test, struct csn_value want, struct csn
 static void test_a_refusal_names_rule_values_and_next_step(void **state)
 {
     (void)state;
-    struct csn_digest digest;
+    struct csn_digest digest, other;
     memset(digest.octets, 0x1a, sizeof(digest.octets));
+    memset(other.octets, 0x2b, sizeof(other.octets));
     expect(2, CSN_TEST_POLICY_HERE, csn_value_u64(1), csn_value_u64(2),
            "refused (R2, 22): policy approved here? here version 1, in the round version 2; put "
            "the same policy file at this site and restart it");
@@ -133,9 +134,9 @@ static void test_a_refusal_names_rule_values_and_next_step(void **state)
         csn_value_u64(UINT64_C(1) << 32 | 5),
         "refused (R2, 8): input at or after the floor's? here generation 1 serial 9, in the round "
         "generation 1 serial 5; put one and the same file with a higher serial at all sites");
-    expect(2, CSN_TEST_INPUT_CONFLICT, csn_value_digest(&digest), csn_value_u64(5),
-           "refused (R2, 25): own source has the same content under this serial? in the round D "
-           "1a1a1a1a1a1a1a1a, serial 5; compare the files at the sites; put one and the same file "
+    expect(2, CSN_TEST_INPUT_CONFLICT, csn_value_digest(&digest), csn_value_digest(&other),
+           "refused (R2, 25): own source has the same content under this serial? here D "
+           "1a1a1a1a1a1a1a1a, in the round D 2b2b2b2b2b2b2b2b; compare the files at the sites; put one and the same file "
            "with a higher serial at all sites");
     expect(2, CSN_TEST_PARENT, csn_value_round(round_at), csn_value_round((struct csn_round){0}),
            "refused (R2, 26): parent is the newest certificate? newest here round 7.2.42, the "
