@@ -345,12 +345,11 @@ static void put_documents(FILE *out, const struct csn_status_zone *zone)
     free(line);
 }
 
-/* What keeps the zone from its next release, under its row. */
+/* What keeps the zone from its next release, under its row; last, which documents are in use. */
 static void put_zone_notes(FILE *out, const struct csn_status *status,
                            const struct csn_status_zone *zone)
 {
     char since[CSN_TIME_TEXT_SIZE], serial[32];
-    put_documents(out, zone);
     put_orders(out, status, zone);
     if (zone->waiting_for != NULL) {
         put_note(out, UNDER_ROW, "pending: %s", zone->waiting_for);
@@ -369,6 +368,7 @@ static void put_zone_notes(FILE *out, const struct csn_status *status,
         put_note(out, UNDER_ROW, "input %sPARKED at %s since %s: %s", row->has_serial ? serial : "",
                  row->site, since, row->reason);
     }
+    put_documents(out, zone);
 }
 
 static void put_zones(FILE *out, const struct csn_status *status)
