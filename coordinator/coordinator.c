@@ -86,7 +86,7 @@ static void execute(struct csn_coordinator *coordinator, const struct csn_effect
         trace(coordinator, effect);
         break;
     case CSN_EFFECT_COUNT:
-        csn_log(&coordinator->log, CSN_DEBUG, "round.dropped", "%s", csn_count_text(effect->count));
+        csn_dropped_count(&coordinator->dropped, effect->count, coordinator->config->cluster_path, &coordinator->log);
         break;
     default:
         INSIST(effect->kind == CSN_EFFECT_SEND); /* a leader has no other effects */

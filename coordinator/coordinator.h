@@ -9,6 +9,7 @@
 #include "mesh/mesh.h"
 #include "ops/control.h"
 #include "round/leader.h"
+#include "trace.h"
 
 struct csn_coordinator {
     uv_loop_t *loop; /* borrows */
@@ -21,6 +22,7 @@ struct csn_coordinator {
     struct csn_control *control;
     uint64_t started_ms; /* mono */
     bool is_stepping;
+    struct csn_dropped dropped;
     uint64_t bad_certificates; /* dropped; the first is logged */
     uv_timer_t tick;
     uv_signal_t terminate, interrupt;

@@ -233,16 +233,6 @@ static void execute_zone(struct csn_zone_shell *zone, const struct csn_effect *e
     }
 }
 
-/* What others say with another cluster document is as good as silence: that is told once. */
-static void dropped(struct csn_daemon *daemon, enum csn_count_reason count)
-{
-    bool is_loud = count == CSN_COUNT_OTHER_CLUSTER && !daemon->has_told_other_cluster;
-    daemon->has_told_other_cluster |= is_loud;
-    csn_log(&daemon->log, is_loud ? CSN_WARNING : CSN_DEBUG, "round.dropped", "%s%s%s", csn_count_text(count),
-            is_loud ? "; a site or coordinator has another document than " : "",
-            is_loud ? daemon->config->cluster_path : "");
-}
-
 static void execute(struct csn_daemon *daemon, const struct csn_effect *effect)
 {
     switch (effect->kind) {
@@ -270,7 +260,7 @@ static void execute(struct csn_daemon *daemon, const struct csn_effect *effect)
         trace(daemon, effect);
         break;
     case CSN_EFFECT_COUNT:
-        dropped(daemon, effect->count);
+        csn_dropped_count(&daemon->dropped, effect->count, daemon->config->cluster_path, &daemon->log);
         break;
     case CSN_EFFECT_CANCEL: /* completions nobody waits for are dropped by the core */
         break;

@@ -11,6 +11,7 @@
 #include "mesh/mesh.h"
 #include "ops/control.h"
 #include "round/node.h"
+#include "trace.h"
 #include "unwritable.h"
 #include "xfr/source.h"
 #include "zone/store.h"
@@ -79,7 +80,7 @@ struct csn_zone_shell {
 };
 
 struct csn_daemon {
-    bool has_told_other_cluster; /* in the log, once */
+    struct csn_dropped dropped;
     uv_loop_t *loop; /* borrows */
     char **argv;     /* borrows; to begin again with */
     struct csn_log log;

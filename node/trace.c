@@ -161,3 +161,39 @@ const char *csn_halt_text(enum csn_halt halt)
         return NULL;
     }
 }
+
+/* NULL: lost messages, repeats and races do this in a healthy cluster too. */
+static const char *next_step(enum csn_count_reason reason)
+{
+    switch (reason) {
+    case CSN_COUNT_MALFORMED:
+        return "a statement that does not decode: install one version at all sites and coordinators";
+    case CSN_COUNT_STRANGER:
+        return "a signer, or an incarnation, that is not in the cluster document";
+    case CSN_COUNT_OTHER_CLUSTER:
+        return "a site or coordinator has another cluster document";
+    case CSN_COUNT_UNKNOWN_ZONE:
+        return "a zone that is not configured here";
+    case CSN_COUNT_OLD_BOOT:
+        return "of an earlier life of its site: if it comes again, two of it run or its clock and store went back";
+    case CSN_COUNT_OLD:
+    case CSN_COUNT_STALE_COMPLETION:
+    case CSN_COUNT_NOT_PROMISED:
+        break;
+    }
+    return NULL;
+}
+
+void csn_dropped_count(struct csn_dropped *dropped, enum csn_count_reason reason,
+                       const char *cluster_path, const struct csn_log *log)
+{
+    const char *next = next_step(reason);
+    bool is_first = dropped->counts[reason]++ == 0;
+    if (next != NULL && is_first) {
+        csn_log(log, CSN_WARNING, "round.dropped", "%s; %s (here: %s); from now on only counted",
+                csn_count_text(reason), next, cluster_path);
+    } else {
+        csn_log(log, CSN_DEBUG, "round.dropped", "%s, %" PRIu64 " so far", csn_count_text(reason),
+                dropped->counts[reason]);
+    }
+}

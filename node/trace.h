@@ -4,6 +4,7 @@
 #ifndef CSN_NODE_TRACE_H
 #define CSN_NODE_TRACE_H
 
+#include "base/log.h"
 #include "round/node.h"
 
 #define CSN_TRACE_TEXT_SIZE 1536
@@ -16,5 +17,14 @@ void csn_trace_write(const struct csn_trace *trace, const char *zone,
 
 /* Why a node is halted, and what to do; NULL: it is not. */
 const char *csn_halt_text(enum csn_halt halt);
+
+/* What the core dropped, by reason. What no healthy cluster shows is logged as a warning when it is
+ * first seen, and from then on counted only. */
+struct csn_dropped {
+    uint64_t counts[CSN_COUNTS_MAX]; /* by enum csn_count_reason */
+};
+/* `cluster_path`: this process's cluster document, for the next step. */
+void csn_dropped_count(struct csn_dropped *dropped, enum csn_count_reason reason,
+                       const char *cluster_path, const struct csn_log *log);
 
 #endif

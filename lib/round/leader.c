@@ -555,8 +555,8 @@ static int take_report(struct csn_leader *leader, unsigned member, const struct 
     int code = csn_peers_take(&leader->peers, member, event->statement.body, leader->now);
     if (code == CSN_OK) {
         see_member(leader, member);
-    } else if (code == CSN_EEXISTS) {
-        count(leader, CSN_COUNT_OLD);
+    } else if (code == CSN_EEXISTS || code == CSN_EREFUSED) {
+        count(leader, code == CSN_EEXISTS ? CSN_COUNT_OLD : CSN_COUNT_OLD_BOOT);
         code = CSN_OK;
     }
     return code;

@@ -374,8 +374,8 @@ static int take_held(struct csn_node *node, unsigned member, const struct csn_ev
 static int take_report(struct csn_node *node, unsigned member, const struct csn_event *event)
 {
     int code = csn_peers_take(&node->peers, member, event->statement.body, node->now);
-    if (code == CSN_EEXISTS) {
-        csn_node_count(node, CSN_COUNT_OLD);
+    if (code == CSN_EEXISTS || code == CSN_EREFUSED) {
+        csn_node_count(node, code == CSN_EEXISTS ? CSN_COUNT_OLD : CSN_COUNT_OLD_BOOT);
         code = CSN_OK;
     }
     return code;

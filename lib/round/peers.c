@@ -68,7 +68,7 @@ int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes bo
         return CSN_EFORMAT;
     }
     if (peer->is_heard && !is_later(&report, &peer->report)) {
-        return CSN_EEXISTS;
+        return report.boot < peer->report.boot ? CSN_EREFUSED : CSN_EEXISTS;
     }
     if (peer->is_heard && report.boot != peer->report.boot) {
         memset(peer->has_row, 0, peers->zone_count * sizeof(bool));

@@ -31,7 +31,7 @@ int csn_member_index(const struct csn_cluster *cluster, uint16_t site);
 int csn_zone_index(const struct csn_round_zone *zones, size_t zone_count, const uint8_t *zone);
 
 /* Takes a report or promise in: CSN_EFORMAT; CSN_EEXISTS when one of this (boot, seq) or a later
- * one is known. Rows of an older boot are forgotten. */
+ * one of this boot is known; CSN_EREFUSED when one of a later boot is. Rows of an older boot are forgotten. */
 int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes body,
                    struct csn_now now);
 

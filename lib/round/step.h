@@ -360,9 +360,11 @@ const char *csn_trace_text(enum csn_trace_kind what);
     X(STRANGER, "stranger")           /* signer not of the cluster, or other incarnation */        \
     X(OTHER_CLUSTER, "other-cluster") /* cluster, environment or epoch of another */               \
     X(UNKNOWN_ZONE, "unknown-zone")                                                                \
-    X(OLD, "old") /* displaced by a later report, boot or term */                                  \
+    X(OLD, "old")           /* displaced by a later report or term */                              \
+    X(OLD_BOOT, "old-boot") /* of an earlier life of its site */                                   \
     X(STALE_COMPLETION, "stale-completion")                                                        \
     X(NOT_PROMISED, "not-promised") /* proposal of a term not promised */
+#define CSN_COUNTS_MAX 16
 
 enum csn_count_reason {
 #define CSN_COUNT_ENUM(name, text) CSN_COUNT_##name,

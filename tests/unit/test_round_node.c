@@ -461,6 +461,27 @@ static void test_term_far_above_is_not_promised(void **state)
     drop_hand(hand);
 }
 
+static void test_report_of_an_earlier_life_is_dropped_and_counted(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    const uint32_t boots[] = {5, 4, 5};
+    const int counted[] = {-1, CSN_COUNT_OLD_BOOT, CSN_COUNT_OLD};
+    for (size_t i = 0; i < 3; i++) {
+        struct csn_body_report report = {.boot = boots[i], .seq = 1, .clock_s = 7, .state = CSN_NODE_OK};
+        struct csn_peer_status peer;
+        struct csn_buf body = {0};
+        csn_body_report_encode(&report, &body);
+        statement(hand, CSN_STATEMENT_REPORT, 2, csn_buf_view(&body));
+        csn_buf_fini(&body);
+        const struct csn_effect *count = find(hand, CSN_EFFECT_COUNT);
+        assert_int_equal(count != NULL ? count->count : -1, counted[i]);
+        assert_true(csn_node_get_peer(hand->node, 2, &peer));
+        assert_int_equal(peer.boot, 5);
+    }
+    drop_hand(hand);
+}
+
 static void certificate_of(struct hand *hand, const struct csn_body_held *held, uint16_t first,
                            uint16_t second)
 {
@@ -784,6 +805,7 @@ int main(void)
         cmocka_unit_test(test_proposals_of_other_terms_and_old_sendings_are_not_followed),
         cmocka_unit_test(test_proposal_is_refused_with_rule_and_values),
         cmocka_unit_test(test_term_far_above_is_not_promised),
+        cmocka_unit_test(test_report_of_an_earlier_life_is_dropped_and_counted),
         cmocka_unit_test(test_missing_input_is_fetched_then_refused),
         cmocka_unit_test(test_input_of_one_site_alone_is_not_taken),
         cmocka_unit_test(test_input_that_a_site_voted_for_is_fetched),

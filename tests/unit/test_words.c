@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -177,6 +179,38 @@ static void test_every_refusal_has_a_next_step(void **state)
     }
 }
 
+/* Log lines of this call, into `ret_text`. */
+static size_t log_of(struct csn_dropped *dropped, enum csn_count_reason reason, char *ret_text, size_t size)
+{
+    const struct csn_log log = {.program = "test", .least = CSN_INFO};
+    FILE *file = tmpfile();
+    int old = dup(2);
+    assert_true(dup2(fileno(file), 2) == 2);
+    csn_dropped_count(dropped, reason, "/etc/consign/cluster.yaml", &log);
+    assert_true(dup2(old, 2) == 2);
+    close(old);
+    rewind(file);
+    size_t got = fread(ret_text, 1, size - 1, file);
+    ret_text[got] = '\0';
+    fclose(file);
+    return got;
+}
+
+static void test_what_is_dropped_is_said_once_and_counted(void **state)
+{
+    (void)state;
+    struct csn_dropped dropped = {{0}};
+    char text[1024];
+    assert_true(log_of(&dropped, CSN_COUNT_OLD_BOOT, text, sizeof(text)) > 0);
+    assert_non_null(strstr(text, "old-boot"));
+    assert_non_null(strstr(text, "/etc/consign/cluster.yaml"));
+    assert_int_equal(log_of(&dropped, CSN_COUNT_OLD_BOOT, text, sizeof(text)), 0);
+    assert_true(log_of(&dropped, CSN_COUNT_STRANGER, text, sizeof(text)) > 0);
+    assert_int_equal(log_of(&dropped, CSN_COUNT_OLD, text, sizeof(text)), 0); /* healthy clusters have those */
+    assert_int_equal(dropped.counts[CSN_COUNT_OLD_BOOT], 2);
+    assert_int_equal(dropped.counts[CSN_COUNT_OLD], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_every_kind_is_written_whatever_its_fields_hold),
         cmocka_unit_test(test_a_refusal_names_rule_values_and_next_step),
         cmocka_unit_test(test_every_refusal_has_a_next_step),
+        cmocka_unit_test(test_what_is_dropped_is_said_once_and_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
