@@ -165,7 +165,8 @@ static int check_data(const char *folder, int owner_fd, struct csn_reason *reaso
 }
 
 /* LMDB maps its file of readers sparse: on a disk that filled up meanwhile the first use of a page would kill the process
- * (SIGBUS). Its size stays LMDB's to set. */
+ * (SIGBUS). Its size stays LMDB's to set. Blocks that are there are not asked for again, for where the disk is full now that
+ * can fail. */
 static int reserve_readers(const char *folder, struct csn_reason *reason)
 {
     char path[PATH_MAX];
@@ -174,7 +175,9 @@ static int reserve_readers(const char *folder, struct csn_reason *reason)
     if (fd < 0) {
         return open_failed(path, errno, reason);
     }
-    int rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, READERS_FILE_MAX) == 0 ? 0 : errno;
+    struct stat st;
+    bool has_blocks = fstat(fd, &st) == 0 && (uint64_t)st.st_blocks * 512 >= READERS_FILE_MAX;
+    int rc = has_blocks || fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, READERS_FILE_MAX) == 0 ? 0 : errno;
     close(fd);
     return rc == 0 || rc == EOPNOTSUPP ? CSN_OK : open_failed(path, rc, reason);
 }

@@ -860,7 +860,9 @@ static void test_a_message_above_the_wire_limit_costs_the_link(void **state)
     wait_for(world, node->heard_count == 1 && csn_mesh_is_up(node->mesh, id_of(2)));
     raw_send(&raw, csn_bytes(large, sizeof(large)));
     wait_for(world, node->downs == 1);
-    wait_for(world, raw_count(&raw.ups) == 2);
+    /* A link that falls within a message can hang nng for good, this end's or the other's, which live in
+     * one process here: that is said, and a daemon begins again (docs/adr/0016). */
+    wait_for(world, raw_count(&raw.ups) == 2 || node->stuck_count == 1);
     assert_int_equal(node->heard_count, 1);
     assert_int_equal(dropped(node, CSN_MESH_DROP_MALFORMED), 0); /* nobody unpacked it */
 }
