@@ -72,6 +72,7 @@ struct csn_zone_shell {
     uint64_t input_since_s; /* when the newest input was taken here, Unix; 0: none in this process */
     uint32_t input_serial;  /* and its serial */
     struct csn_whole whole;
+    struct csn_digest told; /* full root of the release that secondaries were told of when every site heard served it */
     struct csn_divergence divergence;
     struct csn_kept_tree *trees[CSN_TREES_KEPT]; /* own references; see trees.h; may be NULL */
     uint64_t diverged_since_s[CSN_MEMBERS_MAX]; /* Unix, by place in the cluster document; 0: not diverged */

@@ -92,18 +92,51 @@ static bool leads(const struct csn_daemon *daemon)
     return status.lead_site == daemon->config->member->number;
 }
 
+/* Every other site that is heard serves what this one does. */
+static bool is_served_by_all(const struct csn_zone_shell *zone)
+{
+    const struct csn_daemon *daemon = zone->daemon;
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    uint64_t now_ms = csn_daemon_now(daemon).mono_ms;
+    bool is_served = true;
+    for (uint8_t i = 0; i < cluster->member_count && is_served; i++) {
+        uint16_t site = cluster->members[i].number;
+        const struct csn_row *row = csn_node_peer_row(daemon->core, site, zone->config->zone);
+        struct csn_peer_status peer;
+        bool is_heard = csn_node_get_peer(daemon->core, site, &peer) && now_ms - peer.heard_ms < CSN_SILENT_MS;
+        if (site != daemon->config->member->number && is_heard) {
+            is_served = row != NULL && csn_digest_equal(&row->released.full_root, &zone->serving.full_root);
+        }
+    }
+    return is_served;
+}
+
+/* Told at once, and again when every site serves it: a secondary may ask another of its primaries than the one that told it,
+ * find nothing newer there, and wait for its refresh. */
+static void tell(struct csn_zone_shell *zone)
+{
+    if (is_served_by_all(zone)) {
+        zone->told = zone->serving.full_root;
+    }
+    notify(zone);
+}
+
 void csn_transfer_released(struct csn_zone_shell *zone)
 {
     if (leads(zone->daemon)) {
-        notify(zone);
+        tell(zone);
     }
 }
 
 void csn_transfer_tick(struct csn_daemon *daemon)
 {
     bool is_lead = leads(daemon);
-    for (size_t i = 0; is_lead && !daemon->was_lead && i < daemon->zone_count; i++) {
-        notify(&daemon->zones[i]);
+    for (size_t i = 0; is_lead && i < daemon->zone_count; i++) {
+        struct csn_zone_shell *zone = &daemon->zones[i];
+        bool is_news = zone->serving.is_ready && !csn_digest_equal(&zone->told, &zone->serving.full_root);
+        if (!daemon->was_lead || (is_news && is_served_by_all(zone))) {
+            tell(zone);
+        }
     }
     daemon->was_lead = is_lead;
 }

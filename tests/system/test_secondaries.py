@@ -2,6 +2,7 @@
 Method: NSD and Knot with all three sites as primaries, Knot checking DNSSEC itself; an Unbound before each of them with the
 zone's DS as trust anchor. The zone's SOA REFRESH is two hours, so that only NOTIFY can bring a change in time."""
 import re
+import signal
 import unittest
 
 import cluster
@@ -169,6 +170,7 @@ class Secondaries(unittest.TestCase):
             for name, upstream in (('unbound-nsd', nsd), ('unbound-knot', knot)):
                 self.check_answers(self.start_unbound(c, name, upstream, anchor))
             self.check_change(c, nsd, knot)
+            self.check_late_site(c, nsd)
             self.check_without_lead(c, nsd, knot)
             self.check_wrong_anchor(c, nsd, anchor)
 
@@ -187,12 +189,26 @@ class Secondaries(unittest.TestCase):
         with open(c.path('knot', 'log')) as file:
             self.assertIn('DNSSEC', file.read())
 
+    def check_late_site(self, c, nsd):
+        """A secondary may ask a primary that has nothing newer yet: it is told again once every site that is heard serves."""
+        lead = next(row['name'] for row in c.status('zrh')['sites'] if row['leads'])
+        late = next(site for site in SITES if site != lead)
+        c.processes[late].child.send_signal(signal.SIGSTOP)
+        c.write_zone(small_zone(3, 'late'))
+        c.wait_marker('late', [site for site in SITES if site != late])
+        serial = c.serial(lead)
+        told = f'notify.answered zone xc. serial {serial} to 127.0.0.1@{nsd}'
+        wait_for('the secondary is told', lambda: c.log_lines(lead, told))
+        c.processes[late].child.send_signal(signal.SIGCONT)
+        c.wait_marker('late')
+        wait_for('the secondary is told again', lambda: len(c.log_lines(lead, told)) == 2)
+
     def check_without_lead(self, c, nsd, knot):
         """The site that notified is stopped: another one takes over."""
         lead = next(row['name'] for row in c.status('sin')['sites'] if row['leads'])
         c.stop(lead)
         rest = [site for site in SITES if site != lead]
-        c.write_zone(small_zone(3, 'three'))
+        c.write_zone(small_zone(4, 'three'))
         c.wait_marker('three', rest)
         serial = c.wait_released(rest)
         for name, port in (('nsd', nsd), ('knot', knot)):
