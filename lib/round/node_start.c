@@ -184,7 +184,7 @@ static bool parse_key(struct csn_node *node, struct csn_bytes key, struct key_pa
 static bool load_record(struct csn_node *node, const struct csn_record_pair *record)
 {
     struct key_parts parts;
-    struct csn_bytes value;
+    struct csn_bytes value = {0};
     if (!parse_key(node, record->key, &parts) ||
         !csn_record_open(record->key, record->value, &value)) {
         return false;
@@ -257,7 +257,7 @@ static void compare_hold(struct csn_node *node, struct csn_node_zone *zone,
 static void check_hold(struct csn_node *node, struct csn_node_zone *zone,
                        const struct csn_event *event)
 {
-    struct csn_bytes value;
+    struct csn_bytes value = {0};
     struct csn_body_held held;
     enum copy copy = find_copy(node, zone, event, CSN_RECORD_HOLD, &value);
     bool is_damaged = copy == COPY_DAMAGED ||
@@ -275,7 +275,7 @@ static void check_hold(struct csn_node *node, struct csn_node_zone *zone,
 static void check_released(struct csn_node *node, struct csn_node_zone *zone,
                            const struct csn_event *event)
 {
-    struct csn_bytes value;
+    struct csn_bytes value = {0};
     enum copy copy = find_copy(node, zone, event, CSN_RECORD_RELEASED, &value);
     struct csn_reader reader = csn_reader(value);
     struct csn_round round = copy == COPY_GOOD ? csn_read_round(&reader) : (struct csn_round){0};
