@@ -42,20 +42,6 @@ static uint16_t leader_of(const struct picture *picture)
 
 /* --- sites */
 
-static const char *state_of(const struct csn_peer_status *peer, bool is_diverged)
-{
-    switch (peer->state) {
-    case CSN_NODE_STARTING:
-        return "starting";
-    case CSN_NODE_SEALED:
-        return "sealed";
-    case CSN_NODE_HALTED:
-        return "halted";
-    default:
-        return is_diverged ? "diverged" : "ok";
-    }
-}
-
 static bool fill_rows(const struct picture *picture, uint16_t site, struct csn_status_site *row)
 {
     const struct csn_coordinator_config *config = picture->coordinator->config;
@@ -90,7 +76,7 @@ static void fill_site(const struct picture *picture, const struct csn_member *me
         row->error = csn_status_text(picture->status, "not heard for %s", ago);
         return;
     }
-    row->state = state_of(&peer, is_diverged);
+    row->state = csn_state_text(peer.state, is_diverged);
     row->has_clock_offset = true;
     row->clock_offset_us = ((int64_t)peer.clock_s - (int64_t)peer.heard_s) * 1000000;
     row->hsm = peer.hsm == CSN_HSM_GOOD ? "ok" : peer.hsm == CSN_HSM_ABSENT ? "none" : "bad";

@@ -19,20 +19,6 @@ static const char *role_of(const struct csn_member *member)
     return member->role == CSN_MEMBER_SIGNER ? "signer" : "verifier";
 }
 
-static const char *state_of(enum csn_node_state state, bool is_diverged)
-{
-    switch (state) {
-    case CSN_NODE_STARTING:
-        return "starting";
-    case CSN_NODE_SEALED:
-        return "sealed";
-    case CSN_NODE_HALTED:
-        return "halted";
-    default:
-        return is_diverged ? "diverged" : "ok";
-    }
-}
-
 /* --- this site */
 
 static const char *own_hsm(const struct csn_daemon *daemon, struct csn_status *status)
@@ -114,7 +100,7 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
                                     daemon->zones[i].serving.serial);
         }
     }
-    site->state = csn_status_text(status, "%s", state_of(core->state, is_diverged));
+    site->state = csn_status_text(status, "%s", csn_state_text(core->state, is_diverged));
     site->has_last_seen = true;
     site->hsm = own_hsm(daemon, status);
     site->error = own_halt(daemon, now, core, status);
@@ -167,7 +153,7 @@ static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const
                          (long long)offset_s);
     }
     site->hsm = csn_status_text(status, "%s", peer_hsm(peer.hsm));
-    site->state = csn_status_text(status, "%s", state_of(peer.state, is_diverged));
+    site->state = csn_status_text(status, "%s", csn_state_text(peer.state, is_diverged));
     if (peer.state == CSN_NODE_HALTED) {
         site->error = csn_status_text(status, "halted: it votes no more; consignctl status there says why");
     }

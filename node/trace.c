@@ -197,3 +197,17 @@ void csn_dropped_count(struct csn_dropped *dropped, enum csn_count_reason reason
                 dropped->counts[reason]);
     }
 }
+
+const char *csn_state_text(enum csn_node_state state, bool is_diverged)
+{
+    switch (state) {
+    case CSN_NODE_STARTING:
+        return "starting";
+    case CSN_NODE_SEALED:
+        return "sealed";
+    case CSN_NODE_HALTED:
+        return "halted";
+    default:
+        return is_diverged ? "diverged" : "ok";
+    }
+}

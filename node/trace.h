@@ -15,6 +15,9 @@
 void csn_trace_write(const struct csn_trace *trace, const char *zone,
                      char ret_text[CSN_TRACE_TEXT_SIZE]);
 
+/* A site's state as operators see it. */
+const char *csn_state_text(enum csn_node_state state, bool is_diverged);
+
 /* Why a node is halted, and what to do; NULL: it is not. */
 const char *csn_halt_text(enum csn_halt halt);
 

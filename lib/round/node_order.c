@@ -49,12 +49,6 @@ static void tell_shell(struct csn_node *node, const struct csn_node_zone *zone,
     csn_node_effect(node, CSN_EFFECT_ORDER, zone)->order = *signed_order;
 }
 
-const struct csn_signed_order *csn_zone_order(const struct csn_node_zone *zone,
-                                              enum csn_order_register place, uint16_t site)
-{
-    return find(zone, place, site);
-}
-
 const struct csn_signed_order *csn_node_orders(const struct csn_node *node, size_t index,
                                                size_t *ret_count)
 {

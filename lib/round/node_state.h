@@ -325,9 +325,6 @@ size_t csn_zone_holds_kept(const struct csn_node_zone *zone);
 int csn_node_order(struct csn_node *node, const struct csn_event *event);
 bool csn_order_load(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
                     struct csn_round at);
-/* Borrowed; NULL: none was given. */
-const struct csn_signed_order *csn_zone_order(const struct csn_node_zone *zone,
-                                              enum csn_order_register place, uint16_t site);
 bool csn_zone_is_held(const struct csn_node_zone *zone);
 uint8_t csn_zone_maintenance(const struct csn_node_zone *zone, uint16_t site);
 uint64_t csn_zone_order_sum(const struct csn_node_zone *zone);
