@@ -100,17 +100,95 @@ static const struct csn_schema_field operator_fields[] = {
 };
 static const struct csn_schema operator_schema = CSN_SCHEMA_OF("an operator", operator_fields);
 
-#define LIST_OF(variable, type_, schema, count_member, least_)                                     \
+static const struct csn_schema_field officer_fields[] = {
+    NAME_FIELD(struct csn_officer_id),
+    KEY_FIELD(struct csn_officer_id),
+};
+static const struct csn_schema officer_schema = CSN_SCHEMA_OF("an officer", officer_fields);
+
+static const struct csn_schema_field base_fields[] = {
+    {.key = "zone",
+     .type = CSN_SCHEMA_NAME,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_emergency_base, zone)},
+    {.key = "round",
+     .type = CSN_SCHEMA_HEX,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_emergency_base, round)},
+    {.key = "full-root",
+     .type = CSN_SCHEMA_HEX,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_emergency_base, full_root)},
+};
+static const struct csn_schema base_schema = CSN_SCHEMA_OF("a base", base_fields);
+
+#define LIST_OF(variable, type_, schema, enclosing, count_member, least_, most_)                   \
     static const struct csn_schema_list variable = {                                               \
         .item = {.type = CSN_SCHEMA_MAP, .size = sizeof(type_), .map = &(schema)},                 \
-        CSN_SCHEMA_COUNT(struct csn_cluster, count_member),                                        \
+        CSN_SCHEMA_COUNT(enclosing, count_member),                                                 \
         .least = (least_),                                                                         \
-        .most = CSN_MEMBERS_MAX,                                                                   \
+        .most = (most_),                                                                           \
         .is_inline = true,                                                                         \
     }
-LIST_OF(member_list, struct csn_member, member_schema, member_count, 1);
-LIST_OF(coordinator_list, struct csn_coordinator_id, coordinator_schema, coordinator_count, 1);
-LIST_OF(operator_list, struct csn_operator_id, operator_schema, operator_count, 0);
+LIST_OF(member_list, struct csn_member, member_schema, struct csn_cluster, member_count, 1,
+        CSN_MEMBERS_MAX);
+LIST_OF(coordinator_list, struct csn_coordinator_id, coordinator_schema, struct csn_cluster,
+        coordinator_count, 1, CSN_MEMBERS_MAX);
+LIST_OF(operator_list, struct csn_operator_id, operator_schema, struct csn_cluster, operator_count,
+        0, CSN_MEMBERS_MAX);
+LIST_OF(officer_list, struct csn_officer_id, officer_schema, struct csn_officers, count, 1,
+        CSN_MEMBERS_MAX);
+LIST_OF(base_list, struct csn_emergency_base, base_schema, struct csn_emergency, base_count, 1,
+        CSN_EMERGENCY_BASES_MAX);
+
+static const struct csn_schema_field officers_fields[] = {
+    {.key = "needed",
+     .type = CSN_SCHEMA_NUMBER,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_officers, needed),
+     .least = 1,
+     .most = CSN_MEMBERS_MAX},
+    {.key = "keys",
+     .type = CSN_SCHEMA_LIST,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_officers, keys),
+     .list = &officer_list},
+};
+static const struct csn_schema officers_schema = CSN_SCHEMA_OF("officers", officers_fields);
+
+static const struct csn_schema_field emergency_fields[] = {
+    {.key = "reason",
+     .type = CSN_SCHEMA_INLINE,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_emergency, reason),
+     .least = 1},
+    {.key = "fenced",
+     .type = CSN_SCHEMA_INLINE,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_emergency, fenced),
+     .least = 1,
+     .meant = "how the lost sites are kept from voting"},
+    {.key = "issued",
+     .type = CSN_SCHEMA_TIME,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_emergency, issued_s)},
+    {.key = "not-after",
+     .type = CSN_SCHEMA_TIME,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_emergency, not_after_s)},
+    {.key = "serial-offset",
+     .type = CSN_SCHEMA_NUMBER,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_emergency, serial_offset),
+     .least = CSN_EMERGENCY_SERIAL_STEP,
+     .most = CSN_EMERGENCY_SERIAL_MAX},
+    {.key = "base",
+     .type = CSN_SCHEMA_LIST,
+     .is_required = true,
+     CSN_SCHEMA_MEMBER(struct csn_emergency, bases),
+     .list = &base_list},
+};
+static const struct csn_schema emergency_schema = CSN_SCHEMA_OF("emergency", emergency_fields);
 
 static const struct csn_schema_word environments[] = {{"production", 0}, {"test", 1}, {NULL, 0}};
 static const struct csn_schema_field cluster_fields[] = {
@@ -153,6 +231,22 @@ static const struct csn_schema_field cluster_fields[] = {
      .type = CSN_SCHEMA_LIST,
      CSN_SCHEMA_MEMBER(struct csn_cluster, operators),
      .list = &operator_list},
+    {.key = "officers",
+     .type = CSN_SCHEMA_MAP,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, officers),
+     .map = &officers_schema},
+    {.key = "previous",
+     .type = CSN_SCHEMA_HEX,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, previous),
+     .meant = "the SHA-384 of the document of the epoch before, in hex digits"},
+    {.key = "emergency",
+     .type = CSN_SCHEMA_MAP,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, emergency),
+     .map = &emergency_schema},
+    {.key = "merges",
+     .type = CSN_SCHEMA_HEX,
+     CSN_SCHEMA_MEMBER(struct csn_cluster, merges),
+     .meant = "the SHA-384 of the emergency document whose releases come back, in hex digits"},
 };
 static const struct csn_schema cluster_schema =
     CSN_SCHEMA_OF("the cluster document", cluster_fields);
@@ -161,7 +255,7 @@ static const struct csn_schema cluster_schema =
 static const struct csn_yaml_node *item_place(const struct loader *loader, const char *list,
                                               size_t i, const char *key)
 {
-    return csn_config_place(csn_yaml_item(csn_yaml_find(loader->yaml->root, list), i), key);
+    return csn_config_place(csn_yaml_item(csn_config_place(loader->yaml->root, list), i), key);
 }
 
 static int refuse(const struct loader *loader, const struct csn_yaml_node *node, const char *what)
@@ -209,6 +303,7 @@ static int check_numbers(const struct loader *loader)
 }
 
 /* Everyone with a key, as one list. */
+#define PARTIES_MAX (4 * CSN_MEMBERS_MAX)
 struct party {
     const char *list;
     size_t index;
@@ -217,7 +312,7 @@ struct party {
 };
 
 static size_t parties_of(const struct csn_cluster *cluster,
-                         struct party ret_parties[3 * CSN_MEMBERS_MAX])
+                         struct party ret_parties[PARTIES_MAX])
 {
     size_t count = 0;
     for (size_t i = 0; i < cluster->member_count; i++) {
@@ -231,6 +326,10 @@ static size_t parties_of(const struct csn_cluster *cluster,
     for (size_t i = 0; i < cluster->operator_count; i++) {
         ret_parties[count++] =
             (struct party){"operators", i, cluster->operators[i].name, cluster->operators[i].key};
+    }
+    for (size_t i = 0; i < cluster->officers.count; i++) {
+        ret_parties[count++] = (struct party){"officers.keys", i, cluster->officers.keys[i].name,
+                                              cluster->officers.keys[i].key};
     }
     return count;
 }
@@ -268,7 +367,7 @@ static bool is_small_order(const uint8_t key[CSN_ED25519_SIZE])
 
 static int check_keys(const struct loader *loader)
 {
-    struct party parties[3 * CSN_MEMBERS_MAX];
+    struct party parties[PARTIES_MAX];
     size_t count = parties_of(loader->cluster, parties);
     for (size_t i = 0; i < count; i++) {
         if (is_small_order(parties[i].key)) {
@@ -285,7 +384,7 @@ static int check_keys(const struct loader *loader)
 /* A key speaks for one party only: a site key that could sign a proposal would let a voter lead. */
 static int check_parties(const struct loader *loader)
 {
-    struct party parties[3 * CSN_MEMBERS_MAX];
+    struct party parties[PARTIES_MAX];
     size_t count = parties_of(loader->cluster, parties);
     for (size_t i = 1; i < count; i++) {
         for (size_t j = 0; j < i; j++) {
@@ -326,6 +425,58 @@ static int check_addresses(const struct loader *loader)
     return CSN_OK;
 }
 
+/* Two sets of officers, each enough, have one in common. */
+static int check_officers(const struct loader *loader)
+{
+    unsigned needed = loader->cluster->officers.needed, count = loader->cluster->officers.count;
+    if (count > 0 && (needed > count || 2 * needed <= count)) {
+        return csn_yaml_refuse(
+            loader->yaml, csn_config_place(loader->yaml->root, "officers.needed"), loader->reason,
+            CSN_EREFUSED, "needed: %u of %u officers; it is more than half of them and at most all",
+            needed, count);
+    }
+    return CSN_OK;
+}
+
+/* The documents are a chain: each names the one before by its digest. */
+static int check_previous(const struct loader *loader)
+{
+    const struct csn_cluster *cluster = loader->cluster;
+    bool has_previous = csn_yaml_find(loader->yaml->root, "previous") != NULL;
+    if (cluster->epoch > 1 && csn_digest_is_zero(&cluster->previous)) {
+        return refuse(loader, csn_config_place(loader->yaml->root, has_previous ? "previous" : "epoch"),
+                      "epoch: after the first, 'previous' is the SHA-384 of the document before, "
+                      "in hex digits");
+    }
+    if (cluster->epoch == 1 && has_previous) {
+        return refuse(loader, csn_config_place(loader->yaml->root, "previous"),
+                      "previous: nothing is before epoch 1");
+    }
+    return CSN_OK;
+}
+
+static int check_emergency(const struct loader *loader)
+{
+    const struct csn_emergency *emergency = &loader->cluster->emergency;
+    const struct csn_yaml_node *root = loader->yaml->root;
+    if (csn_yaml_find(root, "emergency") == NULL) {
+        return CSN_OK;
+    }
+    if (emergency->not_after_s <= emergency->issued_s ||
+        emergency->not_after_s - emergency->issued_s > CSN_EMERGENCY_MAX_S) {
+        return refuse(loader, csn_config_place(root, "emergency.not-after"),
+                      "not-after: it is after 'issued', by 72 hours at most");
+    }
+    if (emergency->serial_offset % CSN_EMERGENCY_SERIAL_STEP != 0) {
+        return refuse(loader, csn_config_place(root, "emergency.serial-offset"),
+                      "serial-offset: a multiple of 1048576 (2^20), another for each emergency");
+    }
+    return loader->cluster->epoch > 1
+               ? CSN_OK
+               : refuse(loader, csn_yaml_find(root, "emergency"),
+                        "emergency: a cluster does not begin with one");
+}
+
 static int check(const struct loader *loader)
 {
     int code = check_numbers(loader);
@@ -337,6 +488,15 @@ static int check(const struct loader *loader)
     }
     if (code == CSN_OK) {
         code = check_addresses(loader);
+    }
+    if (code == CSN_OK) {
+        code = check_officers(loader);
+    }
+    if (code == CSN_OK) {
+        code = check_previous(loader);
+    }
+    if (code == CSN_OK) {
+        code = check_emergency(loader);
     }
     return code == CSN_OK ? check_quorum(loader) : code;
 }
@@ -355,6 +515,7 @@ int csn_cluster_parse(struct csn_bytes text, const char *file, struct csn_cluste
     if (code == CSN_OK) {
         struct loader loader = {.yaml = &yaml, .reason = reason, .cluster = &cluster};
         code = check(&loader);
+        cluster.is_emergency = csn_yaml_find(yaml.root, "emergency") != NULL;
     }
     csn_yaml_fini(&yaml);
     if (code == CSN_OK) {

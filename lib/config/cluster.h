@@ -7,7 +7,8 @@
 #include "round/cluster.h"
 
 /* `file` is for messages. CSN_EFORMAT: not such a document; CSN_EREFUSED: numbers not ascending, a
- * name, key or address used twice, q > n, 2q <= n, or 2q <= n + f. */
+ * name, key or address used twice, q > n, 2q <= n + f, officers of whom half or fewer are needed,
+ * an epoch after the first without `previous`, an emergency of more than 72 hours. */
 int csn_cluster_parse(struct csn_bytes text, const char *file, struct csn_cluster *ret_cluster,
                       struct csn_reason *reason);
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/sha.h"
+#include "dns/name.h"
 
 #define CSN_MEMBERS_MAX 16
 #define CSN_ADDRESS_MAX 128
@@ -35,6 +36,41 @@ struct csn_operator_id {
     uint8_t key[CSN_ED25519_SIZE];
 };
 
+struct csn_officer_id {
+    char name[CSN_SITE_NAME_MAX];
+    uint8_t key[CSN_ED25519_SIZE];
+};
+
+/* Who lets the members change: `needed` of `count` sign the next document, more than half. */
+struct csn_officers {
+    uint8_t needed;
+    struct csn_officer_id keys[CSN_MEMBERS_MAX];
+    uint8_t count; /* 0: nobody; then the members cannot change */
+};
+
+/* A certified release that the document names: where an emergency begins. */
+struct csn_emergency_base {
+    uint8_t zone[CSN_NAME_MAX];
+    uint8_t round[14]; /* as csn_round_encode */
+    struct csn_digest full_root;
+};
+
+#define CSN_EMERGENCY_TEXT_MAX 200
+#define CSN_EMERGENCY_MAX_S 259200    /* 72 h */
+#define CSN_EMERGENCY_SERIAL_STEP 0x100000u /* 2^20 */
+#define CSN_EMERGENCY_SERIAL_MAX 0x20000000u /* 2^29: below the step that R4 takes */
+#define CSN_EMERGENCY_BASES_MAX 64
+
+/* Fewer members than can agree by themselves go on, because officers say so: refreshes only. */
+struct csn_emergency {
+    char reason[CSN_EMERGENCY_TEXT_MAX + 1];
+    char fenced[CSN_EMERGENCY_TEXT_MAX + 1]; /* how the lost sites are kept from voting */
+    uint64_t issued_s, not_after_s;          /* Unix */
+    uint32_t serial_offset; /* added to the floors' serials; a multiple of 2^20 of its own */
+    struct csn_emergency_base bases[CSN_EMERGENCY_BASES_MAX];
+    uint8_t base_count;
+};
+
 struct csn_cluster {
     uint8_t id[16];
     uint8_t environment; /* 0 production, 1 test */
@@ -48,6 +84,11 @@ struct csn_cluster {
     uint8_t coordinator_count;
     struct csn_operator_id operators[CSN_MEMBERS_MAX];
     uint8_t operator_count;
+    struct csn_officers officers;
+    struct csn_digest previous; /* of the document of epoch - 1; zeros in epoch 1 */
+    bool is_emergency;
+    struct csn_emergency emergency; /* zeros unless is_emergency */
+    struct csn_digest merges; /* of the emergency document whose branch comes back; zeros: none */
 };
 
 /* Borrowed, or NULL. */

@@ -24,12 +24,10 @@ bool csn_statement_is_operators(enum csn_statement_kind kind)
     return kind == CSN_STATEMENT_ORDER;
 }
 
-void csn_statement_signed(enum csn_statement_kind kind, uint16_t signer, uint32_t incarnation,
-                          struct csn_bytes body, struct csn_buf *buf)
+void csn_signed_put(const char *word, uint16_t signer, uint32_t incarnation, struct csn_bytes body,
+                    struct csn_buf *buf)
 {
-    const char *word = csn_statement_text(kind);
     struct csn_digest digest;
-    REQUIRE(word != NULL);
     csn_sha384(body, &digest);
     csn_buf_put(buf, "consign ", 8);
     csn_buf_put(buf, word, strlen(word));
@@ -37,6 +35,14 @@ void csn_statement_signed(enum csn_statement_kind kind, uint16_t signer, uint32_
     csn_buf_put_u16(buf, signer);
     csn_buf_put_u32(buf, incarnation);
     csn_buf_put(buf, digest.octets, sizeof(digest.octets));
+}
+
+void csn_statement_signed(enum csn_statement_kind kind, uint16_t signer, uint32_t incarnation,
+                          struct csn_bytes body, struct csn_buf *buf)
+{
+    const char *word = csn_statement_text(kind);
+    REQUIRE(word != NULL);
+    csn_signed_put(word, signer, incarnation, body, buf);
 }
 
 static int compare_u64(uint64_t a, uint64_t b)

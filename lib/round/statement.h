@@ -40,8 +40,11 @@ const char *csn_statement_text(enum csn_statement_kind kind);
 bool csn_statement_is_coordinators(enum csn_statement_kind kind);
 bool csn_statement_is_operators(enum csn_statement_kind kind);
 
-/* The octets that are signed: "consign <kind> v1" | 00 | signer u16 | incarnation u32 |
- * SHA-384(body). Appended. */
+/* "consign <word> v1" | 00 | signer u16 | incarnation u32 | SHA-384(body): what every signature of
+ * this protocol is over. Appended. */
+void csn_signed_put(const char *word, uint16_t signer, uint32_t incarnation, struct csn_bytes body,
+                    struct csn_buf *buf);
+/* The same, of a statement. */
 void csn_statement_signed(enum csn_statement_kind kind, uint16_t signer, uint32_t incarnation,
                           struct csn_bytes body, struct csn_buf *buf);
 

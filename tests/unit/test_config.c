@@ -463,6 +463,8 @@ static void test_rdata_is_read_from_its_text(void **state)
 #define KEY_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define KEY_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 #define KEY_D "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+#define KEY_E "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
+#define KEY_F "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff0f"
 #define CLUSTER_HEAD "id: 000102030405060708090a0b0c0d0e0f\nenvironment: test\nepoch: 1\n"
 #define MEMBER(number, name, key, port)                                                            \
     "  - {number: " number ", name: " name ", key: " key ", mesh: 'tls+tcp://[::1]:" port          \
@@ -533,6 +535,68 @@ static void test_cluster_is_refused_when_it_could_split(void **state)
          "c.yaml:6:31: ", "64 hex digits"},
         {CLUSTER_HEAD "quorum: 2\n" MEMBERS, "c.yaml:1:1: ", "no 'coordinators'"},
         {CLUSTER_HEAD "qorum: 2\n" MEMBERS LEAD, "c.yaml:4:1: ", "did you mean 'quorum'"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct csn_cluster cluster;
+        struct csn_reason reason = {.text = ""};
+        assert_true(csn_cluster_parse(text_bytes(rows[i].text), "c.yaml", &cluster, &reason) < 0);
+        assert_reason(&reason, rows[i].place, rows[i].word);
+    }
+}
+
+#define PREVIOUS                                                                                   \
+    "previous: 1111111111111111111111111111111111111111111111111111111111111111"                   \
+    "11111111111111111111111111111111\n"
+#define OFFICERS(needed)                                                                           \
+    "officers:\n  needed: " needed "\n  keys:\n    - {name: a, key: " KEY_E "}\n    - {name: b, key: " \
+    KEY_F "}\n"
+#define HEAD_2                                                                                     \
+    "id: 000102030405060708090a0b0c0d0e0f\nenvironment: test\nepoch: 2\nquorum: 2\n" MEMBERS LEAD
+#define EMERGENCY(not_after, offset)                                                               \
+    "emergency:\n  reason: flood\n  fenced: power is off\n  issued: 2026-11-22T00:00:00Z\n"        \
+    "  not-after: " not_after "\n  serial-offset: " offset "\n"                                    \
+    "  base:\n    - {zone: xc, round: 0000000000000004000100000011, full-root: "                    \
+    "2222222222222222222222222222222222222222222222222222222222222222"                             \
+    "22222222222222222222222222222222}\n"
+
+static void test_cluster_names_officers_and_what_was_before(void **state)
+{
+    (void)state;
+    static const char text[] =
+        HEAD_2 PREVIOUS OFFICERS("2") EMERGENCY("2026-11-24T00:00:00Z", "2097152");
+    struct csn_cluster cluster;
+    assert_int_equal(csn_cluster_parse(text_bytes(text), "c.yaml", &cluster, NULL), CSN_OK);
+    assert_int_equal(cluster.previous.octets[47], 0x11);
+    assert_int_equal(cluster.officers.needed, 2);
+    assert_int_equal(cluster.officers.count, 2);
+    assert_string_equal(cluster.officers.keys[1].name, "b");
+    assert_true(cluster.is_emergency);
+    assert_string_equal(cluster.emergency.reason, "flood");
+    assert_string_equal(cluster.emergency.fenced, "power is off");
+    assert_int_equal(cluster.emergency.not_after_s - cluster.emergency.issued_s, 2 * 86400);
+    assert_int_equal(cluster.emergency.serial_offset, 2097152);
+    assert_int_equal(cluster.emergency.base_count, 1);
+    assert_int_equal(cluster.emergency.bases[0].round[7], 4);
+    assert_int_equal(cluster.emergency.bases[0].full_root.octets[0], 0x22);
+    assert_true(csn_digest_is_zero(&cluster.merges));
+}
+
+static void test_cluster_is_refused_when_its_epoch_does_not_hold(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *place, *word;
+    } rows[] = {
+        {HEAD_2, "c.yaml:3:8: ", "SHA-384 of the document before"},
+        {CLUSTER_HEAD "quorum: 2\n" MEMBERS LEAD PREVIOUS, "c.yaml:11:11: ", "before epoch 1"},
+        {HEAD_2 PREVIOUS OFFICERS("1"), "c.yaml:13:11: ", "more than half"},
+        {HEAD_2 PREVIOUS OFFICERS("3"), "c.yaml:13:11: ", "at most all"},
+        {HEAD_2 PREVIOUS "officers:\n  needed: 1\n  keys:\n    - {name: a, key: " KEY_D "}\n",
+         "c.yaml:15:22: ", "lead of coordinators has it"},
+        {HEAD_2 PREVIOUS EMERGENCY("2026-11-25T00:00:01Z", "1048576"), "c.yaml:16:14: ", "72 hours"},
+        {HEAD_2 PREVIOUS EMERGENCY("2026-11-22T00:00:00Z", "1048576"), "c.yaml:16:14: ", "after 'issued'"},
+        {HEAD_2 PREVIOUS EMERGENCY("2026-11-23T00:00:00Z", "1048577"), "c.yaml:17:18: ", "multiple"},
+        {HEAD_2 PREVIOUS "emergency:\n  reason: flood\n", "c.yaml:13:3: ", "no 'fenced'"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct csn_cluster cluster;
@@ -775,6 +839,8 @@ int main(void)
         cmocka_unit_test(test_cluster_is_read),
         cmocka_unit_test(test_cluster_is_refused_when_it_could_split),
         cmocka_unit_test(test_cluster_is_refused_with_a_key_anybody_signs_for),
+        cmocka_unit_test(test_cluster_names_officers_and_what_was_before),
+        cmocka_unit_test(test_cluster_is_refused_when_its_epoch_does_not_hold),
         cmocka_unit_test(test_policy_has_defaults),
         cmocka_unit_test(test_policy_values_may_change_in_time),
         cmocka_unit_test(test_policy_is_refused_with_its_place),
