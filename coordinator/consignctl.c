@@ -85,10 +85,14 @@ static int misuse(int count, char **words, const char *what, const char *which)
     return put_usage(count, words);
 }
 
-static bool has_colour(void)
+static struct csn_ctl_page page_of_stdout(void)
 {
     const char *no_colour = getenv("NO_COLOR");
-    return (no_colour == NULL || *no_colour == '\0') && isatty(STDOUT_FILENO);
+    bool is_terminal = isatty(STDOUT_FILENO);
+    return (struct csn_ctl_page){
+        .out = stdout,
+        .columns = is_terminal ? CSN_CTL_COLUMNS : 0,
+        .has_colour = is_terminal && (no_colour == NULL || *no_colour == '\0')};
 }
 
 /* Nobody there, or nobody who answers: that is not a failure of what was asked. */
@@ -122,7 +126,8 @@ static int show_status(const struct call *call)
     if (call->is_json) {
         csn_ctl_json_status(stdout, &status);
     } else {
-        csn_ctl_table_status(stdout, &status, has_colour());
+        struct csn_ctl_page page = page_of_stdout();
+        csn_ctl_table_status(&page, &status);
     }
     csn_status_fini(&status);
     return EXIT_DONE;

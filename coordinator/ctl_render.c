@@ -22,13 +22,12 @@ static void put_clean(FILE *out, const char *text, size_t size)
     }
 }
 
-/* The text, broken at spaces where it would pass the last column; later lines stand under the
- * first's text. */
-static void put_wrapped(FILE *out, const char *lead, const char *text)
+void csn_ctl_put_wrapped(const struct csn_ctl_page *page, const char *lead, const char *text)
 {
+    FILE *out = page->out;
     size_t indent = strlen(lead);
     fputs(lead, out);
-    for (size_t room = CSN_CTL_COLUMNS - indent; strlen(text) > room;) {
+    for (size_t room = page->columns - indent; page->columns > indent && strlen(text) > room;) {
         size_t size = room;
         while (size > 0 && text[size] != ' ') {
             size--;
@@ -42,15 +41,15 @@ static void put_wrapped(FILE *out, const char *lead, const char *text)
     fputc('\n', out);
 }
 
-__attribute__((format(printf, 3, 4))) static void put_note(FILE *out, const char *lead,
-                                                           const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void put_note(const struct csn_ctl_page *page,
+                                                           const char *lead, const char *format, ...)
 {
     char text[4 * CSN_REASON_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    put_wrapped(out, lead, text);
+    csn_ctl_put_wrapped(page, lead, text);
 }
 
 /* --- tables */
@@ -182,7 +181,7 @@ static void fill_site(const struct csn_status *status, const struct csn_status_s
     released_text(status, site, cells[6]);
 }
 
-static void put_sites(FILE *out, const struct csn_status *status)
+static void put_sites(const struct csn_ctl_page *page, const struct csn_status *status)
 {
     static const char *const heading[] = {"SITE",  "ROLE", "STATE",   "SEEN",
                                           "CLOCK", "HSM",  "RELEASED"};
@@ -191,15 +190,15 @@ static void put_sites(FILE *out, const struct csn_status *status)
     for (uint32_t i = 0; i < status->site_count; i++) {
         fill_site(status, status->sites[i], table.cells[i + 1]);
     }
-    put_row(out, &table, 0);
+    put_row(page->out, &table, 0);
     for (uint32_t i = 0; i < status->site_count; i++) {
         const struct csn_status_site *site = status->sites[i];
-        put_row(out, &table, i + 1);
+        put_row(page->out, &table, i + 1);
         if (site->error != NULL) {
-            put_note(out, UNDER_ROW, "error: %s", site->error);
+            put_note(page, UNDER_ROW, "error: %s", site->error);
         }
         if (site->hsm != NULL && !is_short(site->hsm)) {
-            put_note(out, UNDER_ROW, "HSM: %s", site->hsm);
+            put_note(page, UNDER_ROW, "HSM: %s", site->hsm);
         }
     }
     free(table.cells);
@@ -265,7 +264,7 @@ static void fill_zone(const struct csn_status *status, const struct csn_status_z
 }
 
 /* What operators have ordered until they take it back. */
-static void put_orders(FILE *out, const struct csn_status *status,
+static void put_orders(const struct csn_ctl_page *page, const struct csn_status *status,
                        const struct csn_status_zone *zone)
 {
     char since[CSN_TIME_TEXT_SIZE];
@@ -276,7 +275,7 @@ static void put_orders(FILE *out, const struct csn_status *status,
             continue;
         }
         csn_time_text(row->number / 1000000, since);
-        put_note(out, UNDER_ROW, "%s%s%s by %s since %s: %s (known at %u of %u sites, %s)",
+        put_note(page, UNDER_ROW, "%s%s%s by %s since %s: %s (known at %u of %u sites, %s)",
                  is_hold ? "HELD" : "MAINTENANCE", row->site != NULL ? " of " : "",
                  row->site != NULL ? row->site : "", row->operator, since, row->reason,
                  zone->orders_known, status->members,
@@ -328,7 +327,7 @@ static void put_version(FILE *text, const struct csn_status_zone *zone, uint32_t
 }
 
 /* A roll-out goes site by site, so that differing is no fault. */
-static void put_documents(FILE *out, const struct csn_status_zone *zone)
+static void put_documents(const struct csn_ctl_page *page, const struct csn_status_zone *zone)
 {
     char *line = NULL;
     size_t size;
@@ -340,24 +339,24 @@ static void put_documents(FILE *out, const struct csn_status_zone *zone)
         put_version(text, zone, i);
     }
     if (fclose(text) == 0 && size > 0) {
-        put_wrapped(out, UNDER_ROW, line);
+        csn_ctl_put_wrapped(page, UNDER_ROW, line);
     }
     free(line);
 }
 
 /* What keeps the zone from its next release, under its row; last, which documents are in use. */
-static void put_zone_notes(FILE *out, const struct csn_status *status,
+static void put_zone_notes(const struct csn_ctl_page *page, const struct csn_status *status,
                            const struct csn_status_zone *zone)
 {
     char since[CSN_TIME_TEXT_SIZE], serial[32];
-    put_orders(out, status, zone);
+    put_orders(page, status, zone);
     if (zone->waiting_for != NULL) {
-        put_note(out, UNDER_ROW, "pending: %s", zone->waiting_for);
+        put_note(page, UNDER_ROW, "pending: %s", zone->waiting_for);
     }
     for (uint32_t i = 0; i < zone->diverged_count; i++) {
         const struct csn_status_diverged *row = &zone->diverged[i];
         csn_time_text(row->since_s, since);
-        put_note(out, UNDER_ROW, "%s DIVERGED since %s in serial %" PRIu32 ", class %s%s%s",
+        put_note(page, UNDER_ROW, "%s DIVERGED since %s in serial %" PRIu32 ", class %s%s%s",
                  row->site, since, row->serial, row->classes, row->detail != NULL ? ": " : "",
                  row->detail != NULL ? row->detail : "");
     }
@@ -365,13 +364,13 @@ static void put_zone_notes(FILE *out, const struct csn_status *status,
         const struct csn_status_parked *row = &zone->parked[i];
         csn_time_text(row->since_s, since);
         snprintf(serial, sizeof(serial), "%" PRIu32 " ", row->serial);
-        put_note(out, UNDER_ROW, "input %sPARKED at %s since %s: %s", row->has_serial ? serial : "",
+        put_note(page, UNDER_ROW, "input %sPARKED at %s since %s: %s", row->has_serial ? serial : "",
                  row->site, since, row->reason);
     }
-    put_documents(out, zone);
+    put_documents(page, zone);
 }
 
-static void put_zones(FILE *out, const struct csn_status *status)
+static void put_zones(const struct csn_ctl_page *page, const struct csn_status *status)
 {
     static const char *const heading[] = {"ZONE", "STATE",   "RELEASED", "INPUT",  "VOTES",
                                           "AGE",  "PENDING", "CONTENT",  "SIGNED", "FIRST EXPIRY"};
@@ -380,10 +379,10 @@ static void put_zones(FILE *out, const struct csn_status *status)
     for (uint32_t i = 0; i < status->zone_count; i++) {
         fill_zone(status, status->zones[i], table.cells[i + 1]);
     }
-    put_row(out, &table, 0);
+    put_row(page->out, &table, 0);
     for (uint32_t i = 0; i < status->zone_count; i++) {
-        put_row(out, &table, i + 1);
-        put_zone_notes(out, status, status->zones[i]);
+        put_row(page->out, &table, i + 1);
+        put_zone_notes(page, status, status->zones[i]);
     }
     free(table.cells);
 }
@@ -445,16 +444,16 @@ static const char *level_word(enum csn_health level)
     return words[level];
 }
 
-static void put_verdict(FILE *out, const struct csn_status *status, bool has_colour)
+static void put_verdict(const struct csn_ctl_page *page, const struct csn_status *status)
 {
     static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m", "\033[35m"};
     char text[CSN_REASON_MAX];
     for (uint32_t i = 0; i < status->reason_count; i++) {
-        put_note(out, "! ", "%s", status->reasons[i]);
+        put_note(page, "! ", "%s", status->reasons[i]);
     }
     summary(status, text, sizeof(text));
-    fprintf(out, "%s%s%s  %s\n", has_colour ? colours[status->level] : "",
-            level_word(status->level), has_colour ? "\033[0m" : "", text);
+    fprintf(page->out, "%s%s%s  %s\n", page->has_colour ? colours[status->level] : "",
+            level_word(status->level), page->has_colour ? "\033[0m" : "", text);
 }
 
 void csn_ctl_doubt(struct csn_status *status, uint64_t now_s)
@@ -468,21 +467,21 @@ void csn_ctl_doubt(struct csn_status *status, uint64_t now_s)
     }
 }
 
-void csn_ctl_table_status(FILE *out, const struct csn_status *status, bool has_colour)
+void csn_ctl_table_status(const struct csn_ctl_page *page, const struct csn_status *status)
 {
     char time[CSN_TIME_TEXT_SIZE];
     csn_time_text(status->observed_at_s, time);
-    put_note(out, "",
+    put_note(page, "",
              "cluster %s   term %" PRIu64
              "   leader %s   release policy %u of %u   observed from %s %s",
              status->cluster, status->term, status->leader != NULL ? status->leader : "none",
              status->quorum, status->members, status->observed_from, time);
-    fputc('\n', out);
-    put_sites(out, status);
-    fputc('\n', out);
-    put_zones(out, status);
-    fputc('\n', out);
-    put_verdict(out, status, has_colour);
+    fputc('\n', page->out);
+    put_sites(page, status);
+    fputc('\n', page->out);
+    put_zones(page, status);
+    fputc('\n', page->out);
+    put_verdict(page, status);
 }
 
 /* Plug-ins take what stands behind a bar for numbers, so a reason may hold none. */

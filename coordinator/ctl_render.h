@@ -1,4 +1,4 @@
-/* ctl_render.h: what consignctl shows: the status as a table of at most 112 columns with the
+/* ctl_render.h: what consignctl shows: the status as a table of at most 112 columns on a terminal, with the
  * verdict last, the one line of `health` as monitoring plug-ins want it, a certificate; and each as
  * a JSON document. It writes to a stream and knows no socket and no clock. Control characters from
  * a daemon are shown as `?`. */
@@ -17,7 +17,17 @@
 /* Makes the verdict unknown when the picture is stale. Before rendering. */
 void csn_ctl_doubt(struct csn_status *status, uint64_t now_s);
 
-void csn_ctl_table_status(FILE *out, const struct csn_status *status, bool has_colour);
+/* Where a table goes: a terminal is CSN_CTL_COLUMNS wide, to what reads a pipe a line is a line. */
+struct csn_ctl_page {
+    FILE *out;      /* borrows */
+    size_t columns; /* 0: nothing is folded */
+    bool has_colour;
+};
+/* The text, broken at spaces where it would pass the last column; later lines stand under the
+ * first's text. */
+void csn_ctl_put_wrapped(const struct csn_ctl_page *page, const char *lead, const char *text);
+
+void csn_ctl_table_status(const struct csn_ctl_page *page, const struct csn_status *status);
 void csn_ctl_table_cert(FILE *out, const struct csn_cert_view *view);
 void csn_ctl_line_health(FILE *out, const struct csn_status *status);
 

@@ -104,7 +104,8 @@ static char *table_of(struct csn_status *status, bool has_colour)
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    csn_ctl_table_status(out, status, has_colour);
+    struct csn_ctl_page page = {.out = out, .columns = CSN_CTL_COLUMNS, .has_colour = has_colour};
+    csn_ctl_table_status(&page, status);
     fclose(out);
     return text;
 }
@@ -279,6 +280,27 @@ static void test_many_zones_and_wild_texts_fit(void **state)
     for (const char *line = text; *line != '\0'; line = strchr(line, '\n') + 1) {
         assert_true(strchr(line, '\n') - line <= CSN_CTL_COLUMNS);
     }
+    free(text);
+    csn_status_fini(&status);
+}
+
+/* What reads a pipe - grep, a test - must find each text in one line. */
+static void test_nothing_is_folded_where_no_terminal_is(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    char *text, longer[300];
+    size_t size;
+    memset(longer, 'y', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    longer[60] = longer[200] = ' ';
+    fill(&status, NOW);
+    status.sites[2]->error = longer;
+    csn_status_judge(&status);
+    FILE *out = open_memstream(&text, &size);
+    csn_ctl_table_status(&(struct csn_ctl_page){.out = out}, &status);
+    fclose(out);
+    assert_non_null(strstr(text, longer));
     free(text);
     csn_status_fini(&status);
 }
@@ -722,6 +744,7 @@ int main(void)
         cmocka_unit_test(test_orders_are_in_force_where_they_can_be_kept),
         cmocka_unit_test(test_documents_of_each_site_are_named),
         cmocka_unit_test(test_many_zones_and_wild_texts_fit),
+        cmocka_unit_test(test_nothing_is_folded_where_no_terminal_is),
         cmocka_unit_test(test_health_is_one_line_for_plug_ins),
         cmocka_unit_test(test_a_stale_picture_is_not_judged),
         cmocka_unit_test(test_json_has_what_every_document_has_and_silent_sites),
