@@ -19,6 +19,7 @@
 #include "orders.h"
 #include "persist.h"
 #include "refusal.h"
+#include "refused.h"
 #include "release.h"
 #include "restore.h"
 #include "status.h"
@@ -253,6 +254,9 @@ static void execute(struct csn_daemon *daemon, const struct csn_effect *effect)
     case CSN_EFFECT_ORDER:
         csn_orders_obey(daemon, &effect->order);
         break;
+    case CSN_EFFECT_REFUSED:
+        csn_refused_heard(daemon, effect);
+        break;
     case CSN_EFFECT_CERTIFICATE:
         csn_mesh_send_certificate(daemon->mesh, effect->certificate);
         break;
@@ -424,6 +428,7 @@ static void on_tick(uv_timer_t *timer)
     watch_hsm(daemon);
     csn_transfer_tick(daemon);
     csn_status_tick(daemon);
+    csn_refused_tick(daemon);
     for (size_t i = 0; i < daemon->zone_count; i++) {
         csn_release_tick(&daemon->zones[i]);
         csn_diff_tick(&daemon->zones[i]);
@@ -436,6 +441,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct csn_daemon *daemon = handle->data;
     csn_log(&daemon->log, CSN_INFO, "node.stop", "signal %d", number);
+    csn_refused_stop(daemon);
     _Exit(0);
 }
 
@@ -598,6 +604,7 @@ int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct cs
         return code;
     }
     add_zones(daemon);
+    csn_refused_start(daemon);
     daemon->persister = csn_persister_new(loop, daemon->store, config->second_copy, on_persisted, daemon);
     if ((code = open_mesh(daemon, reason)) != CSN_OK || (code = csn_transfer_start(daemon, reason)) != CSN_OK ||
         (code = open_control(daemon, reason)) != CSN_OK) {

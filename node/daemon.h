@@ -24,6 +24,7 @@ struct csn_asked;
 struct csn_keyring;
 struct csn_xfr_server;
 struct csn_notify;
+struct csn_refused;
 
 #define CSN_INPUTS_CACHED 4
 #define CSN_FIRST_GENERATION 1 /* of inputs; an operator's order raises it */
@@ -97,6 +98,7 @@ struct csn_daemon {
     struct csn_xfr_source source;
     struct csn_notify *notify;
     bool was_lead;
+    struct csn_refused *refused; /* see refused.h */
     struct csn_control *control;
     struct csn_asked *asked[CSN_ASKED_MAX]; /* own; operators' comparisons, see asked.h; may be NULL */
     struct csn_zone_shell *zones;

@@ -402,7 +402,8 @@ static int take_fact(struct csn_node *node, unsigned member, const struct csn_ev
     } else {
         code = csn_body_refused_decode(event->statement.body, &refused);
         if (code == CSN_OK) {
-            csn_node_heard_refused(node, member, &refused); /* for operators; leaders act on it */
+            /* for operators; leaders act on it */
+            csn_node_heard_refused(node, member, &refused, event);
         }
     }
     return code;

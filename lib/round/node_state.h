@@ -291,7 +291,7 @@ void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone,
                      struct csn_value want, struct csn_value is);
 /* REFUSED of a site, and a later vote of it that ends it. */
 void csn_node_heard_refused(struct csn_node *node, unsigned member,
-                            const struct csn_body_refused *body);
+                            const struct csn_body_refused *body, const struct csn_event *event);
 void csn_zone_heard_vote(struct csn_node_zone *zone, unsigned member, struct csn_round round);
 void csn_node_send_refusal(struct csn_node *node, struct csn_node_zone *zone);
 void csn_zone_set_diverged(struct csn_node *node, struct csn_node_zone *zone, uint8_t classes);

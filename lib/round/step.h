@@ -177,6 +177,7 @@ enum csn_effect_kind {
     CSN_EFFECT_SEND,    /* sign and broadcast, and loop back */
     CSN_EFFECT_FORWARD, /* broadcast another's statement as it came */
     CSN_EFFECT_ORDER,   /* an operator's order is in force: of inputs, the shell obeys it */
+    CSN_EFFECT_REFUSED, /* a site, this one too, refuses what is proposed: for operators */
     CSN_EFFECT_CERTIFICATE, /* broadcast; it proves itself */
     CSN_EFFECT_SERVE,       /* answer with this version from now on; NOTIFY if this site leads. The
                                pointer is durable. Shares of older rounds are needed no more */
@@ -242,6 +243,14 @@ struct csn_effect {
             uint8_t signature[CSN_SIGNATURE_SIZE];
         } forward;
         struct csn_signed_order order;
+        /* The statement as it came. */
+        struct {
+            uint16_t site;
+            uint32_t incarnation;
+            struct csn_bytes body;
+            uint8_t signature[CSN_SIGNATURE_SIZE];
+            struct csn_round round; /* the sending of the proposal */
+        } refused;
         struct csn_bytes certificate;
         struct csn_digest version; /* DELETE_VERSION: full root */
         struct csn_digest input;   /* DELETE_INPUT: D(prepared) */

@@ -400,6 +400,7 @@ static void execute(struct world *world, unsigned from, const struct csn_effect 
         on_forward(world, from, effect);
         break;
     case CSN_EFFECT_ORDER:
+    case CSN_EFFECT_REFUSED:
         break;
     case CSN_EFFECT_CERTIFICATE:
         on_certificate(world, from, effect);

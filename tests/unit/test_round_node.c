@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "round/tests.h"
 #include "round_world.h"
 
 /* A node of site 1 among three, with q = 2, driven by hand. */
@@ -348,6 +349,46 @@ static void test_proposal_is_refused_with_rule_and_values(void **state)
         assert_non_null(find_sent(hand, CSN_STATEMENT_REFUSED));
         assert_null(find(hand, CSN_EFFECT_COMPUTE));
     }
+    drop_hand(hand);
+}
+
+static void say_refused(struct hand *hand, uint16_t site, const struct csn_proposal *proposal, uint64_t want)
+{
+    struct csn_body_refused refused = {
+        .rule = CSN_RULE_R2, .test = CSN_TEST_POLICY_HERE, .want = csn_value_u64(want), .is = csn_value_u64(2)};
+    struct csn_buf body = {0};
+    csn_proposal_hash(proposal, &refused.hash);
+    csn_body_refused_encode(&refused, &body);
+    statement(hand, CSN_STATEMENT_REFUSED, site, csn_buf_view(&body));
+    csn_buf_fini(&body);
+}
+
+/* For operators: the statement as it came, and once, however often it is said again. */
+static void test_a_refusal_that_is_heard_is_told_once(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal proposal = proposal_of(hand, 1), next = proposal_of(hand, 2);
+    struct csn_body_refused told;
+    propose(hand, &proposal, 5, 1);
+    say_refused(hand, 2, &proposal, 1);
+    const struct csn_effect *effect = find(hand, CSN_EFFECT_REFUSED);
+    assert_non_null(effect);
+    assert_int_equal(effect->refused.site, 2);
+    assert_int_equal(effect->refused.incarnation, 1);
+    assert_int_equal(effect->refused.round.seq, 1);
+    assert_true(csn_name_equal(effect->zone, hand->world.zone.zone));
+    assert_int_equal(csn_body_refused_decode(effect->refused.body, &told), CSN_OK);
+    assert_int_equal(told.test, CSN_TEST_POLICY_HERE);
+    say_refused(hand, 2, &proposal, 1);
+    assert_null(find(hand, CSN_EFFECT_REFUSED));
+    say_refused(hand, 2, &proposal, 3); /* other values are news */
+    assert_non_null(find(hand, CSN_EFFECT_REFUSED));
+    say_refused(hand, 3, &next, 1); /* of a proposal that nobody heard of here */
+    assert_null(find(hand, CSN_EFFECT_REFUSED));
+    propose(hand, &next, 5, 2);
+    say_refused(hand, 2, &next, 3);
+    assert_non_null(find(hand, CSN_EFFECT_REFUSED));
     drop_hand(hand);
 }
 
@@ -804,6 +845,7 @@ int main(void)
         cmocka_unit_test(test_held_round_is_answered_without_work),
         cmocka_unit_test(test_proposals_of_other_terms_and_old_sendings_are_not_followed),
         cmocka_unit_test(test_proposal_is_refused_with_rule_and_values),
+        cmocka_unit_test(test_a_refusal_that_is_heard_is_told_once),
         cmocka_unit_test(test_term_far_above_is_not_promised),
         cmocka_unit_test(test_report_of_an_earlier_life_is_dropped_and_counted),
         cmocka_unit_test(test_missing_input_is_fetched_then_refused),
