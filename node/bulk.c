@@ -6,8 +6,8 @@
 #include "base/bounded.h"
 #include "bulk.pb-c.h"
 #include "job.h"
+#include "kept/share.h"
 #include "trees.h"
-#include "work.h"
 #include "zone/rows.h"
 
 #define REQUEST_MEMORY_MAX ((size_t)16 * 1024) /* of a request taken apart; a larger one is refused */

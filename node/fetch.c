@@ -5,10 +5,10 @@
 
 #include "base/bounded.h"
 #include "bulk.pb-c.h"
-#include "inputs.h"
 #include "job.h"
-#include "version.h"
-#include "work.h"
+#include "kept/inputs.h"
+#include "kept/share.h"
+#include "kept/version.h"
 #include "zone/rows.h"
 
 #define PIECE_DEADLINE_MS 15000

@@ -6,8 +6,8 @@
 
 #include "base/fs.h"
 #include "dns/zonefile.h"
-#include "inputs.h"
 #include "job.h"
+#include "kept/inputs.h"
 #include "quarantine.h"
 #include "watch.h"
 

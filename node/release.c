@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "documents.h"
-#include "inputs.h"
 #include "job.h"
+#include "kept/inputs.h"
+#include "kept/share.h"
+#include "kept/version.h"
+#include "sign/verify.h"
 #include "transfer.h"
-#include "version.h"
 #include "work.h"
 
 /* A version against its certificate. */
@@ -38,28 +40,14 @@ static void collect_keys(struct check *check)
     }
 }
 
-static bool roots_agree(const struct csn_body_held *held, const struct csn_zone_roots *roots, const struct csn_version_meta *meta)
-{
-    return csn_roots_equal(&held->roots, &roots->roots) && csn_digest_equal(&held->b, &roots->b) &&
-           csn_digest_equal(&held->full_root, &roots->full) && held->proposal.serial == meta->serial &&
-           held->proposal.time_s == meta->time_s;
-}
-
 static void check_roots(void *arg, unsigned part, unsigned parts)
 {
     (void)part;
     (void)parts;
     struct check *check = arg;
     const struct csn_body_held *held = &check->certificate.held;
-    struct csn_reason reason = {"the version cannot be read"};
-    struct csn_zone_roots roots;
-    int code = csn_version_open(check->zone->daemon->store, check->zone->config->zone, &held->full_root, &check->view);
-    if (code == CSN_OK) {
-        code = csn_version_check(&check->view, check->zone->config->zone, &held->full_root, &roots, &reason);
-    }
-    if (code == CSN_OK && !roots_agree(held, &roots, &check->view.meta)) {
-        code = csn_reason_set(&reason, CSN_EMISMATCH, "the version is not the certificate's");
-    }
+    struct csn_reason reason = {0};
+    int code = csn_version_open_held(check->zone->daemon->store, held, &check->view, &reason);
     if (code == CSN_OK) {
         collect_keys(check);
         check->unpublished_count = csn_keyset_rdatas(&check->zone->config->keyset, false, check->unpublished);

@@ -5,10 +5,10 @@
 #include <time.h>
 
 #include "base/text.h"
-#include "inputs.h"
+#include "kept/inputs.h"
+#include "kept/version.h"
 #include "orders.h"
 #include "persist.h"
-#include "version.h"
 
 #define SECONDS_MAX (2 * CSN_ZONES_MAX)
 #define LETTER_OF_HOLDS 'H' /* second octet of their keys; docs/PROTOCOL.md, 4 */
@@ -48,18 +48,6 @@ static void add_name(struct restore *restore, struct csn_version_name **names, s
     added->full_root = *name;
 }
 
-static bool is_whole(const struct restore *restore, const uint8_t *zone, const struct csn_digest *name)
-{
-    struct csn_version_view view;
-    struct csn_zone_roots roots;
-    if (csn_version_open(restore->daemon->store, zone, name, &view) != CSN_OK) {
-        return false;
-    }
-    int code = csn_version_check(&view, zone, name, &roots, NULL);
-    csn_version_close(&view);
-    return code == CSN_OK;
-}
-
 static int add_table(void *arg, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name, struct csn_bytes meta)
 {
     (void)meta;
@@ -67,7 +55,7 @@ static int add_table(void *arg, enum csn_table_kind kind, const uint8_t *zone, c
     if (kind != CSN_TABLE_VERSION || csn_daemon_zone(restore->daemon, zone) == NULL) {
         return CSN_OK;
     }
-    if (is_whole(restore, zone, name)) {
+    if (csn_version_is_whole(restore->daemon->store, zone, name)) {
         add_name(restore, &restore->versions, &restore->version_count, zone, name);
     } else {
         add_name(restore, &restore->bad, &restore->bad_count, zone, name);

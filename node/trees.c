@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inputs.h"
 #include "job.h"
-#include "version.h"
+#include "kept/inputs.h"
+#include "kept/version.h"
 #include "work.h"
 #include "zone/rows.h"
 #include "zone/walk.h"

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "hsm/input.h"
-#include "inputs.h"
 #include "job.h"
-#include "quarantine.h"
+#include "kept/inputs.h"
+#include "kept/staging.h"
 #include "keyring.h"
+#include "quarantine.h"
 #include "sign/content.h"
-#include "version.h"
+#include "sign/verify.h"
 
 #define SIGN_RETRY_MS 50  /* while the share of a dropped round is still being made */
 #define WHOLE_MS UINT64_C(86400000) /* every signature of the zone is verified again at least so often (signing.md 5) */
@@ -40,15 +41,10 @@ struct op {
     struct csn_digest share_root;
     uint64_t share_count;
     /* STAGE */
-    struct csn_share_offer offers[CSN_MEMBERS_MAX];
-    struct csn_digest expected;
-    bool is_whole; /* carried signatures are verified again too */
-    struct csn_digest b, full_root;
-    struct csn_version_view view;
-    struct csn_zone_roots roots;
+    struct csn_staging order;
+    struct csn_staged staged;
     struct csn_bytes published[CSN_KEYS_MAX], unpublished[CSN_KEYS_MAX]; /* DNSKEY RDATA; borrow from the key set */
     size_t published_count, unpublished_count;
-    uint16_t bad_site;
 };
 
 static struct csn_daemon *daemon_of(const struct op *op)
@@ -99,7 +95,7 @@ static struct op *op_new(struct csn_work *work, const struct csn_effect *effect)
 
 static void op_free(struct op *op)
 {
-    csn_version_close(&op->view);
+    csn_version_close(&op->staged.view);
     csn_outcome_fini(&op->outcome);
     free(op->indices);
     csn_work_unref(op->work);
@@ -314,67 +310,12 @@ void csn_work_compute(struct csn_zone_shell *zone, const struct csn_effect *effe
 
 /* --- SIGN: one share for each H(P), for ever: what was made once is used again, and two never are made side by side. */
 
-void csn_share_key(const uint8_t *zone, const struct csn_digest *hash, uint16_t author, struct csn_buf *buf)
+static struct csn_share_name own_share(const struct op *op)
 {
-    csn_buf_put_u8(buf, 's');
-    csn_buf_put(buf, zone, csn_name_size(zone));
-    csn_buf_put(buf, hash->octets, sizeof(hash->octets));
-    csn_buf_put_u16(buf, author);
-}
-
-/* Reads a share from the store into the content: CSN_ENOTFOUND when there is none. */
-static int take_share(struct op *op, uint16_t site, uint16_t author)
-{
-    struct csn_buf key = {0}, share = {0};
-    csn_share_key(op->work->proposal.zone, &op->work->hash, site, &key);
-    int code = csn_store_get_blob(daemon_of(op)->store, csn_buf_view(&key), &share);
-    if (code == CSN_OK && share.size < CSN_ROUND_SIZE) {
-        code = CSN_EFORMAT;
-    }
-    if (code == CSN_OK) {
-        code = csn_share_decode(op->work->content, author,
-                                csn_bytes(share.data + CSN_ROUND_SIZE, share.size - CSN_ROUND_SIZE));
-    }
-    csn_buf_fini(&key);
-    csn_buf_fini(&share);
-    return code;
-}
-
-struct prune {
-    struct csn_store *store; /* borrows */
-    struct csn_round round;
-    struct csn_buf keys; /* owns; u16 size | key … of what goes */
-};
-
-static int find_old_share(void *arg, struct csn_bytes key, struct csn_bytes value)
-{
-    (void)value; /* keys only */
-    struct prune *prune = arg;
-    struct csn_buf share = {0};
-    int code = csn_store_get_blob(prune->store, key, &share);
-    if (code == CSN_OK &&
-        (share.size < CSN_ROUND_SIZE || csn_round_compare(csn_round_decode(share.data), prune->round) < 0)) {
-        csn_buf_put_u16(&prune->keys, (uint16_t)key.size);
-        csn_buf_put_bytes(&prune->keys, key);
-    }
-    csn_buf_fini(&share);
-    return code == CSN_ENOTFOUND ? CSN_OK : code;
-}
-
-int csn_share_prune(struct csn_store *store, const uint8_t *zone, struct csn_round round)
-{
-    struct prune prune = {.store = store, .round = round};
-    struct csn_buf prefix = {0};
-    csn_buf_put_u8(&prefix, 's');
-    csn_buf_put(&prefix, zone, csn_name_size(zone));
-    int code = csn_store_list_blobs(store, csn_buf_view(&prefix), find_old_share, &prune);
-    struct csn_reader keys = csn_reader(csn_buf_view(&prune.keys));
-    while (code == CSN_OK && csn_reader_left(&keys) > 0) {
-        code = csn_store_del_blob(store, csn_read_bytes(&keys, csn_read_u16(&keys)));
-    }
-    csn_buf_fini(&prune.keys);
-    csn_buf_fini(&prefix);
-    return code;
+    return (struct csn_share_name){.proposal = &op->work->proposal,
+                                   .hash = &op->work->hash,
+                                   .site = daemon_of(op)->config->member->number,
+                                   .author = op->author};
 }
 
 static void find_share(void *arg, unsigned part, unsigned parts)
@@ -383,7 +324,8 @@ static void find_share(void *arg, unsigned part, unsigned parts)
     (void)parts;
     struct op *op = arg;
     struct csn_work *work = op->work;
-    int code = take_share(op, daemon_of(op)->config->member->number, op->author);
+    struct csn_share_name name = own_share(op);
+    int code = csn_share_load(daemon_of(op)->store, &name, work->content);
     op->has_share = code == CSN_OK;
     if (code != CSN_OK && code != CSN_ENOTFOUND) {
         fail(op, code, "the share made before cannot be used");
@@ -404,17 +346,11 @@ static void keep_share(void *arg, unsigned part, unsigned parts)
     struct op *op = arg;
     struct csn_work *work = op->work;
     if (!op->has_share) {
-        struct csn_buf key = {0}, share = {0};
-        csn_share_key(work->proposal.zone, &work->hash, daemon_of(op)->config->member->number, &key);
-        csn_round_encode(work->proposal.round, csn_buf_reserve(&share, CSN_ROUND_SIZE));
-        share.size = CSN_ROUND_SIZE;
-        csn_share_encode(work->content, op->author, &share);
-        int code = csn_store_put_blob(daemon_of(op)->store, csn_buf_view(&key), csn_buf_view(&share));
+        struct csn_share_name name = own_share(op);
+        int code = csn_share_store(daemon_of(op)->store, &name, work->content);
         if (code != CSN_OK) {
             fail(op, code, "the share cannot be kept");
         }
-        csn_buf_fini(&key);
-        csn_buf_fini(&share);
     }
     csn_share_root(work->content, op->author, &op->share_root, &op->share_count);
 }
@@ -537,72 +473,16 @@ static uint16_t find_bad_site(const struct op *op)
     return bad;
 }
 
-static int gather_share(struct op *op, uint16_t author)
-{
-    const struct csn_share_offer *offer = &op->offers[author];
-    int code = take_share(op, offer->site, author);
-    if (code == CSN_OK && offer->has_root) {
-        struct csn_digest root;
-        uint64_t count;
-        csn_share_root(op->work->content, author, &root, &count);
-        code = csn_digest_equal(&root, &offer->b) && count == offer->count ? CSN_OK : CSN_EMISMATCH;
-    }
-    if (code != CSN_OK) {
-        struct csn_reason reason;
-        csn_reason_set(&reason, code, "the share of site %u is not what it offered: %s", offer->site, csn_error_text(code));
-        csn_outcome_add(&op->outcome, code, &reason);
-        op->bad_site = code == CSN_EIO || code == CSN_EFULL ? 0 : offer->site;
-    }
-    return code;
-}
-
-static int write_version(struct op *op)
-{
-    csn_content_full_root(op->work->content, &op->b, &op->full_root);
-    if (!csn_digest_is_zero(&op->expected) && !csn_digest_equal(&op->expected, &op->full_root)) {
-        fail(op, CSN_EMISMATCH, "full root is not the one that others hold");
-        return CSN_EMISMATCH;
-    }
-    int code = csn_version_write(daemon_of(op)->store, op->work->content, &op->full_root);
-    if (code != CSN_OK) {
-        fail(op, code, "the version cannot be staged");
-    }
-    return code;
-}
-
-/* What the verifiers see is what was read back, and its roots are those that were computed. */
-static int read_back(struct op *op)
-{
-    const struct csn_proposal *p = &op->work->proposal;
-    struct csn_store *store = daemon_of(op)->store;
-    struct csn_reason reason = {"the staged version cannot be read back"};
-    int code = csn_version_open(store, p->zone, &op->full_root, &op->view);
-    if (code == CSN_OK) {
-        code = csn_version_check(&op->view, p->zone, &op->full_root, &op->roots, &reason);
-    }
-    if (code == CSN_OK && has_parent(p) && !op->is_whole) {
-        code = csn_version_mark_carried(&op->view, store, p->zone, &p->parent.full_root);
-    }
-    csn_outcome_add(&op->outcome, code, &reason);
-    return code;
-}
-
 static void gather(void *arg, unsigned part, unsigned parts)
 {
     (void)part;
     (void)parts;
     struct op *op = arg;
+    struct csn_reason reason = {0};
     enter(op, CSN_RISK_STAGE);
-    if (op->outcome.code != CSN_OK) {
-        return;
-    }
-    for (uint16_t i = 0; i < op->work->proposal.author_count; i++) {
-        if (gather_share(op, i) != CSN_OK) {
-            return;
-        }
-    }
-    if (write_version(op) == CSN_OK) {
-        read_back(op);
+    if (op->outcome.code == CSN_OK) {
+        int code = csn_staging_make(daemon_of(op)->store, &op->order, op->work->content, &op->staged, &reason);
+        csn_outcome_add(&op->outcome, code, &reason);
     }
 }
 
@@ -613,9 +493,9 @@ static void verify_part(void *arg, unsigned part, unsigned parts)
     struct csn_work *work = op->work;
     const struct csn_zone_config *config = work->zone->config;
     struct csn_verify_job job = {.apex = work->proposal.zone,
-                                 .entries = op->view.entries,
-                                 .count = op->view.count,
-                                 .is_carried = op->view.is_carried,
+                                 .entries = op->staged.view.entries,
+                                 .count = op->staged.view.count,
+                                 .is_carried = op->staged.view.is_carried,
                                  .dnskeys = op->published,
                                  .dnskey_count = op->published_count,
                                  .unpublished = op->unpublished,
@@ -636,9 +516,9 @@ static void blame(void *arg, unsigned part, unsigned parts)
     (void)part;
     (void)parts;
     struct op *op = arg;
-    op->bad_site = find_bad_site(op);
-    csn_version_close(&op->view);
-    csn_table_delete(daemon_of(op)->store, CSN_TABLE_VERSION, op->work->proposal.zone, &op->full_root);
+    op->staged.bad_site = find_bad_site(op);
+    csn_version_close(&op->staged.view);
+    csn_table_delete(daemon_of(op)->store, CSN_TABLE_VERSION, op->work->proposal.zone, &op->staged.roots.full);
 }
 
 static void end_stage(void *arg)
@@ -647,22 +527,22 @@ static void end_stage(void *arg)
     struct csn_work *work = op->work;
     struct csn_event event = {.kind = CSN_EVENT_STAGED};
     leave(op, CSN_RISK_STAGE);
-    event.staged.bad_site = op->bad_site;
+    event.staged.bad_site = op->staged.bad_site;
     if (op->outcome.code == CSN_OK) {
-        event.staged.b = op->b;
-        event.staged.full_root = op->full_root;
-        event.staged.records = op->roots.records;
-        event.staged.signatures = op->roots.signatures;
-        event.staged.earliest_expiry_s = op->roots.earliest_expiry_s;
-        work->zone->verified = op->full_root;
-        if (op->is_whole) {
+        event.staged.b = op->staged.roots.b;
+        event.staged.full_root = op->staged.roots.full;
+        event.staged.records = op->staged.roots.records;
+        event.staged.signatures = op->staged.roots.signatures;
+        event.staged.earliest_expiry_s = op->staged.roots.earliest_expiry_s;
+        work->zone->verified = op->staged.roots.full;
+        if (op->order.is_whole) {
             work->zone->whole = (struct csn_whole){.at_ms = csn_daemon_now(daemon_of(op)).mono_ms,
                                                    .policy = work->proposal.policy,
                                                    .keyset = work->proposal.keyset};
         }
         csn_log(&daemon_of(op)->log, CSN_INFO, "round.verified",
                 "zone %s serial %" PRIu32 ": %" PRIu64 " records, %" PRIu64 " signatures, both verifiers accept", work->zone->name,
-                work->proposal.serial, op->roots.records, op->roots.signatures);
+                work->proposal.serial, op->staged.roots.records, op->staged.roots.signatures);
     }
     answer(op, &event);
 }
@@ -700,9 +580,9 @@ void csn_work_stage(struct csn_zone_shell *zone, const struct csn_effect *effect
     struct csn_work *work = work_of(zone, effect);
     INSIST(work != NULL);
     struct op *op = op_new(work, effect);
-    memcpy(op->offers, effect->work.offers, work->proposal.author_count * sizeof(op->offers[0]));
-    op->expected = effect->work.full_root;
-    op->is_whole = is_whole_due(zone, &work->proposal);
+    op->order = (struct csn_staging){.proposal = &work->proposal, .hash = &work->hash, .expected = effect->work.full_root};
+    memcpy(op->order.offers, effect->work.offers, work->proposal.author_count * sizeof(op->order.offers[0]));
+    op->order.is_whole = is_whole_due(zone, &work->proposal);
     op->is_risky = !is_certified(zone, &work->proposal.input);
     op->published_count = csn_keyset_rdatas(&zone->config->keyset, true, op->published);
     op->unpublished_count = csn_keyset_rdatas(&zone->config->keyset, false, op->unpublished);

@@ -6,12 +6,6 @@
 
 #include "daemon.h"
 
-/* Key of a share's blob: "s" | zone | H(P) | author u16. Its value: P.round (14 octets) | share. */
-void csn_share_key(const uint8_t *zone, const struct csn_digest *hash, uint16_t author, struct csn_buf *buf);
-/* Deletes the shares of rounds before this one, the newest release's: no proposal of theirs is accepted any more. A peer may still
- * want those of the release itself. Worker thread. */
-int csn_share_prune(struct csn_store *store, const uint8_t *zone, struct csn_round round);
-
 void csn_work_compute(struct csn_zone_shell *zone, const struct csn_effect *effect);
 void csn_work_sign(struct csn_zone_shell *zone, const struct csn_effect *effect);
 void csn_work_prove(struct csn_zone_shell *zone, const struct csn_effect *effect);

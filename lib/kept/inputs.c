@@ -1,4 +1,4 @@
-#include "inputs.h"
+#include "kept/inputs.h"
 
 #include "zone/rows.h"
 

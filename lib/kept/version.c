@@ -1,4 +1,4 @@
-#include "version.h"
+#include "kept/version.h"
 
 #include <stdlib.h>
 
@@ -117,6 +117,46 @@ int csn_version_check(const struct csn_version_view *view, const uint8_t *apex, 
     }
     csn_rooter_free(rooter);
     return code;
+}
+
+bool csn_version_is_whole(struct csn_store *store, const uint8_t *apex, const struct csn_digest *full_root)
+{
+    struct csn_version_view view;
+    struct csn_zone_roots roots;
+    if (csn_version_open(store, apex, full_root, &view) != CSN_OK) {
+        return false;
+    }
+    int code = csn_version_check(&view, apex, full_root, &roots, NULL);
+    csn_version_close(&view);
+    return code == CSN_OK;
+}
+
+static bool roots_agree(const struct csn_body_held *held, const struct csn_zone_roots *roots, const struct csn_version_meta *meta)
+{
+    return csn_roots_equal(&held->roots, &roots->roots) && csn_digest_equal(&held->b, &roots->b) &&
+           csn_digest_equal(&held->full_root, &roots->full) && held->proposal.serial == meta->serial &&
+           held->proposal.time_s == meta->time_s;
+}
+
+int csn_version_open_held(struct csn_store *store, const struct csn_body_held *held, struct csn_version_view *ret_view,
+                          struct csn_reason *reason)
+{
+    struct csn_version_view view = {0};
+    struct csn_zone_roots roots;
+    int code = csn_version_open(store, held->proposal.zone, &held->full_root, &view);
+    if (code != CSN_OK) {
+        return csn_reason_set(reason, code, "the version cannot be read");
+    }
+    code = csn_version_check(&view, held->proposal.zone, &held->full_root, &roots, reason);
+    if (code == CSN_OK && !roots_agree(held, &roots, &view.meta)) {
+        code = csn_reason_set(reason, CSN_EMISMATCH, "the version is not the certificate's");
+    }
+    if (code != CSN_OK) {
+        csn_version_close(&view);
+        return code;
+    }
+    *ret_view = view;
+    return CSN_OK;
 }
 
 static const struct csn_rrset *dnskey_of(const struct csn_version_view *view, const uint8_t *apex)

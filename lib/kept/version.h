@@ -1,11 +1,10 @@
 /* version.h: versions of a zone in the store: written from a round's content, read back whole for the roots and the verifiers,
- * fetched from peers. These calls read and write whole zones: worker threads only. */
-#ifndef CSN_NODE_VERSION_H
-#define CSN_NODE_VERSION_H
+ * fetched from peers. Any thread; these calls read and write whole zones, so they belong into worker threads. */
+#ifndef CSN_KEPT_VERSION_H
+#define CSN_KEPT_VERSION_H
 
 #include "round/certificate.h"
 #include "sign/content.h"
-#include "sign/verify.h"
 #include "zone/store.h"
 
 /* What the table of a version says of itself; its name, the full root, binds both. */
@@ -35,6 +34,12 @@ void csn_version_close(struct csn_version_view *view);
 /* Roots of what was read back. CSN_EMISMATCH when they are not the version's name. */
 int csn_version_check(const struct csn_version_view *view, const uint8_t *apex, const struct csn_digest *full_root,
                       struct csn_zone_roots *ret_roots, struct csn_reason *reason);
+
+/* It can be read and has its root. */
+bool csn_version_is_whole(struct csn_store *store, const uint8_t *apex, const struct csn_digest *full_root);
+/* Open, and it is what this body says: every root, serial and T. CSN_EMISMATCH. */
+int csn_version_open_held(struct csn_store *store, const struct csn_body_held *held, struct csn_version_view *ret_view,
+                          struct csn_reason *reason);
 
 /* Marks the entries that stand octet for octet in the parent; none when the two have different DNSKEY RRsets, because then
  * every signature is verified again (signing.md 5). */

@@ -1,7 +1,7 @@
 /* inputs.h: inputs in the store: a prepared zone as a table named by D(prepared), with what preparation said of it as meta.
  * Any thread; these calls write to disk or read whole zones, so they belong into worker threads. */
-#ifndef CSN_NODE_INPUTS_H
-#define CSN_NODE_INPUTS_H
+#ifndef CSN_KEPT_INPUTS_H
+#define CSN_KEPT_INPUTS_H
 
 #include "zone/prepare.h"
 #include "zone/store.h"
