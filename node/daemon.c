@@ -108,7 +108,8 @@ static void send_statement(struct csn_daemon *daemon, const struct csn_effect *e
 static void forward(struct csn_daemon *daemon, const struct csn_effect *effect)
 {
     struct csn_mesh_statement statement = {.kind = effect->forward.kind,
-                                           .signer = {.number = effect->forward.signer},
+                                           .signer = {.number = effect->forward.signer,
+                                                      .incarnation = effect->forward.incarnation},
                                            .body = effect->forward.body};
     memcpy(statement.signature, effect->forward.signature, sizeof(statement.signature));
     csn_mesh_send(daemon->mesh, &statement);

@@ -30,6 +30,9 @@ static const struct meaning {
     [CSN_TRACE_RELEASED] = {.has_round = true, .digest = "root", .number = "serial"},
     [CSN_TRACE_PROMISED] = {.has_no_zone = true, .has_term = true},
     [CSN_TRACE_HALTED] = {.has_no_zone = true},
+    [CSN_TRACE_SEALED] = {.has_no_zone = true, .number = "next"},
+    [CSN_TRACE_ENTERED] = {.has_no_zone = true, .number = "seals"},
+    [CSN_TRACE_EPOCH] = {.has_no_zone = true, .number = "number"},
     [CSN_TRACE_HOLDS_MANY] = {.number = "holds"},
     [CSN_TRACE_LEADER] = {.has_no_zone = true, .has_term = true},
     [CSN_TRACE_PROPOSED] = {.has_round = true, .digest = "proposal", .number = "serial"},
@@ -157,6 +160,8 @@ const char *csn_halt_text(enum csn_halt halt)
                "with a new key";
     case CSN_HALT_PERSIST:
         return "a vote could not be made durable";
+    case CSN_HALT_REMOVED:
+        return "a later epoch has begun in which this site is no member";
     default:
         return NULL;
     }

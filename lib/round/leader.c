@@ -594,6 +594,9 @@ static int take_of_site(struct csn_leader *leader, unsigned member, const struct
     case CSN_STATEMENT_COMPUTED:
     case CSN_STATEMENT_OFFER:
         return take_fact(leader, member, event);
+    case CSN_STATEMENT_SEAL:
+    case CSN_STATEMENT_ENTRY:
+        return CSN_OK; /* for nodes */
     case CSN_STATEMENT_PROPOSAL:
     case CSN_STATEMENT_LEAD:
     case CSN_STATEMENT_ORDER:

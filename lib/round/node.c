@@ -292,7 +292,7 @@ static void table_digest(const struct csn_node *node, struct csn_digest *ret_dig
     csn_buf_fini(&all);
 }
 
-#define REPORT_HEAD_MAX 128 /* octets of a report before its rows */
+#define REPORT_HEAD_MAX 192 /* octets of a report before its rows */
 
 void csn_node_report(struct csn_node *node, enum csn_statement_kind kind)
 {
@@ -304,6 +304,7 @@ void csn_node_report(struct csn_node *node, enum csn_statement_kind kind)
         .promised = node->promised_durable,
         .state = node->state,
         .hsm = worst_hsm(node),
+        .epoch = node->cluster.epoch,
         .table_count = (uint32_t)node->zone_count,
     };
     table_digest(node, &body.table_digest);
@@ -421,6 +422,9 @@ static int take_of_site(struct csn_node *node, unsigned member, const struct csn
     case CSN_STATEMENT_OFFER:
     case CSN_STATEMENT_REFUSED:
         return take_fact(node, member, event);
+    case CSN_STATEMENT_SEAL:
+    case CSN_STATEMENT_ENTRY:
+        return CSN_OK;
     case CSN_STATEMENT_PROPOSAL:
     case CSN_STATEMENT_LEAD:
     case CSN_STATEMENT_ORDER:
@@ -542,6 +546,9 @@ static void take_event(struct csn_node *node, const struct csn_event *event)
         break;
     case CSN_EVENT_PERSISTED:
         csn_node_persisted(node, event);
+        break;
+    case CSN_EVENT_NEXT:
+    case CSN_EVENT_EPOCH:
         break;
     case CSN_EVENT_COMPUTED:
     case CSN_EVENT_SIGNED:

@@ -56,6 +56,7 @@ enum csn_halt {
     CSN_HALT_AMNESIA, /* a vote of this site exists that its store does not know: return as a new
                          member with a new key */
     CSN_HALT_PERSIST, /* a write failed or found another state */
+    CSN_HALT_REMOVED, /* a later epoch has begun in which this site is no member */
 };
 
 struct csn_node;

@@ -26,7 +26,9 @@
     X(LEAD, 6, "lead")                                                                             \
     X(REPORT, 7, "report")                                                                         \
     X(PROMISE, 8, "promise")                                                                       \
-    X(ORDER, 9, "order")
+    X(ORDER, 9, "order")                                                                           \
+    X(SEAL, 10, "seal")                                                                            \
+    X(ENTRY, 11, "entry")
 
 enum csn_statement_kind {
 #define CSN_STATEMENT_ENUM(name, value, text) CSN_STATEMENT_##name = (value),
@@ -230,6 +232,8 @@ struct csn_body_report {
     struct csn_term promised;
     enum csn_node_state state;
     enum csn_hsm_state hsm;
+    uint32_t epoch;
+    struct csn_version_id next; /* the next epoch's document, durable here; zeros: none (R8) */
     uint32_t table_count;
     struct csn_digest table_digest;
     uint16_t row_count;

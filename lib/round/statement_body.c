@@ -258,6 +258,8 @@ void csn_body_report_encode(const struct csn_body_report *body, struct csn_buf *
     csn_put_term(buf, body->promised);
     csn_buf_put_u8(buf, (uint8_t)body->state);
     csn_buf_put_u8(buf, (uint8_t)body->hsm);
+    csn_buf_put_u32(buf, body->epoch);
+    csn_put_version(buf, &body->next);
     csn_buf_put_u32(buf, body->table_count);
     csn_put_digest(buf, &body->table_digest);
     csn_buf_put_u16(buf, body->row_count);
@@ -272,6 +274,8 @@ static void read_report_head(struct csn_reader *reader, struct csn_body_report *
     body->promised = csn_read_term(reader);
     body->state = (enum csn_node_state)csn_read_range(reader, CSN_NODE_STARTING, CSN_NODE_HALTED);
     body->hsm = (enum csn_hsm_state)csn_read_range(reader, CSN_HSM_ABSENT, CSN_HSM_BAD);
+    body->epoch = csn_read_u32(reader);
+    csn_read_version(reader, &body->next);
     body->table_count = csn_read_u32(reader);
     csn_read_digest(reader, &body->table_digest);
     body->row_count = csn_read_u16(reader);

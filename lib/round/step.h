@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "dns/serial.h"
 #include "round/certificate.h"
+#include "round/epoch.h"
 #include "round/order.h"
 
 struct csn_now {
@@ -67,6 +68,8 @@ enum csn_event_kind {
     CSN_EVENT_STAGED,
     CSN_EVENT_RELEASED,
     CSN_EVENT_PERSISTED,
+    CSN_EVENT_NEXT,
+    CSN_EVENT_EPOCH,
 };
 
 /* Completions (COMPUTED to RELEASED) carry the corr of their effect and come exactly once for each,
@@ -89,6 +92,9 @@ struct csn_event {
             size_t second_count;
             const struct csn_version_name *versions;
             size_t version_count;
+            /* How the epoch of the cluster document began, checked (csn_epoch_certificate_check);
+             * NULL: not known, or it is the first. */
+            const struct csn_epoch_certificate *link;
         } start;
         /* Its signature has been verified against the member's or coordinator's key of the cluster
          * document. What this machine sent comes back to it too, signed, like any other's: the
@@ -143,7 +149,19 @@ struct csn_event {
             uint64_t records, signatures, earliest_expiry_s;
             uint16_t bad_site;
         } staged;
+        /* FETCHED of FLOORS: as csn_floors_encode wrote them. */
+        struct csn_bytes floors;
         uint64_t persist_id;
+        /* The next epoch's document: durable here, signed by the officers that the present one
+         * names, passed by csn_epoch_check_next. Each start says it anew. */
+        const struct csn_cluster *next;
+        /* A later epoch than the cluster document's has begun, or that one's own has, of which START
+         * knew nothing: the certificate is checked along the chain and durable here, with the
+         * documents. */
+        struct {
+            const struct csn_epoch_certificate *certificate;
+            const struct csn_cluster *next;
+        } epoch;
     };
 };
 
@@ -154,6 +172,7 @@ enum csn_object_kind {
     CSN_OBJECT_SHARE,        /* by (H(P), author); durable, so that others may fetch it here */
     CSN_OBJECT_VERSION,      /* by full root, whole; root recomputed, durable and complete */
     CSN_OBJECT_CERTIFICATES, /* all above a round; they come as CERTIFICATE events before FETCHED */
+    CSN_OBJECT_FLOORS,       /* by digest: what a site sealed; FETCHED carries them. Of no zone */
 };
 
 struct csn_share_offer {
@@ -183,6 +202,8 @@ enum csn_effect_kind {
                                pointer is durable. Shares of older rounds are needed no more */
     CSN_EFFECT_DELETE_VERSION, /* and its delta */
     CSN_EFFECT_DELETE_INPUT,
+    CSN_EFFECT_EPOCH, /* a later epoch has begun in which this site has a part: make certificate and
+                         document durable, then begin again with that document */
     CSN_EFFECT_TRACE,
     CSN_EFFECT_COUNT,
 };
@@ -237,8 +258,9 @@ struct csn_effect {
             struct csn_bytes body;
         } send;
         struct {
-            enum csn_statement_kind kind; /* incarnation 0 */
+            enum csn_statement_kind kind;
             uint16_t signer;
+            uint32_t incarnation;
             struct csn_bytes body;
             uint8_t signature[CSN_SIGNATURE_SIZE];
         } forward;
@@ -252,6 +274,11 @@ struct csn_effect {
             struct csn_round round; /* the sending of the proposal */
         } refused;
         struct csn_bytes certificate;
+        /* EPOCH; no octets where an EPOCH event brought them. */
+        struct {
+            struct csn_version_id next;
+            struct csn_bytes certificate;
+        } epoch;
         struct csn_digest version; /* DELETE_VERSION: full root */
         struct csn_digest input;   /* DELETE_INPUT: D(prepared) */
         struct csn_trace {
@@ -346,6 +373,9 @@ const char *csn_test_text(uint8_t test);
     X(RELEASED, "released")     /* number: serial */                                               \
     X(PROMISED, "promised")     /* round.term; site: coordinator */                                \
     X(HALTED, "halted")         /* number: enum csn_halt */                                        \
+    X(SEALED, "sealed")         /* R8: no votes in this epoch any more. number: the next */        \
+    X(ENTERED, "entered")       /* R8: floors are raised for the next epoch. number: seals */      \
+    X(EPOCH, "epoch")           /* R8: the epoch `number` has begun here */                        \
     X(HOLDS_MANY, "holds-many") /* number: holds kept */                                           \
     X(LEADER, "leader")         /* from, to: enum csn_leader_state; round.term */                  \
     X(PROPOSED, "proposed")     /* number: serial */                                               \

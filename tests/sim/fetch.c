@@ -66,6 +66,8 @@ static bool answer(const struct sim_world *world, const struct sim_actor *peer, 
         return version != NULL && !version->is_rotten; /* the root is recomputed on arrival */
     case CSN_OBJECT_CERTIFICATES:
         return answer_certificates(world, peer, fetch);
+    case CSN_OBJECT_FLOORS:
+        break;
     }
     return false;
 }

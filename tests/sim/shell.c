@@ -145,6 +145,7 @@ static void execute(struct sim_world *world, struct sim_actor *actor,
     case CSN_EFFECT_FORWARD: /* nobody gives orders here */
     case CSN_EFFECT_ORDER:
     case CSN_EFFECT_REFUSED:
+    case CSN_EFFECT_EPOCH:
         break;
     case CSN_EFFECT_CERTIFICATE:
         sim_checker_certificate(world->checker, actor, effect->certificate);

@@ -239,6 +239,8 @@ static bool fetch_from(struct world *world, unsigned site, unsigned peer,
             post_certificate(world, site, octets, 10);
         }
         return octets.size > 0;
+    case CSN_OBJECT_FLOORS:
+        break;
     }
     return false;
 }
@@ -401,6 +403,7 @@ static void execute(struct world *world, unsigned from, const struct csn_effect 
         break;
     case CSN_EFFECT_ORDER:
     case CSN_EFFECT_REFUSED:
+    case CSN_EFFECT_EPOCH:
         break;
     case CSN_EFFECT_CERTIFICATE:
         on_certificate(world, from, effect);

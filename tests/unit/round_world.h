@@ -57,8 +57,8 @@ struct world {
     uint64_t ticked_ms;
     struct world_item **queue; /* in order of time, then arrival */
     size_t queue_count;
-    bool is_deaf_to[CSN_STATEMENT_ORDER + 1]; /* statements of these kinds are lost */
-    unsigned sent[CSN_STATEMENT_ORDER + 1];
+    bool is_deaf_to[CSN_STATEMENT_ENTRY + 1]; /* statements of these kinds are lost */
+    unsigned sent[CSN_STATEMENT_ENTRY + 1];
     unsigned traces[64];
     unsigned counts[16];
     struct csn_trace last[64]; /* by kind */
