@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/layout.h"
+#include "sim/seam.h"
 
 #define CLOCK_AHEAD_S 60
 
@@ -563,12 +564,7 @@ static bool is_pointer_durable(const struct sim_actor *actor, const uint8_t roun
 static void check_served_bytes(struct sim_checker *checker, const struct sim_actor *actor,
                                unsigned zone, const struct layout_held *held)
 {
-    const struct sim_version *version = version_of(checker, actor->index, zone, held);
-    struct csn_digest root = {{0}};
-    if (version != NULL) {
-        root = sim_version_root(version);
-    }
-    if (!is_same(root.octets, held->full_root)) {
+    if (!sim_seam_is_served(checker->world, actor, zone, held)) {
         sim_fail(checker->world,
                  "I4: site %u serves serial %u with bytes that are not those of its certificate",
                  actor->number, held->serial);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/seam.h"
 
 /* --- records */
 
@@ -50,6 +51,19 @@ void sim_records_put(struct sim_records *records, struct csn_bytes key, struct c
     csn_buf_put_bytes(&record->value, value);
 }
 
+struct csn_bytes sim_record_value(const struct sim_record *record)
+{
+    return record->value.size > 0 ? csn_buf_view(&record->value) : csn_bytes(NULL, 0);
+}
+
+void sim_records_apply(struct sim_records *records, const struct sim_records *writes)
+{
+    for (size_t i = 0; i < writes->count; i++) {
+        sim_records_put(records, csn_buf_view(&writes->items[i].key),
+                        sim_record_value(&writes->items[i]));
+    }
+}
+
 static void records_copy(struct sim_records *ret_records, const struct sim_records *records)
 {
     *ret_records = (struct sim_records){0};
@@ -59,7 +73,7 @@ static void records_copy(struct sim_records *ret_records, const struct sim_recor
     }
 }
 
-static void records_fini(struct sim_records *records)
+void sim_records_fini(struct sim_records *records)
 {
     for (size_t i = 0; i < records->count; i++) {
         record_fini(&records->items[i]);
@@ -180,8 +194,8 @@ void sim_disk_copy(struct sim_disk *ret_disk, const struct sim_disk *disk)
 
 void sim_disk_fini(struct sim_disk *disk)
 {
-    records_fini(&disk->records);
-    records_fini(&disk->seconds);
+    sim_records_fini(&disk->records);
+    sim_records_fini(&disk->seconds);
     free(disk->versions);
     free(disk->inputs);
     free(disk->shares);
@@ -203,27 +217,9 @@ static void pairs_copy(struct sim_records *ret_records, const struct csn_record_
 
 static void persist_fini(struct sim_persist *persist)
 {
-    records_fini(&persist->expects);
-    records_fini(&persist->writes);
+    sim_records_fini(&persist->expects);
+    sim_records_fini(&persist->writes);
     record_fini(&persist->second);
-}
-
-static struct csn_bytes value_of(const struct sim_record *record)
-{
-    return record->value.size > 0 ? csn_buf_view(&record->value) : csn_bytes(NULL, 0);
-}
-
-static bool is_as_expected(const struct sim_persist *persist, const struct sim_records *records)
-{
-    for (size_t i = 0; i < persist->expects.count; i++) {
-        struct csn_bytes wanted = value_of(&persist->expects.items[i]);
-        struct csn_bytes is =
-            sim_records_get(records, csn_buf_view(&persist->expects.items[i].key));
-        if ((wanted.data == NULL) != (is.data == NULL) || !csn_bytes_equal(wanted, is)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 struct persisted {
@@ -255,26 +251,36 @@ static void schedule_persisted(struct sim_world *world, struct sim_actor *actor,
 
 static void begin_first(struct sim_world *world, struct sim_actor *actor);
 
+static void drop_first(struct sim_actor *actor)
+{
+    persist_fini(&actor->persists[0]);
+    actor->persist_count--;
+    memmove(actor->persists, actor->persists + 1, actor->persist_count * sizeof(*actor->persists));
+}
+
+static void crash_now(struct sim_world *world, struct sim_actor *actor)
+{
+    sim_crash(world, actor);
+    sim_restart_later(world, actor);
+}
+
 /* Around votes, where it matters: with every small record it would hardly come to votes. */
 static void maybe_crash(struct sim_world *world, struct sim_actor *actor, bool is_vote)
 {
     if (is_vote && sim_draw(world, SIM_CRASH_DISK)) {
-        sim_crash(world, actor);
-        sim_restart_later(world, actor);
+        crash_now(world, actor);
     }
 }
 
 static void end_process(struct sim_world *world, struct sim_task *task)
 {
-    sim_crash(world, task->actor);
-    sim_restart_later(world, task->actor);
+    crash_now(world, task->actor);
 }
 
 /* The write fails, and nothing is written after it (R7); the process ends soon and begins again. */
 static void refuse_writes(struct sim_world *world, struct sim_actor *actor)
 {
     sim_log(world, actor, "disk full");
-    sim_count(world, SIM_DISK_FULL);
     schedule_persisted(world, actor, actor->persists[0].id, CSN_EFULL);
     for (size_t i = 0; i < actor->persist_count; i++) {
         persist_fini(&actor->persists[i]);
@@ -283,32 +289,45 @@ static void refuse_writes(struct sim_world *world, struct sim_actor *actor)
     sim_after_alive(world, SIM_S, end_process, actor, NULL);
 }
 
+/* The process ends inside the transaction. */
+static void end_inside(struct sim_world *world, struct sim_actor *actor, bool is_durable)
+{
+    const struct sim_record *second = &actor->persists[0].second;
+    sim_log(world, actor, "ends in a commit: %s", is_durable ? "durable" : "lost");
+    if (is_durable && second->key.size > 0) {
+        sim_checker_committed(world->checker, actor, csn_buf_view(&second->value));
+    }
+    if (is_durable) {
+        drop_first(actor);
+        sim_count(world, SIM_EVENT_LOST);
+    }
+    crash_now(world, actor);
+}
+
 static void commit(struct sim_world *world, struct sim_task *task)
 {
     struct sim_actor *actor = task->actor;
-    if (actor->is_disk_full) {
+    const struct sim_persist *first = &actor->persists[0];
+    bool is_durable, is_vote = first->second.key.size > 0;
+    int code = sim_seam_commit(world, actor, first, &is_durable);
+    if (code == CSN_EFULL) {
         refuse_writes(world, actor);
         return;
     }
-    struct sim_persist first = actor->persists[0];
-    bool is_good = is_as_expected(&first, &actor->disk.records);
-    for (size_t i = 0; i < first.writes.count && is_good; i++) {
-        sim_records_put(&actor->disk.records, csn_buf_view(&first.writes.items[i].key),
-                        value_of(&first.writes.items[i]));
+    if (code == CSN_EIO) {
+        end_inside(world, actor, is_durable);
+        return;
     }
-    sim_log(world, actor, "commit %llu%s", (unsigned long long)first.id,
-            is_good ? "" : ": not as expected");
-    actor->persist_count--;
-    memmove(actor->persists, actor->persists + 1, actor->persist_count * sizeof(*actor->persists));
-    schedule_persisted(world, actor, first.id, is_good ? CSN_OK : CSN_EMISMATCH);
-    if (is_good && first.second.key.size > 0) {
-        sim_checker_committed(world->checker, actor, csn_buf_view(&first.second.value));
+    sim_log(world, actor, "commit %llu%s", (unsigned long long)first->id,
+            code == CSN_OK ? "" : ": not as expected");
+    schedule_persisted(world, actor, first->id, code);
+    if (code == CSN_OK && is_vote) {
+        sim_checker_committed(world->checker, actor, csn_buf_view(&first->second.value));
     }
-    bool is_vote = first.second.key.size > 0;
-    persist_fini(&first);
-    if (!is_good) {
-        sim_fail(world, "site %u: a transaction found another state than it expects",
-                 actor->number);
+    drop_first(actor);
+    if (code != CSN_OK) {
+        sim_fail(world, "site %u: a transaction found another state than it expects: %s",
+                 actor->number, csn_error_text(code));
     }
     if (actor->persist_count > 0) {
         begin_first(world, actor);

@@ -1,6 +1,6 @@
 /* Bulk requests: site after site until one gives what is asked for; checked and durable before
  * FETCHED. */
-#include "sim/world.h"
+#include "sim/seam.h"
 
 #include <string.h>
 
@@ -8,20 +8,14 @@
 
 struct fetch {
     uint64_t corr;
-    unsigned zone;
-    enum csn_object_kind object;
-    struct csn_digest digest;
-    struct csn_input_id input;
-    uint16_t author;
+    struct sim_object object;
     struct csn_round above;
     uint16_t sites[CSN_MEMBERS_MAX];
     unsigned site_count, next;
 
     /* the answer */
-    struct sim_version version;
-    struct sim_share share;
-    size_t certificates_size;
-    uint8_t certificates[CERTIFICATES_SIZE_MAX]; /* each: size u32, octets */
+    size_t size;
+    uint8_t octets[]; /* of CERTIFICATES each: size u32, octets */
 };
 
 static void fetch_end(struct sim_world *world, struct sim_actor *actor, const struct fetch *fetch,
@@ -32,62 +26,34 @@ static void fetch_end(struct sim_world *world, struct sim_actor *actor, const st
 }
 
 static bool answer_certificates(const struct sim_world *world, const struct sim_actor *peer,
-                                struct fetch *fetch)
+                                const struct fetch *fetch, struct csn_buf *buf)
 {
-    const uint8_t *zone = world->options.zone[fetch->zone].zone;
+    const uint8_t *zone = world->options.zone[fetch->object.zone].zone;
     struct csn_bytes octets = csn_node_certificate_above(peer->node, zone, fetch->above);
-    while (octets.size > 0 && fetch->certificates_size + 4 + octets.size <= CERTIFICATES_SIZE_MAX) {
+    while (octets.size > 0 && buf->size + 4 + octets.size <= CERTIFICATES_SIZE_MAX) {
         struct csn_certificate certificate;
-        uint8_t *at = fetch->certificates + fetch->certificates_size;
-        csn_set_u32(at, (uint32_t)octets.size);
-        memcpy(at + 4, octets.data, octets.size);
-        fetch->certificates_size += 4 + octets.size;
+        csn_buf_put_u32(buf, (uint32_t)octets.size);
+        csn_buf_put_bytes(buf, octets);
         REQUIRE(csn_certificate_decode(octets, &certificate) == CSN_OK);
         octets = csn_node_certificate_above(peer->node, zone, certificate.held.proposal.round);
     }
-    return fetch->certificates_size > 0;
+    return buf->size > 0;
 }
 
 /* What the peer has; false: nothing. */
-static bool answer(const struct sim_world *world, const struct sim_actor *peer, struct fetch *fetch)
+static bool answer(struct sim_world *world, const struct sim_actor *peer,
+                   const struct fetch *fetch, struct csn_buf *buf)
 {
-    const struct sim_version *version;
-    const struct sim_share *share;
-    switch (fetch->object) {
-    case CSN_OBJECT_INPUT:
-        return sim_disk_input(&peer->disk, fetch->zone, &fetch->digest) != NULL;
-    case CSN_OBJECT_SHARE:
-        share = sim_disk_share(&peer->disk, &fetch->digest, fetch->author);
-        fetch->share = share != NULL ? *share : fetch->share;
-        return share != NULL;
-    case CSN_OBJECT_VERSION:
-        version = sim_disk_version(&peer->disk, fetch->zone, &fetch->digest);
-        fetch->version = version != NULL ? *version : fetch->version;
-        return version != NULL && !version->is_rotten; /* the root is recomputed on arrival */
-    case CSN_OBJECT_CERTIFICATES:
-        return answer_certificates(world, peer, fetch);
-    case CSN_OBJECT_FLOORS:
-        break;
-    }
-    return false;
-}
-
-static void store(struct sim_actor *actor, const struct fetch *fetch)
-{
-    if (fetch->object == CSN_OBJECT_INPUT) {
-        sim_disk_put_input(&actor->disk, fetch->zone, &fetch->input, false);
-    } else if (fetch->object == CSN_OBJECT_SHARE) {
-        sim_disk_put_share(&actor->disk, &fetch->share);
-    } else if (fetch->object == CSN_OBJECT_VERSION) {
-        sim_disk_put_version(&actor->disk, &fetch->version);
-    }
+    return fetch->object.kind == CSN_OBJECT_CERTIFICATES
+               ? answer_certificates(world, peer, fetch, buf)
+               : sim_seam_give(world, peer, &fetch->object, buf);
 }
 
 static void give_certificates(struct sim_world *world, struct sim_actor *actor,
                               const struct fetch *fetch)
 {
     unsigned life = actor->life;
-    struct csn_reader reader = csn_reader(csn_bytes(fetch->certificates, fetch->certificates_size));
+    struct csn_reader reader = csn_reader(csn_bytes(fetch->octets, fetch->size));
     while (csn_reader_left(&reader) > 0 && actor->is_up && actor->life == life) {
         struct csn_certificate certificate;
         struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE};
@@ -100,23 +66,35 @@ static void give_certificates(struct sim_world *world, struct sim_actor *actor,
     }
 }
 
+static struct fetch *fetch_copy(const struct fetch *fetch, struct csn_bytes octets)
+{
+    struct fetch *copy = csn_alloc(sizeof(*copy) + octets.size);
+    *copy = *fetch;
+    copy->size = octets.size;
+    if (octets.size > 0) {
+        memcpy(copy->octets, octets.data, octets.size);
+    }
+    return copy;
+}
+
+static void ask(struct sim_world *world, struct sim_task *task);
+
 static void arrived(struct sim_world *world, struct sim_task *task)
 {
     const struct fetch *fetch = task->data;
     struct sim_actor *actor = task->actor;
     unsigned life = actor->life;
-    store(actor, fetch);
-    give_certificates(world, actor, fetch);
-    if (actor->is_up && actor->life == life) {
-        fetch_end(world, actor, fetch, CSN_OK);
+    int code = CSN_OK;
+    if (fetch->object.kind == CSN_OBJECT_CERTIFICATES) {
+        give_certificates(world, actor, fetch);
+    } else {
+        code = sim_seam_take(world, actor, &fetch->object, csn_bytes(fetch->octets, fetch->size));
     }
-}
-
-static struct fetch *fetch_copy(const struct fetch *fetch)
-{
-    struct fetch *copy = csn_alloc(sizeof(*copy));
-    *copy = *fetch;
-    return copy;
+    if (actor->is_up && actor->life == life && code == CSN_OK) {
+        fetch_end(world, actor, fetch, CSN_OK);
+    } else if (actor->is_up && actor->life == life) {
+        sim_after_alive(world, 0, ask, actor, fetch_copy(fetch, csn_bytes(NULL, 0)));
+    }
 }
 
 /* Asks the next site; what it answers is on its way in the same moment. */
@@ -132,24 +110,27 @@ static void ask(struct sim_world *world, struct sim_task *task)
     uint64_t round_trip_us = 2 * world->links[actor->index][peer->index].latency_us;
     bool is_reached = peer->is_up && !sim_is_cut(world, actor, peer) &&
                       !sim_is_cut(world, peer, actor) && !sim_draw(world, SIM_FETCH_FAILED);
-    if (is_reached && answer(world, peer, fetch)) {
+    struct csn_buf octets = {0};
+    if (is_reached && answer(world, peer, fetch, &octets)) {
         uint64_t transfer_us = sim_delay(world, world->options.compute_us);
-        sim_after_alive(world, round_trip_us + transfer_us, arrived, actor, fetch_copy(fetch));
+        sim_after_alive(world, round_trip_us + transfer_us, arrived, actor,
+                        fetch_copy(fetch, csn_buf_view(&octets)));
     } else {
         sim_after_alive(world, is_reached ? round_trip_us : sim_delay(world, 2 * SIM_S), ask, actor,
-                        fetch_copy(fetch));
+                        fetch_copy(fetch, csn_bytes(NULL, 0)));
     }
+    csn_buf_fini(&octets);
 }
 
 void sim_fetch(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
 {
     struct fetch *fetch = csn_calloc(1, sizeof(*fetch));
     fetch->corr = effect->corr;
-    fetch->zone = sim_zone_index(world, effect->zone);
-    fetch->object = effect->fetch.object;
-    fetch->digest = effect->fetch.digest;
-    fetch->input = effect->fetch.input;
-    fetch->author = effect->fetch.author;
+    fetch->object.zone = sim_zone_index(world, effect->zone);
+    fetch->object.kind = effect->fetch.object;
+    fetch->object.digest = effect->fetch.digest;
+    fetch->object.input = effect->fetch.input;
+    fetch->object.author = effect->fetch.author;
     fetch->above = effect->fetch.above;
     fetch->site_count = effect->fetch.site_count;
     memcpy(fetch->sites, effect->fetch.sites, sizeof(fetch->sites));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/seam.h"
 
 #define SETTLE_US (900 * SIM_S)
 #define EPISODE_TRIES 6 /* to draw a kind that this seed has */
@@ -107,6 +108,7 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     if (ret_options->lossy_kind == CSN_STATEMENT_HELD && sim_chance(&random, 150000)) {
         ret_options->chance[SIM_LOSS_OF_KIND] = 1000000; /* lone votes pile up */
     }
+    sim_seam_plan(ret_options);
 }
 
 /* --- inputs and documents */
@@ -121,7 +123,9 @@ void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone,
     }
     *newest = *id;
     sim_log(world, actor, "input %u of z%u arrives", id->serial, zone);
-    sim_disk_put_input(&actor->disk, zone, id, true);
+    if (!sim_seam_put_input(world, actor, zone, id)) {
+        return;
+    }
     event.input.zone = world->options.zone[zone].zone;
     event.input.id = *id;
     event.input.is_confirmed = true;

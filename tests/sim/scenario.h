@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "sim/checker.h"
+#include "sim/seam.h"
 
 #define LONG_US (120 * SIM_S)
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/seam.h"
 
 static void cover(struct sim_world *world, const struct csn_trace *trace)
 {
@@ -158,10 +159,10 @@ static void execute(struct sim_world *world, struct sim_actor *actor,
         break;
     case CSN_EFFECT_DELETE_VERSION:
         sim_checker_delete_version(world->checker, actor, zone, &effect->version);
-        sim_disk_delete_version(&actor->disk, zone, &effect->version);
+        sim_seam_delete_version(world, actor, zone, &effect->version);
         break;
     case CSN_EFFECT_DELETE_INPUT:
-        sim_disk_delete_input(&actor->disk, zone, &effect->input);
+        sim_seam_delete_input(world, actor, zone, &effect->input);
         break;
     case CSN_EFFECT_TRACE:
         cover(world, &effect->trace);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/seam.h"
 
 #define EPOCH_S UINT64_C(1800000000) /* when virtual time begins */
 
@@ -392,6 +393,11 @@ void sim_start(struct sim_world *world, struct sim_actor *actor)
     actor->frozen_until_us = 0;
     actor->mono_base_ms = sim_between(&world->random, 1000, 10000000);
     sim_log(world, actor, "starts");
+    if (actor->is_node && !sim_seam_open(world, actor)) {
+        sim_crash(world, actor);
+        sim_restart_later(world, actor);
+        return;
+    }
     sim_after_alive(world, sim_below(&world->random, CSN_TICK_MS * SIM_MS), tick, actor, NULL);
     if (actor->is_node) {
         start_node(world, actor);
@@ -412,6 +418,7 @@ void sim_crash(struct sim_world *world, struct sim_actor *actor)
     actor->node = NULL;
     actor->leader = NULL;
     sim_persist_crash(world, actor);
+    sim_seam_close(actor);
 }
 
 static void restart(struct sim_world *world, struct sim_task *task)
@@ -507,6 +514,7 @@ void sim_world_free(struct sim_world *take_world)
         free(actor->persists);
         csn_effects_fini(&actor->effects);
         sim_disk_fini(&actor->disk);
+        sim_seam_free(actor);
     }
     while (take_world->task_count > 0) {
         task_free(pop(take_world));

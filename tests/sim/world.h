@@ -4,10 +4,10 @@
  * two runs were the same.
  *
  *   world.c    time, queue, life and death of actors     network.c  links
- *   shell.c    a step and its effects, in order          disk.c     records, second copies,
- * versions, inputs, shares zones.c    symbolic zones and HSMs: jobs of a round   fetch.c    bulk
- * requests plan.c     what a seed draws; the work; the faults   checker.c  I1-I6, with code of its
- * own
+ *   shell.c    a step and its effects, in order          disk.c     records, second copies, PERSIST
+ *   seam.h     zones, by symbols (zones.c) or real       fetch.c    bulk requests
+ *   hsm.c      HSMs                                      plan.c     what a seed draws; work; faults
+ *   checker.c  I1-I6, with code of its own
  *
  * One thread. A fault that a run injects is counted by its kind. */
 #ifndef SIM_WORLD_H
@@ -144,6 +144,10 @@ struct sim_disk {
 struct csn_bytes sim_records_get(const struct sim_records *records, struct csn_bytes key);
 /* value.data NULL: deleted. */
 void sim_records_put(struct sim_records *records, struct csn_bytes key, struct csn_bytes value);
+/* Where a value of no octets stands for NULL. */
+struct csn_bytes sim_record_value(const struct sim_record *record);
+void sim_records_apply(struct sim_records *records, const struct sim_records *writes);
+void sim_records_fini(struct sim_records *records);
 struct sim_version *sim_disk_version(const struct sim_disk *disk, unsigned zone,
                                      const struct csn_digest *full_root);
 void sim_disk_put_version(struct sim_disk *disk, const struct sim_version *version);
@@ -209,6 +213,7 @@ struct sim_actor {
         struct csn_digest hash;
         struct csn_roots roots;
     } computed[SIM_ZONES_MAX]; /* what COMPUTE gave last; STAGE builds on it */
+    struct sim_store *store;   /* owns; of worlds with real zones, else NULL */
 };
 
 /* Messages of one kind from an actor never reach some others; of scenarios. */
@@ -353,26 +358,15 @@ void sim_persist_begin(struct sim_world *world, struct sim_actor *actor,
 /* What a crash does to the persists that are out. */
 void sim_persist_crash(struct sim_world *world, struct sim_actor *actor);
 
-/* --- zones.c */
-void sim_compute(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
-void sim_sign_share(struct sim_world *world, struct sim_actor *actor,
-                    const struct csn_effect *effect);
+/* --- hsm.c */
 void sim_prove(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
-void sim_stage(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
-/* Tells when the schedule of the version served changes a signature: the same at every site. */
-void sim_look_due(struct sim_world *world, struct sim_actor *actor,
-                  const struct csn_effect *effect);
-void sim_release(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
-struct csn_digest sim_version_root(const struct sim_version *version);
-struct csn_input_id sim_input_id(unsigned zone, uint32_t generation, uint32_t serial,
-                                 unsigned variant);
-struct csn_version_id sim_policy_id(unsigned zone, uint32_t number);
-struct csn_version_id sim_keyset_id(unsigned zone, uint32_t number);
 void sim_set_hsm(struct sim_world *world, struct sim_actor *actor, enum sim_hsm_mode mode);
 enum csn_hsm_state sim_hsm_state(const struct sim_actor *actor);
 /* A completion event after `delay_us`; the durable part must be done already. */
 void sim_complete(struct sim_world *world, struct sim_actor *actor, uint64_t delay_us,
                   const struct csn_event *event);
+/* A little later: a crash fits between. */
+void sim_finish(struct sim_world *world, struct sim_actor *actor, const struct csn_event *event);
 
 /* --- fetch.c */
 void sim_fetch(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);

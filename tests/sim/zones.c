@@ -1,7 +1,7 @@
-/* Symbolic zones: a content root is a hash of what a content depends on, a share is a random number
- * that is drawn once for each (H(P), author), a version is the list of its shares. And HSMs: slow,
- * dead, signing wrongly. */
-#include "sim/world.h"
+/* The core seam (seam.h), symbolic zones: a content root is a hash of what a content depends on, a
+ * share is a random number that is drawn once for each (H(P), author), a version is the list of its
+ * shares; the disk is what world.h says of it. */
+#include "sim/seam.h"
 
 #include <string.h>
 
@@ -35,21 +35,6 @@ struct csn_version_id sim_keyset_id(unsigned zone, uint32_t number)
                                    .digest = sim_symbol("keyset", zone, number, 0)};
 }
 
-/* --- completions */
-
-static void tell_completion(struct sim_world *world, struct sim_task *task)
-{
-    sim_step(world, task->actor, task->data);
-}
-
-void sim_complete(struct sim_world *world, struct sim_actor *actor, uint64_t delay_us,
-                  const struct csn_event *event)
-{
-    struct csn_event *copy = csn_alloc(sizeof(*copy));
-    *copy = *event;
-    sim_after_alive(world, delay_us, tell_completion, actor, copy);
-}
-
 /* What a job needs of its effect. */
 struct job {
     uint64_t corr;
@@ -72,12 +57,6 @@ static struct job *job_new(const struct sim_world *world, const struct csn_effec
         job->offers[i] = effect->work.offers[i];
     }
     return job;
-}
-
-/* Durable now, the event a little later: a crash fits between. */
-static void finish(struct sim_world *world, struct sim_actor *actor, const struct csn_event *event)
-{
-    sim_complete(world, actor, sim_delay(world, 2 * SIM_MS), event);
 }
 
 /* --- content */
@@ -133,7 +112,7 @@ static void computed(struct sim_world *world, struct sim_task *task)
         result->hash = job->hash;
         result->roots = event.computed = roots_of(&job->proposal, actor->diverged);
     }
-    finish(world, actor, &event);
+    sim_finish(world, actor, &event);
 }
 
 void sim_compute(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
@@ -145,32 +124,7 @@ void sim_compute(struct sim_world *world, struct sim_actor *actor, const struct 
     sim_after_alive(world, sim_delay(world, world->options.compute_us), computed, actor, job);
 }
 
-/* --- HSMs */
-
-enum csn_hsm_state sim_hsm_state(const struct sim_actor *actor)
-{
-    return actor->hsm_seen == SIM_HSM_IS_DEAD || actor->hsm_seen == SIM_HSM_IS_WRONG ? CSN_HSM_BAD
-                                                                                     : CSN_HSM_GOOD;
-}
-
-static void canary(struct sim_world *world, struct sim_task *task)
-{
-    struct sim_actor *actor = task->actor;
-    actor->hsm_seen = actor->hsm;
-    for (unsigned zone = 0; zone < world->options.zones && actor->is_up; zone++) {
-        struct csn_event event = {.kind = CSN_EVENT_HSM};
-        event.hsm.zone = world->options.zone[zone].zone;
-        event.hsm.state = sim_hsm_state(actor);
-        sim_step(world, actor, &event);
-    }
-}
-
-void sim_set_hsm(struct sim_world *world, struct sim_actor *actor, enum sim_hsm_mode mode)
-{
-    sim_log(world, actor, "HSM mode %d", (int)mode);
-    actor->hsm = mode;
-    sim_after(world, sim_delay(world, 10 * SIM_S), canary, actor, NULL);
-}
+/* --- shares */
 
 static void is_signed(struct sim_world *world, struct sim_task *task)
 {
@@ -189,7 +143,7 @@ static void is_signed(struct sim_world *world, struct sim_task *task)
         event.share.count = SIGNATURES_OF_SHARE;
         sim_disk_put_share(&actor->disk, &share);
     }
-    finish(world, actor, &event);
+    sim_finish(world, actor, &event);
 }
 
 void sim_sign_share(struct sim_world *world, struct sim_actor *actor,
@@ -206,14 +160,6 @@ void sim_sign_share(struct sim_world *world, struct sim_actor *actor,
     sim_after_alive(world, sim_delay(world, most_us), is_signed, actor, job_new(world, effect));
 }
 
-void sim_prove(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
-{
-    (void)effect;
-    if (actor->hsm != actor->hsm_seen) {
-        sim_after(world, sim_delay(world, world->options.sign_us), canary, actor, NULL);
-    }
-}
-
 /* --- versions */
 
 static struct csn_digest b_of(const struct sim_version *version)
@@ -227,7 +173,7 @@ static struct csn_digest b_of(const struct sim_version *version)
     return sim_mixed(&mixer);
 }
 
-struct csn_digest sim_version_root(const struct sim_version *version)
+static struct csn_digest root_of(const struct sim_version *version)
 {
     struct csn_digest b = b_of(version);
     struct sim_mixer mixer = sim_mixer("full");
@@ -272,7 +218,7 @@ static int stage(const struct sim_world *world, const struct sim_actor *actor,
     version->content = content_of(proposal, &actor->computed[job->zone].roots);
     version->earliest_expiry_s = proposal->time_s + world->options.zone[job->zone].refresh_s / 2;
     int code = combine(actor, job, version, ret_bad_site);
-    version->full_root = sim_version_root(version);
+    version->full_root = root_of(version);
     bool is_wanted = csn_digest_is_zero(&job->full_root) ||
                      csn_digest_equal(&job->full_root, &version->full_root);
     return !has_parent ? CSN_ENOTFOUND : code == CSN_OK && !is_wanted ? CSN_EMISMATCH : code;
@@ -295,7 +241,7 @@ static void staged(struct sim_world *world, struct sim_task *task)
         event.staged.signatures = (uint64_t)SIGNATURES_OF_SHARE * version.share_count;
         event.staged.earliest_expiry_s = version.earliest_expiry_s;
     }
-    finish(world, actor, &event);
+    sim_finish(world, actor, &event);
 }
 
 void sim_stage(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
@@ -318,10 +264,10 @@ static void released(struct sim_world *world, struct sim_task *task)
         sim_disk_version(&task->actor->disk, release->zone, &release->full_root);
     struct csn_digest root = {{0}};
     if (version != NULL) {
-        root = sim_version_root(version);
+        root = root_of(version);
     }
     event.code = csn_digest_equal(&root, &release->full_root) ? CSN_OK : CSN_EDAMAGED;
-    finish(world, task->actor, &event);
+    sim_finish(world, task->actor, &event);
 }
 
 struct look {
@@ -337,7 +283,7 @@ static void looked_due(struct sim_world *world, struct sim_task *task)
                               .due = {.zone = world->options.zone[look->zone].zone,
                                       .full_root = look->full_root,
                                       .due_s = look->due_s}};
-    finish(world, task->actor, &event);
+    sim_finish(world, task->actor, &event);
 }
 
 void sim_look_due(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
@@ -383,4 +329,137 @@ void sim_release(struct sim_world *world, struct sim_actor *actor, const struct 
     }
     sim_after_alive(world, sim_delay(world, world->options.stage_us / 4 + 8), released, actor,
                     release);
+}
+
+/* --- the store: the disk itself */
+
+void sim_seam_plan(struct sim_options *options)
+{
+    (void)options;
+}
+
+bool sim_seam_open(struct sim_world *world, struct sim_actor *actor)
+{
+    (void)world;
+    (void)actor;
+    return true;
+}
+
+void sim_seam_close(struct sim_actor *actor)
+{
+    (void)actor;
+}
+
+void sim_seam_free(struct sim_actor *actor)
+{
+    (void)actor;
+}
+
+static bool is_as_expected(const struct sim_persist *persist, const struct sim_records *records)
+{
+    for (size_t i = 0; i < persist->expects.count; i++) {
+        struct csn_bytes wanted = sim_record_value(&persist->expects.items[i]);
+        struct csn_bytes is =
+            sim_records_get(records, csn_buf_view(&persist->expects.items[i].key));
+        if ((wanted.data == NULL) != (is.data == NULL) || !csn_bytes_equal(wanted, is)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int sim_seam_commit(struct sim_world *world, struct sim_actor *actor,
+                    const struct sim_persist *persist, bool *ret_is_durable)
+{
+    *ret_is_durable = false;
+    if (actor->is_disk_full) {
+        sim_count(world, SIM_DISK_FULL);
+        return CSN_EFULL;
+    }
+    if (!is_as_expected(persist, &actor->disk.records)) {
+        return CSN_EMISMATCH;
+    }
+    sim_records_apply(&actor->disk.records, &persist->writes);
+    *ret_is_durable = true;
+    return CSN_OK;
+}
+
+bool sim_seam_put_input(struct sim_world *world, struct sim_actor *actor, unsigned zone,
+                        const struct csn_input_id *id)
+{
+    (void)world;
+    sim_disk_put_input(&actor->disk, zone, id, true);
+    return true;
+}
+
+void sim_seam_delete_version(struct sim_world *world, struct sim_actor *actor, unsigned zone,
+                             const struct csn_digest *full_root)
+{
+    (void)world;
+    sim_disk_delete_version(&actor->disk, zone, full_root);
+}
+
+void sim_seam_delete_input(struct sim_world *world, struct sim_actor *actor, unsigned zone,
+                           const struct csn_digest *prepared)
+{
+    (void)world;
+    sim_disk_delete_input(&actor->disk, zone, prepared);
+}
+
+bool sim_seam_is_served(struct sim_world *world, const struct sim_actor *actor, unsigned zone,
+                        const struct layout_held *held)
+{
+    (void)world;
+    struct csn_digest full_root;
+    memcpy(full_root.octets, held->full_root, sizeof(full_root.octets));
+    const struct sim_version *version = sim_disk_version(&actor->disk, zone, &full_root);
+    struct csn_digest root = {{0}};
+    if (version != NULL) {
+        root = root_of(version);
+    }
+    return csn_digest_equal(&root, &full_root);
+}
+
+/* --- bulk requests: the symbols themselves */
+
+bool sim_seam_give(struct sim_world *world, const struct sim_actor *actor,
+                   const struct sim_object *object, struct csn_buf *octets)
+{
+    const struct sim_version *version =
+        sim_disk_version(&actor->disk, object->zone, &object->digest);
+    const struct sim_share *share = sim_disk_share(&actor->disk, &object->digest, object->author);
+    (void)world;
+    switch (object->kind) {
+    case CSN_OBJECT_INPUT:
+        return sim_disk_input(&actor->disk, object->zone, &object->digest) != NULL;
+    case CSN_OBJECT_SHARE:
+        csn_buf_put(octets, share, share != NULL ? sizeof(*share) : 0);
+        return share != NULL;
+    case CSN_OBJECT_VERSION:
+        if (version == NULL || version->is_rotten) {
+            return false; /* the root is recomputed on arrival */
+        }
+        csn_buf_put(octets, version, sizeof(*version));
+        return true;
+    default:
+        return false;
+    }
+}
+
+int sim_seam_take(struct sim_world *world, struct sim_actor *actor,
+                  const struct sim_object *object, struct csn_bytes octets)
+{
+    struct sim_version version;
+    struct sim_share share;
+    (void)world;
+    if (object->kind == CSN_OBJECT_INPUT) {
+        sim_disk_put_input(&actor->disk, object->zone, &object->input, false);
+    } else if (object->kind == CSN_OBJECT_SHARE) {
+        memcpy(&share, octets.data, sizeof(share));
+        sim_disk_put_share(&actor->disk, &share);
+    } else {
+        memcpy(&version, octets.data, sizeof(version));
+        sim_disk_put_version(&actor->disk, &version);
+    }
+    return CSN_OK;
 }
