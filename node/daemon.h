@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "config/node.h"
+#include "history.h"
 #include "hsm/client.h"
 #include "intake.h"
 #include "mesh/mesh.h"
@@ -70,6 +71,7 @@ struct csn_zone_shell {
     struct csn_input *inputs[CSN_INPUTS_CACHED]; /* own references; newest first, may be NULL */
     struct csn_digest verified;  /* full root of the version this process staged and verified last */
     struct csn_serving serving;
+    struct csn_history history;
     uint64_t input_since_s; /* when the newest input was taken here, Unix; 0: none in this process */
     uint32_t input_serial;  /* and its serial */
     struct csn_whole whole;

@@ -18,6 +18,7 @@ struct check {
     struct csn_zone_shell *zone; /* borrows */
     uint64_t corr;
     struct csn_certificate certificate;
+    struct csn_buf octets; /* owns; of the certificate */
     struct csn_version_view view;
     struct csn_bytes dnskeys[CSN_KEYS_MAX]; /* borrow from the view */
     struct csn_bytes unpublished[CSN_KEYS_MAX]; /* borrow from the key set */
@@ -83,20 +84,41 @@ static void end_check(void *arg)
         csn_log(&daemon->log, CSN_ERROR, "release.refused", "zone %s serial %" PRIu32 ": %s", check->zone->name,
                 check->certificate.held.proposal.serial, check->outcome.reason.text);
     }
-    csn_version_close(&check->view);
+    csn_buf_fini(&check->octets);
     csn_outcome_fini(&check->outcome);
     free(check);
     csn_daemon_event(daemon, &event);
+}
+
+static void after_history(void *arg, int code)
+{
+    struct check *check = arg;
+    if (code != CSN_OK) {
+        csn_daemon_die(check->zone->daemon, code, "the difference to the new version cannot be kept");
+    }
+    end_check(check);
+}
+
+/* A version is released with its delta (step.h). */
+static void after_check(void *arg)
+{
+    struct check *check = arg;
+    csn_version_close(&check->view);
+    if (check->outcome.code != CSN_OK) {
+        end_check(check);
+        return;
+    }
+    csn_history_make(check->zone, &check->certificate, csn_buf_view(&check->octets), after_history, check);
 }
 
 static void after_roots(void *arg)
 {
     struct check *check = arg;
     if (check->outcome.code != CSN_OK) {
-        end_check(check);
+        after_check(check);
         return;
     }
-    csn_job_run(check->zone->daemon->loop, 2 * check->zone->daemon->parts, verify_part, end_check, check);
+    csn_job_run(check->zone->daemon->loop, 2 * check->zone->daemon->parts, verify_part, after_check, check);
 }
 
 void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *effect)
@@ -105,10 +127,11 @@ void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *eff
     check->zone = zone;
     check->corr = effect->corr;
     check->certificate = *effect->release.certificate;
+    csn_buf_put_bytes(&check->octets, effect->release.octets);
     csn_outcome_init(&check->outcome);
     if (csn_digest_equal(&zone->verified, &check->certificate.held.full_root)) {
         /* Staged here: read back, its roots recomputed and verified by both paths a moment ago. */
-        csn_job_later(zone->daemon->loop, 0, end_check, check);
+        csn_job_later(zone->daemon->loop, 0, after_check, check);
         return;
     }
     csn_job_run(zone->daemon->loop, 1, check_roots, after_roots, check);
@@ -237,6 +260,7 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
     remember_input(zone, &held->proposal.input);
     csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
             held->proposal.serial, effect->release.certificate->vote_count, held->records);
+    csn_history_serve(zone);
     sweep_shares(zone, held->proposal.round);
     look_due(zone, held);
     csn_transfer_released(zone);

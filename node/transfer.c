@@ -1,10 +1,12 @@
 #include "transfer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "round/node.h"
 #include "xfr/notify.h"
 #include "xfr/server.h"
+#include "zone/delta.h"
 
 static bool is_behind(const struct csn_zone_shell *zone)
 {
@@ -59,10 +61,77 @@ static void close_reader(void *take_reader)
     csn_table_close(take_reader);
 }
 
+/* --- changes */
+
+struct changes {
+    struct csn_deltas_reader *reader; /* owns */
+    const uint8_t *zone;              /* borrows */
+    struct csn_delta_name *names;     /* owns */
+    size_t count, next;
+    struct csn_delta delta;            /* borrows from the reader */
+    struct csn_delta_records records;
+    bool is_in_delta;
+};
+
+static void close_changes(void *take_changes)
+{
+    struct changes *changes = take_changes;
+    csn_delta_records_fini(&changes->records);
+    csn_deltas_close(changes->reader);
+    free(changes->names);
+    free(changes);
+}
+
+static int open_changes(void *arg, const uint8_t *name, uint32_t serial, void **ret_changes)
+{
+    struct csn_daemon *daemon = arg;
+    const struct csn_zone_shell *zone = csn_daemon_zone(daemon, name);
+    struct csn_delta_name *names;
+    size_t count;
+    if (zone == NULL || !zone->serving.is_ready || csn_history_find(zone, serial, &names, &count) != CSN_OK) {
+        return CSN_ENOTFOUND;
+    }
+    struct changes *changes = csn_calloc(1, sizeof(*changes));
+    *changes = (struct changes){.zone = zone->config->zone, .names = names, .count = count};
+    int code = csn_deltas_open(daemon->store, &changes->reader);
+    if (code != CSN_OK) {
+        close_changes(changes);
+        return code;
+    }
+    *ret_changes = changes;
+    return CSN_OK;
+}
+
+static int enter_delta(struct changes *changes)
+{
+    struct csn_stored_delta stored;
+    int code = csn_deltas_get(changes->reader, changes->zone, &changes->names[changes->next++], &stored);
+    if (code == CSN_OK && csn_delta_decode(changes->zone, stored.octets, &changes->delta) != CSN_OK) {
+        code = CSN_EDAMAGED;
+    }
+    if (code == CSN_OK) {
+        csn_delta_records_begin(&changes->records, &changes->delta);
+        changes->is_in_delta = true;
+    }
+    return code == CSN_ENOTFOUND ? CSN_EDAMAGED : code;
+}
+
+static int next_change(void *arg, struct csn_rrset *ret_rrset)
+{
+    struct changes *changes = arg;
+    int code = changes->is_in_delta ? csn_delta_records_next(&changes->records, ret_rrset) : CSN_ENOTFOUND;
+    while (code == CSN_ENOTFOUND && changes->next < changes->count) {
+        code = enter_delta(changes);
+        code = code == CSN_OK ? csn_delta_records_next(&changes->records, ret_rrset) : code;
+    }
+    return code;
+}
+
 int csn_transfer_start(struct csn_daemon *daemon, struct csn_reason *reason)
 {
     daemon->source = (struct csn_xfr_source){
-        .arg = daemon, .find = find, .open = open_reader, .next = next_entry, .close = close_reader};
+        .arg = daemon, .find = find, .open = open_reader, .next = next_entry, .close = close_reader,
+        .open_changes = open_changes, .next_change = next_change, .close_changes = close_changes};
     const struct csn_transfer_config *config = &daemon->config->transfer;
     int code = csn_notify_new(daemon->loop, config, &daemon->log, &daemon->notify, reason);
     return code != CSN_OK ? code

@@ -189,8 +189,8 @@ enum csn_effect_kind {
     CSN_EFFECT_FETCH,   /* -> FETCHED */
     CSN_EFFECT_STAGE,   /* shares and carried signatures to a durable version, both verifiers ->
                            STAGED */
-    CSN_EFFECT_RELEASE, /* the complete version against its certificate at T, and its delta ->
-                           RELEASED. Answers nothing yet */
+    CSN_EFFECT_RELEASE, /* the complete version against its certificate at T, and its delta, durable
+                           -> RELEASED. Answers nothing yet */
     CSN_EFFECT_CANCEL,  /* nobody waits for corr any more */
     CSN_EFFECT_PERSIST, /* -> PERSISTED, in order */
     CSN_EFFECT_SEND,    /* sign and broadcast, and loop back */
@@ -200,7 +200,7 @@ enum csn_effect_kind {
     CSN_EFFECT_CERTIFICATE, /* broadcast; it proves itself */
     CSN_EFFECT_SERVE,       /* answer with this version from now on; NOTIFY if this site leads. The
                                pointer is durable. Shares of older rounds are needed no more */
-    CSN_EFFECT_DELETE_VERSION, /* and its delta */
+    CSN_EFFECT_DELETE_VERSION, /* its delta stays as long as the shell's history is */
     CSN_EFFECT_DELETE_INPUT,
     CSN_EFFECT_EPOCH, /* a later epoch has begun in which this site has a part: make certificate and
                          document durable, then begin again with that document */

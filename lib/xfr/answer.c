@@ -24,6 +24,7 @@ struct exchange {
     struct csn_edns edns;
     struct csn_xfr_zone zone;
     struct csn_answer *answer; /* borrows */
+    bool is_whole;             /* the message is finished and signed, as a transfer's are */
 };
 
 bool csn_answer_knows(const struct csn_answerer *answerer, const struct sockaddr *from)
@@ -57,6 +58,19 @@ static struct csn_bytes question_of(const struct exchange *exchange)
                      knot_pkt_question_size(exchange->query));
 }
 
+static void begin(struct exchange *exchange, struct csn_buf *buf)
+{
+    const knot_pkt_t *query = exchange->query;
+    struct csn_answer *answer = exchange->answer;
+    csn_message_begin(&exchange->message, buf, query->wire);
+    if (question_of(exchange).size == 0) {
+        return;
+    }
+    memcpy(answer->name, knot_pkt_qname(query), knot_dname_size(knot_pkt_qname(query)));
+    answer->type = knot_pkt_qtype(query);
+    csn_message_put_question(&exchange->message, question_of(exchange), answer->name);
+}
+
 /* No data: a code, and why (RFC 8914). */
 static void refuse(struct exchange *exchange, uint16_t rcode, int error, const char *why)
 {
@@ -70,17 +84,19 @@ static void refuse(struct exchange *exchange, uint16_t rcode, int error, const c
 
 /* --- data */
 
+static size_t udp_size(const struct exchange *exchange)
+{
+    size_t size = UDP_SIZE_MIN;
+    if (knot_pkt_has_edns(exchange->query) &&
+        knot_edns_get_payload(exchange->query->opt_rr) > UDP_SIZE_MIN) {
+        size = knot_edns_get_payload(exchange->query->opt_rr);
+    }
+    return size < CSN_DNS_EDNS_UDP_SIZE ? size : CSN_DNS_EDNS_UDP_SIZE;
+}
+
 static size_t size_max(const struct exchange *exchange)
 {
-    size_t size = CSN_DNS_MESSAGE_MAX;
-    if (!exchange->is_tcp) {
-        size = UDP_SIZE_MIN;
-        if (knot_pkt_has_edns(exchange->query) &&
-            knot_edns_get_payload(exchange->query->opt_rr) > UDP_SIZE_MIN) {
-            size = knot_edns_get_payload(exchange->query->opt_rr);
-        }
-        size = size < CSN_DNS_EDNS_UDP_SIZE ? size : CSN_DNS_EDNS_UDP_SIZE;
-    }
+    size_t size = exchange->is_tcp ? CSN_DNS_MESSAGE_MAX : udp_size(exchange);
     return size - csn_message_edns_size(&exchange->edns) - csn_tsig_size(&exchange->answer->tsig);
 }
 
@@ -164,10 +180,12 @@ static void answer_apex(struct exchange *exchange, uint16_t type)
 
 /* --- transfers */
 
-static int start_transfer(struct exchange *exchange)
+static int start_transfer(struct exchange *exchange, const uint32_t *from_serial)
 {
     note_expire(exchange);
-    struct csn_transfer_request request = {.source = exchange->answerer->source,
+    struct csn_transfer_request request = {.is_changes = from_serial != NULL,
+                                           .from_serial = from_serial != NULL ? *from_serial : 0,
+                                           .source = exchange->answerer->source,
                                            .zone = exchange->answer->name,
                                            .question = question_of(exchange),
                                            .edns = exchange->edns,
@@ -181,7 +199,7 @@ static void answer_transfer(struct exchange *exchange)
     if (!exchange->is_tcp) {
         /* RFC 5936 4.2 leaves AXFR over UDP undefined. */
         refuse(exchange, KNOT_RCODE_FORMERR, KNOT_EDNS_EDE_NOTSUP, "AXFR needs TCP");
-    } else if (start_transfer(exchange) == CSN_OK) {
+    } else if (start_transfer(exchange, NULL) == CSN_OK) {
         exchange->answer->kind = CSN_ANSWER_TRANSFER;
     } else {
         refuse(exchange, KNOT_RCODE_SERVFAIL, KNOT_EDNS_EDE_INV_DATA, "the zone cannot be read");
@@ -217,16 +235,50 @@ static bool is_newer(const struct exchange *exchange, uint32_t serial)
     return is_newer;
 }
 
-/* RFC 1995 2 and 4: the SOA alone where the client has this serial or a newer one, and by UDP; else
- * the zone as in AXFR. */
+static void answer_with_soa(struct exchange *exchange)
+{
+    exchange->edns.is_dnssec = false;
+    answer_apex(exchange, CSN_TYPE_SOA);
+}
+
+/* RFC 1995 2: all of it in one message, or the SOA alone, and the client comes again by TCP. */
+static void answer_ixfr_by_udp(struct exchange *exchange, uint32_t serial)
+{
+    struct csn_transfer *transfer;
+    struct csn_buf *buf = exchange->message.buf;
+    size_t start = exchange->message.start;
+    if (start_transfer(exchange, &serial) == CSN_OK) {
+        transfer = exchange->answer->transfer;
+        exchange->answer->transfer = NULL;
+        buf->size = start;
+        if (csn_transfer_whole(transfer, udp_size(exchange), buf) == CSN_OK) {
+            exchange->is_whole = true;
+            exchange->answer->sent = csn_transfer_progress(transfer);
+            exchange->answer->sent.zone = exchange->answer->name;
+        } else {
+            begin(exchange, buf);
+        }
+        csn_transfer_free(transfer);
+    }
+    if (!exchange->is_whole) {
+        answer_with_soa(exchange);
+    }
+}
+
+/* RFC 1995 2 and 4: the SOA alone where the client has this serial or a newer one; else what changed
+ * since, or the zone as in AXFR where that is not known or more. */
 static void answer_ixfr(struct exchange *exchange)
 {
     const knot_rrset_t *soa = asked_soa(exchange);
+    uint32_t serial = soa != NULL ? knot_soa_serial(soa->rrs.rdata) : 0;
     if (soa == NULL) {
         refuse(exchange, KNOT_RCODE_FORMERR, KNOT_EDNS_EDE_OTHER, "IXFR without the client's SOA");
-    } else if (!exchange->is_tcp || !is_newer(exchange, knot_soa_serial(soa->rrs.rdata))) {
-        exchange->edns.is_dnssec = false;
-        answer_apex(exchange, CSN_TYPE_SOA);
+    } else if (!is_newer(exchange, serial)) {
+        answer_with_soa(exchange);
+    } else if (!exchange->is_tcp) {
+        answer_ixfr_by_udp(exchange, serial);
+    } else if (start_transfer(exchange, &serial) == CSN_OK) {
+        exchange->answer->kind = CSN_ANSWER_TRANSFER;
     } else {
         answer_transfer(exchange);
     }
@@ -369,25 +421,15 @@ static void answer_request(struct exchange *exchange, const struct sockaddr *fro
     }
 }
 
-static void begin(struct exchange *exchange, struct csn_buf *buf)
-{
-    const knot_pkt_t *query = exchange->query;
-    struct csn_answer *answer = exchange->answer;
-    csn_message_begin(&exchange->message, buf, query->wire);
-    if (question_of(exchange).size == 0) {
-        return;
-    }
-    memcpy(answer->name, knot_pkt_qname(query), knot_dname_size(knot_pkt_qname(query)));
-    answer->type = knot_pkt_qtype(query);
-    csn_message_put_question(&exchange->message, question_of(exchange), answer->name);
-}
-
 static void finish(struct exchange *exchange, struct csn_buf *buf)
 {
     struct csn_answer *answer = exchange->answer;
     size_t start = exchange->message.start;
     if (answer->kind == CSN_ANSWER_TRANSFER) {
         buf->size = start;
+        return;
+    }
+    if (exchange->is_whole) {
         return;
     }
     if (csn_message_size(&exchange->message) > size_max(exchange)) {

@@ -31,6 +31,7 @@ struct csn_answer {
     const char *why; /* of a refusal; static or the source's text below */
     char text[CSN_XFR_TEXT_MAX];
     struct csn_tsig tsig;
+    struct csn_transfer_progress sent; /* REPLY: changes that it holds whole; else no messages */
 };
 
 /* True when a rule names this address, with or without a key. */

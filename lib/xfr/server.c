@@ -121,24 +121,29 @@ static void log_refusal(struct csn_xfr_server *server, const struct sockaddr *pe
     server->unlogged = 0;
 }
 
-static void log_transfer(struct connection *connection, const char *failure)
+/* A transfer, whole or not; `ms` that it took. */
+static void log_transfer(struct csn_xfr_server *server, const struct sockaddr *peer,
+                         const struct csn_answer *asked, const struct csn_transfer_progress *done,
+                         uint64_t ms, const char *failure)
 {
-    struct csn_xfr_server *server = connection->server;
-    struct csn_transfer_progress done = csn_transfer_progress(connection->transfer);
     char name[CSN_NAME_TEXT_MAX], to[PEER_TEXT_MAX], key[CSN_NAME_TEXT_MAX] = "none";
-    const struct csn_tsig_config *signer = connection->asked.tsig.key;
-    csn_name_text(done.zone, name);
-    peer_text((const struct sockaddr *)&connection->peer, to);
+    char what[32] = "AXFR";
+    const struct csn_tsig_config *signer = asked->tsig.key;
+    csn_name_text(done->zone, name);
+    peer_text(peer, to);
     if (signer != NULL) {
         csn_name_text(signer->name, key);
+    }
+    if (done->is_changes) {
+        snprintf(what, sizeof what, "IXFR from %" PRIu32, done->from_serial);
+    } else if (asked->type == KNOT_RRTYPE_IXFR) {
+        snprintf(what, sizeof what, "IXFR answered as AXFR");
     }
     csn_log(server->log, failure == NULL ? CSN_INFO : CSN_WARNING,
             failure == NULL ? "xfr.sent" : "xfr.failed",
             "zone %s serial %" PRIu32 " to %s key %s: %s, %" PRIu64 " records, %" PRIu64
             " messages, %" PRIu64 " octets, %" PRIu64 " ms%s%s",
-            name, done.serial, to, key,
-            connection->asked.type == KNOT_RRTYPE_IXFR ? "IXFR answered as AXFR" : "AXFR",
-            done.records, done.messages, done.octets, uv_now(server->loop) - connection->start_ms,
+            name, done->serial, to, key, what, done->records, done->messages, done->octets, ms,
             failure == NULL ? "" : ": ", failure == NULL ? "" : failure);
 }
 
@@ -150,8 +155,10 @@ static void end_transfer(struct connection *connection, const char *failure)
     if (connection->transfer == NULL) {
         return;
     }
-    log_transfer(connection, failure);
-    counters->octets += csn_transfer_progress(connection->transfer).octets;
+    struct csn_transfer_progress done = csn_transfer_progress(connection->transfer);
+    log_transfer(connection->server, (const struct sockaddr *)&connection->peer, &connection->asked,
+                 &done, uv_now(connection->server->loop) - connection->start_ms, failure);
+    counters->octets += done.octets;
     if (failure == NULL) {
         counters->transfers++;
     } else {
@@ -462,6 +469,10 @@ static void on_datagram(uv_udp_t *udp, ssize_t size, const uv_buf_t *buf,
     uv_buf_t octets = uv_buf_init((char *)server->reply.data, (unsigned)server->reply.size);
     if (uv_udp_try_send(udp, &octets, 1, from) < 0) {
         server->counters.dropped++;
+    } else if (answer.sent.messages > 0) {
+        log_transfer(server, from, &answer, &answer.sent, 0, NULL);
+        server->counters.transfers++;
+        server->counters.octets += answer.sent.octets;
     }
 }
 

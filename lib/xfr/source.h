@@ -33,6 +33,12 @@ struct csn_xfr_source {
      * anything else ends the transfer so that the other side does not take it. */
     int (*next)(void *reader, struct csn_entry *ret_entry);
     void (*close)(void *take_reader);
+    /* A reader of what changed from the release with this serial to the newest, for IXFR: RRsets (RRSIGs too) in the order of
+     * RFC 1995 4, of each difference the old SOA, what is gone, the new SOA, what is new. They live until the next call;
+     * CSN_ENOTFOUND at the end. CSN_ENOTFOUND from open: not known, or more than the whole zone. */
+    int (*open_changes)(void *arg, const uint8_t *zone, uint32_t serial, void **ret_changes);
+    int (*next_change)(void *changes, struct csn_rrset *ret_rrset);
+    void (*close_changes)(void *take_changes);
 };
 
 #endif

@@ -12,7 +12,7 @@ struct csn_transfer {
     struct csn_transfer_request request;
     uint8_t zone[CSN_NAME_MAX];
     struct csn_buf question;   /* owns */
-    void *reader;              /* owns, by source->close */
+    void *reader;              /* owns, by source->close or close_changes */
     struct csn_buf soa_rdatas; /* owns */
     struct csn_rrset soa;
     enum phase phase;
@@ -69,6 +69,25 @@ static int enter(struct csn_transfer *transfer, const struct csn_rrset *rrset)
     return csn_rdata_next(&transfer->rdatas, &transfer->rdata) ? CSN_OK : CSN_EDAMAGED;
 }
 
+static int open_reader(struct csn_transfer *transfer)
+{
+    const struct csn_xfr_source *source = transfer->request.source;
+    return transfer->request.is_changes
+               ? source->open_changes(source->arg, transfer->zone, transfer->request.from_serial,
+                                      &transfer->reader)
+               : source->open(source->arg, transfer->zone, &transfer->reader);
+}
+
+static void close_reader(struct csn_transfer *transfer)
+{
+    const struct csn_xfr_source *source = transfer->request.source;
+    if (transfer->reader != NULL && transfer->request.is_changes) {
+        source->close_changes(transfer->reader);
+    } else if (transfer->reader != NULL) {
+        source->close(transfer->reader);
+    }
+}
+
 int csn_transfer_new(const struct csn_transfer_request *request, struct csn_transfer **ret_transfer)
 {
     struct csn_transfer *transfer = csn_calloc(1, sizeof *transfer);
@@ -81,7 +100,7 @@ int csn_transfer_new(const struct csn_transfer_request *request, struct csn_tran
         code = enter(transfer, &transfer->soa);
     }
     if (code == CSN_OK) {
-        code = request->source->open(request->source->arg, transfer->zone, &transfer->reader);
+        code = open_reader(transfer);
     }
     if (code != CSN_OK) {
         csn_transfer_free(transfer);
@@ -101,9 +120,7 @@ void csn_transfer_free(struct csn_transfer *take_transfer)
     if (take_transfer == NULL) {
         return;
     }
-    if (take_transfer->reader != NULL) {
-        take_transfer->request.source->close(take_transfer->reader);
-    }
+    close_reader(take_transfer);
     csn_buf_fini(&take_transfer->question);
     csn_buf_fini(&take_transfer->soa_rdatas);
     free(take_transfer);
@@ -113,6 +130,8 @@ struct csn_transfer_progress csn_transfer_progress(const struct csn_transfer *tr
 {
     return (struct csn_transfer_progress){.zone = transfer->zone,
                                           .serial = transfer->serial,
+                                          .is_changes = transfer->request.is_changes,
+                                          .from_serial = transfer->request.from_serial,
                                           .messages = transfer->messages,
                                           .records = transfer->records,
                                           .octets = transfer->octets};
@@ -146,6 +165,19 @@ static int enter_entry(struct csn_transfer *transfer)
                                             : enter_entry(transfer);
 }
 
+/* The SOAs of each difference are among them. */
+static int enter_change(struct csn_transfer *transfer)
+{
+    struct csn_rrset rrset;
+    int code = transfer->request.source->next_change(transfer->reader, &rrset);
+    if (code == CSN_ENOTFOUND) {
+        transfer->phase = LAST;
+        rrset = transfer->soa;
+        code = CSN_OK;
+    }
+    return code == CSN_OK ? enter(transfer, &rrset) : code;
+}
+
 /* Moves to the next record. */
 static int advance(struct csn_transfer *transfer)
 {
@@ -161,37 +193,34 @@ static int advance(struct csn_transfer *transfer)
         return enter(transfer, &transfer->entry.rrsigs);
     }
     transfer->phase = BODY;
-    return enter_entry(transfer);
+    return transfer->request.is_changes ? enter_change(transfer) : enter_entry(transfer);
 }
 
-/* As many records as fit; one at least. */
-static int fill(struct csn_transfer *transfer, struct csn_message *message, size_t reserved)
+/* As many records as fit; one at least, which may be as large as `first_max`. */
+static int fill(struct csn_transfer *transfer, struct csn_message *message, size_t first_max, size_t size_max)
 {
-    size_t size_max = CSN_DNS_MESSAGE_MAX - reserved;
+    size_t most = first_max;
     int code = CSN_OK;
-    while (code == CSN_OK && transfer->phase != END) {
-        if (!csn_message_put(message, &transfer->rrset, transfer->rdata, size_max)) {
-            return size_max > CSN_TRANSFER_MESSAGE_SIZE ? CSN_ELIMIT : CSN_OK;
+    for (bool is_first = true; code == CSN_OK && transfer->phase != END; is_first = false) {
+        if (!csn_message_put(message, &transfer->rrset, transfer->rdata, most)) {
+            return is_first ? CSN_ELIMIT : CSN_OK;
         }
         transfer->records++;
-        size_max = CSN_TRANSFER_MESSAGE_SIZE - reserved;
+        most = size_max;
         code = advance(transfer);
     }
     return code;
 }
 
-int csn_transfer_next(struct csn_transfer *transfer, struct csn_buf *buf)
+static int make_message(struct csn_transfer *transfer, size_t first_max, size_t size_max, struct csn_buf *buf)
 {
     struct csn_message message;
     struct csn_edns none = {0}, *edns = transfer->messages == 0 ? &transfer->request.edns : &none;
-    if (transfer->phase == END) {
-        return CSN_ENOTFOUND;
-    }
+    size_t reserved = csn_message_edns_size(edns) + csn_tsig_size(&transfer->request.tsig);
     csn_message_begin(&message, buf, transfer->request.header);
     csn_message_set_authoritative(&message);
     csn_message_put_question(&message, csn_buf_view(&transfer->question), transfer->zone);
-    int code = fill(transfer, &message,
-                    csn_message_edns_size(edns) + csn_tsig_size(&transfer->request.tsig));
+    int code = fill(transfer, &message, first_max - reserved, size_max - reserved);
     if (code != CSN_OK) {
         return code;
     }
@@ -199,5 +228,23 @@ int csn_transfer_next(struct csn_transfer *transfer, struct csn_buf *buf)
     code = csn_tsig_sign(&transfer->request.tsig, NULL, buf, message.start);
     transfer->messages++;
     transfer->octets += csn_message_size(&message);
+    return code;
+}
+
+int csn_transfer_next(struct csn_transfer *transfer, struct csn_buf *buf)
+{
+    return transfer->phase == END
+               ? CSN_ENOTFOUND
+               : make_message(transfer, CSN_DNS_MESSAGE_MAX, CSN_TRANSFER_MESSAGE_SIZE, buf);
+}
+
+int csn_transfer_whole(struct csn_transfer *transfer, size_t size_max, struct csn_buf *buf)
+{
+    size_t start = buf->size;
+    int code = make_message(transfer, size_max, size_max, buf);
+    code = code == CSN_OK && transfer->phase != END ? CSN_ELIMIT : code;
+    if (code != CSN_OK) {
+        buf->size = start;
+    }
     return code;
 }

@@ -1,5 +1,5 @@
 /* store.h: what a node keeps (design.md 6): two environments, `votes` (small, durable promises) and `zones` (inputs, versions,
- * shares, documents). A version is complete and synced in `zones` before its vote is written in `votes`.
+ * deltas, shares, documents). A version is complete and synced in `zones` before its vote is written in `votes`.
  *
  * Whole copies or base plus deltas is this module's secret behind handles. Loads may run beside votes: they are two
  * environments. Any thread; one writer at a time an environment (LMDB blocks the second). After CSN_EIO, CSN_EFULL or
@@ -85,5 +85,30 @@ int csn_store_get_blob(struct csn_store *store, struct csn_bytes key, struct csn
 int csn_store_del_blob(struct csn_store *store, struct csn_bytes key);
 /* Keys with this prefix, ascending; `fn` gets an empty value. */
 int csn_store_list_blobs(struct csn_store *store, struct csn_bytes prefix, csn_vote_fn *fn, void *arg);
+
+/* --- deltas (delta.h) between versions, each beside the certificate of the version that it leads to. Both opaque here. */
+struct csn_delta_name {
+    struct csn_digest from, to; /* full roots */
+};
+struct csn_stored_delta {
+    struct csn_delta_name name;
+    struct csn_bytes certificate, octets; /* borrow */
+};
+/* All or none; durable when it returns CSN_OK. What is there under a name is replaced. */
+int csn_store_put_deltas(struct csn_store *store, const uint8_t *zone, const struct csn_stored_delta *deltas, size_t count);
+/* In one transaction; those that are not there are passed over. */
+int csn_store_del_deltas(struct csn_store *store, const uint8_t *zone, const struct csn_delta_name *names, size_t count);
+/* Every delta of a zone; `code` CSN_EDAMAGED where one is damaged: then only its name is given. Any other code of `fn` than
+ * CSN_OK stops and is returned. */
+typedef int csn_delta_fn(void *arg, int code, const struct csn_stored_delta *delta);
+int csn_store_list_deltas(struct csn_store *store, const uint8_t *zone, csn_delta_fn *fn, void *arg);
+
+/* Several deltas as they are at one time; like a table's reader it pins old pages. One thread at a time. */
+struct csn_deltas_reader;
+int csn_deltas_open(struct csn_store *store, struct csn_deltas_reader **ret_reader);
+/* Views live until close. CSN_ENOTFOUND, CSN_EDAMAGED. */
+int csn_deltas_get(struct csn_deltas_reader *reader, const uint8_t *zone, const struct csn_delta_name *name,
+                   struct csn_stored_delta *ret_delta);
+void csn_deltas_close(struct csn_deltas_reader *take_reader);
 
 #endif

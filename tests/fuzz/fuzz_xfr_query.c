@@ -63,6 +63,19 @@ static int next_entry(void *reader, struct csn_entry *ret_entry)
     return CSN_OK;
 }
 
+/* One difference: the SOA twice. */
+static int open_changes(void *arg, const uint8_t *zone, uint32_t serial, void **ret_changes)
+{
+    return serial % 2 == 0 ? CSN_ENOTFOUND : open_zone(arg, zone, ret_changes);
+}
+
+static int next_change(void *changes, struct csn_rrset *ret_rrset)
+{
+    int *at = changes;
+    *ret_rrset = make_rrset(CSN_TYPE_SOA, soa_rdata, sizeof soa_rdata);
+    return (*at)++ < 2 ? CSN_OK : CSN_ENOTFOUND;
+}
+
 static void check_message(struct csn_bytes query, struct csn_bytes reply, bool is_tcp)
 {
     uint8_t *wire = csn_alloc(reply.size);
@@ -102,7 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .key = CSN_INDEX_NONE};
     struct csn_transfer_config config = {
         .tsig = &key, .tsig_count = 1, .allow = &allow, .allow_count = 1};
-    struct csn_xfr_source source = {NULL, find_zone, open_zone, next_entry, free};
+    struct csn_xfr_source source = {NULL, find_zone, open_zone, next_entry, free,
+                                    open_changes, next_change, free};
     struct csn_xfr_counters counters = {0};
     struct csn_answerer answerer = {&config, "zrh", &source, &counters};
     struct sockaddr_in from = {.sin_family = AF_INET};

@@ -41,7 +41,7 @@ PATIENCE_S = float(os.environ.get('CONSIGN_PATIENCE_S', '60'))
 
 NAMES_IN_RDATA = {2: (0, 1), 5: (0, 1), 6: (0, 2), 12: (0, 1), 15: (2, 1)}  # type: octets before the names, how many names
 
-SOA, NS, A, TXT, RRSIG, NSEC, DNSKEY, TSIG, OPT, AXFR = 6, 2, 1, 16, 46, 47, 48, 250, 41, 252
+SOA, NS, A, TXT, RRSIG, NSEC, DNSKEY, TSIG, OPT, IXFR, AXFR = 6, 2, 1, 16, 46, 47, 48, 250, 41, 251, 252
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 
 
@@ -281,14 +281,16 @@ class Message:
             at += 4 + size
 
 
-def query_octets(name, rtype, key=None, edns=True):
-    """One query, signed with key = (name, secret) by RFC 8945 (hmac-sha256)."""
+def query_octets(name, rtype, key=None, edns=True, serial=None):
+    """One query, signed with key = (name, secret) by RFC 8945 (hmac-sha256); of an IXFR with the client's serial."""
     number = struct.unpack('>H', os.urandom(2))[0]
     question = to_wire(name) + struct.pack('>HH', rtype, 1)
+    if serial is not None:
+        question += to_wire(name) + struct.pack('>HHIHHIIIII', SOA, 1, 0, 22, 0, serial, 0, 0, 0, 0)
     options = b'\0' + struct.pack('>HHIH', OPT, 1232, 0, 0) if edns else b''
 
     def header(more):
-        return struct.pack('>HHHHHH', number, 0, 1, 0, 0, more)
+        return struct.pack('>HHHHHH', number, 0, 1, 0, int(serial is not None), more)
     message = header(int(edns)) + question + options
     if key is None:
         return message
@@ -324,12 +326,47 @@ def ask_tcp(port, name, rtype, key=None, timeout=10):
                 return replies
 
 
-def ask_udp(port, name, rtype, key=None, timeout=3):
+def ask_udp(port, name, rtype, key=None, timeout=3, serial=None):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(timeout)
         sock.connect(('127.0.0.1', port))
-        sock.send(query_octets(name, rtype, key))
+        sock.send(query_octets(name, rtype, key, serial=serial))
         return Message(sock.recv(65535))
+
+
+def serial_of(record):
+    return struct.unpack('>I', record[4][-20:-16])[0]
+
+
+def ask_ixfr(port, name, serial, key=None, timeout=10):
+    """Records of the answer to an IXFR over TCP, without TSIG; one SOA alone says that there is nothing newer."""
+    with socket.create_connection(('127.0.0.1', port), timeout) as stream:
+        query = query_octets(name, IXFR, key, serial=serial)
+        stream.sendall(struct.pack('>H', len(query)) + query)
+        records = []
+        while True:
+            reply = Message(_receive(stream, struct.unpack('>H', _receive(stream, 2))[0]))
+            assert reply.rcode == NOERROR, reply.rcode
+            records += [record for record in reply.answers if record[1] != TSIG]
+            is_incremental = len(records) > 1 and records[1][1] == SOA
+            newest = sum(1 for record in records if record[1] == SOA and serial_of(record) == serial_of(records[0]))
+            if len(records) == 1 or newest == (3 if is_incremental else 2):
+                return records
+
+
+def apply_ixfr(zone, records):
+    """The Zone after the differences of an IXFR (RFC 1995, 4), each of which must fit."""
+    assert len(records) > 2 and records[1][1] == SOA, 'no differences'
+    held, is_adding = set(zone.records), True
+    for record in records[1:-1]:
+        if record[1] == SOA:
+            is_adding = not is_adding
+        if is_adding:
+            assert record not in held, f'added twice: {record}'
+            held.add(record)
+        else:
+            held.remove(record)
+    return Zone([records[0]] + sorted(held - {records[0]}) + [records[0]])
 
 
 class Zone:

@@ -1,4 +1,4 @@
-"""Goal: real secondaries get each release by TSIG AXFR after NOTIFY, and a real resolver validates answers through them.
+"""Goal: real secondaries get each release by TSIG AXFR or IXFR after NOTIFY, record for record, and a real resolver validates answers through them.
 Method: NSD and Knot with all three sites as primaries, Knot checking DNSSEC itself; an Unbound before each of them with the
 zone's DS as trust anchor. The zone's SOA REFRESH is two hours, so that only NOTIFY can bring a change in time."""
 import re
@@ -29,6 +29,7 @@ zone:
   name: xc.
   zonefile: xc.signed
   allow-notify: 127.0.0.1 demo-key
+  provide-xfr: 127.0.0.1 NOKEY
 {masters}
 '''
 
@@ -51,11 +52,14 @@ acl:
     address: 127.0.0.1
     key: demo-key
     action: notify
+  - id: transfer
+    address: 127.0.0.1
+    action: transfer
 zone:
   - domain: xc.
     storage: {folder}
     master: [{names}]
-    acl: notify
+    acl: [notify, transfer]
     dnssec-validation: on
     zonefile-load: none
     zonefile-sync: -1
@@ -123,7 +127,7 @@ class Secondaries(unittest.TestCase):
         return cluster.base64.b64encode(c.key[1]).decode()
 
     def start_nsd(self, c):
-        masters = '\n'.join(f'  request-xfr: AXFR 127.0.0.1@{c.ports[site, "xfr"]} demo-key' for site in SITES)
+        masters = '\n'.join(f'  request-xfr: 127.0.0.1@{c.ports[site, "xfr"]} demo-key' for site in SITES)
         port = self.configure(c, 'nsd', NSD_CONF, masters=masters)
         run(find_tool('nsd-checkconf'), c.path('nsd', 'conf'))
         c.spawn(find_tool('nsd'), '-d', '-c', c.path('nsd', 'conf'), log=c.path('nsd', 'log'))
@@ -175,9 +179,11 @@ class Secondaries(unittest.TestCase):
             self.check_wrong_anchor(c, nsd, anchor)
 
     def follow(self, c, nsd, knot):
+        """Until both secondaries hold the release, record for record."""
         serial = c.wait_released()
         for name, port in (('nsd', nsd), ('knot', knot)):
             wait_for(f'{name} serves {serial}', lambda: self.serial_at(port) == serial)
+            self.assertEqual(c.transfer(port).content, c.zone('zrh').content, f'what {name} holds of {serial}')
 
     def check_change(self, c, nsd, knot):
         c.write_zone(small_zone(2, 'two'))
@@ -185,7 +191,13 @@ class Secondaries(unittest.TestCase):
         self.follow(c, nsd, knot)
         for port in (nsd, knot):
             self.assertIn('"two"', dig(port, 'marker.xc', 'TXT')[2])
-        self.assertTrue(any(c.log_lines(site, 'AXFR') for site in SITES))
+        for serial, change, more in ((3, 'names more', 2), (4, 'none of them', 0)):
+            c.write_zone(small_zone(serial, change, extra=''.join(f'more{i} IN NS ns.d00{i}\n' for i in range(more))))
+            c.wait_marker(change)
+            self.follow(c, nsd, knot)
+        self.assertTrue(any(c.log_lines(site, ': AXFR,') for site in SITES))
+        sent = [line for site in SITES for line in c.log_lines(site, 'xfr.sent') if ': IXFR from ' in line]
+        self.assertGreaterEqual(len(sent), 6, 'both got each change as a difference')
         with open(c.path('knot', 'log')) as file:
             self.assertIn('DNSSEC', file.read())
 
@@ -194,7 +206,7 @@ class Secondaries(unittest.TestCase):
         lead = next(row['name'] for row in c.status('zrh')['sites'] if row['leads'])
         late = next(site for site in SITES if site != lead)
         c.processes[late].child.send_signal(signal.SIGSTOP)
-        c.write_zone(small_zone(3, 'late'))
+        c.write_zone(small_zone(5, 'late'))
         c.wait_marker('late', [site for site in SITES if site != late])
         serial = c.serial(lead)
         told = f'notify.answered zone xc. serial {serial} to 127.0.0.1@{nsd}'
@@ -208,7 +220,7 @@ class Secondaries(unittest.TestCase):
         lead = next(row['name'] for row in c.status('sin')['sites'] if row['leads'])
         c.stop(lead)
         rest = [site for site in SITES if site != lead]
-        c.write_zone(small_zone(4, 'three'))
+        c.write_zone(small_zone(6, 'three'))
         c.wait_marker('three', rest)
         serial = c.wait_released(rest)
         for name, port in (('nsd', nsd), ('knot', knot)):

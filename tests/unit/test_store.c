@@ -528,6 +528,86 @@ static void test_blobs(void **state)
     csn_buf_fini(&big);
 }
 
+/* --- deltas */
+
+static struct csn_stored_delta delta_of(uint32_t from, uint32_t to, const char *octets)
+{
+    return (struct csn_stored_delta){
+        .name = {.from = name_of(from), .to = name_of(to)}, .certificate = text("cert"), .octets = text(octets)};
+}
+
+/* "from<to ...=octets", or "!" where one is damaged. */
+static int gather_delta(void *arg, int code, const struct csn_stored_delta *delta)
+{
+    struct csn_buf *buf = arg;
+    csn_buf_put(buf, code == CSN_OK ? "" : "!", code == CSN_OK ? 0 : 1);
+    csn_buf_put_bytes(buf, delta->certificate);
+    csn_buf_put_bytes(buf, delta->octets);
+    csn_buf_put_u8(buf, ' ');
+    return code == CSN_OK || code == CSN_EDAMAGED ? CSN_OK : code;
+}
+
+static void assert_deltas(struct csn_store *store, const uint8_t *zone, const char *expected)
+{
+    struct csn_buf buf = {0};
+    assert_int_equal(csn_store_list_deltas(store, zone, gather_delta, &buf), CSN_OK);
+    csn_buf_put_u8(&buf, 0);
+    assert_string_equal((const char *)buf.data, expected);
+    csn_buf_fini(&buf);
+}
+
+static void test_deltas_survive_reopen_each_zone_its_own(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_stored_delta two[2] = {delta_of(1, 2, "12"), delta_of(2, 3, "23")}, other = delta_of(1, 2, "other"), read;
+    struct csn_deltas_reader *reader;
+    assert_int_equal(csn_store_put_deltas(store, apex, two, 2), CSN_OK);
+    assert_int_equal(csn_store_put_deltas(store, other_apex, &other, 1), CSN_OK);
+    csn_store_close(store);
+    store = open_store(*state);
+    assert_deltas(store, other_apex, "certother ");
+    assert_int_equal(csn_deltas_open(store, &reader), CSN_OK);
+    assert_int_equal(csn_store_del_deltas(store, apex, &two[0].name, 1), CSN_OK);
+    assert_int_equal(csn_deltas_get(reader, apex, &two[0].name, &read), CSN_OK); /* as it was when the reader began */
+    assert_true(csn_bytes_equal(read.octets, text("12")) && csn_bytes_equal(read.certificate, text("cert")));
+    csn_deltas_close(reader);
+    assert_int_equal(csn_deltas_open(store, &reader), CSN_OK);
+    assert_int_equal(csn_deltas_get(reader, apex, &two[0].name, &read), CSN_ENOTFOUND);
+    csn_deltas_close(reader);
+    assert_int_equal(csn_store_del_deltas(store, apex, &two[0].name, 1), CSN_OK); /* gone already */
+    assert_deltas(store, apex, "cert23 ");
+    csn_store_close(store);
+}
+
+static void test_a_damaged_delta_is_named_and_the_others_are_given(void **state)
+{
+    struct csn_store *store = open_store(*state);
+    struct csn_stored_delta two[2] = {delta_of(1, 2, "12"), delta_of(2, 3, "23")};
+    assert_int_equal(csn_store_put_deltas(store, apex, two, 2), CSN_OK);
+    csn_store_close(store);
+    struct csn_kv *env = open_env(*state, false);
+    struct csn_kv_txn *txn;
+    struct csn_kv_cursor *cursor;
+    struct csn_bytes key, value;
+    struct csn_buf copy = {0}, spoiled = {0};
+    assert_int_equal(csn_kv_begin(env, true, &txn), CSN_OK);
+    assert_int_equal(csn_kv_cursor_open(txn, 2, &cursor), CSN_OK);
+    assert_int_equal(csn_kv_cursor_seek(cursor, text("d"), &key, &value), CSN_OK);
+    csn_buf_put_bytes(&copy, key);
+    csn_buf_put_bytes(&spoiled, value);
+    csn_kv_cursor_close(cursor);
+    spoiled.data[spoiled.size - 1] ^= 1;
+    assert_int_equal(csn_kv_put(txn, 2, csn_buf_view(&copy), csn_buf_view(&spoiled)), CSN_OK);
+    assert_int_equal(csn_kv_commit(txn), CSN_OK);
+    csn_kv_close(env);
+    csn_buf_fini(&copy);
+    csn_buf_fini(&spoiled);
+    store = open_store(*state);
+    bool is_first = memcmp(two[0].name.to.octets, two[1].name.to.octets, CSN_DIGEST_SIZE) < 0;
+    assert_deltas(store, apex, is_first ? "! cert23 " : "! cert12 ");
+    csn_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +630,8 @@ int main(void)
         TEST(test_damaged_rows_are_said),
         TEST(test_damaged_row_keys_and_index_are_said),
         TEST(test_blobs),
+        TEST(test_deltas_survive_reopen_each_zone_its_own),
+        TEST(test_a_damaged_delta_is_named_and_the_others_are_given),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@
 #define NAMES 300
 #define BIG_NAMES 20000
 #define SERIAL 2026112100u
+#define CHANGES 2000 /* differences back from SERIAL that are known of "example." */
 #define LARGE 20000 /* octets of one record: larger than a message is filled */
 #define SECRET "0123456789abcdef0123456789abcdef"
 #define SECRET64 "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -194,10 +195,67 @@ static void close_zone(void *take_reader)
     free(reader);
 }
 
+/* Differences of one TXT each: old SOA, the TXT of one name, new SOA, that of the next. */
+struct fake_changes {
+    struct fake_source *source;
+    uint32_t serial;
+    unsigned part;
+    uint8_t owner[CSN_NAME_MAX];
+    struct csn_buf rdatas;
+};
+
+static int open_changes(void *arg, const uint8_t *zone, uint32_t serial, void **ret_changes)
+{
+    struct fake_source *source = arg;
+    if (!csn_name_equal(zone, source->zones[0].name) || SERIAL - serial > CHANGES) {
+        return CSN_ENOTFOUND;
+    }
+    struct fake_changes *changes = csn_calloc(1, sizeof *changes);
+    *changes = (struct fake_changes){.source = source, .serial = serial};
+    source->open_readers++;
+    *ret_changes = changes;
+    return CSN_OK;
+}
+
+static int next_change(void *arg, struct csn_rrset *ret_rrset)
+{
+    struct fake_changes *changes = arg;
+    char name[64];
+    if (changes->serial == SERIAL) {
+        return CSN_ENOTFOUND;
+    }
+    uint32_t serial = changes->serial + changes->part / 2;
+    csn_buf_clear(&changes->rdatas);
+    if (changes->part % 2 == 0) {
+        *ret_rrset = changes->source->zones[0].entries[1].rrset;
+        csn_buf_put_bytes(&changes->rdatas, ret_rrset->rdatas);
+        csn_set_u32(changes->rdatas.data + changes->rdatas.size - 20, serial);
+    } else {
+        snprintf(name, sizeof name, "c%u.example.", (unsigned)serial);
+        assert_int_equal(csn_name_parse(name, changes->owner), CSN_OK);
+        csn_buf_put(&changes->rdatas, "\0\7\6change", 9);
+        *ret_rrset = (struct csn_rrset){
+            .owner = changes->owner, .ttl = 3600, .type = CSN_TYPE_TXT, .count = 1};
+    }
+    ret_rrset->rdatas = csn_buf_view(&changes->rdatas);
+    changes->part = (changes->part + 1) % 4;
+    changes->serial += changes->part == 0;
+    return CSN_OK;
+}
+
+static void close_changes(void *take_changes)
+{
+    struct fake_changes *changes = take_changes;
+    changes->source->open_readers--;
+    csn_buf_fini(&changes->rdatas);
+    free(changes);
+}
+
 static struct fake_source *source_new(void)
 {
     struct fake_source *source = csn_calloc(1, sizeof *source);
-    source->source = (struct csn_xfr_source){source, find_zone, open_zone, next_entry, close_zone};
+    source->source = (struct csn_xfr_source){source,     find_zone,    open_zone,   next_entry,
+                                             close_zone, open_changes, next_change, close_changes};
     source->left_s = 1000000;
     fill_zone(add_zone(source, "example.", CSN_XFR_READY), "example.", NAMES);
     add_zone(source, "held.", CSN_XFR_HELD);
@@ -1062,6 +1120,43 @@ static void test_real_clients_transfer_the_zone(void **state)
     setup_fini(&setup);
 }
 
+/* RFC 1995 4: the newest SOA, of each difference the old SOA, what is gone, the new SOA, what is new, the newest SOA; by UDP
+ * where all of it fits, else the SOA alone. Signed over many messages (RFC 8945 5.3.1), which the clients check. */
+static void test_real_clients_get_the_differences(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *program, *arguments;
+        unsigned soas, changes;
+    } cases[] = {
+        {"dig", KEY " +tcp example. IXFR=2026112099", 4, 2},
+        {"kdig", KEY " +tcp example. IXFR=2026112099", 4, 2},
+        {"kdig", KEY " +tcp example. IXFR=2026112098", 6, 4},
+        {"dig", KEY " +notcp example. IXFR=2026112099", 4, 2},
+        {"kdig", KEY " +notcp example. IXFR=2026112099", 4, 2},
+        {"kdig", KEY " +notcp example. IXFR=2026112000", 1, 0},
+        {"dig", KEY " +tcp example. IXFR=2026110100", 2 + 2 * CHANGES, 2 * CHANGES},
+        {"kdig", KEY " +tcp example. IXFR=2026110100", 2 + 2 * CHANGES, 2 * CHANGES},
+        {"kdig", KEY " +tcp example. IXFR=2026110099", 2, 0}, /* further back: the zone */
+        {"kdig", KEY " +tcp big. IXFR=2026112099", 2, 0},
+    };
+    struct setup setup;
+    setup_init(&setup);
+    pid_t child = start_child(&setup);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = run_client(&setup, cases[i].program, cases[i].arguments);
+        unsigned soas = count_lines(text, "\tSOA\tns.") + count_lines(text, " SOA ns.");
+        unsigned changes = count_lines(text, "\"change\"");
+        if (soas != cases[i].soas || changes != cases[i].changes || strstr(text, "WARNING") != NULL) {
+            fail_msg("%s %s: %u SOA, %u TXT in:\n%.3000s", cases[i].program, cases[i].arguments,
+                     soas, changes, text);
+        }
+        free(text);
+    }
+    stop_child(child);
+    setup_fini(&setup);
+}
+
 /* --- sockets of our own on the server's loop */
 
 struct bench {
@@ -1607,6 +1702,7 @@ int main(void)
         cmocka_unit_test(test_transfer_of_damaged_data_does_not_end_as_if_whole),
         cmocka_unit_test(test_real_clients_are_answered),
         cmocka_unit_test(test_real_clients_transfer_the_zone),
+        cmocka_unit_test(test_real_clients_get_the_differences),
         cmocka_unit_test(test_pipelined_requests_are_answered_in_order),
         cmocka_unit_test(test_a_client_that_does_not_read_holds_one_message),
         cmocka_unit_test(test_a_damaged_zone_ends_the_connection),
