@@ -564,7 +564,7 @@ static bool is_unwritable(int code)
     return code == CSN_EIO || code == CSN_EFULL || code == CSN_EPERMISSION;
 }
 
-/* Read-only where it must be. What cannot be read either, or has nothing to serve yet, ends the start. */
+/* Read-only where it must be, and where the votes are damaged. What has nothing to serve yet ends the start. */
 static int open_store(struct csn_daemon *daemon, struct csn_reason *reason)
 {
     const struct csn_node_config *config = daemon->config;
@@ -578,9 +578,21 @@ static int open_store(struct csn_daemon *daemon, struct csn_reason *reason)
         csn_unwritable_set(daemon, csn_unwritable_probe(config, &why) != CSN_OK ? &why : reason);
         code = CSN_OK;
     }
-    return code == CSN_OK && daemon->unwritable.is_set
-               ? csn_store_open_readonly(config->store, config->votes_size, config->zones_size, &daemon->store, reason)
-               : code;
+    if (code == CSN_OK && daemon->unwritable.is_set) {
+        code = csn_store_open_readonly(config->store, config->votes_size, config->zones_size, &daemon->store, reason);
+    }
+    if (code == CSN_EDAMAGED) { /* the votes: zones are mended or begun anew */
+        csn_store_close(daemon->store);
+        daemon->store = NULL;
+        csn_unwritable_damaged(daemon, reason);
+        code = csn_store_open_damaged(config->store, config->votes_size, config->zones_size, &daemon->store, reason);
+    }
+    if (code == CSN_OK && csn_store_damage(daemon->store) != NULL) {
+        csn_log(&daemon->log, CSN_ERROR, "store.damaged",
+                "%s; what was damaged is %s; check this site's disk", csn_store_damage(daemon->store),
+                daemon->unwritable.is_damaged ? "not served" : "fetched from the other sites");
+    }
+    return code;
 }
 
 /* Operators must be able to ask; but where not even a socket can be made, what is served matters more. */

@@ -15,7 +15,8 @@ int csn_documents_keep(struct csn_daemon *daemon, struct csn_reason *reason)
     struct csn_buf key = {0}, old = {0};
     put_key(&document->digest, &key);
     int code = csn_store_get_blob(daemon->store, csn_buf_view(&key), &old);
-    if (code == CSN_ENOTFOUND) {
+    bool is_same = code == CSN_OK && csn_bytes_equal(csn_buf_view(&old), csn_buf_view(&document->octets));
+    if (code == CSN_ENOTFOUND || (code == CSN_OK && !is_same)) { /* or emptied, for it was damaged */
         code = csn_store_put_blob(daemon->store, csn_buf_view(&key), csn_buf_view(&document->octets));
     }
     csn_buf_fini(&key);

@@ -35,6 +35,7 @@ struct csn_persister {
     void *arg; /* borrows */
     struct write *first, **end; /* owns */
     bool is_running, is_failed;
+    bool is_second_lost;
 };
 
 struct csn_persister *csn_persister_new(uv_loop_t *loop, struct csn_store *store, const char *second_path, csn_persisted_fn *fn,
@@ -118,6 +119,11 @@ void csn_persister_keep(struct csn_persister *persister, const struct csn_record
     }
 }
 
+void csn_persister_lose_second(struct csn_persister *persister)
+{
+    persister->is_second_lost = true;
+}
+
 static struct csn_bytes copy(struct csn_arena *arena, struct csn_bytes octets)
 {
     return octets.data == NULL ? octets : csn_bytes(csn_arena_copy(arena, octets.data, octets.size), octets.size);
@@ -129,7 +135,7 @@ static void work(void *arg, unsigned part, unsigned parts)
     (void)parts;
     struct csn_persister *persister = arg;
     struct write *write = persister->first;
-    if (write->second.key.data != NULL) {
+    if (write->second.key.data != NULL && !persister->is_second_lost) {
         set_second(persister, &write->second);
         write->code = write_seconds(persister);
     }

@@ -21,6 +21,8 @@ int csn_persister_load(const char *second_path, struct csn_buf *buf, struct csn_
                        size_t *ret_count, struct csn_reason *reason);
 /* Makes the loaded pairs part of what is written next time. */
 void csn_persister_keep(struct csn_persister *persister, const struct csn_record_pair *pairs, size_t count);
+/* The file cannot be read: it stays as it is, so that no later start takes a new one for whole. */
+void csn_persister_lose_second(struct csn_persister *persister);
 /* Copies the effect. */
 void csn_persister_add(struct csn_persister *persister, const struct csn_effect *effect);
 

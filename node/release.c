@@ -75,11 +75,49 @@ static void verify_part(void *arg, unsigned part, unsigned parts)
     csn_outcome_add(&check->outcome, code, &reason);
 }
 
+/* Key of a certificate's blob: "c" | zone. */
+static void put_key(const uint8_t *zone, struct csn_buf *key)
+{
+    csn_buf_put_u8(key, 'c');
+    csn_buf_put(key, zone, csn_name_size(zone));
+}
+
+/* Beside the version, before anything answers with it: should the votes be damaged, it says what was served and proves it. */
+static void keep_certificate(void *arg, unsigned part, unsigned parts)
+{
+    (void)part;
+    (void)parts;
+    struct check *check = arg;
+    struct csn_buf key = {0}, octets = {0};
+    put_key(check->zone->config->zone, &key);
+    csn_certificate_encode(&check->certificate, &octets);
+    int code = csn_store_put_blob(check->zone->daemon->store, csn_buf_view(&key), csn_buf_view(&octets));
+    if (code != CSN_OK) {
+        struct csn_reason reason;
+        csn_reason_set(&reason, code, "its certificate cannot be kept beside it: %s", csn_error_text(code));
+        csn_outcome_add(&check->outcome, code, &reason);
+    }
+    csn_buf_fini(&key);
+    csn_buf_fini(&octets);
+}
+
+int csn_release_certificate(struct csn_store *store, const uint8_t *zone, struct csn_buf *buf)
+{
+    struct csn_buf key = {0};
+    put_key(zone, &key);
+    int code = csn_store_get_blob(store, csn_buf_view(&key), buf);
+    csn_buf_fini(&key);
+    return code;
+}
+
 static void end_check(void *arg)
 {
     struct check *check = arg;
     struct csn_daemon *daemon = check->zone->daemon;
     struct csn_event event = {.kind = CSN_EVENT_RELEASED, .corr = check->corr, .code = check->outcome.code};
+    if (event.code == CSN_EIO || event.code == CSN_EFULL) {
+        csn_daemon_die(daemon, event.code, check->outcome.reason.text);
+    }
     if (event.code != CSN_OK) {
         csn_log(&daemon->log, CSN_ERROR, "release.refused", "zone %s serial %" PRIu32 ": %s", check->zone->name,
                 check->certificate.held.proposal.serial, check->outcome.reason.text);
@@ -96,7 +134,7 @@ static void after_history(void *arg, int code)
     if (code != CSN_OK) {
         csn_daemon_die(check->zone->daemon, code, "the difference to the new version cannot be kept");
     }
-    end_check(check);
+    csn_job_run(check->zone->daemon->loop, 1, keep_certificate, end_check, check);
 }
 
 /* A version is released with its delta (step.h). */

@@ -7,6 +7,9 @@
 
 void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *effect);
 void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *effect);
+/* Appends the certificate of the version that was released here last, or was about to be: it stands beside the version, in the
+ * other environment than the votes. CSN_ENOTFOUND, CSN_EDAMAGED. */
+int csn_release_certificate(struct csn_store *store, const uint8_t *zone, struct csn_buf *buf);
 /* Recomputes the root of what is served once in a refresh interval: rot on this disk ends the process, and the next start fetches
  * the version again. */
 void csn_release_tick(struct csn_zone_shell *zone);

@@ -9,6 +9,7 @@
 #include "kept/version.h"
 #include "orders.h"
 #include "persist.h"
+#include "release.h"
 
 #define SECONDS_MAX (2 * CSN_ZONES_MAX)
 #define LETTER_OF_HOLDS 'H' /* second octet of their keys; docs/PROTOCOL.md, 4 */
@@ -24,6 +25,10 @@ struct restore {
     struct csn_record_pair seconds[SECONDS_MAX];
     size_t second_count;
     struct csn_buf second_file; /* owns */
+    bool is_second_damaged;
+    struct csn_buf *certificate_files; /* owns */
+    struct csn_bytes *certificates;    /* owns; borrow from those */
+    size_t certificate_count;
 };
 
 static int add_record(void *arg, struct csn_bytes key, struct csn_bytes value)
@@ -120,6 +125,37 @@ static void make_core(struct csn_daemon *daemon)
     free(zones);
 }
 
+/* A site that cannot read its second copy votes no more, and leaves the file as it is. */
+static int load_seconds(struct restore *restore, struct csn_reason *reason)
+{
+    struct csn_daemon *daemon = restore->daemon;
+    bool is_wanted = !daemon->unwritable.is_set || daemon->unwritable.is_damaged; /* its disk may be gone, else */
+    int code = is_wanted ? csn_persister_load(daemon->config->second_copy, &restore->second_file, restore->seconds, SECONDS_MAX,
+                                              &restore->second_count, reason)
+                         : CSN_OK;
+    if (code != CSN_EDAMAGED && code != CSN_EIO) {
+        return code;
+    }
+    restore->is_second_damaged = true;
+    csn_persister_lose_second(daemon->persister);
+    csn_log(&daemon->log, CSN_ERROR, "store.damaged",
+            "%s; this site votes no more; check its disk, and let it return as a new member with a new key", reason->text);
+    return CSN_OK;
+}
+
+static void load_certificates(struct restore *restore)
+{
+    struct csn_daemon *daemon = restore->daemon;
+    restore->certificate_files = csn_calloc(daemon->zone_count, sizeof(restore->certificate_files[0]));
+    restore->certificates = csn_calloc(daemon->zone_count, sizeof(restore->certificates[0]));
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        struct csn_buf *file = &restore->certificate_files[i];
+        if (csn_release_certificate(daemon->store, daemon->config->zones[i].zone, file) == CSN_OK) {
+            restore->certificates[restore->certificate_count++] = csn_buf_view(file);
+        }
+    }
+}
+
 static int collect(struct restore *restore, struct csn_reason *reason)
 {
     struct csn_daemon *daemon = restore->daemon;
@@ -128,12 +164,11 @@ static int collect(struct restore *restore, struct csn_reason *reason)
         return csn_reason_set(reason, code, "%s: the votes cannot be read: %s; restore nothing: this site must return as a new member",
                               daemon->config->store, csn_error_text(code));
     }
-    code = daemon->unwritable.is_set ? CSN_OK
-                                     : csn_persister_load(daemon->config->second_copy, &restore->second_file, restore->seconds,
-                                                          SECONDS_MAX, &restore->second_count, reason);
+    code = load_seconds(restore, reason);
     if (code != CSN_OK) {
         return code;
     }
+    load_certificates(restore);
     code = csn_table_list(daemon->store, add_table, restore);
     return code == CSN_OK ? code
                           : csn_reason_set(reason, code, "%s: the versions cannot be read: %s", daemon->config->store,
@@ -152,6 +187,11 @@ static void refuse_writes(struct csn_daemon *daemon)
 static void restore_fini(struct restore *restore)
 {
     csn_buf_fini(&restore->second_file);
+    for (size_t i = 0; restore->certificate_files != NULL && i < restore->daemon->zone_count; i++) {
+        csn_buf_fini(&restore->certificate_files[i]);
+    }
+    free(restore->certificate_files);
+    free(restore->certificates);
     free(restore->records);
     free(restore->versions);
     free(restore->bad);
@@ -172,7 +212,11 @@ int csn_restore(struct csn_daemon *daemon, struct csn_reason *reason)
                                             .seconds = restore.seconds,
                                             .second_count = restore.second_count,
                                             .versions = restore.versions,
-                                            .version_count = restore.version_count}};
+                                            .version_count = restore.version_count,
+                                            .is_damaged = daemon->unwritable.is_damaged,
+                                            .is_second_damaged = restore.is_second_damaged,
+                                            .certificates = restore.certificates,
+                                            .certificate_count = restore.certificate_count}};
         csn_daemon_event(daemon, &event);
         refuse_writes(daemon);
         code = csn_table_list(daemon->store, add_input, &restore);

@@ -53,9 +53,17 @@ static void blame_own_hsm(const struct csn_daemon *daemon, bool is_in_maintenanc
     }
 }
 
-static void show_readonly(const struct csn_daemon *daemon, struct csn_status *status, struct csn_status_site *site)
+#define RETURN "check its disk, and let it return as a new member with a new key"
+
+/* Read-only, or damaged. */
+static void show_store(const struct csn_daemon *daemon, struct csn_status *status, struct csn_status_site *site)
 {
     const char *cause = daemon->unwritable.cause.text;
+    if (daemon->unwritable.is_damaged) {
+        site->error = csn_status_text(status, "%s; votes stopped for good; what was surely released last stays served; %s", cause, RETURN);
+        csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: its votes are damaged: %s; %s", daemon->config->site, cause, RETURN);
+        return;
+    }
     site->state = "read-only";
     site->error = csn_status_text(status, "%s; votes stopped; what was released stays served; mend that: the node begins again by itself",
                                   cause);
@@ -105,7 +113,9 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
     site->hsm = own_hsm(daemon, status);
     site->error = own_halt(daemon, now, core, status);
     if (daemon->unwritable.is_set) {
-        show_readonly(daemon, status, site);
+        show_store(daemon, status, site);
+    } else if (core->halt == CSN_HALT_DAMAGED || core->halt == CSN_HALT_AMNESIA) {
+        csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: halted: %s", daemon->config->site, csn_halt_text(core->halt));
     }
     blame_own_hsm(daemon, site->is_in_maintenance, status);
 }
@@ -460,6 +470,12 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     if (core.released != NULL) {
         fill_released(&core, zone);
         zone->votes = count_holders(daemon, now, &core);
+    }
+    if (core.released != NULL && !shell->serving.is_ready) {
+        csn_status_blame(status, CSN_HEALTH_CRITICAL,
+                         "%s: zone %s: serial %u was released here and is not here whole; SERVFAIL until another site has given it; "
+                         "check this site's disk",
+                         daemon->config->site, shell->name, (unsigned)core.released->held.proposal.serial);
     }
     blame_refusal(&core, shell, status);
     blame_refusals(shell, status);

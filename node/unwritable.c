@@ -147,6 +147,15 @@ void csn_unwritable_set(struct csn_daemon *daemon, const struct csn_reason *reas
             "%s; votes stop, what was released stays served; mend that, and this site begins again by itself", reason->text);
 }
 
+void csn_unwritable_damaged(struct csn_daemon *daemon, const struct csn_reason *reason)
+{
+    daemon->unwritable.is_set = daemon->unwritable.is_damaged = true;
+    daemon->unwritable.cause = *reason;
+    csn_log(&daemon->log, CSN_ERROR, "store.damaged",
+            "%s; the votes of this site cannot be believed: it votes no more, what was surely released last stays served; check its "
+            "disk, and let it return as a new member with a new key", reason->text);
+}
+
 /* --- the end */
 
 static bool is_lately(const struct csn_daemon *daemon)

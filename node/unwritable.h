@@ -16,6 +16,7 @@ struct csn_daemon;
 
 struct csn_unwritable {
     bool is_set; /* read-only */
+    bool is_damaged; /* for good: the votes are damaged (docs/adr/0015) */
     struct csn_reason cause;
     unsigned failures;  /* in a row, of the processes before this one */
     uint64_t until_s;   /* before this (since boot) nothing is tried again */
@@ -32,6 +33,9 @@ int csn_unwritable_probe(const struct csn_node_config *config, struct csn_reason
 
 /* From now on read-only, for this cause; the loop tries again once it runs. */
 void csn_unwritable_set(struct csn_daemon *daemon, const struct csn_reason *reason);
+
+/* Read-only for good, because the votes are damaged: nothing is tried again. */
+void csn_unwritable_damaged(struct csn_daemon *daemon, const struct csn_reason *reason);
 
 /* Ends this process and begins again in its place, after a write failed (CSN_EIO, CSN_EFULL) or damage was found. */
 _Noreturn void csn_unwritable_begin_again(struct csn_daemon *daemon, int code, const char *what);

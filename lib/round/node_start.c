@@ -195,7 +195,7 @@ static bool load_record(struct csn_node *node, const struct csn_record_pair *rec
 
 static void load_records(struct csn_node *node, const struct csn_event *event)
 {
-    bool is_whole = true;
+    bool is_whole = !event->start.is_damaged;
     for (size_t i = 0; i < event->start.record_count; i++) {
         is_whole = load_record(node, &event->start.records[i]) && is_whole;
     }
@@ -297,13 +297,61 @@ static bool is_store_gone(const struct csn_node *node, const struct csn_event *e
 
 static void check_copies(struct csn_node *node, const struct csn_event *event)
 {
-    if (is_store_gone(node, event)) {
+    if (is_store_gone(node, event) || event->start.is_second_damaged) {
         csn_node_halt(node, CSN_HALT_AMNESIA);
     }
     for (size_t i = 0; i < node->zone_count && node->halt == CSN_HALT_NONE; i++) {
         struct csn_node_zone *zone = &node->zones[i];
         check_hold(node, zone, event);
         check_released(node, zone, event);
+    }
+}
+
+/* --- damaged or lost votes: what is still sure of what was answered last */
+
+static void salvage_certificates(struct csn_node *node, const struct csn_event *event)
+{
+    for (size_t i = 0; i < event->start.certificate_count; i++) {
+        struct csn_certificate certificate;
+        struct csn_bytes octets = event->start.certificates[i];
+        if (csn_certificate_decode(octets, &certificate) != CSN_OK) {
+            continue;
+        }
+        const struct csn_proposal *proposal = &certificate.held.proposal;
+        int index = csn_zone_index(node->configs, node->zone_count, proposal->zone);
+        struct csn_node_zone *zone = index >= 0 ? &node->zones[index] : NULL;
+        if (zone != NULL && csn_zone_certificate(zone, proposal->round) == NULL) {
+            csn_zone_insert_certificate(zone, &certificate, octets);
+        }
+        if (zone != NULL && csn_round_compare(proposal->round, zone->released.round) > 0) {
+            zone->released.round = proposal->round;
+        }
+    }
+}
+
+/* Of the store's record, the second copy and the certificate beside the version the latest is what
+ * was answered last, or was about to be: all three are written before the answers change, the
+ * record last. Nothing older is answered; without its certificate or its bytes, nothing is. */
+static void salvage(struct csn_node *node, const struct csn_event *event)
+{
+    salvage_certificates(node, event);
+    for (size_t i = 0; i < node->zone_count; i++) {
+        struct csn_node_zone *zone = &node->zones[i];
+        struct csn_bytes value = {0};
+        bool is_good = find_copy(node, zone, event, CSN_RECORD_RELEASED, &value) == COPY_GOOD;
+        struct csn_reader reader = csn_reader(value);
+        struct csn_round copied = is_good ? csn_read_round(&reader) : (struct csn_round){0};
+        if (csn_round_compare(copied, zone->released.round) > 0) {
+            zone->released.round = copied;
+        }
+        const struct csn_known_certificate *known =
+            csn_zone_certificate(zone, zone->released.round);
+        if (known != NULL) {
+            zone->released.full_root = known->certificate.held.full_root;
+        } else {
+            zone->forgotten = zone->released.round;
+            zone->released = (struct csn_release){0};
+        }
     }
 }
 
@@ -367,6 +415,9 @@ void csn_node_start(struct csn_node *node, const struct csn_event *event)
     node->election_ms = node->now.mono_ms;
     load_records(node, event);
     load_versions(node, event);
+    if (node->halt == CSN_HALT_DAMAGED || is_store_gone(node, event)) {
+        salvage(node, event);
+    }
     if (!csn_node_is_mute(node)) {
         check_copies(node, event);
     }

@@ -95,6 +95,12 @@ struct csn_event {
             /* How the epoch of the cluster document began, checked (csn_epoch_certificate_check);
              * NULL: not known, or it is the first. */
             const struct csn_epoch_certificate *link;
+            bool is_damaged;        /* records are missing: they could not be read */
+            bool is_second_damaged; /* the second copies could not be read at all */
+            /* Of the versions that were released last or were about to be, as they stand beside
+             * them: for damaged records. */
+            const struct csn_bytes *certificates;
+            size_t certificate_count;
         } start;
         /* Its signature has been verified against the member's or coordinator's key of the cluster
          * document. What this machine sent comes back to it too, signed, like any other's: the

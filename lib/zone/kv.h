@@ -26,6 +26,8 @@ int csn_kv_open(const char *folder, size_t size_max, const char *const *tables, 
  * folder is touched. Write transactions begin with CSN_EPERMISSION. CSN_ENOTFOUND: it has never been made whole. */
 int csn_kv_open_readonly(const char *folder, size_t size_max, const char *const *tables, unsigned table_count,
                          struct csn_kv **ret_kv, struct csn_reason *reason);
+/* Moves what cannot be read out of the way, as data.mdb.damaged in place of the one before; the next open makes a new one. */
+int csn_kv_set_aside(const char *folder, struct csn_reason *reason);
 void csn_kv_close(struct csn_kv *take_kv);
 
 /* A write transaction waits for the one before, and ends on the thread that began it, before that thread begins another.

@@ -293,6 +293,28 @@ int csn_kv_open_readonly(const char *folder, size_t size_max, const char *const 
     return open_by(open_for_read, folder, size_max, tables, table_count, ret_kv, reason);
 }
 
+int csn_kv_set_aside(const char *folder, struct csn_reason *reason)
+{
+    char path[PATH_MAX], aside[PATH_MAX];
+    int fd = -1;
+    if (snprintf(aside, sizeof(aside), "%s/data.mdb.damaged", folder) >= (int)sizeof(aside)) {
+        return csn_reason_set(reason, CSN_ELIMIT, "%s: path too long", folder);
+    }
+    snprintf(path, sizeof(path), "%.*s", (int)(strlen(aside) - strlen(".damaged")), aside);
+    int code = take_ownership(folder, false, reason, &fd);
+    if (code == CSN_OK && rename(path, aside) != 0 && errno != ENOENT) {
+        code = open_failed(path, errno, reason);
+    }
+    /* Last: until then a data file that is gone is damage. */
+    if (code == CSN_OK && (sync_folder(folder) != 0 || ftruncate(fd, 0) != 0 || fsync(fd) != 0)) {
+        code = open_failed(folder, errno, reason);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return code;
+}
+
 void csn_kv_close(struct csn_kv *take_kv)
 {
     if (take_kv == NULL) {

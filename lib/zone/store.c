@@ -75,6 +75,59 @@ int csn_sealed_get(struct csn_kv_txn *txn, unsigned table, struct csn_hasher *ha
     return code == CSN_OK ? csn_sealed_open(hasher, key, sealed, ret_value) : code;
 }
 
+/* --- all records of a table */
+
+enum each {
+    EACH,         /* the first damaged one ends it */
+    EACH_KEY,     /* values are neither read nor checked; `fn` gets none */
+    EACH_GOOD,    /* damaged ones are left out */
+    EACH_DAMAGED, /* only those; `fn` gets no value */
+};
+
+static int each_record(struct csn_kv *kv, unsigned table, struct csn_bytes prefix, enum each how, csn_vote_fn *fn, void *arg)
+{
+    struct csn_kv_txn *txn;
+    struct csn_kv_cursor *cursor = NULL;
+    struct csn_bytes key, sealed, value = {0};
+    int code = csn_kv_begin(kv, false, &txn);
+    if (code != CSN_OK) {
+        return code;
+    }
+    struct csn_hasher *hasher = csn_hasher_new();
+    code = csn_kv_cursor_open(txn, table, &cursor);
+    if (code == CSN_OK) {
+        code = csn_kv_cursor_seek(cursor, prefix, &key, &sealed);
+    }
+    while (code == CSN_OK && csn_has_prefix(key, prefix)) {
+        value = csn_bytes(NULL, 0);
+        code = how == EACH_KEY ? CSN_OK : csn_sealed_open(hasher, key, sealed, &value);
+        bool is_wanted = (code == CSN_OK) != (how == EACH_DAMAGED);
+        if (is_wanted) {
+            code = fn(arg, key, value);
+        } else if (how != EACH) {
+            code = CSN_OK;
+        }
+        if (code != CSN_OK) {
+            goto out;
+        }
+        code = csn_kv_cursor_next(cursor, &key, &sealed);
+    }
+    code = code == CSN_ENOTFOUND ? CSN_OK : code;
+out:
+    csn_kv_cursor_close(cursor);
+    csn_hasher_free(hasher);
+    csn_kv_abort(txn);
+    return code;
+}
+
+static int ignore_record(void *arg, struct csn_bytes key, struct csn_bytes value)
+{
+    (void)arg;
+    (void)key;
+    (void)value;
+    return CSN_OK;
+}
+
 /* --- one environment's own records */
 
 typedef int state_fn(struct csn_kv_txn *txn, unsigned table, struct csn_hasher *hasher);
@@ -161,39 +214,105 @@ static int open_env(open_fn *fn, const char *folder, const char *name, size_t si
     }
     /* On a full disk a store still opens: what is released must be served. The probe says that it cannot be written. */
     code = fn == csn_kv_open ? write_state(*ret_kv, count - 1, settle_format) : check_format(*ret_kv, count - 1);
+    if (code == CSN_OK) {
+        code = each_record(*ret_kv, count - 1, csn_bytes(NULL, 0), EACH, ignore_record, NULL);
+    }
     if (code != CSN_OK) {
         csn_kv_close(*ret_kv);
         *ret_kv = NULL;
-        return csn_reason_set(reason, code, "%s: cannot read the store's format: %s", path, csn_error_text(code));
+        return csn_reason_set(reason, code, "%s: cannot read the store's own records: %s", path, csn_error_text(code));
     }
-    return CSN_OK;
-}
-
-static int ignore_vote(void *arg, struct csn_bytes key, struct csn_bytes value)
-{
-    (void)arg;
-    (void)key;
-    (void)value;
     return CSN_OK;
 }
 
 /* Every vote is read once before any is believed: one that lost its place would look absent. */
 static int check_votes(struct csn_store *store, const char *folder, struct csn_reason *reason)
 {
-    int code = csn_store_read_votes(store, csn_bytes(NULL, 0), ignore_vote, NULL);
+    int code = csn_store_read_votes(store, csn_bytes(NULL, 0), ignore_record, NULL);
     return code == CSN_OK ? CSN_OK : csn_reason_set(reason, code, "%s/votes: a record: %s", folder, csn_error_text(code));
+}
+
+static int open_votes(struct csn_store *store, open_fn *fn, const char *folder, size_t size_max, struct csn_reason *reason)
+{
+    int code = open_env(fn, folder, "votes", size_max, votes_tables, COUNT_OF(votes_tables), &store->votes, reason);
+    return code == CSN_OK ? check_votes(store, folder, reason) : code;
+}
+
+static int gather_key(void *arg, struct csn_bytes key, struct csn_bytes value)
+{
+    struct csn_buf *keys = arg;
+    (void)value;
+    csn_buf_put_u16(keys, (uint16_t)key.size);
+    csn_buf_put_bytes(keys, key);
+    return CSN_OK;
+}
+
+/* A damaged blob is emptied, not deleted: what stood there once must not be decided anew (one share for each H(P)). */
+static int empty_blobs(struct csn_store *store, size_t *count)
+{
+    struct csn_buf keys = {0};
+    int code = each_record(store->zones, CSN_ZONES_BLOBS, csn_bytes(NULL, 0), EACH_DAMAGED, gather_key, &keys);
+    struct csn_reader reader = csn_reader(csn_buf_view(&keys));
+    while (code == CSN_OK && csn_reader_left(&reader) > 0) {
+        code = csn_store_put_blob(store, csn_read_bytes(&reader, csn_read_u16(&reader)), csn_bytes(NULL, 0));
+        (*count)++;
+    }
+    csn_buf_fini(&keys);
+    return code;
+}
+
+/* Reads every record of `zones`: what is damaged goes, for all of it can be made or fetched again. */
+static int mend_records(struct csn_store *store, const char *folder, struct csn_reason *reason)
+{
+    size_t count = 0;
+    int code = csn_table_sweep(store, &count);
+    if (code == CSN_OK) {
+        code = empty_blobs(store, &count);
+    }
+    if (code == CSN_EDAMAGED) {
+        return csn_reason_set(reason, code, "%s/zones: its records are out of place", folder);
+    }
+    if (count > 0) {
+        csn_reason_set(&store->damaged, CSN_EDAMAGED, "%s/zones: %zu of its records", folder, count);
+    }
+    return code == CSN_OK || code == CSN_EFULL
+               ? CSN_OK
+               : csn_reason_set(reason, code, "%s/zones: its records: %s", folder, csn_error_text(code));
+}
+
+/* What is here can be had from peers again, the votes cannot: so zones that cannot be read are begun anew. */
+static int begin_zones(struct csn_store *store, const char *folder, size_t size_max, struct csn_reason *reason)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/zones", folder); /* open_env found room for it */
+    csn_kv_close(store->zones);
+    store->zones = NULL;
+    int code = csn_kv_set_aside(path, reason);
+    return code == CSN_OK ? open_env(csn_kv_open, folder, "zones", size_max, zones_tables, COUNT_OF(zones_tables), &store->zones, reason)
+                          : code;
+}
+
+static int open_zones(struct csn_store *store, open_fn *fn, const char *folder, size_t size_max, struct csn_reason *reason)
+{
+    struct csn_reason why = {0};
+    int code = open_env(fn, folder, "zones", size_max, zones_tables, COUNT_OF(zones_tables), &store->zones, &why);
+    if (code == CSN_OK && fn == csn_kv_open) {
+        code = mend_records(store, folder, &why);
+    }
+    if (code == CSN_EDAMAGED) {
+        store->damaged = why;
+        return begin_zones(store, folder, size_max, reason);
+    }
+    return csn_reason_set(code == CSN_OK ? NULL : reason, code, "%s", why.text);
 }
 
 static int open_by(open_fn *fn, const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
                    struct csn_reason *reason)
 {
     struct csn_store *store = csn_calloc(1, sizeof(*store));
-    int code = open_env(fn, folder, "votes", votes_size_max, votes_tables, COUNT_OF(votes_tables), &store->votes, reason);
+    int code = open_votes(store, fn, folder, votes_size_max, reason);
     if (code == CSN_OK) {
-        code = open_env(fn, folder, "zones", zones_size_max, zones_tables, COUNT_OF(zones_tables), &store->zones, reason);
-    }
-    if (code == CSN_OK) {
-        code = check_votes(store, folder, reason);
+        code = open_zones(store, fn, folder, zones_size_max, reason);
     }
     if (code != CSN_OK) {
         csn_store_close(store);
@@ -206,47 +325,40 @@ static int open_by(open_fn *fn, const char *folder, size_t votes_size_max, size_
 int csn_store_open(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
                    struct csn_reason *reason)
 {
-    struct csn_store *store;
-    int code = open_by(csn_kv_open, folder, votes_size_max, zones_size_max, &store, reason);
-    if (code != CSN_OK) {
-        return code;
-    }
-    /* Reads every table's record, as check_votes does. */
-    code = csn_table_sweep(store);
-    if (code != CSN_OK && code != CSN_EFULL) {
-        csn_store_close(store);
-        return csn_reason_set(reason, code, "%s/zones: the index of tables: %s", folder, csn_error_text(code));
-    }
-    *ret_store = store;
-    return CSN_OK;
-}
-
-static int ignore_table(void *arg, enum csn_table_kind kind, const uint8_t *zone, const struct csn_digest *name,
-                        struct csn_bytes meta)
-{
-    (void)arg;
-    (void)kind;
-    (void)zone;
-    (void)name;
-    (void)meta;
-    return CSN_OK;
+    return open_by(csn_kv_open, folder, votes_size_max, zones_size_max, ret_store, reason);
 }
 
 int csn_store_open_readonly(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
                             struct csn_reason *reason)
 {
-    struct csn_store *store;
-    int code = open_by(csn_kv_open_readonly, folder, votes_size_max, zones_size_max, &store, reason);
-    if (code != CSN_OK) {
-        return code;
+    return open_by(csn_kv_open_readonly, folder, votes_size_max, zones_size_max, ret_store, reason);
+}
+
+int csn_store_open_damaged(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
+                           struct csn_reason *reason)
+{
+    struct csn_store *store = csn_calloc(1, sizeof(*store));
+    store->is_damaged = true;
+    int code = open_votes(store, csn_kv_open_readonly, folder, votes_size_max, reason);
+    if (code != CSN_OK && code != CSN_EBUSY) {
+        csn_kv_close(store->votes);
+        store->votes = NULL;
+        code = CSN_OK;
     }
-    code = csn_table_list(store, ignore_table, NULL);
+    if (code == CSN_OK) {
+        code = open_zones(store, csn_kv_open_readonly, folder, zones_size_max, reason);
+    }
     if (code != CSN_OK) {
         csn_store_close(store);
-        return csn_reason_set(reason, code, "%s/zones: the index of tables: %s", folder, csn_error_text(code));
+        return code;
     }
     *ret_store = store;
     return CSN_OK;
+}
+
+const char *csn_store_damage(const struct csn_store *store)
+{
+    return store->damaged.text[0] != '\0' ? store->damaged.text : NULL;
 }
 
 void csn_store_close(struct csn_store *take_store)
@@ -273,8 +385,10 @@ int csn_store_probe(struct csn_store *store, struct csn_reason *reason)
 
 void csn_store_usage(struct csn_store *store, uint64_t *ret_used, uint64_t *ret_size_max)
 {
-    uint64_t votes_used, votes_max, zones_used, zones_max;
-    csn_kv_usage(store->votes, &votes_used, &votes_max);
+    uint64_t votes_used = 0, votes_max = 1, zones_used, zones_max;
+    if (store->votes != NULL) {
+        csn_kv_usage(store->votes, &votes_used, &votes_max);
+    }
     csn_kv_usage(store->zones, &zones_used, &zones_max);
     bool votes_fuller = (double)votes_used / (double)votes_max > (double)zones_used / (double)zones_max;
     *ret_used = votes_fuller ? votes_used : zones_used;
@@ -309,7 +423,7 @@ int csn_store_write_votes(struct csn_store *store, const struct csn_vote_expect 
                           const struct csn_vote_write *writes, size_t write_count)
 {
     struct csn_kv_txn *txn;
-    int code = csn_kv_begin(store->votes, true, &txn);
+    int code = store->is_damaged ? CSN_EPERMISSION : csn_kv_begin(store->votes, true, &txn);
     if (code != CSN_OK) {
         return code;
     }
@@ -324,42 +438,10 @@ int csn_store_write_votes(struct csn_store *store, const struct csn_vote_expect 
     return csn_store_finish(txn, code);
 }
 
-/* `keys_only`: values are neither read nor checked; `fn` gets none. */
-static int each_record(struct csn_kv *kv, unsigned table, struct csn_bytes prefix, bool keys_only, csn_vote_fn *fn, void *arg)
-{
-    struct csn_kv_txn *txn;
-    struct csn_kv_cursor *cursor = NULL;
-    struct csn_bytes key, sealed, value = {0};
-    int code = csn_kv_begin(kv, false, &txn);
-    if (code != CSN_OK) {
-        return code;
-    }
-    struct csn_hasher *hasher = csn_hasher_new();
-    code = csn_kv_cursor_open(txn, table, &cursor);
-    if (code == CSN_OK) {
-        code = csn_kv_cursor_seek(cursor, prefix, &key, &sealed);
-    }
-    while (code == CSN_OK && csn_has_prefix(key, prefix)) {
-        code = keys_only ? CSN_OK : csn_sealed_open(hasher, key, sealed, &value);
-        if (code == CSN_OK) {
-            code = fn(arg, key, value);
-        }
-        if (code != CSN_OK) {
-            goto out;
-        }
-        code = csn_kv_cursor_next(cursor, &key, &sealed);
-    }
-    code = code == CSN_ENOTFOUND ? CSN_OK : code;
-out:
-    csn_kv_cursor_close(cursor);
-    csn_hasher_free(hasher);
-    csn_kv_abort(txn);
-    return code;
-}
-
 int csn_store_read_votes(struct csn_store *store, struct csn_bytes prefix, csn_vote_fn *fn, void *arg)
 {
-    return each_record(store->votes, CSN_VOTES_RECORDS, prefix, false, fn, arg);
+    return store->votes == NULL ? CSN_OK
+                                : each_record(store->votes, CSN_VOTES_RECORDS, prefix, store->is_damaged ? EACH_GOOD : EACH, fn, arg);
 }
 
 /* --- blobs */
@@ -404,5 +486,5 @@ int csn_store_del_blob(struct csn_store *store, struct csn_bytes key)
 
 int csn_store_list_blobs(struct csn_store *store, struct csn_bytes prefix, csn_vote_fn *fn, void *arg)
 {
-    return each_record(store->zones, CSN_ZONES_BLOBS, prefix, true, fn, arg);
+    return each_record(store->zones, CSN_ZONES_BLOBS, prefix, EACH_KEY, fn, arg);
 }

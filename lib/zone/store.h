@@ -15,14 +15,23 @@
 struct csn_store;
 
 /* Opens or makes `folder`/votes and `folder`/zones (mode 0700), reads and checks every page and vote once (about 1 s a GiB),
- * deletes staging not marked complete. CSN_EDAMAGED: cannot be read, or is gone though it was made; CSN_EBUSY: another process
- * has it; CSN_EFORMAT: written by another version. */
+ * deletes staging not marked complete. CSN_EDAMAGED: the votes cannot be read, or are gone though they were made; CSN_EBUSY:
+ * another process has it; CSN_EFORMAT: written by another version.
+ *
+ * Damage of `zones` is mended here, for peers have all of it: a data file that cannot be read is set aside (data.mdb.damaged, in
+ * place of the one before) and begun anew, a damaged record of a table goes with its rows, a damaged blob is emptied. */
 int csn_store_open(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
                    struct csn_reason *reason);
 /* The same where nothing can be written (protocol.md: "starts read-only if a write probe fails"): every write and delete below
  * ends with CSN_EPERMISSION, and staging stays. CSN_ENOTFOUND: no store was ever made there. */
 int csn_store_open_readonly(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
                             struct csn_reason *reason);
+/* What can still be read of a store whose votes are damaged, read-only: csn_store_read_votes leaves out what is damaged, all of
+ * it where the environment cannot be opened. */
+int csn_store_open_damaged(const char *folder, size_t votes_size_max, size_t zones_size_max, struct csn_store **ret_store,
+                           struct csn_reason *reason);
+/* What was found damaged in `zones` when it was opened, and was mended; NULL: nothing. */
+const char *csn_store_damage(const struct csn_store *store);
 void csn_store_close(struct csn_store *take_store);
 /* A write and a sync in both environments; at start and when asked. */
 int csn_store_probe(struct csn_store *store, struct csn_reason *reason);

@@ -8,8 +8,10 @@
 #include "zone/store.h"
 
 struct csn_store {
-    struct csn_kv *votes; /* owns */
-    struct csn_kv *zones; /* owns */
+    struct csn_kv *votes;      /* owns; NULL: damaged, and cannot be read at all */
+    struct csn_kv *zones;      /* owns */
+    bool is_damaged;           /* the votes: what is damaged of them is left out */
+    struct csn_reason damaged; /* of `zones`, and mended at the opening; empty: nothing */
 };
 
 /* Tables of the two environments. `state` is the store's own: format, probe, the last handle. */
@@ -33,8 +35,8 @@ static inline int csn_store_finish(struct csn_kv_txn *take_txn, int code)
     return csn_kv_commit(take_txn);
 }
 
-/* Deletes what was never marked complete. */
-int csn_table_sweep(struct csn_store *store);
+/* Deletes what was never marked complete, and what no index record that can be read names: `damaged` counts those that cannot. */
+int csn_table_sweep(struct csn_store *store, size_t *ret_damaged);
 
 static inline bool csn_has_prefix(struct csn_bytes bytes, struct csn_bytes prefix)
 {

@@ -576,6 +576,7 @@ bool csn_table_exists(struct csn_store *store, enum csn_table_kind kind, const u
 
 /* --- the list, and what a crash left */
 
+/* `record` NULL: it is damaged. */
 typedef int record_fn(void *arg, struct csn_bytes key, const struct table_record *record);
 
 static int each_table(struct csn_store *store, record_fn *fn, void *arg)
@@ -594,9 +595,8 @@ static int each_table(struct csn_store *store, record_fn *fn, void *arg)
         code = csn_kv_cursor_seek(cursor, csn_bytes(NULL, 0), &key, &sealed);
     }
     while (code == CSN_OK) {
-        code = csn_sealed_open(hasher, key, sealed, &value);
-        code = code == CSN_OK ? record_parse(value, &record) : code;
-        code = code == CSN_OK ? fn(arg, key, &record) : code;
+        bool is_good = csn_sealed_open(hasher, key, sealed, &value) == CSN_OK && record_parse(value, &record) == CSN_OK;
+        code = fn(arg, key, is_good ? &record : NULL);
         if (code != CSN_OK) {
             goto out;
         }
@@ -621,8 +621,8 @@ static int list_one(void *arg, struct csn_bytes key, const struct table_record *
     enum csn_table_kind kind;
     const uint8_t *zone;
     struct csn_digest name;
-    int code = key_parse(key, &kind, &zone, &name);
-    if (code != CSN_OK || record->state != COMPLETE) {
+    int code = record != NULL ? key_parse(key, &kind, &zone, &name) : CSN_OK;
+    if (record == NULL || code != CSN_OK || record->state != COMPLETE) {
         return code;
     }
     return list->fn(list->arg, kind, zone, &name, record->meta);
@@ -634,32 +634,120 @@ int csn_table_list(struct csn_store *store, csn_table_fn *fn, void *arg)
     return each_table(store, list_one, &list);
 }
 
-/* Keys of what must go: collected first, because rows cannot be deleted under the cursor's old state. */
-static int collect_unmarked(void *arg, struct csn_bytes key, const struct table_record *record)
+/* What must go, collected first, because nothing can be deleted under a cursor. */
+struct swept {
+    struct csn_buf unmarked; /* owns; struct table_key … */
+    struct csn_buf damaged;  /* owns; size u16 | key … */
+    size_t damaged_count;
+    uint32_t *handles; /* owns; in use */
+    size_t handle_count;
+};
+
+static int collect_swept(void *arg, struct csn_bytes key, const struct table_record *record)
 {
-    struct csn_buf *keys = arg;
-    if (key.size > INDEX_KEY_MAX) {
-        return CSN_EDAMAGED;
+    struct swept *swept = arg;
+    if (record == NULL || key.size > INDEX_KEY_MAX) {
+        csn_buf_put_u16(&swept->damaged, (uint16_t)key.size);
+        csn_buf_put_bytes(&swept->damaged, key);
+        swept->damaged_count++;
+        return CSN_OK;
     }
+    swept->handles = csn_realloc(swept->handles, swept->handle_count + 1, sizeof(swept->handles[0]));
+    swept->handles[swept->handle_count++] = record->handle;
     if (record->state != COMPLETE) {
         struct table_key copy = {.size = key.size};
         memcpy(copy.octets, key.data, key.size);
-        csn_buf_put(keys, &copy, sizeof(copy));
+        csn_buf_put(&swept->unmarked, &copy, sizeof(copy));
     }
     return CSN_OK;
 }
 
-int csn_table_sweep(struct csn_store *store)
+static int delete_damaged(struct csn_store *store, const struct swept *swept)
 {
-    struct csn_buf keys = {0};
+    struct csn_kv_txn *txn;
+    struct csn_reader reader = csn_reader(csn_buf_view(&swept->damaged));
+    int code = csn_kv_begin(store->zones, true, &txn);
+    if (code != CSN_OK) {
+        return code;
+    }
+    while (code == CSN_OK && csn_reader_left(&reader) > 0) {
+        code = csn_kv_del(txn, CSN_ZONES_INDEX, csn_read_bytes(&reader, csn_read_u16(&reader)));
+    }
+    return csn_store_finish(txn, code);
+}
+
+/* The first handle at or above `from` that has rows; CSN_ENOTFOUND. */
+static int next_handle(struct csn_store *store, uint32_t from, uint32_t *ret_handle)
+{
+    struct csn_kv_txn *txn;
+    struct csn_kv_cursor *cursor = NULL;
+    struct csn_bytes key, value;
+    uint8_t octets[HANDLE_SIZE];
+    int code = csn_kv_begin(store->zones, false, &txn);
+    if (code != CSN_OK) {
+        return code;
+    }
+    csn_set_u32(octets, from);
+    code = csn_kv_cursor_open(txn, CSN_ZONES_ROWS, &cursor);
+    if (code == CSN_OK) {
+        code = csn_kv_cursor_seek(cursor, csn_bytes(octets, sizeof(octets)), &key, &value);
+    }
+    if (code == CSN_OK && key.size < HANDLE_SIZE) {
+        code = CSN_EDAMAGED;
+    }
+    if (code == CSN_OK) {
+        *ret_handle = csn_get_u32(key.data);
+    }
+    csn_kv_cursor_close(cursor);
+    csn_kv_abort(txn);
+    return code;
+}
+
+static bool is_in_use(const struct swept *swept, uint32_t handle)
+{
+    for (size_t i = 0; i < swept->handle_count; i++) {
+        if (swept->handles[i] == handle) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rows whose index record was damaged. */
+static int delete_orphans(struct csn_store *store, struct csn_hasher *hasher, const struct swept *swept)
+{
+    static const struct table_key no_record = {.octets = {0}, .size = 1};
+    uint32_t handle = 0;
+    int code;
+    while ((code = next_handle(store, handle, &handle)) == CSN_OK) {
+        if (!is_in_use(swept, handle)) {
+            code = delete_rows(store, hasher, &no_record, handle);
+        }
+        if (code != CSN_OK || handle++ == UINT32_MAX) {
+            break;
+        }
+    }
+    return code == CSN_ENOTFOUND ? CSN_OK : code;
+}
+
+int csn_table_sweep(struct csn_store *store, size_t *ret_damaged)
+{
+    struct swept swept = {0};
     struct csn_hasher *hasher = csn_hasher_new();
-    int code = each_table(store, collect_unmarked, &keys);
-    for (size_t at = 0; code == CSN_OK && at < keys.size; at += sizeof(struct table_key)) {
+    int code = each_table(store, collect_swept, &swept);
+    for (size_t at = 0; code == CSN_OK && at < swept.unmarked.size; at += sizeof(struct table_key)) {
         struct table_key key;
-        memcpy(&key, keys.data + at, sizeof(key));
+        memcpy(&key, swept.unmarked.data + at, sizeof(key));
         code = table_delete(store, hasher, &key, STAGING, 0);
     }
+    if (code == CSN_OK && swept.damaged_count > 0) {
+        code = delete_damaged(store, &swept);
+        code = code == CSN_OK ? delete_orphans(store, hasher, &swept) : code;
+    }
+    *ret_damaged = swept.damaged_count;
     csn_hasher_free(hasher);
-    csn_buf_fini(&keys);
+    csn_buf_fini(&swept.unmarked);
+    csn_buf_fini(&swept.damaged);
+    free(swept.handles);
     return code;
 }
