@@ -39,6 +39,8 @@ static void put_help(void)
          "Orders, with --reason TEXT --cluster FILE --key FILE; all sites hear of them:\n"
          "  zone hold|resume ZONE            nothing new is released, what is released stays served\n"
          "  maintenance on|off SITE|ZONE     a site signs nothing for others and raises no alarm\n"
+         "  authority move ZONE SITE         this site notifies the secondaries, when it is fit to\n"
+         "  authority auto ZONE              the first site that is fit does, as without an order\n"
          "  zone approve|reject ZONE SERIAL  an input that is parked at this site\n"
          "  zone generation ZONE N           serials of inputs begin anew, as they do here now\n"
          "\n"
@@ -69,7 +71,8 @@ static bool is_health(int count, char **words)
 static int put_usage(int count, char **words)
 {
     fputs("usage: consignctl [-s SOCKET] [-o table|json] status | health | cert show ZONE |\n"
-          "       zone diff|reports|hold|resume|approve|reject|generation ZONE ... | maintenance ...\n"
+          "       zone diff|reports|hold|resume|approve|reject|generation ZONE ... |\n"
+          "       maintenance on|off ... | authority move|auto ZONE ...\n"
           "consignctl --help says more\n",
           stderr);
     if (is_health(count, words)) {

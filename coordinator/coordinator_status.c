@@ -85,6 +85,18 @@ static void fill_site(const struct picture *picture, const struct csn_member *me
     }
 }
 
+static bool leads_any(const struct picture *picture, uint16_t site)
+{
+    for (size_t i = 0; i < picture->coordinator->config->zone_count; i++) {
+        struct csn_leader_zone_status zone;
+        csn_leader_get_zone(picture->coordinator->core, i, &zone);
+        if (zone.lead_site == site) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void fill_sites(const struct picture *picture)
 {
     for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
@@ -96,7 +108,7 @@ static void fill_sites(const struct picture *picture)
         row->number = member->number;
         row->name = csn_status_text(picture->status, "%s", member->name);
         row->role = member->role == CSN_MEMBER_SIGNER ? "signer" : "verifier";
-        row->leads = member->number == picture->core.lead_site;
+        row->leads = leads_any(picture, member->number);
         fill_site(picture, member, row);
     }
 }
@@ -234,6 +246,8 @@ static void fill_zone(const struct picture *picture, size_t index)
     uint64_t refresh_s = csn_policy_refresh_at(&config->policy, picture->now.wall_s);
     zone->expiry_warning_s = refresh_s / 2;
     zone->expiry_critical_s = refresh_s / 4;
+    const struct csn_member *lead = csn_cluster_member(picture->cluster, core.lead_site);
+    zone->lead = lead != NULL ? csn_status_text(picture->status, "%s", lead->name) : NULL;
     fill_released(picture, newest_row(picture, index), core.certificate, zone);
     fill_pending(picture, &core, zone);
     fill_documents(picture, index, zone);

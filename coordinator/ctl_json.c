@@ -178,7 +178,7 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
     uint64_t age_s =
         status->observed_at_s > row->released_at_s ? status->observed_at_s - row->released_at_s : 0;
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "zone", text(row->zone), "state", text(row->state), "released", number_if(is_out, row->released),
         "votes", number_if(is_out, row->votes), "voters", row->voters, "released_at",
         is_out ? time_at(row->released_at_s) : json_null(), "age_s", number_if(is_out, age_s),
@@ -188,7 +188,7 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
         number_if(row->has_pending, row->pending), "waiting_for", text(row->waiting_for), "parked",
         parked(row), "diverged", diverged(row), "input", input(is_out, &row->input),
         "pending_input", input(row->has_pending_input, &row->pending_input), "orders",
-        orders(status, row), "documents", documents(row));
+        orders(status, row), "documents", documents(row), "lead", text(row->lead));
 }
 
 void csn_ctl_json_status(FILE *out, const struct csn_status *status)

@@ -23,13 +23,15 @@ enum { EXIT_IN_FORCE, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE };
 
 /* The words of an order. A number follows the zone where there is a word for it. */
 static const struct form {
-    const char *noun, *verb, *number;
+    const char *noun, *verb, *number; /* or the site */
     enum csn_order_kind kind;
 } forms[] = {{"zone", "hold", NULL, CSN_ORDER_HOLD},
              {"zone", "resume", NULL, CSN_ORDER_RESUME},
              {"zone", "approve", "serial", CSN_ORDER_APPROVE},
              {"zone", "reject", "serial", CSN_ORDER_REJECT},
              {"zone", "generation", "generation", CSN_ORDER_GENERATION},
+             {"authority", "move", "site", CSN_ORDER_AUTHORITY},
+             {"authority", "auto", NULL, CSN_ORDER_AUTHORITY},
              {"maintenance", "on", NULL, CSN_ORDER_MAINTENANCE_ON},
              {"maintenance", "off", NULL, CSN_ORDER_MAINTENANCE_OFF}};
 
@@ -38,6 +40,7 @@ struct giving {
     const struct form *form;               /* borrows */
     const char *target;                    /* borrows; a zone or, of maintenance, a site */
     uint32_t number;                       /* serial or generation */
+    const char *lead;                      /* borrows; authority move: the site, else NULL */
     struct csn_cluster cluster;
     struct csn_site_key *key; /* owns */
     uint16_t operator_number;
@@ -59,7 +62,8 @@ static const struct form *find_form(int count, char **words)
 bool csn_ctl_is_order(int count, char **words)
 {
     return count > 0 &&
-           (strcmp(words[0], "maintenance") == 0 || find_form(count, words) != NULL);
+           (strcmp(words[0], "maintenance") == 0 || strcmp(words[0], "authority") == 0 ||
+            find_form(count, words) != NULL);
 }
 
 /* --- the words */
@@ -81,16 +85,21 @@ static const char *read_words(struct giving *giving, int count, char **words)
     const struct form *form = giving->form = find_form(count, words);
     uint64_t number = 0;
     if (form == NULL) {
-        return "maintenance: on or off, then a site or a zone";
+        return strcmp(words[0], "authority") == 0
+                   ? "authority: move, then a zone and a site; or auto, then a zone"
+                   : "maintenance: on or off, then a site or a zone";
     }
     int expected = form->number != NULL ? 4 : 3;
     if (count != expected) {
         return count > expected ? "one word too many for an order"
                : count == 2     ? "the zone (of maintenance: or the site) is missing"
+               : strcmp(form->number, "site") == 0 ? "the site is missing"
                                 : "the serial, or the generation, is missing";
     }
     giving->target = words[2];
-    if (form->number != NULL && csn_number_parse(words[3], UINT32_MAX, &number) != CSN_OK) {
+    if (form->kind == CSN_ORDER_AUTHORITY) {
+        giving->lead = form->number != NULL ? words[3] : NULL;
+    } else if (form->number != NULL && csn_number_parse(words[3], UINT32_MAX, &number) != CSN_OK) {
         return "a serial or generation is a number below 2^32";
     }
     giving->number = (uint32_t)number;
@@ -211,6 +220,7 @@ static int make_order(struct giving *giving, const struct csn_status *status,
         return check_generation(giving, zone);
     case CSN_REGISTER_VOTES:
     case CSN_REGISTER_MAINTENANCE:
+    case CSN_REGISTER_AUTHORITY:
         break;
     }
     return CSN_OK;
@@ -266,13 +276,18 @@ static bool is_zone(const struct csn_status_zone *zone, const char *name)
 static int order_all(struct giving *giving, const struct csn_status *status)
 {
     bool is_maintenance = csn_order_register(giving->form->kind) == CSN_REGISTER_MAINTENANCE;
+    const char *name = is_maintenance ? giving->target : giving->lead;
     const struct csn_member *site =
-        is_maintenance ? csn_cluster_member_named(&giving->cluster, giving->target) : NULL;
+        name != NULL ? csn_cluster_member_named(&giving->cluster, name) : NULL;
     int code = CSN_OK;
     bool is_found = false;
+    if (giving->lead != NULL && site == NULL) {
+        return csn_reason_set(&giving->reason, CSN_ENOTFOUND, "%s: no site of the cluster", name);
+    }
     giving->given = csn_calloc(status->zone_count + 1u, sizeof(giving->given[0]));
     for (uint32_t i = 0; code == CSN_OK && i < status->zone_count; i++) {
-        if (site != NULL || is_zone(status->zones[i], giving->target)) {
+        bool is_everywhere = is_maintenance && site != NULL;
+        if (is_everywhere || is_zone(status->zones[i], giving->target)) {
             is_found = true;
             code = order_one(giving, status, status->zones[i], site);
         }

@@ -263,6 +263,16 @@ static void fill_zone(const struct csn_status *status, const struct csn_status_z
     }
 }
 
+/* NULL: it is over with being done. */
+static const char *order_word(const struct csn_status_order *row)
+{
+    bool is_lead = strcmp(row->order, CSN_STATUS_AUTHORITY) == 0 && row->site != NULL;
+    return strcmp(row->order, CSN_STATUS_HOLD) == 0          ? "HELD"
+           : strcmp(row->order, CSN_STATUS_MAINTENANCE) == 0 ? "MAINTENANCE"
+           : is_lead                                         ? "AUTHORITY"
+                                                             : NULL;
+}
+
 /* What operators have ordered until they take it back. */
 static void put_orders(const struct csn_ctl_page *page, const struct csn_status *status,
                        const struct csn_status_zone *zone)
@@ -270,13 +280,13 @@ static void put_orders(const struct csn_ctl_page *page, const struct csn_status 
     char since[CSN_TIME_TEXT_SIZE];
     for (uint32_t i = 0; i < zone->order_count; i++) {
         const struct csn_status_order *row = &zone->orders[i];
-        bool is_hold = strcmp(row->order, CSN_STATUS_HOLD) == 0;
-        if (!is_hold && strcmp(row->order, CSN_STATUS_MAINTENANCE) != 0) {
+        const char *word = order_word(row);
+        if (word == NULL) {
             continue;
         }
         csn_time_text(row->number / 1000000, since);
         put_note(page, UNDER_ROW, "%s%s%s by %s since %s: %s (known at %u of %u sites, %s)",
-                 is_hold ? "HELD" : "MAINTENANCE", row->site != NULL ? " of " : "",
+                 word, row->site != NULL ? " of " : "",
                  row->site != NULL ? row->site : "", row->operator, since, row->reason,
                  zone->orders_known, status->members,
                  zone->orders_known >= csn_status_needed(status, row->order)

@@ -75,6 +75,7 @@ struct csn_zone_shell {
     uint64_t input_since_s; /* when the newest input was taken here, Unix; 0: none in this process */
     uint32_t input_serial;  /* and its serial */
     struct csn_whole whole;
+    bool was_lead;             /* of this zone, at the last tick */
     struct csn_digest told; /* full root of the release that secondaries were told of when every site heard served it */
     struct csn_divergence divergence;
     struct csn_kept_tree *trees[CSN_TREES_KEPT]; /* own references; see trees.h; may be NULL */
@@ -99,7 +100,6 @@ struct csn_daemon {
     struct csn_xfr_server *xfr;
     struct csn_xfr_source source;
     struct csn_notify *notify;
-    bool was_lead;
     struct csn_refused *refused; /* see refused.h */
     struct csn_control *control;
     struct csn_asked *asked[CSN_ASKED_MAX]; /* own; operators' comparisons, see asked.h; may be NULL */

@@ -50,6 +50,7 @@ void csn_orders_obey(struct csn_daemon *daemon, const struct csn_signed_order *s
         break;
     case CSN_REGISTER_VOTES:
     case CSN_REGISTER_MAINTENANCE:
+    case CSN_REGISTER_AUTHORITY:
         return;
     }
     csn_intake_obey(zone->intake, &zone->orders);
@@ -95,8 +96,9 @@ static const struct csn_signed_order *find_known(const struct csn_daemon *daemon
     size_t count;
     const struct csn_signed_order *orders = csn_node_orders(daemon->core, zone_index, &count);
     for (size_t i = 0; i < count; i++) {
-        if (csn_order_register(orders[i].order.kind) == csn_order_register(order->kind) &&
-            orders[i].order.site == order->site) {
+        enum csn_order_register place = csn_order_register(order->kind);
+        if (csn_order_register(orders[i].order.kind) == place &&
+            (!csn_order_is_of_site(place) || orders[i].order.site == order->site)) {
             return &orders[i];
         }
     }

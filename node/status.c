@@ -172,6 +172,16 @@ static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const
     }
 }
 
+static bool leads_any(const struct csn_daemon *daemon, uint16_t site)
+{
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        if (csn_node_zone_lead(daemon->core, i) == site) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void fill_sites(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
                        struct csn_status *status)
 {
@@ -185,7 +195,7 @@ static void fill_sites(const struct csn_daemon *daemon, struct csn_now now, cons
         site->number = member->number;
         site->name = csn_status_text(status, "%s", member->name);
         site->role = role_of(member);
-        site->leads = member->number == core->lead_site;
+        site->leads = leads_any(daemon, member->number);
         site->is_in_maintenance = csn_orders_is_in_maintenance(daemon, member->number);
         if (member == daemon->config->member) {
             fill_own(daemon, now, core, status, site);
@@ -463,6 +473,8 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     csn_node_get_zone(daemon->core, index, now, &core);
     zone->zone = csn_status_text(status, "%s", shell->name);
     zone->voters = daemon->config->cluster.member_count;
+    const struct csn_member *lead = csn_cluster_member(&daemon->config->cluster, csn_node_zone_lead(daemon->core, index));
+    zone->lead = lead != NULL ? csn_status_text(status, "%s", lead->name) : NULL;
     zone->state = core.row.is_held ? "held" : core.is_behind ? "behind" : shell->serving.is_ready ? "released" : "none";
     uint64_t refresh_s = csn_policy_refresh_at(&shell->config->policy, now.wall_s);
     zone->expiry_warning_s = refresh_s / 2;

@@ -154,11 +154,10 @@ static void notify(struct csn_zone_shell *zone)
     csn_table_close(reader);
 }
 
-static bool leads(const struct csn_daemon *daemon)
+static bool leads(const struct csn_zone_shell *zone)
 {
-    struct csn_node_status status;
-    csn_node_get_status(daemon->core, csn_daemon_now(daemon), &status);
-    return status.lead_site == daemon->config->member->number;
+    const struct csn_daemon *daemon = zone->daemon;
+    return csn_node_zone_lead(daemon->core, (size_t)(zone - daemon->zones)) == daemon->config->member->number;
 }
 
 /* Every other site that is heard serves what this one does. */
@@ -192,20 +191,23 @@ static void tell(struct csn_zone_shell *zone)
 
 void csn_transfer_released(struct csn_zone_shell *zone)
 {
-    if (leads(zone->daemon)) {
+    if (leads(zone)) {
         tell(zone);
     }
 }
 
 void csn_transfer_tick(struct csn_daemon *daemon)
 {
-    bool is_lead = leads(daemon);
-    for (size_t i = 0; is_lead && i < daemon->zone_count; i++) {
+    for (size_t i = 0; i < daemon->zone_count; i++) {
         struct csn_zone_shell *zone = &daemon->zones[i];
+        bool is_lead = leads(zone);
         bool is_news = zone->serving.is_ready && !csn_digest_equal(&zone->told, &zone->serving.full_root);
-        if (!daemon->was_lead || (is_news && is_served_by_all(zone))) {
+        if (is_lead && !zone->was_lead) {
+            csn_log(&daemon->log, CSN_INFO, "notify.lead", "zone %s: this site notifies the secondaries from now on", zone->name);
+        }
+        if (is_lead && (!zone->was_lead || (is_news && is_served_by_all(zone)))) {
             tell(zone);
         }
+        zone->was_lead = is_lead;
     }
-    daemon->was_lead = is_lead;
 }

@@ -376,6 +376,7 @@ static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_st
     put_diverged(arena, row, zone);
     put_orders(arena, row, zone);
     PUT(zone, row, orders_known);
+    zone->lead = lend(row->lead);
     put_documents(arena, row, zone);
     return zone;
 }
@@ -610,6 +611,7 @@ static bool take_zone(struct csn_status *status, const Csn__Control__Zone *messa
     zone->pending_input = take_input(message->pending_input);
     zone->waiting_for = copy(&status->arena, message->waiting_for);
     zone->orders_known = (uint8_t)message->orders_known;
+    zone->lead = copy(&status->arena, message->lead);
     return take_zone_rows(status, message, zone) && take_orders(status, message, zone) &&
            take_documents(status, message, zone);
 }

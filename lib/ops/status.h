@@ -71,7 +71,7 @@ struct csn_status_parked {
 /* An operator's order: the newest about one question, as the observer keeps it. */
 struct csn_status_order {
     const char *order; /* CSN_STATUS_HOLD, CSN_STATUS_MAINTENANCE, "resume", "approve", … */
-    const char *site;  /* maintenance of one site; NULL: of the zone */
+    const char *site;  /* maintenance of one site; NULL: of the zone. authority: the lead; NULL: who is fit */
     const char *operator; /* his name */
     const char *reason;
     uint64_t number;            /* microseconds since 1970 when it was given */
@@ -80,6 +80,7 @@ struct csn_status_order {
 };
 #define CSN_STATUS_HOLD "hold"
 #define CSN_STATUS_MAINTENANCE "maintenance on"
+#define CSN_STATUS_AUTHORITY "authority"
 #define CSN_STATUS_ORDERS_MAX 32 /* of a zone */
 
 struct csn_status_diverged {
@@ -123,6 +124,7 @@ struct csn_status_zone {
     uint32_t diverged_count;
     const struct csn_status_order *orders;
     uint32_t order_count;
+    const char *lead;     /* the site that notifies secondaries; NULL: not known */
     uint8_t orders_known; /* sites that know all of them, the observer too */
     const struct csn_status_documents *documents; /* of sites that are heard */
     uint32_t documents_count;

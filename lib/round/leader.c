@@ -5,8 +5,6 @@
 
 #include "round/leader_state.h"
 
-#define LEAD_DAMP_MS 3000 /* the lead moves when its site was unfit for so long */
-
 #define BIT(state) (1u << (state))
 
 static const struct {
@@ -250,9 +248,11 @@ static bool is_outdone(const struct csn_leader *leader)
 
 static void send_lead(struct csn_leader *leader, enum csn_lead_state state)
 {
-    struct csn_body_lead body = {
-        .term = leader->term, .seq = ++leader->lead_seq, .state = state, .site = leader->lead_site};
-    struct csn_buf octets = {0};
+    struct csn_body_lead body = {.term = leader->term, .seq = ++leader->lead_seq, .state = state};
+    struct csn_buf octets = {0}, zones = {0};
+    if (state == CSN_LEAD_LEADS) {
+        csn_leads_say(leader, &body, &zones);
+    }
     csn_body_lead_encode(&body, &octets);
     struct csn_bytes copy = csn_effects_copy(leader->effects, csn_buf_view(&octets));
     struct csn_effect *effect = csn_effects_add(leader->effects, CSN_EFFECT_SEND, NULL);
@@ -260,6 +260,7 @@ static void send_lead(struct csn_leader *leader, enum csn_lead_state state)
     effect->send.body = copy;
     leader->heartbeat_ms = leader->now.mono_ms;
     csn_buf_fini(&octets);
+    csn_buf_fini(&zones);
 }
 
 static void ask(struct csn_leader *leader)
@@ -372,40 +373,6 @@ static void advance_term(struct csn_leader *leader)
             move(leader, CSN_LEADER_LISTENING);
         }
         break;
-    }
-}
-
-/* --- the lead: the first site in the document's order that is current and reachable */
-
-static bool is_fit_to_notify(const struct csn_leader *leader, unsigned member)
-{
-    for (size_t i = 0; i < leader->zone_count; i++) {
-        const struct csn_row *row = csn_peers_row(&leader->peers, member, i);
-        if (row == NULL || row->diverged != 0 || row->is_behind ||
-            (row->maintenance & CSN_MAINTENANCE_SITE) != 0 ||
-            csn_round_compare(row->released.round, csn_leader_newest(&leader->zones[i])) < 0) {
-            return false;
-        }
-    }
-    return csn_leader_is_fresh(leader, member);
-}
-
-static void name_lead(struct csn_leader *leader)
-{
-    int current = csn_member_index(&leader->cluster, leader->lead_site);
-    if (current >= 0 && is_fit_to_notify(leader, (unsigned)current)) {
-        leader->lead_good_ms = leader->now.mono_ms;
-        return;
-    }
-    if (current >= 0 && leader->now.mono_ms - leader->lead_good_ms < LEAD_DAMP_MS) {
-        return;
-    }
-    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
-        if (is_fit_to_notify(leader, i)) {
-            leader->lead_site = leader->cluster.members[i].number;
-            leader->lead_good_ms = leader->now.mono_ms;
-            return;
-        }
     }
 }
 
@@ -662,7 +629,7 @@ static void heartbeat(struct csn_leader *leader)
     if (leader->state == CSN_LEADER_ASKING && since_ms >= CSN_ASK_MS) {
         send_lead(leader, CSN_LEAD_ASKS);
     } else if (leader->state == CSN_LEADER_LEADING && since_ms >= CSN_HEARTBEAT_MS) {
-        name_lead(leader);
+        csn_leads_name(leader);
         send_lead(leader, CSN_LEAD_LEADS);
     }
 }
@@ -729,7 +696,7 @@ void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now,
                            struct csn_leader_status *ret_status)
 {
     *ret_status = (struct csn_leader_status){
-        .state = leader->state, .term = leader->term, .lead_site = leader->lead_site};
+        .state = leader->state, .term = leader->term};
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         ret_status->reporting =
             (uint8_t)(ret_status->reporting +
@@ -751,6 +718,7 @@ void csn_leader_get_zone(const struct csn_leader *leader, size_t index,
                                                   .last_end = zone->last_end,
                                                   .has_ended = zone->has_ended,
                                                   .newest = csn_leader_newest(zone),
+                                                  .lead_site = zone->lead.site,
                                                   .certificate = zone->has_newest ? &zone->newest : NULL};
     if (!zone->is_proposed) {
         return;

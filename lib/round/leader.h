@@ -60,7 +60,6 @@ void csn_leader_step(struct csn_leader *leader, const struct csn_event *event,
 struct csn_leader_status {
     enum csn_leader_state state;
     struct csn_term term; /* asked for or led in */
-    uint16_t lead_site;
     uint8_t reporting; /* sites heard within CSN_SILENT_MS */
 };
 void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now,
@@ -73,6 +72,7 @@ struct csn_leader_zone_status {
     enum csn_round_end last_end;
     bool has_ended;
     struct csn_round newest; /* certificate known */
+    uint16_t lead_site;      /* who notifies, as this one named it; 0: it has not */
     const struct csn_certificate *certificate; /* that one; NULL: none. Borrows until the next step */
 };
 size_t csn_leader_zone_count(const struct csn_leader *leader);

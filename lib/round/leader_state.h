@@ -1,6 +1,7 @@
 /* leader_state.h: the inside of a leader. Private.
  *
- *   leader.c          the step, statements, terms (L1, L5), the lead
+ *   leader.c          the step, statements, terms (L1, L5)
+ *   leader_lead.c     who notifies
  *   leader_propose.c  what to propose next (L2, L3)
  *   leader_round.c    a round from proposal to certificate or end (L2, L4, L5, L6) */
 #ifndef CSN_ROUND_LEADER_STATE_H
@@ -21,8 +22,19 @@ struct csn_author_out {
                       it */
 };
 
+/* Who notifies secondaries of a zone. */
+struct csn_lead {
+    uint16_t site;     /* 0: nobody was ever fit */
+    uint64_t fit_ms;   /* when it was fit last */
+    uint64_t moved_ms; /* when it was named */
+    uint16_t ordered;  /* whom q sites know as ordered; 0: nobody */
+    bool is_ordered_fit;
+    uint64_t ordered_fit_ms; /* since when it is */
+};
+
 struct csn_leader_zone {
     size_t index;
+    struct csn_lead lead;
     struct csn_tally tally;
 
     bool has_newest;
@@ -76,8 +88,7 @@ struct csn_leader {
     uint64_t rest_until_ms, rest_s;
     uint64_t success_ms;
     bool has_success;
-    uint16_t lead_site;
-    uint64_t lead_good_ms;
+    size_t lead_cursor; /* the zone whose lead is said next, where one statement does not take all */
     struct csn_peers peers;
     struct csn_facts facts;
 
@@ -107,6 +118,12 @@ void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *z
 void csn_leader_broadcast(struct csn_leader *leader, struct csn_leader_zone *zone);
 /* What a site's clock shows now. */
 uint64_t csn_leader_clock_s(const struct csn_leader *leader, unsigned member);
+
+/* --- leader_lead.c */
+/* Names the lead of each zone, at a heartbeat. */
+void csn_leads_name(struct csn_leader *leader);
+/* Into the body of a statement; the octets of its zones into `zones`, to be freed. */
+void csn_leads_say(struct csn_leader *leader, struct csn_body_lead *body, struct csn_buf *zones);
 
 /* --- leader_propose.c */
 /* Proposes if there is something to propose. */

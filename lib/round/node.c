@@ -195,6 +195,7 @@ static void fill_row(const struct csn_node *node, const struct csn_node_zone *zo
         .is_held = csn_zone_is_held(zone),
         .maintenance = csn_zone_maintenance(zone, node->site),
         .order_sum = csn_zone_order_sum(zone),
+        .authority = csn_zone_authority(zone),
         .hsm = (uint8_t)zone->hsm,
         .diverged = zone->diverged,
         .is_behind = is_behind(node, zone),
@@ -682,6 +683,13 @@ void csn_node_get_status(const struct csn_node *node, struct csn_now now,
 size_t csn_node_zone_count(const struct csn_node *node)
 {
     return node->zone_count;
+}
+
+uint16_t csn_node_zone_lead(const struct csn_node *node, size_t index)
+{
+    REQUIRE(index < node->zone_count);
+    const struct csn_node_zone *zone = &node->zones[index];
+    return zone->lead_site != 0 ? zone->lead_site : node->lead_site;
 }
 
 void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now now,

@@ -79,7 +79,7 @@ struct csn_node_status {
     struct csn_term promised;
     uint16_t leader;    /* coordinator with a fresh heartbeat in the promised term; 0: none */
     uint64_t unled_ms;  /* since the last heartbeat of any leader; 0 while there is one */
-    uint16_t lead_site; /* who notifies; 0: none named yet */
+    uint16_t lead_site; /* who notifies of most zones; 0: none named yet */
     uint32_t boot;
 };
 void csn_node_get_status(const struct csn_node *node, struct csn_now now,
@@ -109,6 +109,8 @@ struct csn_node_zone_status {
     bool is_behind; /* others have a good answer and this site has not: it must not answer */
 };
 size_t csn_node_zone_count(const struct csn_node *node);
+/* Who notifies of a zone, as the leader named it last; 0: none named since START. */
+uint16_t csn_node_zone_lead(const struct csn_node *node, size_t index);
 void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now now,
                        struct csn_node_zone_status *ret_status);
 

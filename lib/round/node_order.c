@@ -20,12 +20,18 @@ static void put_order(const struct csn_signed_order *signed_order, struct csn_bu
     csn_order_encode(&signed_order->order, buf);
 }
 
+/* Of two orders with the same place one stands. */
+static uint16_t place_site(const struct csn_order *order)
+{
+    return csn_order_is_of_site(csn_order_register(order->kind)) ? order->site : 0;
+}
+
 static struct csn_signed_order *find(const struct csn_node_zone *zone,
                                      enum csn_order_register place, uint16_t site)
 {
     for (size_t i = 0; i < zone->order_count; i++) {
         struct csn_signed_order *known = &zone->orders[i];
-        if (csn_order_register(known->order.kind) == place && known->order.site == site) {
+        if (csn_order_register(known->order.kind) == place && place_site(&known->order) == site) {
             return known;
         }
     }
@@ -35,7 +41,7 @@ static struct csn_signed_order *find(const struct csn_node_zone *zone,
 static void keep(struct csn_node_zone *zone, const struct csn_signed_order *signed_order)
 {
     enum csn_order_register place = csn_order_register(signed_order->order.kind);
-    struct csn_signed_order *known = find(zone, place, signed_order->order.site);
+    struct csn_signed_order *known = find(zone, place, place_site(&signed_order->order));
     if (known == NULL) {
         zone->orders = csn_realloc(zone->orders, zone->order_count + 1, sizeof(*zone->orders));
         known = &zone->orders[zone->order_count++];
@@ -72,6 +78,12 @@ uint8_t csn_zone_maintenance(const struct csn_node_zone *zone, uint16_t site)
     return (uint8_t)((is_zone ? CSN_MAINTENANCE_ZONE : 0) | (is_site ? CSN_MAINTENANCE_SITE : 0));
 }
 
+uint16_t csn_zone_authority(const struct csn_node_zone *zone)
+{
+    const struct csn_signed_order *authority = find(zone, CSN_REGISTER_AUTHORITY, 0);
+    return authority != NULL ? authority->order.site : 0;
+}
+
 uint64_t csn_zone_order_sum(const struct csn_node_zone *zone)
 {
     uint64_t sum = 0;
@@ -101,7 +113,7 @@ static void persist_order(struct csn_node *node, struct csn_node_zone *zone,
 {
     const struct csn_order *order = &signed_order->order;
     struct csn_record_key key =
-        order_key(node, zone, csn_order_register(order->kind), order->site);
+        order_key(node, zone, csn_order_register(order->kind), place_site(order));
     struct csn_buf value = {0};
     put_order(signed_order, &value);
     csn_record_close(csn_record_key_view(&key), &value);
@@ -118,7 +130,7 @@ bool csn_order_load(struct csn_node *node, struct csn_node_zone *zone, struct cs
     struct csn_bytes body = csn_read_bytes(reader, csn_reader_left(reader));
     if (reader->failed || csn_order_decode(body, &signed_order.order) != CSN_OK ||
         csn_order_register(signed_order.order.kind) != at.term.counter ||
-        signed_order.order.site != at.term.coordinator) {
+        place_site(&signed_order.order) != at.term.coordinator) {
         return false;
     }
     keep(zone, &signed_order);
@@ -148,7 +160,7 @@ int csn_node_order(struct csn_node *node, const struct csn_event *event)
     }
     struct csn_node_zone *zone = &node->zones[index];
     const struct csn_signed_order *known =
-        find(zone, csn_order_register(order->kind), order->site);
+        find(zone, csn_order_register(order->kind), place_site(order));
     if (known != NULL && known->order.number >= order->number) {
         csn_node_count(node, CSN_COUNT_OLD);
         return CSN_OK;

@@ -40,13 +40,35 @@ void csn_node_promised(struct csn_node *node, struct csn_term term)
     }
 }
 
+/* Without a leader the last named remain. */
+static void hear_leads(struct csn_node *node, const struct csn_body_lead *lead)
+{
+    struct csn_reader zones = csn_reader(lead->zones);
+    uint8_t zone[CSN_NAME_MAX];
+    uint16_t site;
+    if (lead->site == 0) {
+        return; /* it has just begun to lead */
+    }
+    node->lead_site = lead->site;
+    for (size_t i = 0; lead->is_whole && i < node->zone_count; i++) {
+        node->zones[i].lead_site = 0;
+    }
+    while (csn_lead_next(&zones, zone, &site)) {
+        int index = csn_zone_index(node->configs, node->zone_count, zone);
+        if (index >= 0) {
+            node->zones[index].lead_site = site;
+        }
+    }
+}
+
 static void hear(struct csn_node *node, const struct csn_body_lead *lead)
 {
     node->heartbeat = *lead;
+    node->heartbeat.zones = csn_bytes(NULL, 0); /* borrowed for the step */
     node->has_heartbeat = true;
     if (lead->state == CSN_LEAD_LEADS) {
         node->election_ms = node->heartbeat_ms = node->now.mono_ms;
-        node->lead_site = lead->site != 0 ? lead->site : node->lead_site;
+        hear_leads(node, lead);
     }
     if (lead->state == CSN_LEAD_ASKS &&
         node->now.mono_ms - node->report_ms >= CSN_REPORT_PENDING_MS) {

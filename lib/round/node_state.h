@@ -93,6 +93,7 @@ struct csn_node_zone {
     size_t order_count;
 
     /* remembered */
+    uint16_t lead_site; /* where it is not the node's; 0: it is */
     enum csn_hsm_state hsm;
     uint8_t gate;
     struct csn_digest due_root; /* the version that due_s is of; zeros: not told yet */
@@ -327,6 +328,8 @@ bool csn_order_load(struct csn_node *node, struct csn_node_zone *zone, struct cs
                     struct csn_round at);
 bool csn_zone_is_held(const struct csn_node_zone *zone);
 uint8_t csn_zone_maintenance(const struct csn_node_zone *zone, uint16_t site);
+/* The site that operators want as lead; 0: none. */
+uint16_t csn_zone_authority(const struct csn_node_zone *zone);
 uint64_t csn_zone_order_sum(const struct csn_node_zone *zone);
 void csn_orders_repeat(struct csn_node *node, struct csn_node_zone *zone);
 /* R4: the vote's transaction finds no other order about votes. */

@@ -29,6 +29,11 @@ enum csn_order_register csn_order_register(enum csn_order_kind kind)
     return CSN_REGISTER_VOTES;
 }
 
+bool csn_order_is_of_site(enum csn_order_register place)
+{
+    return place == CSN_REGISTER_MAINTENANCE;
+}
+
 void csn_order_encode(const struct csn_order *order, struct csn_buf *buf)
 {
     size_t reason_size = strlen(order->reason);
@@ -60,7 +65,8 @@ static bool has_form(const struct csn_order *order)
 {
     enum csn_order_register place = csn_order_register(order->kind);
     bool has_input = !csn_digest_is_zero(&order->received);
-    return order->number > 0 && (order->site == 0 || place == CSN_REGISTER_MAINTENANCE) &&
+    bool may_name_site = place == CSN_REGISTER_MAINTENANCE || place == CSN_REGISTER_AUTHORITY;
+    return order->number > 0 && (order->site == 0 || may_name_site) &&
            has_input == (place == CSN_REGISTER_INPUT) &&
            (order->generation > 1) == (place == CSN_REGISTER_GENERATION) &&
            order->generation != 1 && is_printable(order->reason);
@@ -72,7 +78,7 @@ int csn_order_decode(struct csn_bytes octets, struct csn_order *ret_order)
     struct csn_order order = {0};
     struct csn_bytes cluster = csn_read_bytes(&reader, sizeof(order.cluster));
     order.environment = csn_read_range(&reader, 0, 1);
-    order.kind = (enum csn_order_kind)csn_read_range(&reader, CSN_ORDER_HOLD, CSN_ORDER_GENERATION);
+    order.kind = (enum csn_order_kind)csn_read_range(&reader, CSN_ORDER_HOLD, CSN_ORDER_AUTHORITY);
     csn_read_name(&reader, order.zone);
     order.site = csn_read_u16(&reader);
     order.number = csn_read_u64(&reader);

@@ -16,13 +16,15 @@
     X(MAINTENANCE_OFF, 4, "maintenance off", MAINTENANCE)                                          \
     X(APPROVE, 5, "approve", INPUT)                /* this input passes the gates */               \
     X(REJECT, 6, "reject", INPUT)                  /* this parked input is not asked about again */\
-    X(GENERATION, 7, "generation", GENERATION)     /* of inputs read from now on */
+    X(GENERATION, 7, "generation", GENERATION)     /* of inputs read from now on */                \
+    X(AUTHORITY, 8, "authority", AUTHORITY)        /* this site is to be the lead, if it is fit */
 
 enum csn_order_register {
     CSN_REGISTER_VOTES = 1,
     CSN_REGISTER_MAINTENANCE,
     CSN_REGISTER_INPUT,
     CSN_REGISTER_GENERATION,
+    CSN_REGISTER_AUTHORITY,
 };
 enum csn_order_kind {
 #define CSN_ORDER_ENUM(name, number, word, place) CSN_ORDER_##name = (number),
@@ -32,6 +34,8 @@ enum csn_order_kind {
 /* NULL for a number that is none. */
 const char *csn_order_text(unsigned kind);
 enum csn_order_register csn_order_register(enum csn_order_kind kind);
+/* Whether each site of a zone has this register of its own, or the zone has one. */
+bool csn_order_is_of_site(enum csn_order_register place);
 
 #define CSN_ORDER_REASON_MAX 200
 
@@ -40,7 +44,8 @@ struct csn_order {
     uint8_t environment;
     enum csn_order_kind kind;
     uint8_t zone[CSN_NAME_MAX];
-    uint16_t site;              /* MAINTENANCE: the site, 0: the whole zone; else 0 */
+    /* MAINTENANCE: the site, 0: the whole zone. AUTHORITY: the site, 0: whoever is fit. Else 0 */
+    uint16_t site;
     uint64_t number;            /* microseconds since 1970 when it was given; above the last one's */
     struct csn_digest received; /* APPROVE, REJECT: D(received) of the input; else zeros */
     uint32_t generation;        /* GENERATION, at least 2; else 0 */

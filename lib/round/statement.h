@@ -179,8 +179,15 @@ struct csn_body_lead {
     struct csn_term term;
     uint32_t seq;
     enum csn_lead_state state;
-    uint16_t site; /* the lead, who notifies; 0: none yet */
+    uint16_t site; /* the lead, who notifies, of all zones not named below; 0: none yet */
+    /* Each zone that has another lead is named, and no other has; else those named alone. */
+    bool is_whole;
+    uint16_t zone_count;
+    struct csn_bytes zones; /* borrows; csn_lead_next walks it */
 };
+void csn_lead_put(struct csn_buf *zones, const uint8_t *zone, uint16_t site);
+/* The next one of a view that csn_body_lead_decode let through; false at the end. */
+bool csn_lead_next(struct csn_reader *zones, uint8_t ret_zone[CSN_NAME_MAX], uint16_t *ret_site);
 
 enum csn_node_state {
     CSN_NODE_STARTING = 1,
@@ -205,6 +212,7 @@ struct csn_row {
     bool is_held;     /* by an operator: no votes */
     uint8_t maintenance; /* CSN_MAINTENANCE_* */
     uint64_t order_sum;  /* of the numbers of the orders known: whoever has less is sent them */
+    uint16_t authority;  /* the site that operators want as lead of this zone; 0: none */
     uint8_t hsm;      /* enum csn_hsm_state: the canary of this zone's keys */
     uint8_t diverged; /* CSN_CLASS_BIT_*; 0: not diverged */
     bool is_behind;   /* has no good answer while others do: no author, no lead */

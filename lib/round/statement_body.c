@@ -160,6 +160,26 @@ void csn_body_lead_encode(const struct csn_body_lead *body, struct csn_buf *buf)
     csn_buf_put_u32(buf, body->seq);
     csn_buf_put_u8(buf, (uint8_t)body->state);
     csn_buf_put_u16(buf, body->site);
+    csn_buf_put_u8(buf, body->is_whole);
+    csn_buf_put_u16(buf, body->zone_count);
+    csn_buf_put_bytes(buf, body->zones);
+}
+
+void csn_lead_put(struct csn_buf *zones, const uint8_t *zone, uint16_t site)
+{
+    csn_put_name(zones, zone);
+    csn_buf_put_u16(zones, site);
+}
+
+bool csn_lead_next(struct csn_reader *zones, uint8_t ret_zone[CSN_NAME_MAX], uint16_t *ret_site)
+{
+    if (csn_reader_left(zones) == 0) {
+        return false;
+    }
+    csn_read_name(zones, ret_zone);
+    *ret_site = csn_read_u16(zones);
+    zones->failed = zones->failed || *ret_site == 0;
+    return !zones->failed;
 }
 
 int csn_body_lead_decode(struct csn_bytes octets, struct csn_body_lead *ret_body)
@@ -169,7 +189,16 @@ int csn_body_lead_decode(struct csn_bytes octets, struct csn_body_lead *ret_body
     body.seq = csn_read_u32(&reader);
     body.state = (enum csn_lead_state)csn_read_range(&reader, CSN_LEAD_ASKS, CSN_LEAD_RESIGNED);
     body.site = csn_read_u16(&reader);
-    if (!csn_reader_done(&reader)) {
+    body.is_whole = csn_read_bool(&reader);
+    body.zone_count = csn_read_u16(&reader);
+    body.zones = csn_bytes(reader.at, csn_reader_left(&reader));
+    uint8_t zone[CSN_NAME_MAX];
+    uint16_t site;
+    unsigned zones = 0;
+    while (!reader.failed && csn_lead_next(&reader, zone, &site)) {
+        zones++;
+    }
+    if (!csn_reader_done(&reader) || zones != body.zone_count) {
         return CSN_EFORMAT;
     }
     *ret_body = body;
@@ -183,6 +212,7 @@ void csn_row_encode(const struct csn_row *row, struct csn_buf *buf)
     csn_buf_put_u8(buf, row->is_held);
     csn_buf_put_u8(buf, row->maintenance);
     csn_buf_put_u64(buf, row->order_sum);
+    csn_buf_put_u16(buf, row->authority);
     csn_buf_put_u8(buf, row->hsm);
     csn_buf_put_u8(buf, row->diverged);
     csn_buf_put_u8(buf, row->is_behind);
@@ -226,6 +256,7 @@ static void read_row(struct csn_reader *reader, struct csn_row *ret_row)
     ret_row->is_held = csn_read_bool(reader);
     ret_row->maintenance = csn_read_range(reader, 0, CSN_MAINTENANCE_ZONE | CSN_MAINTENANCE_SITE);
     ret_row->order_sum = csn_read_u64(reader);
+    ret_row->authority = csn_read_u16(reader);
     ret_row->hsm = csn_read_range(reader, CSN_HSM_ABSENT, CSN_HSM_BAD);
     ret_row->diverged = csn_read_range(reader, 0, 15);
     ret_row->is_behind = csn_read_bool(reader);

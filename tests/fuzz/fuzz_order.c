@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         INSIST(csn_order_text(order.kind) != NULL);
         INSIST(order.environment <= 1 && order.number > 0);
         INSIST(reason_size > 0 && reason_size <= CSN_ORDER_REASON_MAX);
-        INSIST(order.site == 0 || place == CSN_REGISTER_MAINTENANCE);
+        INSIST(order.site == 0 || place == CSN_REGISTER_MAINTENANCE || place == CSN_REGISTER_AUTHORITY);
         INSIST(csn_digest_is_zero(&order.received) == (place != CSN_REGISTER_INPUT));
         INSIST(place == CSN_REGISTER_GENERATION ? order.generation >= 2 : order.generation == 0);
         csn_order_encode(&order, &again);

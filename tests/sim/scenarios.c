@@ -535,10 +535,11 @@ static void test_a_lone_vote_for_a_far_serial(void **state)
     lone_far_vote(1000);
 }
 
-static void order(struct sim_world *world, enum csn_order_kind kind, uint64_t number)
+static void order(struct sim_world *world, enum csn_order_kind kind, uint16_t about, uint64_t number)
 {
     struct csn_order order = {.environment = world->cluster.environment,
                               .kind = kind,
+                              .site = about,
                               .number = number,
                               .reason = "a scenario"};
     static const uint8_t signature[CSN_SIGNATURE_SIZE];
@@ -565,7 +566,7 @@ static void test_a_long_hold_by_an_operator(void **state)
     struct sim_world *world = make(NULL);
     give_input(world, 1);
     wait_served(world, 1);
-    order(world, CSN_ORDER_HOLD, 1);
+    order(world, CSN_ORDER_HOLD, 0, 1);
     for (uint32_t input = 2; input <= 10; input++) {
         give_input(world, input);
         run_for(world, 100 * SIM_S);
@@ -574,9 +575,59 @@ static void test_a_long_hold_by_an_operator(void **state)
     sim_start(world, sim_site(world, 2));
     run_for(world, 100 * SIM_S);
     assert_int_equal(sim_checker_certified(world->checker), 1);
-    order(world, CSN_ORDER_RESUME, 2);
+    order(world, CSN_ORDER_RESUME, 0, 2);
     wait_served(world, 10);
     assert_int_equal(sim_checker_certified(world->checker), 2);
+    end_well(world);
+}
+
+/* What the site says of who notifies. */
+struct named_lead {
+    uint16_t at, lead;
+};
+static bool is_lead(const struct sim_world *world, const void *what)
+{
+    const struct named_lead *named = what;
+    for (unsigned i = 0; i < SIM_ACTORS_MAX; i++) {
+        const struct sim_actor *actor = &world->actors[i];
+        if (actor->node != NULL && actor->number == named->at) {
+            return csn_node_zone_lead(actor->node, 0) == named->lead;
+        }
+    }
+    return false;
+}
+
+static void wait_lead(struct sim_world *world, uint16_t at, uint16_t lead)
+{
+    wait_for(world, is_lead, &(struct named_lead){at, lead});
+}
+
+/* Its site is lost: another notifies. Back again, it leads only if it was ordered to. */
+static void test_the_lead_follows_fitness_and_orders(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    give_input(world, 1);
+    wait_served(world, 1);
+    wait_lead(world, 3, 1);
+    sim_crash(world, sim_site(world, 1));
+    wait_lead(world, 3, 2);
+    sim_start(world, sim_site(world, 1));
+    run_for(world, 60 * SIM_S);
+    wait_lead(world, 1, 2);
+    order(world, CSN_ORDER_AUTHORITY, 3, 1);
+    wait_lead(world, 1, 3);
+    sim_crash(world, sim_site(world, 3));
+    wait_lead(world, 2, 1);
+    give_input(world, 2);
+    wait_certified(world, 2);
+    sim_start(world, sim_site(world, 3));
+    wait_served(world, 2);
+    wait_lead(world, 2, 3);
+    order(world, CSN_ORDER_AUTHORITY, 0, 2);
+    sim_crash(world, sim_coordinator(world, 1)); /* the last named remains */
+    run_for(world, 60 * SIM_S);
+    wait_lead(world, 1, 3);
     end_well(world);
 }
 
@@ -613,6 +664,7 @@ int main(void)
         cmocka_unit_test(test_refresh_without_input),
         cmocka_unit_test(test_a_lone_vote_for_a_far_serial),
         cmocka_unit_test(test_a_long_hold_by_an_operator),
+        cmocka_unit_test(test_the_lead_follows_fitness_and_orders),
     };
     return cmocka_run_group_tests_name("scenarios", tests, NULL, NULL);
 }

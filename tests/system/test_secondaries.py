@@ -175,7 +175,9 @@ class Secondaries(unittest.TestCase):
                 self.check_answers(self.start_unbound(c, name, upstream, anchor))
             self.check_change(c, nsd, knot)
             self.check_late_site(c, nsd)
+            lead = self.check_moved_lead(c, nsd)
             self.check_without_lead(c, nsd, knot)
+            self.check_lead_back(c, lead)
             self.check_wrong_anchor(c, nsd, anchor)
 
     def follow(self, c, nsd, knot):
@@ -215,12 +217,37 @@ class Secondaries(unittest.TestCase):
         c.wait_marker('late')
         wait_for('the secondary is told again', lambda: len(c.log_lines(lead, told)) >= 2)
 
+    def lead(self, c, at):
+        return (c.zone_status(at) or {}).get('lead')
+
+    def check_moved_lead(self, c, nsd):
+        """An operator moves the lead to another site: that one tells the secondaries of the next release."""
+        lead = next(site for site in reversed(SITES) if site != self.lead(c, 'zrh'))
+        done = c.ctl('zrh', 'authority', 'move', 'xc.', lead, '--reason', 'work on a line', '--cluster', c.path('cluster.yaml'),
+                     '--key', c.path('operator', 'duty.key'))
+        cluster.assert_matches(rf'xc\. authority of {lead}: known at [23] of 3 sites, in force', done.stdout, done.stderr)
+        for site in SITES:
+            wait_for(f'{lead} leads, says {site}', lambda: self.lead(c, site) == lead)
+        cluster.assert_matches(rf'\n +AUTHORITY of {lead} by duty since [^ ]+: work on a line ', c.ctl('zrh', 'status').stdout, 'status')
+        c.write_zone(small_zone(6, 'moved'))
+        c.wait_marker('moved')
+        told = f'notify.answered zone xc. serial {c.serial(lead)} to 127.0.0.1@{nsd}'
+        wait_for(f'{lead} tells the secondary', lambda: c.log_lines(lead, told))
+        wait_for('the secondary follows', lambda: self.serial_at(nsd) == c.serial(lead))
+        return lead
+
+    def check_lead_back(self, c, lead):
+        """The order stands: the site leads again when it is back."""
+        c.start(lead)
+        for site in SITES:
+            wait_for(f'{lead} leads again, says {site}', lambda: self.lead(c, site) == lead)
+
     def check_without_lead(self, c, nsd, knot):
         """The site that notified is stopped: another one takes over."""
         lead = next(row['name'] for row in c.status('sin')['sites'] if row['leads'])
         c.stop(lead)
         rest = [site for site in SITES if site != lead]
-        c.write_zone(small_zone(6, 'three'))
+        c.write_zone(small_zone(7, 'three'))
         c.wait_marker('three', rest)
         serial = c.wait_released(rest)
         for name, port in (('nsd', nsd), ('knot', knot)):

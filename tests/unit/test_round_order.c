@@ -98,7 +98,8 @@ static void test_fields_of_another_kind_are_refused(void **state)
         {.kind = CSN_ORDER_GENERATION, .number = 1, .reason = "r"},
         {.kind = CSN_ORDER_GENERATION, .number = 1, .reason = "r", .generation = 1},
         {.kind = (enum csn_order_kind)0, .number = 1, .reason = "r"},
-        {.kind = (enum csn_order_kind)8, .number = 1, .reason = "r"},
+        {.kind = CSN_ORDER_AUTHORITY, .number = 1, .reason = "r", .generation = 2},
+        {.kind = (enum csn_order_kind)9, .number = 1, .reason = "r"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct csn_order back;
@@ -217,6 +218,40 @@ static void test_a_site_in_maintenance_is_no_author_while_there_is_another(void 
     drop(world);
 }
 
+/* One order about the lead stands in a zone, whichever site it names; sites tell each other and it
+ * outlives a restart. */
+static void test_one_lead_is_ordered_in_a_zone(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    struct csn_order authority = order_of(world, CSN_ORDER_AUTHORITY, 10);
+    authority.site = 3;
+    give(world, 0, &authority, OPERATOR);
+    authority.number = 11;
+    authority.site = 2;
+    give(world, 0, &authority, OPERATOR);
+    authority.number = 9;
+    authority.site = 1;
+    give(world, 0, &authority, OPERATOR);
+    assert_int_equal(row_of(world, 0).authority, 2);
+    assert_int_equal(row_of(world, 0).order_sum, 11);
+    world_run(world, ROUND_MS);
+    world_stop_site(world, 1);
+    world_start_site(world, 1);
+    world_run(world, ROUND_MS);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        assert_int_equal(row_of(world, i).authority, 2);
+        assert_int_equal(csn_node_zone_lead(world->sites[i].node, 0), 2);
+    }
+    authority.number = 12;
+    authority.site = 0;
+    give(world, 2, &authority, OPERATOR);
+    world_run(world, ROUND_MS);
+    assert_int_equal(row_of(world, 0).authority, 0);
+    assert_int_equal(row_of(world, 0).order_sum, 12);
+    drop(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_an_order_outlives_a_restart),
         cmocka_unit_test(test_orders_of_strangers_change_nothing),
         cmocka_unit_test(test_a_site_in_maintenance_is_no_author_while_there_is_another),
+        cmocka_unit_test(test_one_lead_is_ordered_in_a_zone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,7 +123,14 @@ static void encode_lead(struct csn_buf *buf)
 {
     struct csn_body_lead body = {
         .term = {.counter = 5, .coordinator = 2}, .seq = 1, .state = CSN_LEAD_LEADS, .site = 3};
+    struct csn_buf zones = {0};
+    csn_lead_put(&zones, (const uint8_t *)"\2ch", 2);
+    csn_lead_put(&zones, (const uint8_t *)"", 1);
+    body.is_whole = true;
+    body.zone_count = 2;
+    body.zones = csn_buf_view(&zones);
     csn_body_lead_encode(&body, buf);
+    csn_buf_fini(&zones);
 }
 
 static void encode_report(struct csn_buf *buf)
