@@ -638,8 +638,11 @@ class Cluster(contextlib.AbstractContextManager):
     def assert_same_everywhere(self, sites=None):
         """The sites serve the same octets, and a quorum certified exactly them."""
         sites = self.sites if sites is None else sites
-        self.wait_released(sites)
-        zones = {site: self.zone(site) for site in sites}
+
+        def of_one_serial():
+            zones = {site: self.zone(site) for site in sites}
+            return all(zones.values()) and len({zone.serial for zone in zones.values()}) == 1 and zones
+        zones = wait_for(f'one serial at {", ".join(sites)}', of_one_serial)
         assert len({zone.digest for zone in zones.values()}) == 1, f'the sites differ: {zones}'
         for site in sites:
             code, said, _ = self.verify(site)
