@@ -27,7 +27,7 @@ select=()
 [ $# -eq 0 ] || select=(-L "^($(IFS='|'; echo "$*"))\$")
 log=$build/tests.log
 status=0
-ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$(nproc)" "${select[@]}" 2>&1 | tee "$log" || status=1
+ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$((2 * $(nproc)))" "${select[@]}" 2>&1 | tee "$log" || status=1
 
 # Parts that skip themselves inside a test print `SKIP name: reason`; whole tests exit with 77.
 last=$build/Testing/Temporary/LastTest.log
