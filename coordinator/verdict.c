@@ -8,35 +8,6 @@
 #include "dns/zonefile.h"
 #include "sign/signed.h"
 
-int csn_verdict_certificate(struct csn_bytes file, struct csn_certificate *ret_certificate,
-                            struct csn_reason *reason)
-{
-    static const char magic[] = "CSNC";
-    char hex[2 * CSN_CERTIFICATE_MAX + 1];
-    uint8_t octets[CSN_CERTIFICATE_MAX];
-    size_t size = 0;
-    if (file.size < strlen(magic) || memcmp(file.data, magic, strlen(magic)) != 0) {
-        for (size_t i = 0; i < file.size && size < sizeof(hex); i++) {
-            if (memchr(" \t\r\n", file.data[i], 4) == NULL) {
-                hex[size++] = (char)file.data[i];
-            }
-        }
-        if (size == sizeof(hex)) {
-            return csn_reason_set(reason, CSN_EFORMAT, "not a certificate: too long");
-        }
-        hex[size] = '\0';
-        if (csn_hex_decode(hex, octets, size / 2) != CSN_OK) {
-            return csn_reason_set(reason, CSN_EFORMAT,
-                                  "not a certificate: neither its octets nor hex");
-        }
-        file = csn_bytes(octets, size / 2);
-    }
-    if (csn_certificate_decode(file, ret_certificate) != CSN_OK) {
-        return csn_reason_set(reason, CSN_EFORMAT, "not a certificate: malformed");
-    }
-    return CSN_OK;
-}
-
 static int add_record(void *arg, const struct csn_record *record, struct csn_reason *reason)
 {
     return csn_signed_add(arg, record, reason);

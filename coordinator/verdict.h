@@ -13,10 +13,6 @@ struct csn_verdict {
     char differ[6];              /* letters of the classes whose roots differ, of "DKNRB" */
 };
 
-/* A certificate from a file: its octets, or the same in hex. CSN_EFORMAT. */
-int csn_verdict_certificate(struct csn_bytes file, struct csn_certificate *ret_certificate,
-                            struct csn_reason *reason);
-
 /* CSN_OK: a quorum of the cluster's members signed exactly this zone. CSN_EREFUSED or
  * CSN_ESIGNATURE: the certificate does not hold; CSN_EFORMAT: the zone file cannot be read as a
  * signed zone; CSN_EMISMATCH: it is another zone, `ret_verdict` (written then, too) has the classes

@@ -208,7 +208,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", reason.text);
         goto out;
     }
-    int code = csn_verdict_certificate(csn_buf_view(&inputs.certificate), &certificate, &reason);
+    int code = csn_certificate_read(csn_buf_view(&inputs.certificate), &certificate, &reason);
     if (code == CSN_OK) {
         code = reach(&inputs, &certificate, &verdict, &reason);
     }

@@ -1,6 +1,7 @@
 #include "mesh/identity.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -57,6 +58,45 @@ int csn_identity_load(const char *path, struct csn_site_key **ret_key, struct cs
     }
     *ret_key = site;
     return CSN_OK;
+}
+
+static EVP_PKEY *generate(void)
+{
+    EVP_PKEY *key = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_ED25519, NULL);
+    if (context != NULL && EVP_PKEY_keygen_init(context) == 1) {
+        EVP_PKEY_keygen(context, &key);
+    }
+    EVP_PKEY_CTX_free(context);
+    return key;
+}
+
+static int write_key(const char *path, EVP_PKEY *key, struct csn_reason *reason)
+{
+    char *pem = NULL;
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool good = bio != NULL && key != NULL &&
+                PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
+    long size = good ? BIO_get_mem_data(bio, &pem) : 0;
+    int code = good ? csn_fs_write(path, csn_bytes((uint8_t *)pem, (size_t)size), 0600, reason)
+                    : csn_reason_set(reason, CSN_ECRYPTO, "%s: no key could be made", path);
+    if (pem != NULL) {
+        csn_wipe(pem, (size_t)size);
+    }
+    BIO_free(bio);
+    return code;
+}
+
+int csn_identity_make(const char *path, struct csn_site_key **ret_key, struct csn_reason *reason)
+{
+    if (access(path, F_OK) == 0) {
+        return csn_reason_set(reason, CSN_EEXISTS,
+                              "%s: is there already, and a key is never written over", path);
+    }
+    EVP_PKEY *key = generate();
+    int code = write_key(path, key, reason);
+    EVP_PKEY_free(key);
+    return code == CSN_OK ? csn_identity_load(path, ret_key, reason) : code;
 }
 
 void csn_identity_free(struct csn_site_key *take_key)

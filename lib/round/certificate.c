@@ -61,6 +61,34 @@ int csn_certificate_decode(struct csn_bytes octets, struct csn_certificate *ret_
     return CSN_OK;
 }
 
+int csn_certificate_read(struct csn_bytes file, struct csn_certificate *ret_certificate,
+                         struct csn_reason *reason)
+{
+    char hex[2 * CSN_CERTIFICATE_MAX + 1];
+    uint8_t octets[CSN_CERTIFICATE_MAX];
+    size_t size = 0;
+    if (file.size < 4 || memcmp(file.data, magic, 4) != 0) { /* "CSNC" */
+        for (size_t i = 0; i < file.size && size < sizeof(hex); i++) {
+            if (memchr(" \t\r\n", file.data[i], 4) == NULL) {
+                hex[size++] = (char)file.data[i];
+            }
+        }
+        if (size == sizeof(hex)) {
+            return csn_reason_set(reason, CSN_EFORMAT, "not a certificate: too long");
+        }
+        hex[size] = '\0';
+        if (csn_hex_decode(hex, octets, size / 2) != CSN_OK) {
+            return csn_reason_set(reason, CSN_EFORMAT,
+                                  "not a certificate: neither its octets nor hex");
+        }
+        file = csn_bytes(octets, size / 2);
+    }
+    if (csn_certificate_decode(file, ret_certificate) != CSN_OK) {
+        return csn_reason_set(reason, CSN_EFORMAT, "not a certificate: malformed");
+    }
+    return CSN_OK;
+}
+
 bool csn_ed25519_verify(void *arg, const uint8_t key[CSN_ED25519_SIZE], struct csn_bytes message,
                         const uint8_t signature[CSN_SIGNATURE_SIZE])
 {

@@ -26,6 +26,10 @@ void csn_certificate_encode(const struct csn_certificate *certificate, struct cs
  * too. */
 int csn_certificate_decode(struct csn_bytes octets, struct csn_certificate *ret_certificate);
 
+/* A certificate from a file: its octets, or the same in hex with line ends. CSN_EFORMAT with a reason. */
+int csn_certificate_read(struct csn_bytes file, struct csn_certificate *ret_certificate,
+                         struct csn_reason *reason);
+
 /* Of a key over a message; csn_ed25519_verify in production, a cheap MAC in the simulator. */
 typedef bool csn_verify_fn(void *arg, const uint8_t key[CSN_ED25519_SIZE], struct csn_bytes message,
                            const uint8_t signature[CSN_SIGNATURE_SIZE]);

@@ -289,7 +289,7 @@ static void test_a_certificate_is_read_as_octets_or_hex(void **state)
     struct csn_buf octets = {0}, file = {0};
     struct csn_reason reason = {.text = ""};
     csn_certificate_encode(&fixture->certificate, &octets);
-    assert_int_equal(csn_verdict_certificate(csn_buf_view(&octets), &read, &reason), CSN_OK);
+    assert_int_equal(csn_certificate_read(csn_buf_view(&octets), &read, &reason), CSN_OK);
     assert_int_equal(read.held.proposal.serial, SERIAL);
     char *hex = csn_alloc(2 * octets.size + 1);
     csn_hex_encode(csn_buf_view(&octets), hex);
@@ -297,18 +297,18 @@ static void test_a_certificate_is_read_as_octets_or_hex(void **state)
     csn_buf_put(&file, "\n", 1);
     csn_buf_put(&file, hex + 64, strlen(hex) - 64);
     csn_buf_put(&file, "\r\n", 2);
-    assert_int_equal(csn_verdict_certificate(csn_buf_view(&file), &read, &reason), CSN_OK);
+    assert_int_equal(csn_certificate_read(csn_buf_view(&file), &read, &reason), CSN_OK);
     assert_int_equal(read.votes[1].site, 3);
     file.data[0] = 'x';
-    assert_int_equal(csn_verdict_certificate(csn_buf_view(&file), &read, &reason), CSN_EFORMAT);
-    assert_int_equal(csn_verdict_certificate(csn_bytes(hex, strlen(hex) - 1), &read, &reason),
+    assert_int_equal(csn_certificate_read(csn_buf_view(&file), &read, &reason), CSN_EFORMAT);
+    assert_int_equal(csn_certificate_read(csn_bytes(hex, strlen(hex) - 1), &read, &reason),
                      CSN_EFORMAT);
-    assert_int_equal(csn_verdict_certificate(csn_bytes(hex, 0), &read, &reason), CSN_EFORMAT);
+    assert_int_equal(csn_certificate_read(csn_bytes(hex, 0), &read, &reason), CSN_EFORMAT);
     csn_buf_clear(&file);
     for (size_t i = 0; i < 3 * (size_t)CSN_CERTIFICATE_MAX; i++) {
         csn_buf_put_u8(&file, 'a');
     }
-    assert_int_equal(csn_verdict_certificate(csn_buf_view(&file), &read, &reason), CSN_EFORMAT);
+    assert_int_equal(csn_certificate_read(csn_buf_view(&file), &read, &reason), CSN_EFORMAT);
     free(hex);
     csn_buf_fini(&octets);
     csn_buf_fini(&file);
