@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ctl_membership.h"
 #include "ctl_order.h"
 #include "ctl_render.h"
 #include "ctl_zone.h"
@@ -35,6 +36,9 @@ static void put_help(void)
          "  cert show ZONE   the newest release certificate of a zone\n"
          "  zone diff ZONE SERIAL SITE SITE   records that only the first (-) or the second (+) has\n"
          "  zone reports ZONE                 kept reports of divergences, newest first\n"
+         "  membership propose FILE           the next cluster document, signed by the officers\n"
+         "  membership show                   the epoch, and what changes with the next document\n"
+         "  membership chain                  all documents and how each began, for consign-verify --chain\n"
          "\n"
          "Orders, with --reason TEXT --cluster FILE --key FILE; all sites hear of them:\n"
          "  zone hold|resume ZONE            nothing new is released, what is released stays served\n"
@@ -71,8 +75,10 @@ static bool is_health(int count, char **words)
 static int put_usage(int count, char **words)
 {
     fputs("usage: consignctl [-s SOCKET] [-o table|json] status | health | cert show ZONE |\n"
-          "       zone diff|reports|hold|resume|approve|reject|generation ZONE ... |\n"
-          "       maintenance on|off ... | authority move|auto ZONE ...\n"
+          "       zone diff|reports|hold|resume|approve|reject|generation ZONE ... |
+"
+          "       maintenance ... | authority ... | membership propose|show|chain ...
+"
           "consignctl --help says more\n",
           stderr);
     if (is_health(count, words)) {
@@ -203,6 +209,11 @@ static int run(const struct call *call, int count, char **words)
         const char *wrong = NULL;
         int status = csn_ctl_zone(call->socket, count - 1, words + 1, &wrong);
         return wrong != NULL ? misuse(count, words, wrong, "") : status;
+    }
+    if (strcmp(words[0], "membership") == 0) {
+        const char *wrong = NULL;
+        int code = csn_ctl_membership(call->socket, count - 1, words + 1, &wrong);
+        return wrong != NULL ? misuse(count, words, wrong, "") : code == CSN_OK ? EXIT_DONE : status_of(code);
     }
     int count_max = is_cert ? 3 : 1;
     if (!is_status && !is_cert && !is_line) {

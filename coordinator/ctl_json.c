@@ -202,10 +202,15 @@ void csn_ctl_json_status(FILE *out, const struct csn_status *status)
     }
     json_t *json = status_document(status);
     json_object_set_new(json, "cluster",
-                        json_pack("{s:o, s:o, s:o, s:i, s:i}", "name", text(status->cluster), "id",
+                        json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:i, s:i}", "name",
+                                  text(status->cluster), "id",
                                   hex(csn_bytes(status->cluster_id, sizeof(status->cluster_id))),
-                                  "epoch", number(status->epoch), "quorum", status->quorum,
-                                  "members", status->members));
+                                  "epoch", number(status->epoch), "next_epoch",
+                                  number_if(status->next_epoch != 0, status->next_epoch),
+                                  "sealed", status->is_sealed, "emergency_until",
+                                  status->emergency_until_s != 0 ? time_at(status->emergency_until_s)
+                                                                 : json_null(),
+                                  "quorum", status->quorum, "members", status->members));
     json_object_set_new(json, "term", number(status->term));
     json_object_set_new(json, "leader", text(status->leader));
     json_object_set_new(json, "sites", sites);

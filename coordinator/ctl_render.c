@@ -477,6 +477,21 @@ void csn_ctl_doubt(struct csn_status *status, uint64_t now_s)
     }
 }
 
+/* Nothing where nothing changes: every cluster has an epoch. */
+static void put_epoch(const struct csn_ctl_page *page, const struct csn_status *status)
+{
+    char time[CSN_TIME_TEXT_SIZE];
+    if (status->next_epoch != 0 || status->is_sealed) {
+        put_note(page, "", "epoch %" PRIu32 ": the document of epoch %" PRIu32 " is here and has not begun%s",
+                 status->epoch, status->next_epoch != 0 ? status->next_epoch : status->epoch + 1,
+                 status->is_sealed ? "; sealed: this site votes again when it has" : "");
+    }
+    if (status->emergency_until_s != 0) {
+        csn_time_text(status->emergency_until_s, time);
+        put_note(page, "", "epoch %" PRIu32 ": EMERGENCY until %s, refreshes only", status->epoch, time);
+    }
+}
+
 void csn_ctl_table_status(const struct csn_ctl_page *page, const struct csn_status *status)
 {
     char time[CSN_TIME_TEXT_SIZE];
@@ -486,6 +501,7 @@ void csn_ctl_table_status(const struct csn_ctl_page *page, const struct csn_stat
              "   leader %s   release policy %u of %u   observed from %s %s",
              status->cluster, status->term, status->leader != NULL ? status->leader : "none",
              status->quorum, status->members, status->observed_from, time);
+    put_epoch(page, status);
     fputc('\n', page->out);
     put_sites(page, status);
     fputc('\n', page->out);

@@ -143,6 +143,23 @@ static void answer_order(struct client *client, const struct csn_control_order *
     }
 }
 
+static void answer_propose(struct client *client, struct csn_bytes document, struct csn_buf *reply)
+{
+    const struct csn_control_handlers *handlers = &client->control->handlers;
+    struct csn_reason reason;
+    int code = csn_reason_set(&reason, CSN_EREFUSED,
+                              "this daemon takes no cluster documents: give it to the site's "
+                              "consign-node");
+    if (handlers->on_propose != NULL) {
+        code = handlers->on_propose(handlers->arg, document, &reason);
+    }
+    if (code == CSN_OK) {
+        csn_control_order_encode(reply);
+    } else {
+        csn_control_error_encode(code, &reason, reply);
+    }
+}
+
 static void answer_text(struct client *client, const struct csn_control_request *request,
                         struct csn_buf *reply)
 {
@@ -150,11 +167,13 @@ static void answer_text(struct client *client, const struct csn_control_request 
     struct csn_buf text = {0};
     struct csn_reason reason;
     int code = csn_reason_set(&reason, CSN_EREFUSED,
-                              "this daemon compares no contents: ask the site's consign-node");
+                              "this daemon does not know that: ask the site's consign-node");
     if (request->what == CSN_CONTROL_DIFF && handlers->on_diff != NULL) {
         code = handlers->on_diff(handlers->arg, &request->diff, &text, &reason);
     } else if (request->what == CSN_CONTROL_REPORTS && handlers->on_reports != NULL) {
         code = handlers->on_reports(handlers->arg, request->zone, &text, &reason);
+    } else if (request->what == CSN_CONTROL_MEMBERSHIP && handlers->on_membership != NULL) {
+        code = handlers->on_membership(handlers->arg, request->wants_chain, &text, &reason);
     }
     if (code == CSN_OK) {
         code = csn_control_text_encode(csn_buf_view(&text), reply);
@@ -178,7 +197,9 @@ static void answer(struct client *client, struct csn_bytes message, struct csn_b
         answer_status(client, reply);
     } else if (request.what == CSN_CONTROL_ORDER) {
         answer_order(client, &request.order, reply);
-    } else if (request.what == CSN_CONTROL_DIFF || request.what == CSN_CONTROL_REPORTS) {
+    } else if (request.what == CSN_CONTROL_PROPOSE) {
+        answer_propose(client, request.document, reply);
+    } else if (request.what != CSN_CONTROL_CERT_SHOW) {
         answer_text(client, &request, reply);
     } else {
         answer_cert(client, request.zone, reply);

@@ -14,7 +14,9 @@
 #include "ops/status.h"
 
 #define CSN_CONTROL_CLIENTS_MAX 16   /* connected at a time; for one more, the one idle longest is closed */
-#define CSN_CONTROL_REQUEST_MAX 4096 /* octets of a request; a longer one closes the connection */
+#define CSN_CONTROL_DOCUMENT_MAX (36 * 1024) /* octets of a signed cluster document */
+/* Octets of a request; a longer one closes the connection. */
+#define CSN_CONTROL_REQUEST_MAX (CSN_CONTROL_DOCUMENT_MAX + 4096)
 /* Without a whole request, or with an answer not taken, for so long: closed. */
 #define CSN_CONTROL_IDLE_MS 10000
 
@@ -49,6 +51,11 @@ struct csn_control_handlers {
     /* Names of a zone's kept reports, newest first, appended as lines. NULL: CSN_EREFUSED. */
     int (*on_reports)(void *arg, const char *zone, struct csn_buf *ret_text,
                       struct csn_reason *reason);
+    /* CSN_OK: kept, or here already; else the reason says why not. NULL: CSN_EREFUSED. */
+    int (*on_propose)(void *arg, struct csn_bytes document, struct csn_reason *reason);
+    /* Lines on how the members stand, or the chain of epochs in hex; appended. NULL: CSN_EREFUSED. */
+    int (*on_membership)(void *arg, bool wants_chain, struct csn_buf *ret_text,
+                         struct csn_reason *reason);
 };
 
 struct csn_control;
@@ -75,5 +82,9 @@ int csn_control_ask_diff(const char *path, uint32_t timeout_ms, const struct csn
                          struct csn_buf *ret_text, struct csn_reason *reason);
 int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *zone,
                             struct csn_buf *ret_text, struct csn_reason *reason);
+int csn_control_propose(const char *path, uint32_t timeout_ms, struct csn_bytes document,
+                        struct csn_reason *reason);
+int csn_control_ask_membership(const char *path, uint32_t timeout_ms, bool wants_chain,
+                               struct csn_buf *ret_text, struct csn_reason *reason);
 
 #endif

@@ -249,3 +249,28 @@ int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *z
     memcpy(request.zone, zone, strlen(zone) + 1);
     return ask_text(path, timeout_ms, &request, ret_text, reason);
 }
+
+int csn_control_propose(const char *path, uint32_t timeout_ms, struct csn_bytes document,
+                        struct csn_reason *reason)
+{
+    struct csn_control_request request = {.what = CSN_CONTROL_PROPOSE, .document = document};
+    struct csn_buf reply = {0};
+    if (document.size == 0 || document.size > CSN_CONTROL_DOCUMENT_MAX) {
+        return csn_reason_set(reason, CSN_ELIMIT, "a signed document has 1 to %d octets",
+                              CSN_CONTROL_DOCUMENT_MAX);
+    }
+    int code = ask(path, timeout_ms, &request, &reply, reason);
+    if (code == CSN_OK) {
+        code = csn_control_order_decode(csn_buf_view(&reply), reason);
+    }
+    csn_buf_fini(&reply);
+    return code;
+}
+
+int csn_control_ask_membership(const char *path, uint32_t timeout_ms, bool wants_chain,
+                               struct csn_buf *ret_text, struct csn_reason *reason)
+{
+    struct csn_control_request request = {.what = CSN_CONTROL_MEMBERSHIP,
+                                          .wants_chain = wants_chain};
+    return ask_text(path, timeout_ms, &request, ret_text, reason);
+}

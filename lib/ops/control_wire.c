@@ -59,6 +59,8 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
     Csn__Control__OrderRequest order = CSN__CONTROL__ORDER_REQUEST__INIT;
     Csn__Control__DiffRequest diff = CSN__CONTROL__DIFF_REQUEST__INIT;
     Csn__Control__ReportsRequest reports = CSN__CONTROL__REPORTS_REQUEST__INIT;
+    Csn__Control__ProposeRequest propose = CSN__CONTROL__PROPOSE_REQUEST__INIT;
+    Csn__Control__MembershipRequest membership = CSN__CONTROL__MEMBERSHIP_REQUEST__INIT;
     message.has_version = true;
     message.version = VERSION;
     if (request->what == CSN_CONTROL_STATUS) {
@@ -76,6 +78,16 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
         reports.zone = lend(request->zone);
         message.what_case = CSN__CONTROL__REQUEST__WHAT_REPORTS;
         message.reports = &reports;
+    } else if (request->what == CSN_CONTROL_PROPOSE) {
+        propose.has_document = true;
+        propose.document = lend_bytes(request->document.data, request->document.size);
+        message.what_case = CSN__CONTROL__REQUEST__WHAT_PROPOSE;
+        message.propose = &propose;
+    } else if (request->what == CSN_CONTROL_MEMBERSHIP) {
+        membership.has_chain = true;
+        membership.chain = request->wants_chain;
+        message.what_case = CSN__CONTROL__REQUEST__WHAT_MEMBERSHIP;
+        message.membership = &membership;
     } else {
         cert.zone = lend(request->zone);
         message.what_case = CSN__CONTROL__REQUEST__WHAT_CERT_SHOW;
@@ -89,7 +101,7 @@ static int read_order(const Csn__Control__OrderRequest *message,
 {
     struct csn_control_order *order = &ret_request->order;
     if (!message->has_signer || message->signer > UINT16_MAX || message->body.len == 0 ||
-        message->body.len > sizeof(ret_request->body) ||
+        message->body.len > CSN_CONTROL_ORDER_MAX ||
         message->signature.len != sizeof(order->signature)) {
         return CSN_EFORMAT;
     }
@@ -132,6 +144,18 @@ static int read_reports(const Csn__Control__ReportsRequest *message,
                                                                                  : CSN_EFORMAT;
 }
 
+static int read_propose(const Csn__Control__ProposeRequest *message,
+                        struct csn_control_request *ret_request)
+{
+    if (message->document.len == 0 || message->document.len > sizeof(ret_request->body)) {
+        return CSN_EFORMAT;
+    }
+    *ret_request = (struct csn_control_request){.what = CSN_CONTROL_PROPOSE};
+    memcpy(ret_request->body, message->document.data, message->document.len);
+    ret_request->document = csn_bytes(ret_request->body, message->document.len);
+    return CSN_OK;
+}
+
 static int read_request(const Csn__Control__Request *message,
                         struct csn_control_request *ret_request)
 {
@@ -150,6 +174,14 @@ static int read_request(const Csn__Control__Request *message,
     }
     if (message->what_case == CSN__CONTROL__REQUEST__WHAT_REPORTS) {
         return read_reports(message->reports, ret_request);
+    }
+    if (message->what_case == CSN__CONTROL__REQUEST__WHAT_PROPOSE) {
+        return read_propose(message->propose, ret_request);
+    }
+    if (message->what_case == CSN__CONTROL__REQUEST__WHAT_MEMBERSHIP) {
+        *ret_request = (struct csn_control_request){.what = CSN_CONTROL_MEMBERSHIP,
+                                                    .wants_chain = message->membership->chain};
+        return CSN_OK;
     }
     if (message->what_case != CSN__CONTROL__REQUEST__WHAT_CERT_SHOW ||
         message->cert_show->zone == NULL ||
@@ -410,6 +442,9 @@ int csn_control_status_encode(const struct csn_status *status, struct csn_buf *b
     message.has_cluster_id = true;
     message.cluster_id = lend_bytes(status->cluster_id, sizeof(status->cluster_id));
     PUT(&message, status, epoch);
+    PUT_IF(status->next_epoch != 0, &message, status, next_epoch);
+    PUT_IF(status->is_sealed, &message, status, is_sealed);
+    PUT_IF(status->emergency_until_s != 0, &message, status, emergency_until_s);
     PUT(&message, status, quorum);
     PUT(&message, status, members);
     PUT(&message, status, term);
@@ -638,6 +673,9 @@ static int take_status(const Csn__Control__Status *message, struct csn_status *r
         return CSN_EFORMAT;
     }
     struct csn_status status = {.epoch = message->epoch,
+                                .next_epoch = message->next_epoch,
+                                .is_sealed = message->is_sealed,
+                                .emergency_until_s = message->emergency_until_s,
                                 .quorum = (uint8_t)message->quorum,
                                 .members = (uint8_t)message->members,
                                 .term = message->term,

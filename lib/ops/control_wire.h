@@ -19,7 +19,9 @@ enum csn_control_what {
     CSN_CONTROL_CERT_SHOW,
     CSN_CONTROL_ORDER,
     CSN_CONTROL_DIFF,
-    CSN_CONTROL_REPORTS
+    CSN_CONTROL_REPORTS,
+    CSN_CONTROL_PROPOSE,
+    CSN_CONTROL_MEMBERSHIP
 };
 
 struct csn_control_request {
@@ -28,7 +30,9 @@ struct csn_control_request {
     struct csn_control_diff diff;    /* its names lie in `zone` and below of the decoded request */
     char first[CSN_CONTROL_SITE_MAX], second[CSN_CONTROL_SITE_MAX];
     struct csn_control_order order;  /* its body lies in `body` of the decoded request */
-    uint8_t body[CSN_CONTROL_ORDER_MAX];
+    struct csn_bytes document;       /* propose; the same */
+    bool wants_chain;                /* membership */
+    uint8_t body[CSN_CONTROL_DOCUMENT_MAX];
 };
 
 int csn_control_request_encode(const struct csn_control_request *request, struct csn_buf *buf);

@@ -135,6 +135,9 @@ struct csn_status {
     const char *cluster;    /* name */
     uint8_t cluster_id[16];
     uint32_t epoch;
+    uint32_t next_epoch; /* whose document is here and has not begun; 0: none */
+    bool is_sealed;      /* the observer votes in `epoch` no more */
+    uint64_t emergency_until_s; /* Unix; 0: no emergency */
     uint8_t quorum;  /* q */
     uint8_t members; /* n */
     uint64_t term;
