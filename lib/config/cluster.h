@@ -12,6 +12,9 @@
 int csn_cluster_parse(struct csn_bytes text, const char *file, struct csn_cluster *ret_cluster,
                       struct csn_reason *reason);
 
+/* Lower-case letters, digits and hyphens, not too long: a name of a site or of anyone with a key. */
+bool csn_site_name_is_good(const char *name);
+
 /* The member or coordinator with this name, or NULL. Borrowed. */
 const struct csn_member *csn_cluster_member_named(const struct csn_cluster *cluster,
                                                   const char *name);

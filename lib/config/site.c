@@ -14,19 +14,23 @@
 #include "config/keyset.h"
 #include "config/policy.h"
 
+bool csn_site_name_is_good(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    size_t size = strlen(name);
+    return size > 0 && size < CSN_SITE_NAME_MAX && strspn(name, allowed) == size && name[0] != '-';
+}
+
 int csn_schema_read_site_name(const struct csn_schema_reader *reader,
                               const struct csn_yaml_node *node, void *member)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    size_t size = node->kind == CSN_YAML_SCALAR ? strlen(node->text) : 0;
-    if (size == 0 || size >= CSN_SITE_NAME_MAX || strspn(node->text, allowed) != size ||
-        node->text[0] == '-') {
+    if (node->kind != CSN_YAML_SCALAR || !csn_site_name_is_good(node->text)) {
         return csn_yaml_refuse(
             reader->yaml, node, reader->reason, CSN_EFORMAT,
             "%s: expected a name of lower-case letters, digits and hyphens, at most %d long",
             node->key, CSN_SITE_NAME_MAX - 1);
     }
-    memcpy(member, node->text, size + 1);
+    memcpy(member, node->text, strlen(node->text) + 1);
     return CSN_OK;
 }
 
