@@ -19,6 +19,11 @@ static const char help[] =
     "[--seal]\n"
     "       consign-ceremony transport import FILE TOKEN\n"
     "       consign-ceremony transport seal TOKEN --label L [--label L]...\n"
+    "       consign-ceremony officer new --name NAME --out FILE\n"
+    "       consign-ceremony officer sign --key FILE --cluster PRESENT --document NEXT --out FILE\n"
+    "       consign-ceremony officer combine --cluster PRESENT --document NEXT --signature FILE... --out FILE\n"
+    "       consign-ceremony emergency new --cluster PRESENT --keep SITE,... --reason TEXT --fenced TEXT "
+    "--hours N --base CERT... [--serial-offset N] --out FILE\n"
     "       consign-ceremony --help | --version\n"
     "TOKEN: --module FILE --token URI --pin-file FILE [--worker PROGRAM] [--folder FOLDER] "
     "[--deadline SPAN]\n"
@@ -30,12 +35,19 @@ static const char help[] =
     "  transport export   wraps keys for that request; FILE goes back\n"
     "  transport import   unwraps them; the transport key is destroyed\n"
     "  transport seal     no export any more\n"
+    "  officer new        an officer's key in a file; prints its lines for the cluster document\n"
+    "  officer sign       shows what changes from the present cluster document to the next, and signs that\n"
+    "  officer combine    the next document with enough signatures, for consignctl membership propose\n"
+    "  emergency new      the document by which the sites kept go on alone: refreshes only, N hours (72 at most),\n"
+    "                     from these certificates (consignctl cert show)\n"
     "Exit status: 0 done, 1 refused or failed, 2 not understood.\n";
 
 _Noreturn static void leave_with_usage(void)
 {
     fputs("usage: consign-ceremony key generate|show ...\n"
           "       consign-ceremony transport request|export|import|seal ...\n"
+          "       consign-ceremony officer new|sign|combine ...\n"
+          "       consign-ceremony emergency new ...\n"
           "consign-ceremony --help says more\n",
           stderr);
     exit(2);
@@ -97,8 +109,61 @@ static uint16_t flags_of(const char *role)
     return role[0] == 'k' ? CSN_CEREMONY_KSK : CSN_CEREMONY_ZSK;
 }
 
+static void add_file(struct csn_officer_arguments *officer, const char *file)
+{
+    if (officer->file_count == CSN_OFFICER_FILES_MAX) {
+        csn_ceremony_refuse("too many files", file);
+    }
+    officer->files[officer->file_count++] = file;
+}
+
+/* Of officers; false: not one of theirs. */
+static bool set_officer_option(struct csn_officer_arguments *officer, int option, const char *value)
+{
+    switch (option) {
+    case 'n':
+        officer->name = value;
+        return true;
+    case 'o':
+        officer->out = value;
+        return true;
+    case 'k':
+        officer->key = value;
+        return true;
+    case 'D':
+        officer->document = value;
+        return true;
+    case 'c':
+        officer->cluster = value;
+        return true;
+    case 'g':
+        add_file(officer, value);
+        return true;
+    case 'K':
+        officer->keep = value;
+        return true;
+    case 'R':
+        officer->reason = value;
+        return true;
+    case 'F':
+        officer->fenced = value;
+        return true;
+    case 'H':
+        officer->hours = number(value, 72);
+        return true;
+    case 'O':
+        officer->serial_offset = number(value, UINT32_MAX);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void set_option(struct csn_ceremony_arguments *arguments, int option, const char *value)
 {
+    if (set_officer_option(&arguments->officer, option, value)) {
+        return;
+    }
     switch (option) {
     case 'm':
         arguments->settings.module = value;
@@ -162,6 +227,10 @@ void csn_ceremony_parse(int argc, char **argv, struct csn_ceremony_arguments *re
         {"label", 1, NULL, 'l'},     {"id", 1, NULL, 'i'},      {"bits", 1, NULL, 'b'},
         {"algorithm", 1, NULL, 'a'}, {"role", 1, NULL, 'r'},    {"request", 1, NULL, 'q'},
         {"seal", 0, NULL, 's'},      {"sealed", 0, NULL, 'S'},  {"transport-label", 1, NULL, 'T'},
+        {"name", 1, NULL, 'n'},      {"out", 1, NULL, 'o'},     {"key", 1, NULL, 'k'},
+        {"document", 1, NULL, 'D'},  {"cluster", 1, NULL, 'c'}, {"signature", 1, NULL, 'g'},
+        {"keep", 1, NULL, 'K'},      {"reason", 1, NULL, 'R'},  {"fenced", 1, NULL, 'F'},
+        {"hours", 1, NULL, 'H'},     {"base", 1, NULL, 'g'},    {"serial-offset", 1, NULL, 'O'},
         {"help", 0, NULL, 'h'},      {"version", 0, NULL, 'V'}, {NULL, 0, NULL, 0}};
     struct csn_ceremony_arguments *arguments = ret_arguments;
     int option;

@@ -2,6 +2,7 @@
 #ifndef CSN_NODE_CEREMONY_ARGUMENTS_H
 #define CSN_NODE_CEREMONY_ARGUMENTS_H
 
+#include "ceremony_officer.h"
 #include "hsm/client.h"
 
 struct csn_ceremony_arguments {
@@ -13,6 +14,7 @@ struct csn_ceremony_arguments {
     size_t id_size;
     uint16_t flags;
     uint64_t algorithm, bits;
+    struct csn_officer_arguments officer;
     bool is_sealed; /* --sealed: made not exportable */
     bool seals;     /* --seal: after the export */
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ceremony_arguments.h"
+#include "config/cluster.h"
 #include "hsm/ceremony.h"
 
 static void need(bool is_there, const char *what)
@@ -53,6 +54,71 @@ static int do_transport(struct csn_ceremony *ceremony,
     return code;
 }
 
+/* --- officers: no token */
+
+static bool is_officers(const struct csn_ceremony_arguments *arguments)
+{
+    return strcmp(arguments->noun, "officer") == 0 || strcmp(arguments->noun, "emergency") == 0;
+}
+
+static bool is_text(const char *text)
+{
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < ' ' || text[i] > '~') {
+            return false;
+        }
+    }
+    return size > 0 && size <= CSN_EMERGENCY_TEXT_MAX;
+}
+
+static void check_emergency(const struct csn_officer_arguments *officer)
+{
+    need(officer->keep != NULL, "--keep");
+    need(officer->reason != NULL && is_text(officer->reason), "--reason, 1 to 200 printable ASCII characters");
+    need(officer->fenced != NULL && is_text(officer->fenced),
+         "--fenced: how the lost sites are kept from voting, 1 to 200 printable ASCII characters");
+    need(officer->hours > 0, "--hours, 1 to 72");
+    need(officer->file_count > 0, "--base");
+}
+
+static void check_officer(const struct csn_ceremony_arguments *arguments)
+{
+    const struct csn_officer_arguments *officer = &arguments->officer;
+    const char *verb = arguments->verb;
+    bool is_emergency = strcmp(arguments->noun, "emergency") == 0, is_new = strcmp(verb, "new") == 0;
+    bool is_sign = strcmp(verb, "sign") == 0, is_combine = strcmp(verb, "combine") == 0;
+    refuse_word(arguments->file);
+    if (!is_new && (is_emergency || (!is_sign && !is_combine))) {
+        csn_ceremony_refuse(is_emergency ? "emergency does not know" : "officer does not know", verb);
+    }
+    need(officer->out != NULL, "--out");
+    if (is_new && !is_emergency) {
+        need(officer->name != NULL && csn_site_name_is_good(officer->name),
+             "--name, lower-case letters, digits and hyphens, at most 31");
+        return;
+    }
+    need(officer->cluster != NULL, "--cluster: the present cluster document");
+    if (is_emergency) {
+        check_emergency(officer);
+        return;
+    }
+    need(officer->document != NULL, "--document: the next cluster document");
+    need(!is_sign || officer->key != NULL, "--key");
+    need(!is_combine || officer->file_count > 0, "--signature");
+}
+
+static int do_officer(const struct csn_ceremony_arguments *arguments, struct csn_reason *reason)
+{
+    const struct csn_officer_arguments *officer = &arguments->officer;
+    if (strcmp(arguments->noun, "emergency") == 0) {
+        return csn_officer_emergency(officer, stdout, reason);
+    }
+    return strcmp(arguments->verb, "new") == 0    ? csn_officer_new(officer, stdout, reason)
+           : strcmp(arguments->verb, "sign") == 0 ? csn_officer_sign(officer, stdout, reason)
+                                                  : csn_officer_combine(officer, stdout, reason);
+}
+
 /* Whatever can be refused is refused before a token is touched. */
 static void check_command(const struct csn_ceremony_arguments *arguments)
 {
@@ -83,6 +149,10 @@ static void check_command(const struct csn_ceremony_arguments *arguments)
 
 static void check(const struct csn_ceremony_arguments *arguments)
 {
+    if (is_officers(arguments)) {
+        check_officer(arguments);
+        return;
+    }
     check_command(arguments);
     need(arguments->settings.token != NULL, "--token");
 }
@@ -99,24 +169,30 @@ static void find_worker(char ret_path[PATH_MAX])
     memcpy(ret_path + folder, name, sizeof(name));
 }
 
-int main(int argc, char **argv)
+static int do_token(struct csn_ceremony_arguments *arguments, struct csn_reason *reason)
 {
     const struct csn_log log = {.program = "consign-ceremony",
                                 .least = CSN_ERROR + 1}; /* reasons are printed, once */
+    char worker[PATH_MAX];
+    find_worker(worker);
+    arguments->settings.log = &log;
+    if (arguments->settings.worker == NULL) {
+        arguments->settings.worker = worker;
+    }
+    struct csn_ceremony *ceremony = csn_ceremony_new(&arguments->settings, stdout, stderr);
+    int code = strcmp(arguments->noun, "key") == 0 ? do_key(ceremony, arguments, reason)
+                                                   : do_transport(ceremony, arguments, reason);
+    csn_ceremony_free(ceremony);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
     struct csn_ceremony_arguments arguments;
     struct csn_reason reason = {{0}};
-    char worker[PATH_MAX];
     csn_ceremony_parse(argc, argv, &arguments);
     check(&arguments);
-    find_worker(worker);
-    arguments.settings.log = &log;
-    if (arguments.settings.worker == NULL) {
-        arguments.settings.worker = worker;
-    }
-    struct csn_ceremony *ceremony = csn_ceremony_new(&arguments.settings, stdout, stderr);
-    int code = strcmp(arguments.noun, "key") == 0 ? do_key(ceremony, &arguments, &reason)
-                                                  : do_transport(ceremony, &arguments, &reason);
-    csn_ceremony_free(ceremony);
+    int code = is_officers(&arguments) ? do_officer(&arguments, &reason) : do_token(&arguments, &reason);
     if (code != CSN_OK) {
         fprintf(stderr, "consign-ceremony: %s\n",
                 reason.text[0] != '\0' ? reason.text : csn_error_text(code));
