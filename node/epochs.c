@@ -1,0 +1,324 @@
+#include "epochs.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "config/cluster.h"
+#include "config/cluster_text.h"
+#include "daemon.h"
+#include "round/signed_document.h"
+
+#define HEX_LINE 64 /* octets of the chain in a line */
+
+static const char *path_in(const struct csn_node_config *config, const char *name, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/%s", config->store, name);
+    return path;
+}
+
+/* --- at the start */
+
+/* The newest epoch of which the site is a member: one that was removed keeps what it was. */
+static const struct csn_chain_epoch *find_present(const struct csn_chain *chain, const char *site)
+{
+    for (size_t i = chain->count; i > 0; i--) {
+        if (csn_cluster_member_named(&chain->epochs[i - 1]->cluster, site) != NULL) {
+            return chain->epochs[i - 1];
+        }
+    }
+    return csn_chain_last(chain);
+}
+
+/* A document that can be the next no more is dropped: its epoch has begun, with it or with another. */
+static int load_next(struct csn_epochs *epochs, const struct csn_node_config *config, struct csn_reason *reason)
+{
+    char path[PATH_MAX];
+    struct csn_reason why;
+    int code = csn_fs_read(path_in(config, "next", path), CSN_SIGNED_DOCUMENT_MAX, &epochs->next, reason);
+    if (code == CSN_OK &&
+        csn_chain_check_next(&epochs->chain, csn_buf_view(&epochs->next), path, &epochs->next_cluster, &why) != CSN_OK) {
+        csn_buf_clear(&epochs->next);
+    }
+    return code == CSN_ENOTFOUND ? CSN_OK : code;
+}
+
+int csn_epochs_load(struct csn_epochs *epochs, struct csn_node_config *config, struct csn_reason *reason)
+{
+    char path[PATH_MAX];
+    int code = csn_chain_open(path_in(config, "chain", path), &config->cluster, csn_buf_view(&config->cluster_document.octets),
+                              config->cluster_path, &epochs->chain, reason);
+    if (code == CSN_OK) {
+        code = load_next(epochs, config, reason);
+    }
+    if (code == CSN_OK) {
+        config->cluster = find_present(&epochs->chain, config->site)->cluster;
+        config->member = csn_cluster_member_named(&config->cluster, config->site);
+        INSIST(config->member != NULL); /* the configured document has it, and is in the chain or alone */
+    }
+    return code;
+}
+
+static const struct csn_chain_epoch *present(const struct csn_daemon *daemon)
+{
+    return csn_chain_find(&daemon->epochs.chain, daemon->config->cluster.epoch);
+}
+
+const struct csn_epoch_certificate *csn_epochs_link(const struct csn_daemon *daemon)
+{
+    return present(daemon)->link.size > 0 ? &present(daemon)->certificate : NULL;
+}
+
+bool csn_epochs_is_unconfirmed(const struct csn_daemon *daemon)
+{
+    return daemon->config->cluster.epoch > 1 && csn_epochs_link(daemon) == NULL;
+}
+
+static void tell_next(struct csn_daemon *daemon)
+{
+    struct csn_event event = {.kind = CSN_EVENT_NEXT, .next = &daemon->epochs.next_cluster};
+    csn_daemon_event(daemon, &event);
+}
+
+/* Only the newest: what it says of floors covers those before. */
+static void tell_epoch(struct csn_daemon *daemon)
+{
+    const struct csn_chain_epoch *last = csn_chain_last(&daemon->epochs.chain);
+    struct csn_event event = {.kind = CSN_EVENT_EPOCH, .epoch = {.certificate = &last->certificate, .next = &last->cluster}};
+    csn_daemon_event(daemon, &event);
+}
+
+static bool is_last(const struct csn_daemon *daemon)
+{
+    return csn_chain_last(&daemon->epochs.chain) == present(daemon);
+}
+
+void csn_epochs_start(struct csn_daemon *daemon)
+{
+    if (!is_last(daemon)) {
+        tell_epoch(daemon);
+    } else if (daemon->epochs.next.size > 0) {
+        tell_next(daemon);
+    }
+    if (csn_epochs_is_unconfirmed(daemon)) {
+        csn_log(&daemon->log, CSN_INFO, "epoch.waits",
+                "epoch %" PRIu32 " has not begun as far as this site knows; it votes when the members have entered it",
+                daemon->config->cluster.epoch);
+    }
+}
+
+/* --- the next document */
+
+/* One document a number: a site that sealed for one could not seal for another. Until it has, an emergency goes before. */
+static bool displaces(const struct csn_daemon *daemon, const struct csn_cluster *next)
+{
+    struct csn_node_status core;
+    csn_node_get_status(daemon->core, csn_daemon_now(daemon), &core);
+    return next->is_emergency && !daemon->epochs.next_cluster.is_emergency && core.state != CSN_NODE_SEALED;
+}
+
+static int check_next(struct csn_daemon *daemon, struct csn_bytes document, const char *from, struct csn_cluster *ret_next,
+                      struct csn_reason *reason)
+{
+    const struct csn_epochs *epochs = &daemon->epochs;
+    struct csn_reason why = {{0}};
+    if (!is_last(daemon)) {
+        return csn_reason_set(reason, CSN_EREFUSED, "%s: this site is no member any more; give it to one that is", from);
+    }
+    if (csn_epochs_is_unconfirmed(daemon)) {
+        return csn_reason_set(reason, CSN_EREFUSED, "%s: epoch %" PRIu32 " has not begun here; give it to a site that votes", from,
+                              daemon->config->cluster.epoch);
+    }
+    int code = csn_chain_check_next(&epochs->chain, document, from, ret_next, &why);
+    if (code != CSN_OK) {
+        return csn_reason_set(reason, code, "%s: cannot follow epoch %" PRIu32 ": %.300s", from, daemon->config->cluster.epoch,
+                              why.text);
+    }
+    if (epochs->next.size > 0 && !csn_digest_equal(&epochs->next_cluster.digest, &ret_next->digest) &&
+        !displaces(daemon, ret_next)) {
+        return csn_reason_set(reason, CSN_EEXISTS,
+                              "%s: another document for epoch %" PRIu32 " is here already; let it begin, and issue this one under the "
+                              "next number",
+                              from, ret_next->epoch);
+    }
+    return CSN_OK;
+}
+
+int csn_epochs_take_next(struct csn_daemon *daemon, struct csn_bytes document, const char *from, struct csn_reason *reason)
+{
+    struct csn_epochs *epochs = &daemon->epochs;
+    char path[PATH_MAX];
+    struct csn_cluster next;
+    if (daemon->unwritable.is_set) {
+        return csn_reason_set(reason, CSN_EIO, "%s: this site's disk takes no writes", from);
+    }
+    int code = check_next(daemon, document, from, &next, reason);
+    bool is_here = code == CSN_OK && epochs->next.size > 0 && csn_digest_equal(&epochs->next_cluster.digest, &next.digest);
+    if (code != CSN_OK || is_here) {
+        return code;
+    }
+    code = csn_fs_write(path_in(daemon->config, "next", path), document, 0600, reason);
+    if (code != CSN_OK) {
+        return code;
+    }
+    csn_buf_clear(&epochs->next);
+    csn_buf_put_bytes(&epochs->next, document);
+    epochs->next_cluster = next;
+    csn_log(&daemon->log, CSN_INFO, "epoch.next", "the document of epoch %" PRIu32 " is here (%s); it begins when a quorum has it",
+            next.epoch, from);
+    tell_next(daemon);
+    return CSN_OK;
+}
+
+/* --- an epoch has begun */
+
+static void keep_chain(struct csn_daemon *daemon)
+{
+    char path[PATH_MAX];
+    struct csn_reason reason;
+    int code = csn_chain_keep(&daemon->epochs.chain, path_in(daemon->config, "chain", path), &reason);
+    if (code != CSN_OK) {
+        csn_daemon_die(daemon, code, "the link to a new epoch cannot be kept");
+    }
+}
+
+static int append_next(struct csn_daemon *daemon, struct csn_bytes certificate, struct csn_reason *reason)
+{
+    struct csn_link link = {.document = csn_buf_view(&daemon->epochs.next), .certificate = certificate};
+    struct csn_buf octets = {0};
+    csn_link_encode(&link, &octets);
+    int code = csn_chain_append(&daemon->epochs.chain, csn_buf_view(&octets), reason);
+    csn_buf_fini(&octets);
+    return code;
+}
+
+void csn_epochs_begun(struct csn_daemon *daemon, const struct csn_effect *effect)
+{
+    struct csn_reason reason;
+    bool is_ours = effect->epoch.certificate.size > 0 &&
+                   csn_chain_find(&daemon->epochs.chain, effect->epoch.next.number) == NULL;
+    if (is_ours && append_next(daemon, effect->epoch.certificate, &reason) != CSN_OK) {
+        csn_log(&daemon->log, CSN_ERROR, "epoch.bad", "epoch %" PRIu32 " cannot begin here: %s", effect->epoch.next.number, reason.text);
+        return;
+    }
+    if (is_ours) {
+        keep_chain(daemon);
+    }
+    csn_log(&daemon->log, CSN_INFO, "epoch.begun", "epoch %" PRIu32 " has begun; this site begins again with its document",
+            effect->epoch.next.number);
+    csn_process_again(daemon->argv);
+}
+
+/* The configured document, of which no link was known, stands in the chain that a peer gave. */
+static int take_chain(struct csn_daemon *daemon, struct csn_bytes first, const struct csn_bytes *links, size_t count,
+                      struct csn_reason *reason)
+{
+    struct csn_chain chain = {0};
+    int code = csn_chain_begin(&chain, first, "a peer's first document", reason);
+    for (size_t i = 0; code == CSN_OK && i < count; i++) {
+        code = csn_chain_append(&chain, links[i], reason);
+    }
+    if (code == CSN_OK && !csn_chain_holds(&chain, &daemon->config->cluster)) {
+        code = csn_reason_set(reason, CSN_EMISMATCH, "the cluster went through another document of epoch %" PRIu32 " than the one in %s",
+                              daemon->config->cluster.epoch, daemon->config->cluster_path);
+    }
+    if (code == CSN_OK) {
+        csn_chain_fini(&daemon->epochs.chain);
+        daemon->epochs.chain = chain;
+    } else {
+        csn_chain_fini(&chain);
+    }
+    return code;
+}
+
+int csn_epochs_take_links(struct csn_daemon *daemon, struct csn_bytes first, const struct csn_bytes *links, size_t count,
+                          struct csn_reason *reason)
+{
+    size_t before = daemon->epochs.chain.count;
+    bool was_unconfirmed = csn_epochs_is_unconfirmed(daemon);
+    int code = CSN_OK;
+    if (was_unconfirmed) {
+        code = take_chain(daemon, first, links, count, reason);
+    }
+    for (size_t i = 0; !was_unconfirmed && code == CSN_OK && i < count; i++) {
+        code = csn_chain_append(&daemon->epochs.chain, links[i], reason);
+    }
+    if (daemon->epochs.chain.count > before) { /* the good ones of some count */
+        keep_chain(daemon);
+        tell_epoch(daemon);
+    }
+    return code;
+}
+
+/* --- looking */
+
+int csn_epochs_check(const struct csn_daemon *daemon, const struct csn_certificate *certificate, struct csn_reason *reason)
+{
+    return csn_chain_check_certificate(&daemon->epochs.chain, certificate, reason);
+}
+
+static void put_line(struct csn_buf *text, const char *line)
+{
+    csn_buf_put(text, line, strlen(line));
+}
+
+static void show_chain(const struct csn_daemon *daemon, struct csn_buf *text)
+{
+    struct csn_buf octets = {0};
+    char line[2 * HEX_LINE + 2];
+    csn_chain_encode(&daemon->epochs.chain, &octets);
+    for (size_t at = 0; at < octets.size; at += HEX_LINE) {
+        size_t size = octets.size - at < HEX_LINE ? octets.size - at : HEX_LINE;
+        csn_hex_encode(csn_bytes(octets.data + at, size), line);
+        put_line(text, line);
+        put_line(text, "\n");
+    }
+    csn_buf_fini(&octets);
+}
+
+void csn_epochs_show(const struct csn_daemon *daemon, bool wants_chain, struct csn_buf *text)
+{
+    const struct csn_epochs *epochs = &daemon->epochs;
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    char line[256], hex[2 * CSN_DIGEST_SIZE + 1];
+    if (wants_chain) {
+        show_chain(daemon, text);
+        return;
+    }
+    csn_hex_encode(csn_bytes(cluster->digest.octets, sizeof(cluster->digest.octets)), hex);
+    snprintf(line, sizeof(line), "epoch %" PRIu32 ", %u of %u members agree; SHA-384 of its document: ", cluster->epoch, cluster->quorum,
+             cluster->member_count);
+    put_line(text, line);
+    put_line(text, hex);
+    put_line(text, csn_epochs_is_unconfirmed(daemon) ? "\nit has not begun as far as this site knows\n" : "\n");
+    for (unsigned i = 0; i < cluster->member_count; i++) {
+        const struct csn_member *member = &cluster->members[i];
+        snprintf(line, sizeof(line), "  %u %s, %s, incarnation %" PRIu32 "\n", member->number, member->name,
+                 member->role == CSN_MEMBER_VERIFIER ? "verifier" : "signer", member->incarnation);
+        put_line(text, line);
+    }
+    if (!is_last(daemon)) {
+        snprintf(line, sizeof(line), "epoch %" PRIu32 " has begun without this site: it votes no more\n",
+                 csn_chain_last(&epochs->chain)->cluster.epoch);
+        put_line(text, line);
+    } else if (epochs->next.size > 0) {
+        put_line(text, "next, when a quorum has it:\n");
+        csn_cluster_write_change(cluster, &epochs->next_cluster, text);
+    }
+}
+
+void csn_epochs_fill(const struct csn_daemon *daemon, struct csn_status *status)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    struct csn_node_status core;
+    csn_node_get_status(daemon->core, csn_daemon_now(daemon), &core);
+    status->epoch = cluster->epoch;
+    status->next_epoch = is_last(daemon) && daemon->epochs.next.size > 0 ? daemon->epochs.next_cluster.epoch : 0;
+    status->is_sealed = core.state == CSN_NODE_SEALED;
+    status->emergency_until_s = cluster->is_emergency ? cluster->emergency.not_after_s : 0;
+}

@@ -1,0 +1,200 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bounded.h"
+#include "bulk.pb-c.h"
+#include "daemon.h"
+#include "epochs.h"
+#include "job.h"
+
+#define DEADLINE_MS 15000
+#define AGAIN_MS 1000 /* between two requests for links or documents */
+#define REPLY_MEMORY_MAX ((size_t)8 * 1024 * 1024) /* of a reply taken apart */
+
+/* A request for links or for the next document to one site. */
+struct csn_epochs_call {
+    struct csn_daemon *daemon; /* borrows */
+    uint16_t site;
+    Consign__BulkKind kind;
+    uint32_t above;
+    struct csn_digest digest;
+};
+
+static int send_request(struct csn_daemon *daemon, uint16_t site, const Consign__BulkRequest *request, csn_mesh_reply_fn *reply,
+                        void *arg)
+{
+    struct csn_buf octets = {0};
+    size_t size = consign__bulk_request__get_packed_size(request);
+    consign__bulk_request__pack(request, csn_buf_reserve(&octets, size));
+    octets.size += size;
+    int code = csn_mesh_request(daemon->mesh, site, csn_buf_view(&octets), DEADLINE_MS, reply, arg);
+    csn_buf_fini(&octets);
+    return code;
+}
+
+/* NULL: not here, or no answer to what was asked. */
+static Consign__BulkReply *unpack(int code, struct csn_bytes reply)
+{
+    struct csn_bounded bounded;
+    csn_bounded_init(&bounded, REPLY_MEMORY_MAX);
+    Consign__BulkReply *message =
+        code == CSN_OK ? consign__bulk_reply__unpack(&bounded.allocator, reply.size, reply.data) : NULL;
+    if (message != NULL && message->status != CONSIGN__BULK_STATUS__BULK_OK) {
+        consign__bulk_reply__free_unpacked(message, NULL);
+        return NULL;
+    }
+    return message;
+}
+
+static struct csn_bytes view(ProtobufCBinaryData data)
+{
+    return csn_bytes(data.data, data.len);
+}
+
+/* --- links and documents */
+
+static int take_links(struct csn_daemon *daemon, const Consign__BulkReply *message, struct csn_reason *reason)
+{
+    struct csn_bytes *links = csn_calloc(message->n_links + 1, sizeof(links[0]));
+    for (size_t i = 0; i < message->n_links; i++) {
+        links[i] = view(message->links[i]);
+    }
+    int code = csn_epochs_take_links(daemon, view(message->octets), links, message->n_links, reason);
+    free(links);
+    return code;
+}
+
+static void on_reply(void *arg, int code, struct csn_bytes reply)
+{
+    struct csn_epochs_call *call = arg;
+    struct csn_daemon *daemon = call->daemon;
+    struct csn_reason reason = {{0}};
+    char from[32];
+    Consign__BulkReply *message = unpack(code, reply);
+    daemon->epochs.call = NULL;
+    snprintf(from, sizeof(from), "from site %u", call->site);
+    if (message == NULL) {
+        code = csn_reason_set(&reason, code != CSN_OK ? code : CSN_ENOTFOUND, "%s", csn_error_text(code != CSN_OK ? code : CSN_ENOTFOUND));
+    } else if (call->kind == CONSIGN__BULK_KIND__BULK_LINKS) {
+        code = take_links(daemon, message, &reason);
+    } else {
+        code = csn_epochs_take_next(daemon, view(message->octets), from, &reason);
+    }
+    if (code != CSN_OK) {
+        csn_log(&daemon->log, CSN_WARNING, "epoch.fetch", "%s %s: %s",
+                call->kind == CONSIGN__BULK_KIND__BULK_LINKS ? "links of the chain" : "next document", from, reason.text);
+    }
+    if (code != CSN_OK && call->kind == CONSIGN__BULK_KIND__BULK_DOCUMENT && message != NULL) {
+        daemon->epochs.strange = call->digest; /* asked for no more */
+    }
+    if (message != NULL) {
+        consign__bulk_reply__free_unpacked(message, NULL);
+    }
+    free(call);
+}
+
+static void ask(struct csn_daemon *daemon, uint16_t site, Consign__BulkKind kind, uint32_t above, const struct csn_digest *digest)
+{
+    struct csn_epochs *epochs = &daemon->epochs;
+    uint64_t now_ms = csn_daemon_now(daemon).mono_ms;
+    if (epochs->call != NULL || now_ms < epochs->again_ms || daemon->unwritable.is_set) {
+        return;
+    }
+    struct csn_epochs_call *call = csn_calloc(1, sizeof(*call));
+    *call = (struct csn_epochs_call){.daemon = daemon, .site = site, .kind = kind, .above = above, .digest = *digest};
+    Consign__BulkRequest request = CONSIGN__BULK_REQUEST__INIT;
+    request.kind = kind;
+    request.epoch = above;
+    request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = call->digest.octets};
+    epochs->again_ms = now_ms + AGAIN_MS;
+    if (send_request(daemon, site, &request, on_reply, call) == CSN_OK) {
+        epochs->call = call;
+    } else {
+        free(call);
+    }
+}
+
+void csn_epochs_heard(struct csn_daemon *daemon, uint16_t site, struct csn_bytes report)
+{
+    const struct csn_epochs *epochs = &daemon->epochs;
+    uint32_t last = csn_chain_last(&epochs->chain)->cluster.epoch;
+    struct csn_body_report body;
+    if (site == daemon->config->member->number || csn_body_report_decode(report, &body) != CSN_OK) {
+        return;
+    }
+    bool is_unconfirmed = csn_epochs_is_unconfirmed(daemon);
+    if (is_unconfirmed ? body.epoch >= last : body.epoch > last) {
+        ask(daemon, site, CONSIGN__BULK_KIND__BULK_LINKS, is_unconfirmed ? 0 : last, &(struct csn_digest){{0}});
+    } else if (!is_unconfirmed && body.next.number == last + 1 && !csn_digest_equal(&body.next.digest, &epochs->strange) &&
+               (epochs->next.size == 0 || !csn_digest_equal(&body.next.digest, &epochs->next_cluster.digest))) {
+        ask(daemon, site, CONSIGN__BULK_KIND__BULK_DOCUMENT, 0, &body.next.digest);
+    }
+}
+
+/* --- floors */
+
+struct floors {
+    struct csn_daemon *daemon; /* borrows */
+    uint64_t corr;
+    struct csn_digest digest;
+    uint16_t sites[CSN_MEMBERS_MAX];
+    uint8_t site_count, site_at;
+};
+
+static void ask_floors(struct floors *floors);
+
+static void end_floors(struct floors *floors, int code, struct csn_bytes octets)
+{
+    struct csn_event event = {.kind = CSN_EVENT_FETCHED, .corr = floors->corr, .code = code, .floors = octets};
+    csn_daemon_event(floors->daemon, &event);
+    free(floors);
+}
+
+static void give_up(void *arg)
+{
+    end_floors(arg, CSN_ENOTFOUND, csn_bytes(NULL, 0));
+}
+
+static void on_floors(void *arg, int code, struct csn_bytes reply)
+{
+    struct floors *floors = arg;
+    struct csn_digest digest = {{0}};
+    Consign__BulkReply *message = unpack(code, reply);
+    if (message != NULL) {
+        csn_sha384(view(message->octets), &digest);
+    }
+    if (message != NULL && csn_digest_equal(&digest, &floors->digest)) {
+        end_floors(floors, CSN_OK, view(message->octets));
+    } else {
+        floors->site_at++;
+        ask_floors(floors);
+    }
+    if (message != NULL) {
+        consign__bulk_reply__free_unpacked(message, NULL);
+    }
+}
+
+static void ask_floors(struct floors *floors)
+{
+    Consign__BulkRequest request = CONSIGN__BULK_REQUEST__INIT;
+    request.kind = CONSIGN__BULK_KIND__BULK_FLOORS;
+    request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = floors->digest.octets};
+    for (; floors->site_at < floors->site_count; floors->site_at++) {
+        if (send_request(floors->daemon, floors->sites[floors->site_at], &request, on_floors, floors) == CSN_OK) {
+            return;
+        }
+    }
+    csn_job_later(floors->daemon->loop, 0, give_up, floors);
+}
+
+void csn_epochs_fetch_floors(struct csn_daemon *daemon, const struct csn_effect *effect)
+{
+    struct floors *floors = csn_calloc(1, sizeof(*floors));
+    floors->daemon = daemon;
+    floors->corr = effect->corr;
+    floors->digest = effect->fetch.digest;
+    floors->site_count = effect->fetch.site_count;
+    memcpy(floors->sites, effect->fetch.sites, sizeof(floors->sites));
+    ask_floors(floors);
+}
