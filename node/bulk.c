@@ -7,10 +7,12 @@
 #include "bulk.pb-c.h"
 #include "job.h"
 #include "kept/share.h"
+#include "round/signed_document.h"
 #include "trees.h"
 #include "zone/rows.h"
 
 #define REQUEST_MEMORY_MAX ((size_t)16 * 1024) /* of a request taken apart; a larger one is refused */
+#define LINKS_MAX (CSN_MESH_PIECE_MAX - CSN_CLUSTER_DOCUMENT_MAX) /* octets of links in one reply, beside a document */
 #define CERTIFICATES_MAX 64 /* in one reply; the rest is asked for again */
 
 /* A request being answered in a worker thread. */
@@ -186,6 +188,55 @@ static void answer_certificates(struct answer *answer)
     respond(answer, &reply, answer->request->digest);
 }
 
+/* --- epochs: of no zone, from memory */
+
+/* As many links as one reply holds; a peer that knows none also needs the document that they begin with. */
+static void answer_links(struct answer *answer)
+{
+    const struct csn_chain *chain = &answer->daemon->epochs.chain;
+    Consign__BulkReply reply = CONSIGN__BULK_REPLY__INIT;
+    ProtobufCBinaryData *views = csn_calloc(chain->count, sizeof(views[0]));
+    size_t size = 0;
+    reply.is_last = true;
+    for (size_t i = 1; i < chain->count; i++) {
+        const struct csn_buf *link = &chain->epochs[i]->link;
+        if (chain->epochs[i]->cluster.epoch > answer->request->epoch) {
+            size += link->size;
+            reply.is_last = size <= LINKS_MAX;
+            if (!reply.is_last) {
+                break;
+            }
+            views[reply.n_links++] = view(link);
+        }
+    }
+    if (answer->request->epoch == 0) {
+        reply.octets = view(&chain->epochs[0]->document);
+    }
+    reply.links = views;
+    answer->status = CONSIGN__BULK_STATUS__BULK_OK;
+    respond(answer, &reply, answer->request->digest);
+    free(views);
+}
+
+static void answer_epoch_object(struct answer *answer)
+{
+    Consign__BulkReply reply = CONSIGN__BULK_REPLY__INIT;
+    const struct csn_epochs *epochs = &answer->daemon->epochs;
+    struct csn_digest digest;
+    digest_of(answer->request, &digest);
+    struct csn_bytes octets = csn_bytes(NULL, 0);
+    if (answer->request->kind == CONSIGN__BULK_KIND__BULK_FLOORS) {
+        octets = csn_bytes(NULL, 0);
+    } else if (epochs->next.size > 0 && csn_digest_equal(&digest, &epochs->next_cluster.digest)) {
+        octets = csn_buf_view(&epochs->next);
+    }
+    if (octets.size > 0 && octets.size <= CSN_MESH_PIECE_MAX) {
+        answer->status = CONSIGN__BULK_STATUS__BULK_OK;
+        reply.octets = (ProtobufCBinaryData){.len = octets.size, .data = (uint8_t *)(uintptr_t)octets.data};
+    }
+    respond(answer, &reply, answer->request->digest);
+}
+
 /* --- trees */
 
 static void answer_tree(void *arg, const struct csn_tree_answer *from)
@@ -234,6 +285,11 @@ static bool is_tree_question(const Consign__BulkRequest *request)
     return is_zone(request->zone) && (is_named || is_by_serial);
 }
 
+static bool is_of_epochs(const Consign__BulkRequest *request)
+{
+    return request->kind >= CONSIGN__BULK_KIND__BULK_LINKS && request->kind <= CONSIGN__BULK_KIND__BULK_FLOORS;
+}
+
 static bool is_well_formed(const Consign__BulkRequest *request)
 {
     switch (request->kind) {
@@ -247,6 +303,11 @@ static bool is_well_formed(const Consign__BulkRequest *request)
     case CONSIGN__BULK_KIND__BULK_BUCKETS:
     case CONSIGN__BULK_KIND__BULK_LEAVES:
         return is_tree_question(request);
+    case CONSIGN__BULK_KIND__BULK_LINKS:
+        return true;
+    case CONSIGN__BULK_KIND__BULK_DOCUMENT:
+    case CONSIGN__BULK_KIND__BULK_FLOORS:
+        return request->digest.len == CSN_DIGEST_SIZE;
     default:
         return false;
     }
@@ -257,7 +318,8 @@ void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct
     struct csn_bounded bounded;
     csn_bounded_init(&bounded, REQUEST_MEMORY_MAX);
     Consign__BulkRequest *decoded = consign__bulk_request__unpack(&bounded.allocator, request.size, request.data);
-    if (decoded == NULL || !is_well_formed(decoded) || csn_daemon_zone(daemon, decoded->zone.data) == NULL) {
+    if (decoded == NULL || !is_well_formed(decoded) ||
+        (!is_of_epochs(decoded) && csn_daemon_zone(daemon, decoded->zone.data) == NULL)) {
         if (decoded != NULL) {
             consign__bulk_request__free_unpacked(decoded, NULL);
         }
@@ -271,6 +333,10 @@ void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct
     answer->status = CONSIGN__BULK_STATUS__BULK_NOT_HERE;
     if (decoded->kind == CONSIGN__BULK_KIND__BULK_CERTIFICATES) {
         answer_certificates(answer);
+    } else if (decoded->kind == CONSIGN__BULK_KIND__BULK_LINKS) {
+        answer_links(answer);
+    } else if (is_of_epochs(decoded)) {
+        answer_epoch_object(answer);
     } else if (decoded->kind >= CONSIGN__BULK_KIND__BULK_TOPS) {
         ask_tree(answer, csn_daemon_zone(daemon, decoded->zone.data));
     } else {

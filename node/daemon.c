@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "bulk.h"
 #include "diff.h"
-#include "documents.h"
 #include "fetch.h"
 #include "job.h"
 #include "kept/inputs.h"
@@ -237,6 +236,10 @@ static void execute_zone(struct csn_zone_shell *zone, const struct csn_effect *e
 
 static void execute(struct csn_daemon *daemon, const struct csn_effect *effect)
 {
+    if (effect->kind == CSN_EFFECT_FETCH && effect->fetch.object == CSN_OBJECT_FLOORS) { /* of no zone */
+        csn_epochs_fetch_floors(daemon, effect);
+        return;
+    }
     switch (effect->kind) {
     case CSN_EFFECT_PERSIST:
         if (daemon->unwritable.is_set) { /* the core is told at the end of its start, and is mute from then on */
@@ -251,6 +254,9 @@ static void execute(struct csn_daemon *daemon, const struct csn_effect *effect)
         break;
     case CSN_EFFECT_FORWARD:
         forward(daemon, effect);
+        break;
+    case CSN_EFFECT_EPOCH:
+        csn_epochs_begun(daemon, effect);
         break;
     case CSN_EFFECT_ORDER:
         csn_orders_obey(daemon, &effect->order);
@@ -328,6 +334,9 @@ static void on_persisted(void *arg, uint64_t id, int code)
 static void on_statement(void *arg, const struct csn_mesh_statement *statement)
 {
     struct csn_daemon *daemon = arg;
+    if (statement->kind == CSN_STATEMENT_REPORT || statement->kind == CSN_STATEMENT_PROMISE) {
+        csn_epochs_heard(daemon, statement->signer.number, statement->body);
+    }
     struct csn_event event = {.kind = CSN_EVENT_STATEMENT,
                               .statement = {.kind = statement->kind,
                                             .signer = statement->signer.number,
@@ -343,7 +352,7 @@ static void on_certificate(void *arg, struct csn_bytes octets)
     struct csn_certificate certificate;
     struct csn_reason reason = {"malformed"};
     if (csn_certificate_decode(octets, &certificate) != CSN_OK ||
-        csn_certificate_check(&certificate, &daemon->config->cluster, csn_ed25519_verify, NULL, &reason) != CSN_OK) {
+        csn_epochs_check(daemon, &certificate, &reason) != CSN_OK) {
         if (daemon->bad_certificates++ == 0) {
             csn_log(&daemon->log, CSN_WARNING, "certificate.bad", "a certificate was dropped (others will be counted only): %s",
                     reason.text);
@@ -556,7 +565,7 @@ static int open_for_write(struct csn_daemon *daemon, struct csn_reason *reason)
     if (code == CSN_OK) {
         code = csn_unwritable_probe(config, reason);
     }
-    return code == CSN_OK ? csn_documents_keep(daemon, reason) : code;
+    return code;
 }
 
 static bool is_unwritable(int code)
@@ -629,6 +638,7 @@ int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct cs
     if ((code = csn_restore(daemon, reason)) != CSN_OK || (code = start_zones(daemon, reason)) != CSN_OK) {
         return code;
     }
+    csn_epochs_start(daemon);
     start_timers(daemon);
     csn_log(&daemon->log, CSN_INFO, "node.start", "site %s with %zu zones", config->site, daemon->zone_count);
     for (size_t i = 0; i < config->zone_count; i++) {

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "config/node.h"
+#include "epochs.h"
 #include "history.h"
 #include "hsm/client.h"
 #include "intake.h"
@@ -107,6 +108,7 @@ struct csn_daemon {
     size_t zone_count;
     struct csn_looped *looped; /* own statements on their way back to the core; first in, first out */
     struct csn_looped **looped_end;
+    struct csn_epochs epochs;
     struct csn_unwritable unwritable;
     bool is_stepping;
     bool was_hsm_up;

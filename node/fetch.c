@@ -244,7 +244,7 @@ static void take_certificate(struct fetch *fetch, ProtobufCBinaryData octets)
     struct csn_reason reason;
     struct csn_bytes view = csn_bytes(octets.data, octets.len);
     if (csn_certificate_decode(view, &certificate) != CSN_OK ||
-        csn_certificate_check(&certificate, &daemon->config->cluster, csn_ed25519_verify, NULL, &reason) != CSN_OK) {
+        csn_epochs_check(daemon, &certificate, &reason) != CSN_OK) {
         csn_log(&daemon->log, CSN_WARNING, "certificate.bad", "zone %s: site %u gave a certificate that does not verify",
                 fetch->zone->name, fetch->sites[fetch->site_at]);
         return;

@@ -47,7 +47,7 @@ static void size_thread_pool(void)
     setenv("UV_THREADPOOL_SIZE", threads, 0);
 }
 
-static int run(const struct csn_node_config *config, char **argv)
+static int run(struct csn_node_config *config, char **argv)
 {
     char program[64];
     snprintf(program, sizeof(program), "consign-node %s", config->site);
@@ -55,7 +55,10 @@ static int run(const struct csn_node_config *config, char **argv)
     struct csn_reason reason = {0};
     size_thread_pool();
     csn_fs_reserve();
-    int code = csn_daemon_start(&daemon, uv_default_loop(), config, &reason);
+    int code = csn_epochs_load(&daemon.epochs, config, &reason);
+    if (code == CSN_OK) {
+        code = csn_daemon_start(&daemon, uv_default_loop(), config, &reason);
+    }
     if (code != CSN_OK) {
         csn_log(&daemon.log, CSN_ERROR, "node.start", "%s: %s", csn_error_text(code), reason.text);
         return 1;
@@ -66,9 +69,13 @@ static int run(const struct csn_node_config *config, char **argv)
 /* What reading the configuration does not see. */
 static int check(const char *path, struct csn_node_config *take_config)
 {
+    struct csn_epochs epochs = {0};
     struct csn_reason reason = {0};
     uint64_t now_s = (uint64_t)time(NULL);
     int code = csn_check_node(path, take_config, now_s, &reason);
+    if (code == CSN_OK) {
+        code = csn_epochs_load(&epochs, take_config, &reason);
+    }
     if (code == CSN_OK) {
         code = csn_credentials_check(&take_config->identity, take_config->site, take_config->member->key, true, now_s,
                                      &reason);

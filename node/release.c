@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "documents.h"
 #include "job.h"
 #include "kept/inputs.h"
 #include "kept/share.h"
@@ -286,7 +285,7 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
     const struct csn_body_held *held = &effect->release.certificate->held;
     struct csn_reason reason;
     /* I4, also for what came back from the store. */
-    int code = csn_documents_check(daemon, effect->release.certificate, &reason);
+    int code = csn_epochs_check(daemon, effect->release.certificate, &reason);
     if (code != CSN_OK) {
         csn_log(&daemon->log, CSN_ERROR, "release.refused", "zone %s serial %" PRIu32 ": its certificate does not verify: %s",
                 zone->name, held->proposal.serial, reason.text);

@@ -216,7 +216,8 @@ int csn_restore(struct csn_daemon *daemon, struct csn_reason *reason)
                                             .is_damaged = daemon->unwritable.is_damaged,
                                             .is_second_damaged = restore.is_second_damaged,
                                             .certificates = restore.certificates,
-                                            .certificate_count = restore.certificate_count}};
+                                            .certificate_count = restore.certificate_count,
+                                            .link = csn_epochs_link(daemon)}};
         csn_daemon_event(daemon, &event);
         refuse_writes(daemon);
         code = csn_table_list(daemon->store, add_input, &restore);

@@ -529,7 +529,7 @@ static void fill(const struct csn_daemon *daemon, struct csn_status *status)
     csn_hex_encode(csn_bytes(cluster->id, sizeof(cluster->id)), id);
     status->cluster = csn_status_text(status, "%.8s", id);
     memcpy(status->cluster_id, cluster->id, sizeof(status->cluster_id));
-    status->epoch = cluster->epoch;
+    csn_epochs_fill(daemon, status);
     status->quorum = cluster->quorum;
     status->members = cluster->member_count;
     status->term = core.promised.counter;
@@ -561,6 +561,8 @@ static void fill_cert(const struct csn_daemon *daemon, const struct csn_node_zon
 {
     const struct csn_body_held *held = &core->released->held;
     const struct csn_proposal *p = &held->proposal;
+    const struct csn_chain_epoch *epoch = csn_chain_find(&daemon->epochs.chain, p->epoch);
+    const struct csn_cluster *cluster = epoch != NULL ? &epoch->cluster : &daemon->config->cluster;
     char zone[CSN_NAME_TEXT_MAX];
     csn_name_text(p->zone, zone);
     *view = (struct csn_cert_view){.serial = p->serial,
@@ -581,7 +583,7 @@ static void fill_cert(const struct csn_daemon *daemon, const struct csn_node_zon
     csn_content_root(p->zone, p->serial, p->time_s, &held->roots, &view->content);
     for (uint8_t i = 0; i < core->released->vote_count; i++) {
         const struct csn_certificate_vote *vote = &core->released->votes[i];
-        const struct csn_member *member = csn_cluster_member(&daemon->config->cluster, vote->site);
+        const struct csn_member *member = csn_cluster_member(cluster, vote->site);
         const char *name = member ? member->name : "?";
         view->signers[view->signer_count++] = (struct csn_cert_signer){
             .number = vote->site,
@@ -623,9 +625,22 @@ static int on_reports(void *arg, const char *zone, struct csn_buf *ret_text, str
     return csn_asked_reports(arg, zone, ret_text, reason);
 }
 
+static int on_propose(void *arg, struct csn_bytes document, struct csn_reason *reason)
+{
+    return csn_epochs_take_next(arg, document, "the document", reason);
+}
+
+static int on_membership(void *arg, bool wants_chain, struct csn_buf *ret_text, struct csn_reason *reason)
+{
+    (void)reason;
+    csn_epochs_show(arg, wants_chain, ret_text);
+    return CSN_OK;
+}
+
 int csn_status_start(struct csn_daemon *daemon, struct csn_reason *reason)
 {
     struct csn_control_handlers handlers = {.arg = daemon, .on_status = on_status, .on_cert_show = on_cert_show,
-                                            .on_diff = on_diff, .on_reports = on_reports, .on_order = on_order};
+                                            .on_diff = on_diff, .on_reports = on_reports, .on_order = on_order,
+                                            .on_propose = on_propose, .on_membership = on_membership};
     return csn_control_new(daemon->loop, daemon->config->control, &handlers, &daemon->log, &daemon->control, reason);
 }
