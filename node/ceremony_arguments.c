@@ -44,10 +44,8 @@ static const char help[] =
 
 _Noreturn static void leave_with_usage(void)
 {
-    fputs("usage: consign-ceremony key generate|show ...\n"
-          "       consign-ceremony transport request|export|import|seal ...\n"
-          "       consign-ceremony officer new|sign|combine ...\n"
-          "       consign-ceremony emergency new ...\n"
+    fputs("usage: consign-ceremony key generate|show ... | transport request|export|import|seal ... |\n"
+          "       officer new|sign|combine ... | emergency new ...\n"
           "consign-ceremony --help says more\n",
           stderr);
     exit(2);
