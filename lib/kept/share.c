@@ -55,7 +55,8 @@ static int find_old_share(void *arg, struct csn_bytes key, struct csn_bytes valu
         csn_buf_put_bytes(&prune->keys, key);
     }
     csn_buf_fini(&share);
-    return code == CSN_ENOTFOUND ? CSN_OK : code;
+    /* One that is damaged stays, for it may be this round's, and a second for one H(P) must not be made; it stops no other. */
+    return code == CSN_ENOTFOUND || code == CSN_EDAMAGED ? CSN_OK : code;
 }
 
 int csn_share_prune(struct csn_store *store, const uint8_t *zone, struct csn_round round)

@@ -585,6 +585,10 @@ static void report_stuck(struct sim_world *world)
     for (unsigned i = 0; i < world->actor_count; i++) {
         const struct sim_actor *actor = &world->actors[i];
         struct csn_node_status status = {0};
+        if (!actor->is_up) {
+            sim_log(world, actor, "is down");
+            continue;
+        }
         for (unsigned zone = 0; zone < world->options.zones && actor->is_node; zone++) {
             log_row(world, actor, zone);
         }

@@ -208,6 +208,9 @@ void sim_step(struct sim_world *world, struct sim_actor *actor, struct csn_event
         log_effect(world, actor, &effects->items[i]);
         hash_effect(world, &effects->items[i]);
         execute(world, actor, &effects->items[i]);
+        if (!actor->is_up) {
+            return; /* its disk has ended the process */
+        }
     }
     sim_checker_stepped(world->checker);
 }
