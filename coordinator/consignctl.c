@@ -75,8 +75,7 @@ static bool is_health(int count, char **words)
 static int put_usage(int count, char **words)
 {
     fputs("usage: consignctl [-s SOCKET] [-o table|json] status | health | cert show ZONE |\n"
-          "       zone diff|reports|hold|resume|approve|reject|generation ZONE ... |\n"
-          "       maintenance ... | authority ... | membership propose|show|chain ...\n"
+          "       zone VERB ZONE ... | maintenance ... | authority ... | membership ...\n"
           "consignctl --help says more\n",
           stderr);
     if (is_health(count, words)) {

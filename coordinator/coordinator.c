@@ -109,13 +109,17 @@ static void step(struct csn_coordinator *coordinator, struct csn_event *event)
 
 static void on_statement(void *arg, const struct csn_mesh_statement *statement)
 {
+    struct csn_coordinator *coordinator = arg;
+    if (statement->kind == CSN_STATEMENT_REPORT || statement->kind == CSN_STATEMENT_PROMISE) {
+        csn_coordinator_heard(coordinator, statement->signer.number, statement->body);
+    }
     struct csn_event event = {.kind = CSN_EVENT_STATEMENT,
                               .statement = {.kind = statement->kind,
                                             .signer = statement->signer.number,
                                             .incarnation = statement->signer.incarnation,
                                             .body = statement->body,
                                             .signature = statement->signature}};
-    step(arg, &event);
+    step(coordinator, &event);
 }
 
 static void on_certificate(void *arg, struct csn_bytes octets)
@@ -124,7 +128,7 @@ static void on_certificate(void *arg, struct csn_bytes octets)
     struct csn_certificate certificate;
     struct csn_reason reason = {"malformed"};
     if (csn_certificate_decode(octets, &certificate) != CSN_OK ||
-        csn_certificate_check(&certificate, &coordinator->config->cluster, csn_ed25519_verify, NULL, &reason) != CSN_OK) {
+        csn_chain_check_certificate(&coordinator->epochs.chain, &certificate, &reason) != CSN_OK) {
         if (coordinator->bad_certificates++ == 0) {
             csn_log(&coordinator->log, CSN_WARNING, "certificate.bad", "a certificate was dropped (others will be counted only): %s",
                     reason.text);

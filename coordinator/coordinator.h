@@ -1,4 +1,4 @@
-/* coordinator.h: consign-coordinator put together: the leader machine on one loop, and the mesh. It keeps nothing but its keys; when
+/* coordinator.h: consign-coordinator put together: the leader machine on one loop, and the mesh. It keeps nothing but its keys and the chain of epochs; when
  * it dies nothing is lost and nothing stops being served. Loop thread only. */
 #ifndef CSN_COORDINATOR_COORDINATOR_H
 #define CSN_COORDINATOR_COORDINATOR_H
@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "config/coordinator.h"
+#include "epochs.h"
 #include "mesh/mesh.h"
 #include "ops/control.h"
 #include "round/leader.h"
@@ -19,6 +20,7 @@ struct csn_coordinator {
     struct csn_site_key *key;                    /* owns, as all below */
     struct csn_mesh *mesh;
     struct csn_leader *core;
+    struct csn_coordinator_epochs epochs;
     struct csn_control *control;
     uint64_t started_ms; /* mono */
     bool is_stepping;

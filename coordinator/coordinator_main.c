@@ -37,13 +37,16 @@ static int misuse(const char *what, const char *which)
     return put_usage();
 }
 
-static int run(const struct csn_coordinator_config *config, char **argv)
+static int run(struct csn_coordinator_config *config, char **argv)
 {
     char program[64];
     snprintf(program, sizeof(program), "consign-coordinator %s", config->name);
     struct csn_coordinator coordinator = {.argv = argv, .log = {.program = program, .least = config->log_level}};
     struct csn_reason reason = {0};
-    int code = csn_coordinator_start(&coordinator, uv_default_loop(), config, &reason);
+    int code = csn_coordinator_epochs_load(&coordinator.epochs, config, &reason);
+    if (code == CSN_OK) {
+        code = csn_coordinator_start(&coordinator, uv_default_loop(), config, &reason);
+    }
     if (code != CSN_OK) {
         csn_log(&coordinator.log, CSN_ERROR, "coordinator.start", "%s", reason.text);
         return 1;
@@ -56,7 +59,11 @@ static int check(struct csn_coordinator_config *take_config)
 {
     struct csn_reason reason = {0};
     uint64_t now_s = (uint64_t)time(NULL);
+    struct csn_coordinator_epochs epochs = {0};
     int code = csn_check_coordinator(take_config, now_s, &reason);
+    if (code == CSN_OK) {
+        code = csn_coordinator_epochs_load(&epochs, take_config, &reason);
+    }
     if (code == CSN_OK) {
         code = csn_credentials_check(&take_config->identity, take_config->name, take_config->self->key, false, now_s,
                                      &reason);

@@ -5,6 +5,7 @@
 
 #include "base/fs.h"
 #include "base/text.h"
+#include "config/chain.h"
 #include "config/cluster.h"
 #include "config/document.h"
 #include "pull.h"
@@ -18,6 +19,7 @@ enum { GO_ON = -1, EXIT_GOOD = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 struct inputs {
     const char *cluster_path, *certificate_path, *zone_path; /* borrow from argv */
+    const char *chain_path;                                  /* the same */
     const char *server, *key;                                /* the same */
     const char *secret_path;                                 /* the same */
     struct csn_document document;                            /* owns */
@@ -27,11 +29,13 @@ struct inputs {
 
 static int put_help(void)
 {
-    puts("usage: consign-verify --cluster FILE --cert FILE --zone FILE | --server ADDRESS[@PORT]\n"
+    puts("usage: consign-verify --cluster FILE [--chain FILE] --cert FILE --zone FILE | --server ADDRESS[@PORT]\n"
          "\n"
          "Says whether a quorum of the cluster certified exactly the zone in the file, or the one "
          "that the server gives.\n"
          "  --cluster FILE  the cluster document of the certificate's epoch\n"
+         "  --chain FILE    or any one that you trust, with the chain of epochs that holds it\n"
+         "                  (consignctl membership chain)\n"
          "  --cert FILE     the certificate, as octets or in hex\n"
          "  --zone FILE     the signed zone in presentation form, such as dig or a secondary "
          "writes it\n"
@@ -63,6 +67,7 @@ static int parse_arguments(int argc, char **argv, struct inputs *inputs)
 {
     static const struct option options[] = {
         {"cluster", required_argument, NULL, 'c'}, {"cert", required_argument, NULL, 'e'},
+        {"chain", required_argument, NULL, 'n'},
         {"zone", required_argument, NULL, 'z'},    {"server", required_argument, NULL, 's'},
         {"tsig", required_argument, NULL, 't'},    {"secret", required_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},
@@ -75,6 +80,9 @@ static int parse_arguments(int argc, char **argv, struct inputs *inputs)
             break;
         case 'e':
             inputs->certificate_path = optarg;
+            break;
+        case 'n':
+            inputs->chain_path = optarg;
             break;
         case 'z':
             inputs->zone_path = optarg;
@@ -134,6 +142,30 @@ static int read_inputs(struct inputs *inputs, struct csn_reason *reason)
         }
         csn_buf_put_u8(&inputs->secret, 0);
     }
+    return code;
+}
+
+/* The document of the certificate's epoch, along the chain from the trusted one. */
+static int follow_chain(struct inputs *inputs, const struct csn_certificate *certificate, struct csn_reason *reason)
+{
+    struct csn_buf octets = {0};
+    struct csn_chain chain = {0};
+    uint32_t epoch = certificate->held.proposal.epoch;
+    int code = csn_fs_read(inputs->chain_path, CSN_CHAIN_MAX, &octets, reason);
+    if (code == CSN_OK) {
+        code = csn_chain_decode(csn_buf_view(&octets), inputs->chain_path, &chain, reason);
+    }
+    if (code == CSN_OK && !csn_chain_holds(&chain, &inputs->cluster)) {
+        code = csn_reason_set(reason, CSN_EMISMATCH, "%s: not the chain of the document %s", inputs->chain_path, inputs->cluster_path);
+    }
+    if (code == CSN_OK && csn_chain_find(&chain, epoch) == NULL) {
+        code = csn_reason_set(reason, CSN_EMISMATCH, "%s: does not reach the certificate's epoch, %" PRIu32, inputs->chain_path, epoch);
+    }
+    if (code == CSN_OK) {
+        inputs->cluster = csn_chain_find(&chain, epoch)->cluster;
+    }
+    csn_chain_fini(&chain);
+    csn_buf_fini(&octets);
     return code;
 }
 
@@ -209,6 +241,9 @@ int main(int argc, char **argv)
         goto out;
     }
     int code = csn_certificate_read(csn_buf_view(&inputs.certificate), &certificate, &reason);
+    if (code == CSN_OK && inputs.chain_path != NULL) {
+        code = follow_chain(&inputs, &certificate, &reason);
+    }
     if (code == CSN_OK) {
         code = reach(&inputs, &certificate, &verdict, &reason);
     }

@@ -57,6 +57,9 @@ static int run(struct csn_node_config *config, char **argv)
     csn_fs_reserve();
     int code = csn_epochs_load(&daemon.epochs, config, &reason);
     if (code == CSN_OK) {
+        if (reason.text[0] != '\0') {
+            csn_log(&daemon.log, CSN_ERROR, "epoch.damaged", "%s; peers are asked for the links", reason.text);
+        }
         code = csn_daemon_start(&daemon, uv_default_loop(), config, &reason);
     }
     if (code != CSN_OK) {

@@ -212,10 +212,9 @@ int csn_chain_open(const char *path, const struct csn_cluster *configured, struc
     if (code == CSN_ENOTFOUND) {
         code = csn_chain_begin(&chain, document, document_path, reason);
     } else if (code == CSN_OK) {
-        code = csn_chain_decode(csn_buf_view(&octets), path, &chain, reason);
-        if (code == CSN_OK) {
-            code = check_configured(&chain, configured, path, document_path, reason);
-        }
+        code = csn_chain_decode(csn_buf_view(&octets), path, &chain, reason) == CSN_OK
+                   ? check_configured(&chain, configured, path, document_path, reason)
+                   : csn_chain_begin(&chain, document, document_path, NULL);
     }
     csn_buf_fini(&octets);
     if (code != CSN_OK) {
