@@ -38,6 +38,7 @@ struct csn_body_seal {
     uint32_t zones;
     struct csn_digest floors;
 };
+#define CSN_BODY_SEAL_SIZE 173
 void csn_body_seal_encode(const struct csn_body_seal *body, struct csn_buf *buf);
 int csn_body_seal_decode(struct csn_bytes octets, struct csn_body_seal *ret_body);
 

@@ -435,17 +435,23 @@ static void certify(struct csn_leader *leader, struct csn_leader_zone *zone,
 
 static bool is_of_epoch(const struct csn_leader *leader, const struct csn_proposal *proposal)
 {
+    return proposal->epoch == leader->cluster.epoch &&
+           csn_digest_equal(&proposal->epoch_digest, &leader->cluster.digest);
+}
+
+/* Of this epoch, or a certificate of an earlier one, which the shell has checked along the chain. */
+static bool is_of_chain(const struct csn_leader *leader, const struct csn_proposal *proposal)
+{
     return memcmp(proposal->cluster, leader->cluster.id, sizeof(proposal->cluster)) == 0 &&
            proposal->environment == leader->cluster.environment &&
-           proposal->epoch == leader->cluster.epoch &&
-           csn_digest_equal(&proposal->epoch_digest, &leader->cluster.digest);
+           (proposal->epoch < leader->cluster.epoch || is_of_epoch(leader, proposal));
 }
 
 static struct csn_leader_zone *find_zone(struct csn_leader *leader,
                                          const struct csn_proposal *proposal)
 {
     int index = csn_zone_index(leader->configs, leader->zone_count, proposal->zone);
-    if (index < 0 || !is_of_epoch(leader, proposal)) {
+    if (index < 0 || !is_of_chain(leader, proposal)) {
         count(leader, index < 0 ? CSN_COUNT_UNKNOWN_ZONE : CSN_COUNT_OTHER_CLUSTER);
         return NULL;
     }
@@ -463,6 +469,10 @@ static int take_held(struct csn_leader *leader, unsigned member, const struct cs
     }
     struct csn_leader_zone *zone = find_zone(leader, &body.proposal);
     if (zone == NULL) {
+        return CSN_OK;
+    }
+    if (!is_of_epoch(leader, &body.proposal)) {
+        count(leader, CSN_COUNT_OTHER_CLUSTER);
         return CSN_OK;
     }
     memcpy(vote.signature, event->statement.signature, sizeof(vote.signature));

@@ -175,12 +175,15 @@ static void fill_inputs(const struct csn_node_zone *zone, struct csn_row *row)
     }
 }
 
-static void fill_holds(const struct csn_node_zone *zone, struct csn_row *row)
+static void fill_holds(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_row *row)
 {
     size_t kept = csn_zone_holds_kept(zone);
     size_t count = kept < CSN_ROW_HOLDS_MAX ? kept : CSN_ROW_HOLDS_MAX;
     for (size_t i = zone->hold_count - count; i < zone->hold_count; i++) {
         const struct csn_hold *hold = &zone->holds[i];
+        if (hold->held.proposal.epoch != node->cluster.epoch) {
+            continue; /* dead: nobody votes in that epoch any more */
+        }
         row->holds[row->hold_count++] = (struct csn_row_hold){
             .version = {.round = hold->held.proposal.round, .full_root = hold->held.full_root},
             .hash = hold->hash};
@@ -215,7 +218,7 @@ static void fill_row(const struct csn_node *node, const struct csn_node_zone *zo
         ret_row->work = zone->work.hash;
     }
     fill_inputs(zone, ret_row);
-    fill_holds(zone, ret_row);
+    fill_holds(node, zone, ret_row);
 }
 
 static bool is_zone_pending(const struct csn_node *node, const struct csn_node_zone *zone)
@@ -306,6 +309,8 @@ void csn_node_report(struct csn_node *node, enum csn_statement_kind kind)
         .state = node->state,
         .hsm = worst_hsm(node),
         .epoch = node->cluster.epoch,
+        .next = node->epochs.has_next ? csn_epoch_version(&node->epochs.next)
+                                      : (struct csn_version_id){0},
         .table_count = (uint32_t)node->zone_count,
     };
     table_digest(node, &body.table_digest);
@@ -424,8 +429,9 @@ static int take_of_site(struct csn_node *node, unsigned member, const struct csn
     case CSN_STATEMENT_REFUSED:
         return take_fact(node, member, event);
     case CSN_STATEMENT_SEAL:
+        return csn_epoch_take_seal(node, member, event);
     case CSN_STATEMENT_ENTRY:
-        return CSN_OK;
+        return csn_epoch_take_entry(node, member, event);
     case CSN_STATEMENT_PROPOSAL:
     case CSN_STATEMENT_LEAD:
     case CSN_STATEMENT_ORDER:
@@ -492,6 +498,9 @@ static void take_documents(struct csn_node *node, const struct csn_round_zone *c
 
 static void take_completion(struct csn_node *node, const struct csn_event *event)
 {
+    if (event->corr != 0 && csn_epoch_completed(node, event)) {
+        return;
+    }
     for (size_t i = 0; i < node->zone_count && event->corr != 0; i++) {
         struct csn_node_zone *zone = &node->zones[i];
         if (csn_work_completed(node, zone, event) || csn_pending_completed(node, zone, event) ||
@@ -549,7 +558,10 @@ static void take_event(struct csn_node *node, const struct csn_event *event)
         csn_node_persisted(node, event);
         break;
     case CSN_EVENT_NEXT:
+        csn_epoch_take_next(node, event->next);
+        break;
     case CSN_EVENT_EPOCH:
+        csn_epoch_take_link(node, event);
         break;
     case CSN_EVENT_COMPUTED:
     case CSN_EVENT_SIGNED:
@@ -571,6 +583,7 @@ static void advance(struct csn_node *node)
         csn_pending_advance(node, zone);
         csn_gap_advance(node, zone);
     }
+    csn_epoch_advance(node);
 }
 
 static void repeat(struct csn_node *node)
@@ -581,6 +594,7 @@ static void repeat(struct csn_node *node)
         csn_holds_repeat(node, &node->zones[i]);
         csn_orders_repeat(node, &node->zones[i]);
     }
+    csn_epoch_repeat(node);
     if (node->now.mono_ms - node->report_ms >= pause_ms) {
         csn_node_report(node, CSN_STATEMENT_REPORT);
     }
@@ -594,11 +608,10 @@ void csn_node_step(struct csn_node *node, const struct csn_event *event,
     if (!csn_node_is_mute(node)) {
         take_event(node, event);
     }
-    bool is_up = node->state != CSN_NODE_STARTING && !csn_node_is_mute(node);
-    if (is_up) {
+    if (node->is_started && !csn_node_is_mute(node)) {
         advance(node);
     }
-    if (is_up && event->kind == CSN_EVENT_TICK) {
+    if (node->is_started && !csn_node_is_mute(node) && event->kind == CSN_EVENT_TICK) {
         repeat(node);
     }
     node->effects = NULL;
@@ -652,6 +665,7 @@ void csn_node_free(struct csn_node *take_node)
         zone_fini(&take_node->zones[i]);
     }
     csn_persists_fini(take_node);
+    csn_epochs_fini(take_node);
     csn_peers_fini(&take_node->peers);
     csn_facts_fini(&take_node->facts);
     free(take_node->configs);
@@ -677,7 +691,13 @@ void csn_node_get_status(const struct csn_node *node, struct csn_now now,
         .unled_ms = is_led ? 0 : now.mono_ms - node->heartbeat_ms,
         .lead_site = node->lead_site,
         .boot = node->boot,
+        .epoch = node->cluster.epoch,
+        .is_sealed = node->is_sealed,
+        .is_joining = node->epochs.is_joining,
     };
+    if (node->epochs.has_next) {
+        ret_status->next = csn_epoch_version(&node->epochs.next);
+    }
 }
 
 size_t csn_node_zone_count(const struct csn_node *node)

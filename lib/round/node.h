@@ -1,7 +1,6 @@
-/* node.h: a site's voter as a pure machine: rules R1-R7 of protocol.md. It promises I1-I6 of this
- * site as long as its shell executes effects as step.h says. R8 and officers
- * come later; epoch and sealed flag have their durable records already. One
- * thread; all memory is the machine's.
+/* node.h: a site's voter as a pure machine: rules R1-R8 of protocol.md. It promises I1-I6 of this
+ * site as long as its shell executes effects as step.h says. It lives in one epoch: the next begins with
+ * another machine on the same records. One thread; all memory is the machine's.
  *
  *   work of a zone:  IDLE -> COMPUTING -> COMPARING -> GATHERING -> STAGING -> VOTING -> HELD
  *                    (any -> IDLE: dropped)
@@ -81,6 +80,10 @@ struct csn_node_status {
     uint64_t unled_ms;  /* since the last heartbeat of any leader; 0 while there is one */
     uint16_t lead_site; /* who notifies of most zones; 0: none named yet */
     uint32_t boot;
+    uint32_t epoch;
+    bool is_sealed;
+    bool is_joining;            /* the epoch has begun, the floors are not raised yet */
+    struct csn_version_id next; /* the next epoch's document, when it is here; zeros: none */
 };
 void csn_node_get_status(const struct csn_node *node, struct csn_now now,
                          struct csn_node_status *ret_status);
@@ -127,6 +130,8 @@ struct csn_peer_status {
     enum csn_node_state state;
     enum csn_hsm_state hsm;
     struct csn_term promised;
+    uint32_t epoch;
+    struct csn_version_id next; /* the next epoch's document that it has; zeros: none */
 };
 bool csn_node_get_peer(const struct csn_node *node, uint16_t site,
                        struct csn_peer_status *ret_status);
@@ -146,5 +151,7 @@ const struct csn_signed_order *csn_node_orders(const struct csn_node *node, size
  * none. */
 struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone,
                                             struct csn_round above);
+/* Floors that a site sealed, for peers that ask; empty: not here. */
+struct csn_bytes csn_node_floors(const struct csn_node *node, const struct csn_digest *digest);
 
 #endif

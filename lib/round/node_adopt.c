@@ -273,10 +273,12 @@ static void adopt(struct csn_node *node, struct csn_node_zone *zone,
     }
 }
 
-static bool is_of_epoch(const struct csn_node *node, const struct csn_proposal *proposal)
+/* Of this epoch, or of an earlier one: the shell has checked it along the chain. */
+static bool is_of_chain(const struct csn_node *node, const struct csn_proposal *proposal)
 {
-    return proposal->epoch == node->cluster.epoch &&
-           csn_digest_equal(&proposal->epoch_digest, &node->cluster.digest);
+    return proposal->epoch < node->cluster.epoch ||
+           (proposal->epoch == node->cluster.epoch &&
+            csn_digest_equal(&proposal->epoch_digest, &node->cluster.digest));
 }
 
 /* A round known already, or older than all of a full list, says nothing new. */
@@ -305,7 +307,7 @@ void csn_node_certificate(struct csn_node *node, const struct csn_certificate *c
 {
     const struct csn_proposal *proposal = &certificate->held.proposal;
     int index = csn_zone_index(node->configs, node->zone_count, proposal->zone);
-    if (index < 0 || !is_of_epoch(node, proposal)) {
+    if (index < 0 || !is_of_chain(node, proposal)) {
         csn_node_count(node, index < 0 ? CSN_COUNT_UNKNOWN_ZONE : CSN_COUNT_OTHER_CLUSTER);
         return;
     }

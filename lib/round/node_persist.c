@@ -139,6 +139,15 @@ static void done(struct csn_node *node, const struct csn_persist *persist)
     case CSN_PERSIST_RELEASE:
         csn_node_released(node, zone, persist->round);
         break;
+    case CSN_PERSIST_SEAL:
+        csn_epoch_sealed(node);
+        break;
+    case CSN_PERSIST_ENTRY:
+        csn_epoch_entered(node);
+        break;
+    case CSN_PERSIST_JOIN:
+        csn_epoch_joined(node);
+        break;
     case CSN_PERSIST_NOTE:
         break;
     }

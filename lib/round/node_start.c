@@ -48,20 +48,14 @@ static bool load_term(struct csn_node *node, struct csn_node_zone *zone, struct 
     return csn_reader_done(reader);
 }
 
-/* The epoch of the store must be the cluster document's (R8 will move it). */
 static bool load_epoch(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
                        struct csn_round round)
 {
-    struct csn_digest digest;
-    uint32_t epoch = csn_read_u32(reader);
     (void)zone;
     (void)round;
-    csn_read_digest(reader, &digest);
+    csn_read_version(reader, &node->epochs.stored);
     node->is_sealed = csn_read_bool(reader);
     node->has_epoch = true;
-    if (epoch != node->cluster.epoch || !csn_digest_equal(&digest, &node->cluster.digest)) {
-        csn_node_halt(node, CSN_HALT_EPOCH);
-    }
     return csn_reader_done(reader);
 }
 
@@ -140,8 +134,11 @@ static const struct {
     {CSN_RECORD_EPOCH, false, false, load_epoch},
     {CSN_RECORD_FLOOR, true, false, load_floor},
     {CSN_RECORD_HOLD, true, true, load_hold},
+    {CSN_RECORD_ENTRY, false, false, csn_epoch_load_entry},
     {CSN_RECORD_ORDER, true, true, csn_order_load},
+    {CSN_RECORD_PART, false, true, csn_epoch_load_part},
     {CSN_RECORD_RELEASED, true, false, load_released},
+    {CSN_RECORD_SEAL, false, false, csn_epoch_load_seal},
     {CSN_RECORD_TERM, false, false, load_term},
 };
 #define LETTERS (sizeof(letters) / sizeof(letters[0]))
@@ -213,6 +210,8 @@ static void load_records(struct csn_node *node, const struct csn_event *event)
     }
     if (!is_whole) {
         csn_node_halt(node, CSN_HALT_DAMAGED);
+    } else {
+        csn_epoch_check_store(node, event->start.link);
     }
 }
 
@@ -220,12 +219,11 @@ static void load_records(struct csn_node *node, const struct csn_event *event)
 
 enum copy { COPY_MISSING, COPY_GOOD, COPY_DAMAGED };
 
-/* The second copy under a letter and zone, opened. */
-static enum copy find_copy(const struct csn_node *node, const struct csn_node_zone *zone,
-                           const struct csn_event *event, enum csn_record_letter letter,
-                           struct csn_bytes *ret_value)
+/* The second copy under a letter and zone (NULL: of the node), opened. */
+static enum copy find_copy(const uint8_t *zone, const struct csn_event *event,
+                           enum csn_record_letter letter, struct csn_bytes *ret_value)
 {
-    struct csn_record_key key = csn_record_key(letter, csn_node_zone_name(node, zone), NULL);
+    struct csn_record_key key = csn_record_key(letter, zone, NULL);
     for (size_t i = 0; i < event->start.second_count; i++) {
         const struct csn_record_pair *pair = &event->start.seconds[i];
         if (csn_bytes_equal(pair->key, csn_record_key_view(&key))) {
@@ -259,7 +257,7 @@ static void check_hold(struct csn_node *node, struct csn_node_zone *zone,
 {
     struct csn_bytes value = {0};
     struct csn_body_held held;
-    enum copy copy = find_copy(node, zone, event, CSN_RECORD_HOLD, &value);
+    enum copy copy = find_copy(csn_node_zone_name(node, zone), event, CSN_RECORD_HOLD, &value);
     bool is_damaged = copy == COPY_DAMAGED ||
                       (copy == COPY_GOOD && csn_body_held_decode(value, &held) != CSN_OK);
     if (is_damaged) {
@@ -276,7 +274,7 @@ static void check_released(struct csn_node *node, struct csn_node_zone *zone,
                            const struct csn_event *event)
 {
     struct csn_bytes value = {0};
-    enum copy copy = find_copy(node, zone, event, CSN_RECORD_RELEASED, &value);
+    enum copy copy = find_copy(csn_node_zone_name(node, zone), event, CSN_RECORD_RELEASED, &value);
     struct csn_reader reader = csn_reader(value);
     struct csn_round round = copy == COPY_GOOD ? csn_read_round(&reader) : (struct csn_round){0};
     if (copy == COPY_DAMAGED || (copy == COPY_GOOD && !csn_reader_done(&reader))) {
@@ -295,6 +293,18 @@ static bool is_store_gone(const struct csn_node *node, const struct csn_event *e
     return !node->has_boot && (event->start.second_count > 0 || event->start.version_count > 0);
 }
 
+static void check_seal(struct csn_node *node, const struct csn_event *event)
+{
+    struct csn_bytes value = {0};
+    enum copy copy = find_copy(NULL, event, CSN_RECORD_SEAL, &value);
+    if (copy == COPY_DAMAGED) {
+        csn_node_halt(node, CSN_HALT_DAMAGED);
+    } else {
+        csn_epoch_check_copy(node, copy == COPY_GOOD ? &value : NULL);
+        csn_epoch_check_sealed(node);
+    }
+}
+
 static void check_copies(struct csn_node *node, const struct csn_event *event)
 {
     if (is_store_gone(node, event) || event->start.is_second_damaged) {
@@ -304,6 +314,9 @@ static void check_copies(struct csn_node *node, const struct csn_event *event)
         struct csn_node_zone *zone = &node->zones[i];
         check_hold(node, zone, event);
         check_released(node, zone, event);
+    }
+    if (node->halt == CSN_HALT_NONE) {
+        check_seal(node, event);
     }
 }
 
@@ -390,10 +403,14 @@ static void persist_boot(struct csn_node *node)
     csn_buf_put_u32(&boot, node->boot);
     csn_record_close(csn_record_key_view(&key), &boot);
     csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&boot));
-    if (!node->has_epoch) {
+    if (!node->has_epoch && !node->epochs.is_joining) {
         csn_record_epoch(node, &epoch);
         csn_persist_write(node, persist, csn_record_key_view(&epoch_key), csn_buf_view(&epoch));
         node->has_epoch = true;
+        csn_node_trace(node, CSN_TRACE_EPOCH, NULL)->number = node->cluster.epoch;
+    }
+    if (!node->epochs.is_joining) {
+        csn_epoch_delete_stale(node, persist);
     }
     csn_buf_fini(&boot);
     csn_buf_fini(&epoch);
@@ -434,7 +451,8 @@ void csn_node_start(struct csn_node *node, const struct csn_event *event)
 
 void csn_node_started(struct csn_node *node)
 {
-    if (node->state == CSN_NODE_STARTING) {
+    node->is_started = true;
+    if (node->state == CSN_NODE_STARTING && !node->epochs.is_joining) {
         node->state = node->is_sealed ? CSN_NODE_SEALED : CSN_NODE_OK;
     }
     for (size_t i = 0; i < node->zone_count; i++) {

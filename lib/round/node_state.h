@@ -8,6 +8,7 @@
  *   node_accept.c   R2: from a proposal to work
  *   node_work.c     R3: from content to a staged version; the table of work states
  *   node_vote.c     R4
+ *   node_epoch.c    R8: sealing an epoch, entering the next, joining one that has begun
  *   node_adopt.c    R5: certificates, release, what is kept; the table of adoption states */
 #ifndef CSN_ROUND_NODE_STATE_H
 #define CSN_ROUND_NODE_STATE_H
@@ -124,11 +125,63 @@ struct csn_node_zone {
     uint64_t holds_repeat_ms, orders_repeat_ms;
 };
 
+#define CSN_RECORD_KEY_MAX (2 + CSN_NAME_MAX + CSN_ROUND_SIZE)
+struct csn_record_key {
+    uint8_t octets[CSN_RECORD_KEY_MAX];
+    size_t size;
+};
+
+/* R8: a seal, and the floors that it names once they are here. */
+struct csn_epoch_part {
+    struct csn_epoch_seal seal;
+    struct csn_fetch fetch; /* of the floors */
+    struct csn_buf octets;  /* owns; the floors */
+};
+struct csn_epoch_parts {
+    struct csn_epoch_part items[CSN_MEMBERS_MAX];
+    unsigned count;
+};
+struct csn_known_entry {
+    bool is_set;
+    struct csn_body_entry body;
+    uint8_t signature[CSN_SIGNATURE_SIZE];
+};
+
+struct csn_epochs {
+    /* durable */
+    struct csn_version_id stored; /* the epoch's record, while has_epoch */
+    bool has_own;
+    struct csn_body_seal own; /* the last seal; of an earlier epoch too */
+    struct csn_buf own_floors; /* owns */
+    bool has_entry;
+    struct csn_body_entry entry; /* the last */
+    struct csn_record_key stale[CSN_MEMBERS_MAX]; /* of floors of earlier epochs: deleted at the next start */
+    unsigned stale_count;
+    struct csn_epoch_parts last; /* what this epoch's floors were, or are to be, raised to */
+
+    /* towards the next epoch */
+    bool has_next;
+    struct csn_cluster next;
+    bool is_said;     /* the own seal is durable: it may leave */
+    bool is_entering; /* persists are out after which the entry leaves, or the site has joined */
+    bool is_over;     /* EPOCH is out */
+    uint64_t repeat_ms;
+    struct csn_epoch_parts seals;                    /* some with floors that are durable */
+    struct csn_known_entry entries[CSN_MEMBERS_MAX]; /* by member */
+
+    /* an epoch that began without this site */
+    bool is_joining, has_link;
+    struct csn_epoch_certificate link;
+};
+
 enum csn_persist_what {
     CSN_PERSIST_BOOT,
     CSN_PERSIST_PROMISE,
     CSN_PERSIST_VOTE,
     CSN_PERSIST_RELEASE,
+    CSN_PERSIST_SEAL,
+    CSN_PERSIST_ENTRY,
+    CSN_PERSIST_JOIN,
     CSN_PERSIST_NOTE
 };
 
@@ -151,8 +204,10 @@ struct csn_node {
 
     enum csn_node_state state;
     enum csn_halt halt;
+    bool is_started; /* the boot is durable */
     bool is_sealed;
-    bool has_epoch;                             /* a record is there */
+    bool has_epoch; /* a record is there, of this epoch */
+    struct csn_epochs epochs;
     struct csn_term promised, promised_durable; /* reports carry the durable one */
     uint32_t boot;
     bool has_boot; /* a record is there */
@@ -228,14 +283,12 @@ enum csn_record_letter {
     CSN_RECORD_EPOCH = 'E',
     CSN_RECORD_FLOOR = 'F',
     CSN_RECORD_HOLD = 'H',
+    CSN_RECORD_ENTRY = 'N',
     CSN_RECORD_ORDER = 'O',
+    CSN_RECORD_PART = 'P',
     CSN_RECORD_RELEASED = 'R',
+    CSN_RECORD_SEAL = 'S',
     CSN_RECORD_TERM = 'T',
-};
-#define CSN_RECORD_KEY_MAX (2 + CSN_NAME_MAX + CSN_ROUND_SIZE)
-struct csn_record_key {
-    uint8_t octets[CSN_RECORD_KEY_MAX];
-    size_t size;
 };
 /* `zone` and `round` may be NULL. */
 struct csn_record_key csn_record_key(enum csn_record_letter letter, const uint8_t *zone,
@@ -335,6 +388,30 @@ void csn_orders_repeat(struct csn_node *node, struct csn_node_zone *zone);
 /* R4: the vote's transaction finds no other order about votes. */
 void csn_expect_votes_order(struct csn_node *node, struct csn_effect *persist,
                             const struct csn_node_zone *zone);
+
+/* --- node_epoch.c */
+bool csn_epoch_load_seal(struct csn_node *node, struct csn_node_zone *zone,
+                         struct csn_reader *reader, struct csn_round at);
+bool csn_epoch_load_entry(struct csn_node *node, struct csn_node_zone *zone,
+                          struct csn_reader *reader, struct csn_round at);
+bool csn_epoch_load_part(struct csn_node *node, struct csn_node_zone *zone,
+                         struct csn_reader *reader, struct csn_round at);
+/* At start, in this order: the store's epoch, the second copy of the seal (NULL: none), what both say. */
+void csn_epoch_check_store(struct csn_node *node, const struct csn_epoch_certificate *link);
+void csn_epoch_check_copy(struct csn_node *node, const struct csn_bytes *copy);
+void csn_epoch_check_sealed(struct csn_node *node);
+void csn_epoch_delete_stale(struct csn_node *node, struct csn_effect *persist);
+void csn_epochs_fini(struct csn_node *node);
+void csn_epoch_take_next(struct csn_node *node, const struct csn_cluster *next);
+void csn_epoch_take_link(struct csn_node *node, const struct csn_event *event);
+int csn_epoch_take_seal(struct csn_node *node, unsigned member, const struct csn_event *event);
+int csn_epoch_take_entry(struct csn_node *node, unsigned member, const struct csn_event *event);
+bool csn_epoch_completed(struct csn_node *node, const struct csn_event *event);
+void csn_epoch_sealed(struct csn_node *node);
+void csn_epoch_entered(struct csn_node *node);
+void csn_epoch_joined(struct csn_node *node);
+void csn_epoch_advance(struct csn_node *node);
+void csn_epoch_repeat(struct csn_node *node);
 
 /* --- node_adopt.c */
 void csn_node_certificate(struct csn_node *node, const struct csn_certificate *certificate,

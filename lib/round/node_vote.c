@@ -58,7 +58,8 @@ void csn_holds_repeat(struct csn_node *node, struct csn_node_zone *zone)
     }
     zone->holds_repeat_ms = node->now.mono_ms;
     for (size_t i = from; i < zone->hold_count; i++) {
-        if (csn_round_compare(zone->holds[i].held.proposal.round, newest) > 0) {
+        if (zone->holds[i].held.proposal.epoch == node->cluster.epoch &&
+            csn_round_compare(zone->holds[i].held.proposal.round, newest) > 0) {
             csn_node_send_held(node, &zone->holds[i]);
         }
     }

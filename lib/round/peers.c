@@ -73,7 +73,11 @@ int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes bo
     if (peer->is_heard && report.boot != peer->report.boot) {
         memset(peer->has_row, 0, peers->zone_count * sizeof(bool));
     }
-    take_rows(peers, peer, report.rows);
+    if (report.epoch == peers->cluster->epoch) {
+        take_rows(peers, peer, report.rows);
+    } else { /* its rows are of another epoch's rounds */
+        memset(peer->has_row, 0, peers->zone_count * sizeof(bool));
+    }
     report.rows = csn_bytes(NULL, 0);
     peer->report = report;
     peer->heard = now;
@@ -91,7 +95,8 @@ bool csn_peers_is_fresh(const struct csn_peers *peers, unsigned member, struct c
                         uint64_t silent_ms)
 {
     const struct csn_peer *peer = &peers->peers[member];
-    return peer->is_heard && now.mono_ms - peer->heard.mono_ms < silent_ms;
+    return peer->is_heard && peer->report.epoch == peers->cluster->epoch &&
+           now.mono_ms - peer->heard.mono_ms < silent_ms;
 }
 
 struct csn_peer_status csn_peers_status(const struct csn_peer *peer, uint16_t site)
@@ -105,5 +110,7 @@ struct csn_peer_status csn_peers_status(const struct csn_peer *peer, uint16_t si
         .state = peer->report.state,
         .hsm = peer->report.hsm,
         .promised = peer->report.promised,
+        .epoch = peer->report.epoch,
+        .next = peer->report.next,
     };
 }

@@ -39,6 +39,7 @@ int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes bo
 const struct csn_row *csn_peers_row(const struct csn_peers *peers, unsigned member, size_t zone);
 /* Of one that is heard, for status. */
 struct csn_peer_status csn_peers_status(const struct csn_peer *peer, uint16_t site);
+/* And of this epoch. */
 bool csn_peers_is_fresh(const struct csn_peers *peers, unsigned member, struct csn_now now,
                         uint64_t silent_ms);
 

@@ -240,7 +240,7 @@ static bool fetch_from(struct world *world, unsigned site, unsigned peer,
         }
         return octets.size > 0;
     case CSN_OBJECT_FLOORS:
-        break;
+        break; /* on_fetch: they are carried by the event */
     }
     return false;
 }
@@ -252,7 +252,12 @@ static void on_fetch(struct world *world, unsigned site, const struct csn_effect
     item->event.code = CSN_ENOTFOUND;
     for (unsigned i = 0; i < effect->fetch.site_count && item->event.code != CSN_OK; i++) {
         unsigned peer = effect->fetch.sites[i] - 1u;
-        if (is_reachable(world, site, peer) && fetch_from(world, site, peer, effect)) {
+        bool is_near = is_reachable(world, site, peer);
+        if (is_near && effect->fetch.object == CSN_OBJECT_FLOORS) {
+            csn_buf_put_bytes(&item->octets,
+                              csn_node_floors(world->sites[peer].node, &effect->fetch.digest));
+            item->event.code = item->octets.size > 0 ? CSN_OK : CSN_ENOTFOUND;
+        } else if (is_near && fetch_from(world, site, peer, effect)) {
             item->event.code = CSN_OK;
         }
     }
@@ -295,10 +300,38 @@ static void on_persist(struct world *world, unsigned site, const struct csn_effe
     map_fini(&state);
 }
 
-static void broadcast(struct world *world, unsigned from, uint16_t signer,
-                    enum csn_statement_kind kind, struct csn_bytes body)
+/* In the place of a signature. */
+static void sign(enum csn_statement_kind kind, uint16_t signer, uint32_t incarnation,
+                 struct csn_bytes body, uint8_t ret_signature[CSN_SIGNATURE_SIZE])
 {
-    bool is_of_site = !csn_statement_is_coordinators(kind) && !csn_statement_is_operators(kind);
+    struct csn_buf message = {0};
+    struct csn_digest digest;
+    csn_statement_signed(kind, signer, incarnation, body, &message);
+    csn_sha384(csn_buf_view(&message), &digest);
+    memset(ret_signature, 0, CSN_SIGNATURE_SIZE);
+    memcpy(ret_signature, digest.octets, sizeof(digest.octets));
+    csn_buf_fini(&message);
+}
+
+static bool verify(void *arg, const uint8_t key[CSN_ED25519_SIZE], struct csn_bytes message,
+                   const uint8_t signature[CSN_SIGNATURE_SIZE])
+{
+    struct csn_digest digest;
+    (void)arg;
+    (void)key;
+    csn_sha384(message, &digest);
+    return memcmp(digest.octets, signature, sizeof(digest.octets)) == 0;
+}
+
+static const struct csn_cluster *cluster_of(const struct world *world, unsigned target)
+{
+    bool is_next = target == WORLD_LEADER ? world->is_leader_next : world->sites[target].is_next;
+    return is_next ? &world->next : &world->cluster;
+}
+
+static void broadcast(struct world *world, unsigned from, uint16_t signer, uint32_t incarnation,
+                      enum csn_statement_kind kind, struct csn_bytes body)
+{
     for (unsigned target = 0; target <= WORLD_LEADER; target++) {
         bool is_cut = (from < WORLD_SITES && world->sites[from].is_cut_off) ||
                       (target < WORLD_SITES && world->sites[target].is_cut_off);
@@ -308,8 +341,9 @@ static void broadcast(struct world *world, unsigned from, uint16_t signer,
         struct world_item *item = post(world, target, CSN_EVENT_STATEMENT, 10 + target);
         item->event.statement.kind = kind;
         item->event.statement.signer = signer;
-        item->event.statement.incarnation = is_of_site ? 1 : 0;
+        item->event.statement.incarnation = incarnation;
         csn_buf_put_bytes(&item->octets, body);
+        sign(kind, signer, incarnation, body, item->signature);
     }
 }
 
@@ -325,13 +359,34 @@ static void on_send(struct world *world, unsigned from, const struct csn_effect 
     } else if (kind == CSN_STATEMENT_REFUSED) {
         INSIST(csn_body_refused_decode(effect->send.body, &world->refused) == CSN_OK);
     }
-    broadcast(world, from, from == WORLD_LEADER ? 1 : (uint16_t)(from + 1), kind, effect->send.body);
+    uint16_t signer = from == WORLD_LEADER ? 1 : (uint16_t)(from + 1);
+    const struct csn_member *member = csn_cluster_member(cluster_of(world, from), signer);
+    broadcast(world, from, signer, from == WORLD_LEADER ? 0 : member->incarnation, kind,
+              effect->send.body);
 }
 
 static void on_forward(struct world *world, unsigned from, const struct csn_effect *effect)
 {
     world->sent[effect->forward.kind]++;
-    broadcast(world, from, effect->forward.signer, effect->forward.kind, effect->forward.body);
+    broadcast(world, from, effect->forward.signer, effect->forward.incarnation,
+              effect->forward.kind, effect->forward.body);
+}
+
+/* The link is durable before the site begins again; one that is no member any more stays. */
+static void on_epoch(struct world *world, unsigned site, const struct csn_effect *effect)
+{
+    struct world_site *self = &world->sites[site];
+    if (effect->epoch.certificate.size > 0) {
+        struct csn_epoch_certificate link;
+        INSIST(csn_epoch_certificate_decode(effect->epoch.certificate, &link) == CSN_OK);
+        INSIST(csn_epoch_certificate_check(&link, &world->cluster, &world->next, verify, NULL,
+                                           NULL) == CSN_OK);
+        world->link = world->has_link ? world->link : link;
+        world->has_link = true;
+    }
+    self->has_link = true;
+    self->wants_restart =
+        csn_epoch_stays(&world->cluster, &world->next, (uint16_t)(site + 1));
 }
 
 static void on_certificate(struct world *world, unsigned from, const struct csn_effect *effect)
@@ -403,7 +458,9 @@ static void execute(struct world *world, unsigned from, const struct csn_effect 
         break;
     case CSN_EFFECT_ORDER:
     case CSN_EFFECT_REFUSED:
+        break;
     case CSN_EFFECT_EPOCH:
+        on_epoch(world, from, effect);
         break;
     case CSN_EFFECT_CERTIFICATE:
         on_certificate(world, from, effect);
@@ -476,6 +533,8 @@ static void deliver(struct world *world, struct world_item *item)
     } else if (item->event.kind == CSN_EVENT_CERTIFICATE) {
         item->event.certificate.octets = csn_buf_view(&item->octets);
         item->event.certificate.certificate = &item->certificate;
+    } else if (item->event.kind == CSN_EVENT_FETCHED) {
+        item->event.floors = csn_buf_view(&item->octets);
     } else if (item->event.kind == CSN_EVENT_PERSISTED) {
         apply_persist(world, item);
     }
@@ -509,11 +568,24 @@ static void advance(struct world *world)
     }
 }
 
+static void restart(struct world *world)
+{
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        if (world->sites[i].wants_restart) {
+            world_stop_site(world, i);
+            world->sites[i].wants_restart = false;
+            world->sites[i].is_next = true;
+            world_start_site(world, i);
+        }
+    }
+}
+
 void world_run(struct world *world, uint64_t span_ms)
 {
     uint64_t end_ms = world->now_ms + span_ms;
     while (world->now_ms < end_ms) {
         advance(world);
+        restart(world);
     }
 }
 
@@ -538,6 +610,7 @@ bool world_run_until(struct world *world, size_t certified, uint64_t span_ms)
             return true;
         }
         advance(world);
+        restart(world);
     }
     return false;
 }
@@ -628,8 +701,9 @@ void world_start_site(struct world *world, unsigned site)
     event.start.second_count = self->disk.seconds.count;
     event.start.versions = versions;
     event.start.version_count = self->disk.versions.count;
+    event.start.link = self->is_next && self->has_link ? &world->link : NULL;
     self->serving = (struct csn_release){0};
-    self->node = csn_node_new(&world->cluster, (uint16_t)(site + 1), &world->zone, 1);
+    self->node = csn_node_new(cluster_of(world, site), (uint16_t)(site + 1), &world->zone, 1);
     self->boot++;
     step(world, site, &event);
     world_set_hsm(world, site, self->hsm);
@@ -638,9 +712,61 @@ void world_start_site(struct world *world, unsigned site)
         memcpy(&id, self->disk.inputs.items[i].key.data, sizeof(id));
         send_input(world, site, &id, self->disk.inputs.items[i].value.data[0] != 0);
     }
+    if (self->has_next && !self->is_next) {
+        world_give_next(world, site);
+    }
     free(records);
     free(seconds);
     free(versions);
+}
+
+void world_give_next(struct world *world, unsigned site)
+{
+    struct csn_event event = {
+        .kind = CSN_EVENT_NEXT, .now = world_now(world, site), .next = &world->next};
+    world->sites[site].has_next = true;
+    step(world, site, &event);
+}
+
+void world_give_link(struct world *world, unsigned site)
+{
+    struct csn_event event = {.kind = CSN_EVENT_EPOCH, .now = world_now(world, site)};
+    event.epoch.certificate = &world->link;
+    event.epoch.next = &world->next;
+    world->sites[site].has_link = true;
+    step(world, site, &event);
+}
+
+static void disk_fini(struct world_disk *disk)
+{
+    map_fini(&disk->records);
+    map_fini(&disk->seconds);
+    map_fini(&disk->versions);
+    map_fini(&disk->shares);
+    map_fini(&disk->inputs);
+}
+
+void world_replace_site(struct world *world, unsigned site)
+{
+    world_stop_site(world, site);
+    disk_fini(&world->sites[site].disk);
+    world->sites[site].is_next = true;
+    world->sites[site].has_link = false;
+}
+
+void world_copy_records(const struct world_disk *disk, struct world_map *ret_copy)
+{
+    for (size_t i = 0; i < disk->records.count; i++) {
+        map_put(ret_copy, csn_buf_view(&disk->records.items[i].key),
+                csn_buf_view(&disk->records.items[i].value));
+    }
+}
+
+void world_put_back(struct world *world, unsigned site, struct world_map *take_records)
+{
+    map_fini(&world->sites[site].disk.records);
+    world->sites[site].disk.records = *take_records;
+    *take_records = (struct world_map){0};
 }
 
 void world_stop_site(struct world *world, unsigned site)
@@ -652,7 +778,7 @@ void world_stop_site(struct world *world, unsigned site)
 void world_start_leader(struct world *world)
 {
     struct csn_event event = {.kind = CSN_EVENT_START, .now = world_now(world, WORLD_LEADER)};
-    world->leader = csn_leader_new(&world->cluster, 1, &world->zone, 1);
+    world->leader = csn_leader_new(cluster_of(world, WORLD_LEADER), 1, &world->zone, 1);
     world->leader_boot++;
     step(world, WORLD_LEADER, &event);
 }
@@ -707,13 +833,8 @@ void world_init(struct world *world)
 void world_fini(struct world *world)
 {
     for (unsigned i = 0; i < WORLD_SITES; i++) {
-        struct world_disk *disk = &world->sites[i].disk;
         csn_node_free(world->sites[i].node);
-        map_fini(&disk->records);
-        map_fini(&disk->seconds);
-        map_fini(&disk->versions);
-        map_fini(&disk->shares);
-        map_fini(&disk->inputs);
+        disk_fini(&world->sites[i].disk);
     }
     csn_leader_free(world->leader);
     for (size_t i = 0; i < world->queue_count; i++) {

@@ -40,6 +40,11 @@ struct world_site {
     bool is_stage_failing;
     enum csn_hsm_state hsm;
     int64_t clock_ahead_s;
+    /* its place along the chain of epochs: durable too */
+    bool has_next; /* knows world.next */
+    bool is_next;  /* lives in it */
+    bool has_link;
+    bool wants_restart;
     /* what it shows */
     struct csn_release serving;
     uint32_t serving_serial;
@@ -48,10 +53,13 @@ struct world_site {
 
 struct world_item;
 struct world {
-    struct csn_cluster cluster;
+    struct csn_cluster cluster, next;
+    struct csn_epoch_certificate link; /* from one to the other; made by the first that could */
+    bool has_link;
     struct csn_round_zone zone;
     struct world_site sites[WORLD_SITES];
     struct csn_leader *leader; /* NULL: down */
+    bool is_leader_next;       /* its document is world.next */
     unsigned leader_boot;
     uint64_t now_ms; /* since WORLD_START_S */
     uint64_t ticked_ms;
@@ -87,6 +95,16 @@ void world_give_input(struct world *world, unsigned site, const struct csn_input
 void world_give_all(struct world *world, uint32_t serial);
 void world_set_hsm(struct world *world, unsigned site, enum csn_hsm_state hsm);
 void world_set_documents(struct world *world, unsigned site, const struct csn_round_zone *zone);
+
+/* The next epoch's document reaches a site. */
+void world_give_next(struct world *world, unsigned site);
+/* The certificate of its epoch does: as by another site. */
+void world_give_link(struct world *world, unsigned site);
+/* The site is another machine, with nothing, in the next document. Down. */
+void world_replace_site(struct world *world, unsigned site);
+/* A deep copy of what it keeps, to be put back. */
+void world_copy_records(const struct world_disk *disk, struct world_map *ret_copy);
+void world_put_back(struct world *world, unsigned site, struct world_map *take_records);
 
 void world_run(struct world *world, uint64_t span_ms);
 /* Runs until so many different certificates exist and all sites that are up and not cut off serve

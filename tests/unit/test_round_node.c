@@ -398,7 +398,7 @@ static void hear(struct hand *hand, uint16_t site, uint64_t seq, struct csn_roun
 {
     struct csn_row row = {.due_s = UINT64_MAX, .released = {.round = released}};
     struct csn_body_report report = {
-        .boot = 1, .seq = seq, .state = CSN_NODE_OK, .table_count = 1, .row_count = 1};
+        .boot = 1, .seq = seq, .state = CSN_NODE_OK, .epoch = 1, .table_count = 1, .row_count = 1};
     struct csn_buf rows = {0}, body = {0};
     memcpy(row.zone, hand->world.zone.zone, sizeof(row.zone));
     if (input != NULL) {

@@ -147,6 +147,8 @@ static void encode_report(struct csn_buf *buf)
                                    .promised = {.counter = 5},
                                    .state = CSN_NODE_OK,
                                    .hsm = CSN_HSM_GOOD,
+                                   .epoch = 10,
+                                   .next = {.number = 11, .digest.octets = {12}},
                                    .table_count = 9,
                                    .row_count = 2,
                                    .rows = csn_buf_view(&rows)};

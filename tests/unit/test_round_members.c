@@ -1,0 +1,294 @@
+/* Goal: R8 at the nodes: members change with no vote on both sides of the change, whatever restarts in between;
+ * who was not there raises its floors before it votes; what was sealed is never forgotten.
+ * Method: three sites and a leader in one process; site 3 of epoch 1 is replaced by another machine in epoch 2. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "round_world.h"
+
+#define ROUND_MS 10000
+#define CHANGE_MS 20000
+
+static struct world *make(void)
+{
+    struct world *world = csn_calloc(1, sizeof(*world));
+    world_init(world);
+    world->next = world->cluster;
+    world->next.epoch = 2;
+    world->next.previous = world->cluster.digest;
+    memset(&world->next.digest, 0xd1, sizeof(world->next.digest));
+    world_start_all(world);
+    world_give_all(world, 1);
+    assert_true(world_run_until(world, 1, ROUND_MS));
+    return world;
+}
+
+/* Site 3 is another machine in epoch 2. */
+static struct world *make_replacing(void)
+{
+    struct world *world = make();
+    world->next.members[2].incarnation = 2;
+    world->next.members[2].key[0] = 1;
+    return world;
+}
+
+static void drop(struct world *world)
+{
+    world_fini(world);
+    free(world);
+}
+
+static void give_next(struct world *world)
+{
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        if (world->sites[i].node != NULL) {
+            world_give_next(world, i);
+        }
+    }
+}
+
+static struct csn_node_status status_of(const struct world *world, unsigned site)
+{
+    struct csn_node_status status;
+    csn_node_get_status(world->sites[site].node, world_now(world, site), &status);
+    return status;
+}
+
+static struct csn_row row_of(const struct world *world, unsigned site)
+{
+    struct csn_node_zone_status status;
+    world_node_zone(world, site, &status);
+    return status.row;
+}
+
+static void new_leader(struct world *world)
+{
+    world_stop_leader(world);
+    world->is_leader_next = true;
+    world_start_leader(world);
+}
+
+/* A round of epoch 2 that all sites of it serve. */
+static void expect_round(struct world *world, uint32_t serial)
+{
+    new_leader(world);
+    world_give_all(world, serial);
+    assert_true(world_run_until(world, world->certified_count + 1, 6 * ROUND_MS));
+    assert_int_equal(world->proposal.epoch, 2);
+    assert_true(csn_digest_equal(&world->proposal.epoch_digest, &world->next.digest));
+}
+
+static void test_site_is_replaced_and_the_new_one_serves(void **state)
+{
+    (void)state;
+    struct world *world = make_replacing();
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    assert_true(world->has_link);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(status_of(world, i).epoch, 2);
+        assert_int_equal(status_of(world, i).state, CSN_NODE_OK);
+    }
+    assert_int_equal(status_of(world, 2).halt, CSN_HALT_REMOVED);
+    assert_int_equal(world->sites[2].serving_serial, world->certified_serials[0]);
+    world_replace_site(world, 2);
+    world_start_site(world, 2);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(status_of(world, 2).state, CSN_NODE_STARTING);
+    assert_true(status_of(world, 2).is_joining);
+    world_give_link(world, 2);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(status_of(world, 2).state, CSN_NODE_OK);
+    assert_true(csn_round_compare(row_of(world, 2).floor.round, world->certified[0].round) >= 0);
+    expect_round(world, 2);
+    drop(world);
+}
+
+/* Nobody seals before a quorum of those that stay has the document. */
+static void test_document_at_one_site_changes_nothing(void **state)
+{
+    (void)state;
+    struct world *world = make_replacing();
+    world_give_next(world, 0);
+    world_give_next(world, 2);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(world->sent[CSN_STATEMENT_SEAL], 0);
+    world_give_all(world, 2);
+    assert_true(world_run_until(world, 2, 6 * ROUND_MS));
+    world_give_next(world, 1);
+    world_run(world, CHANGE_MS);
+    assert_true(world->has_link);
+    drop(world);
+}
+
+static void test_sealed_sites_do_not_vote(void **state)
+{
+    (void)state;
+    struct world *world = make_replacing();
+    world->is_deaf_to[CSN_STATEMENT_ENTRY] = true;
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    unsigned held = world->sent[CSN_STATEMENT_HELD];
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        assert_int_equal(status_of(world, i).state, CSN_NODE_SEALED);
+        assert_true(status_of(world, i).is_sealed);
+    }
+    world_give_all(world, 2);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(world->sent[CSN_STATEMENT_HELD], held);
+    world->is_deaf_to[CSN_STATEMENT_ENTRY] = false;
+    world_run(world, CHANGE_MS);
+    assert_true(world->has_link);
+    drop(world);
+}
+
+/* Of three that sealed one is enough to be lost. */
+static void test_change_goes_on_without_a_site(void **state)
+{
+    (void)state;
+    for (unsigned lost = 0; lost < WORLD_SITES; lost++) {
+        struct world *world = make();
+        give_next(world);
+        world_stop_site(world, lost);
+        world_run(world, CHANGE_MS);
+        assert_true(world->has_link);
+        world->sites[lost].is_next = world->sites[lost].has_link = true;
+        world_start_site(world, lost);
+        world_run(world, CHANGE_MS);
+        assert_int_equal(status_of(world, lost).state, CSN_NODE_OK);
+        expect_round(world, 2);
+        drop(world);
+    }
+}
+
+/* A site that begins again at any moment of the change. */
+static void test_change_survives_a_restart_at_every_point(void **state)
+{
+    (void)state;
+    for (unsigned at_ms = 0; at_ms < 2400; at_ms += 7) {
+        struct world *world = make_replacing();
+        unsigned site = at_ms % 2;
+        give_next(world);
+        world_run(world, at_ms);
+        world_stop_site(world, site);
+        world_run(world, 15);
+        world_start_site(world, site);
+        world_run(world, CHANGE_MS);
+        assert_true(world->has_link);
+        if (status_of(world, site).epoch == 1) { /* the others began without it */
+            world_give_link(world, site);
+            world_run(world, CHANGE_MS);
+        }
+        assert_int_equal(status_of(world, 0).epoch, 2);
+        assert_int_equal(status_of(world, 1).epoch, 2);
+        assert_int_equal(status_of(world, site).halt, CSN_HALT_NONE);
+        world_stop_site(world, 2);
+        if (at_ms % 70 == 0) {
+            expect_round(world, 2);
+        }
+        drop(world);
+    }
+}
+
+/* ADR 0019: a store from before the seal. Without the copy in the second place it would vote in epoch 1. */
+static void test_store_put_back_is_sealed_still(void **state)
+{
+    (void)state;
+    struct world *world = make_replacing();
+    struct world_map backup = {0};
+    world_copy_records(&world->sites[1].disk, &backup);
+    world->is_deaf_to[CSN_STATEMENT_ENTRY] = true;
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    assert_true(status_of(world, 1).is_sealed);
+    world_stop_site(world, 1);
+    world_put_back(world, 1, &backup);
+    world_start_site(world, 1);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(status_of(world, 1).state, CSN_NODE_SEALED);
+    assert_int_equal(status_of(world, 1).halt, CSN_HALT_NONE);
+    world->is_deaf_to[CSN_STATEMENT_ENTRY] = false;
+    world_run(world, CHANGE_MS);
+    assert_true(world->has_link);
+    assert_int_equal(status_of(world, 1).state, CSN_NODE_OK);
+    drop(world);
+}
+
+static void test_own_seal_that_nobody_remembers_halts(void **state)
+{
+    (void)state;
+    struct world *world = make_replacing();
+    struct csn_body_seal seal = {.environment = 1,
+                                 .epoch = csn_epoch_version(&world->cluster),
+                                 .next = csn_epoch_version(&world->next)};
+    struct csn_buf body = {0};
+    memcpy(seal.cluster, world->cluster.id, sizeof(seal.cluster));
+    csn_body_seal_encode(&seal, &body);
+    world_inject(world, 1, CSN_STATEMENT_SEAL, 1, csn_buf_view(&body));
+    assert_int_equal(status_of(world, 1).halt, CSN_HALT_NONE);
+    world_inject(world, 1, CSN_STATEMENT_SEAL, 2, csn_buf_view(&body));
+    assert_int_equal(status_of(world, 1).halt, CSN_HALT_AMNESIA);
+    csn_buf_fini(&body);
+    drop(world);
+}
+
+/* The two that change everything go on; the third hears of it long after. */
+static void test_late_site_raises_its_floors_first(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    world->sites[2].is_cut_off = true;
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    assert_true(world->has_link);
+    expect_round(world, 2);
+    assert_int_equal(status_of(world, 2).epoch, 1);
+    world_give_link(world, 2);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(status_of(world, 2).epoch, 2);
+    assert_int_equal(status_of(world, 2).state, CSN_NODE_STARTING); /* nobody gives it their floors */
+    world->sites[2].is_cut_off = false;
+    world_run(world, CHANGE_MS);
+    assert_int_equal(status_of(world, 2).state, CSN_NODE_OK);
+    expect_round(world, 3);
+    assert_true(csn_round_compare(row_of(world, 2).floor.round, row_of(world, 0).floor.round) == 0);
+    drop(world);
+}
+
+/* One seal for each number: what was sealed for stays. */
+static void test_other_document_for_the_same_number_is_dropped(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    world->is_deaf_to[CSN_STATEMENT_ENTRY] = true;
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    struct csn_version_id was = status_of(world, 0).next;
+    world->next.digest.octets[0] ^= 1;
+    world_give_next(world, 0);
+    assert_true(csn_version_equal(&was, &(struct csn_version_id){status_of(world, 0).next.number,
+                                                                 status_of(world, 0).next.digest}));
+    drop(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_site_is_replaced_and_the_new_one_serves),
+        cmocka_unit_test(test_document_at_one_site_changes_nothing),
+        cmocka_unit_test(test_sealed_sites_do_not_vote),
+        cmocka_unit_test(test_change_goes_on_without_a_site),
+        cmocka_unit_test(test_change_survives_a_restart_at_every_point),
+        cmocka_unit_test(test_store_put_back_is_sealed_still),
+        cmocka_unit_test(test_own_seal_that_nobody_remembers_halts),
+        cmocka_unit_test(test_late_site_raises_its_floors_first),
+        cmocka_unit_test(test_other_document_for_the_same_number_is_dropped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
