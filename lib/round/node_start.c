@@ -351,7 +351,8 @@ static void salvage(struct csn_node *node, const struct csn_event *event)
     for (size_t i = 0; i < node->zone_count; i++) {
         struct csn_node_zone *zone = &node->zones[i];
         struct csn_bytes value = {0};
-        bool is_good = find_copy(node, zone, event, CSN_RECORD_RELEASED, &value) == COPY_GOOD;
+        bool is_good = find_copy(csn_node_zone_name(node, zone), event, CSN_RECORD_RELEASED, &value) ==
+                       COPY_GOOD;
         struct csn_reader reader = csn_reader(value);
         struct csn_round copied = is_good ? csn_read_round(&reader) : (struct csn_round){0};
         if (csn_round_compare(copied, zone->released.round) > 0) {
