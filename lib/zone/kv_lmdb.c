@@ -138,7 +138,16 @@ static int mark_made(const struct csn_kv *kv, const char *folder, struct csn_rea
     return CSN_OK;
 }
 
-/* Checks what is there, and clears away what a crash left while a store was first made. */
+static int move_aside(const char *path, struct csn_reason *reason)
+{
+    char aside[PATH_MAX + sizeof(".damaged")];
+    snprintf(aside, sizeof(aside), "%s.damaged", path);
+    return rename(path, aside) == 0 ? CSN_OK : open_failed(path, errno, reason);
+}
+
+/* Checks what is there, and clears away what a crash left while a store was first made: LMDB syncs its first two pages together
+ * with what it writes first, so that a file of any size may have holes in their place. Nothing was promised before the mark;
+ * lest it was the mark that got lost, the file is kept aside. */
 static int check_data(const char *folder, int owner_fd, struct csn_reason *reason)
 {
     char path[PATH_MAX];
@@ -159,6 +168,9 @@ static int check_data(const char *folder, int owner_fd, struct csn_reason *reaso
         code = unlink(path) == 0 ? CSN_OK : open_failed(path, errno, reason);
     } else {
         code = csn_kv_check(fd, path, reason);
+    }
+    if (code == CSN_EDAMAGED && !was_made(owner_fd)) {
+        code = move_aside(path, reason);
     }
     close(fd);
     return code;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "dns/zonefile.h"
-#include "sim/seam.h"
+#include "sim/world.h"
 #include "zone/prepare.h"
 
 #define DELEGATIONS 14
@@ -130,13 +130,11 @@ struct kv_documents *kv_documents_new(const struct csn_round_zone *config, unsig
                                       unsigned diverged)
 {
     struct kv_documents *documents = csn_calloc(1, sizeof(*documents));
-    documents->policy.version = sim_policy_id(zone, policy);
     documents->policy.validity = always(&documents->validity, KV_VALIDITY_S);
     documents->policy.refresh = always(&documents->refresh, KV_REFRESH_S);
     documents->policy.offset = always(&documents->offset, 3600 + policy % 8 * 60 + (diverged % 2 == 0 ? diverged : 0));
     documents->policy.refresh_interval_s = config->refresh_interval_s;
     documents->policy.postpublication_s = 2 * TTL;
-    documents->keyset.version = sim_keyset_id(zone, keyset);
     documents->keyset.dnskey_ttl = TTL + (diverged % 2 == 1 ? diverged : 0);
     kv_apex(zone, documents->keyset.zone);
     make_key(documents, 0, 257, zone);

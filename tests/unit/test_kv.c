@@ -604,6 +604,25 @@ static void test_a_full_disk_is_said_and_reading_goes_on(void **state)
     assert_int_equal(in_child(child_open, *state), CSN_OK);
 }
 
+/* The first pages may be missing though later ones came through; what the mark vouches for is not given up. */
+static void test_a_half_made_store_with_holes_is_made_again(void **state)
+{
+    char path[PATH_SIZE];
+    make_victim(*state);
+    path_of(*state, "data.mdb", path);
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    static const uint8_t zeros[8192];
+    assert_int_equal(pwrite(fd, zeros, sizeof(zeros), 0), sizeof(zeros));
+    close(fd);
+    assert_int_equal(in_child(child_open, *state), -CSN_EDAMAGED);
+    path_of(*state, "owner", path);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(in_child(child_open, *state), CSN_OK);
+    path_of(*state, "data.mdb.damaged", path);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -620,6 +639,7 @@ int main(void)
         TEST(test_readers_move_between_threads_and_are_many),
         TEST(test_a_file_cut_short_is_refused),
         TEST(test_a_half_made_store_is_made_again),
+        TEST(test_a_half_made_store_with_holes_is_made_again),
         TEST(test_garbage_is_refused),
         TEST(test_no_damage_to_a_page_ends_the_process),
         TEST(test_damage_that_lmdb_would_follow_is_refused),
