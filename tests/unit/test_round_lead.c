@@ -89,6 +89,7 @@ static void report_zone(struct hand *hand, unsigned site, size_t zone)
                                    .promised = hand->promised,
                                    .state = CSN_NODE_OK,
                                    .hsm = CSN_HSM_GOOD,
+                                   .epoch = 1,
                                    .table_count = (uint32_t)hand->zone_count,
                                    .row_count = 1,
                                    .rows = csn_buf_view(&rows)};
