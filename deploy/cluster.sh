@@ -9,6 +9,7 @@
 sites='zrh sjc sin'
 # One at every site: one leads, the others stand by.
 coordinators='zrh-lead sjc-lead sin-lead'
+officers='anna bela cleo'
 # Members without an HSM, which compute and vote but never sign; none unless the caller names some.
 verifiers=${verifiers-}
 
@@ -146,6 +147,12 @@ make_documents() { # DIR ORIGIN
         done
         echo "operators:"
         echo "  - {name: duty, key: $(public_hex "$1/operator/duty.key")}"
+        echo "officers:"
+        echo "  needed: 2"
+        echo "  keys:"
+        for name in $officers; do
+            echo "    - {name: $name, key: $(public_hex "$1/officers/$name.key")}"
+        done
     } > "$1/cluster.yaml"
     {
         echo "name: demo"
@@ -251,6 +258,25 @@ make_operator() { # DIR NAME
     chmod 600 "$1/operator/$2.key"
 }
 
+# Who sign the next cluster document; any two of them (consign-ceremony officer).
+make_officers() { # DIR
+    local name
+    mkdir -p "$1/officers"
+    for name in $officers; do
+        "$bin/consign-ceremony" officer new --name "$name" --out "$1/officers/$name.key" > /dev/null
+    done
+}
+
+# Another site, that no document names yet.
+make_site() { # DIR SITE
+    local what
+    mkdir -p "$1/$2"
+    make_identity "$1" "$1/$2" "$2"
+    for what in mesh bulk xfr; do
+        [ -n "$(site_port "$1" "$2" "$what")" ] || echo "$2 $what $(free_port "$1")" >> "$1/ports"
+    done
+}
+
 make_tsig() {
     openssl rand -base64 32 > "$1/tsig.secret"
     printf 'key "demo-key" { algorithm hmac-sha256; secret "%s"; };\n' "$(cat "$1/tsig.secret")" > "$1/tsig.key"
@@ -263,6 +289,7 @@ make_cluster() { # DIR ORIGIN INPUT
     make_ports "$1"
     make_tsig "$1"
     make_operator "$1" duty
+    make_officers "$1"
     for name in $coordinators; do
         mkdir -p "$1/$name"
         make_identity "$1" "$1/$name" "$name"

@@ -226,7 +226,7 @@ static void answer_epoch_object(struct answer *answer)
     digest_of(answer->request, &digest);
     struct csn_bytes octets = csn_bytes(NULL, 0);
     if (answer->request->kind == CONSIGN__BULK_KIND__BULK_FLOORS) {
-        octets = csn_bytes(NULL, 0);
+        octets = csn_node_floors(answer->daemon->core, &digest);
     } else if (epochs->next.size > 0 && csn_digest_equal(&digest, &epochs->next_cluster.digest)) {
         octets = csn_buf_view(&epochs->next);
     }

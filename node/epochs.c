@@ -24,15 +24,21 @@ static const char *path_in(const struct csn_node_config *config, const char *nam
 
 /* --- at the start */
 
-/* The newest epoch of which the site is a member: one that was removed keeps what it was. */
-static const struct csn_chain_epoch *find_present(const struct csn_chain *chain, const char *site)
+static bool is_member(const struct csn_cluster *cluster, const char *site, const uint8_t *key)
+{
+    const struct csn_member *member = csn_cluster_member_named(cluster, site);
+    return member != NULL && (key == NULL || memcmp(member->key, key, sizeof(member->key)) == 0);
+}
+
+/* The newest epoch of which the site is a member with its key: one that was removed, or replaced, keeps what it was. */
+static const struct csn_chain_epoch *find_present(const struct csn_chain *chain, const char *site, const uint8_t *key)
 {
     for (size_t i = chain->count; i > 0; i--) {
-        if (csn_cluster_member_named(&chain->epochs[i - 1]->cluster, site) != NULL) {
+        if (is_member(&chain->epochs[i - 1]->cluster, site, key)) {
             return chain->epochs[i - 1];
         }
     }
-    return csn_chain_last(chain);
+    return NULL;
 }
 
 /* A document that can be the next no more is dropped: its epoch has begun, with it or with another. */
@@ -48,6 +54,22 @@ static int load_next(struct csn_epochs *epochs, const struct csn_node_config *co
     return code == CSN_ENOTFOUND ? CSN_OK : code;
 }
 
+/* With another key than any document has, the name must do: who looks at the key says what is wrong. */
+static int set_present(const struct csn_epochs *epochs, struct csn_node_config *config, const uint8_t *key, struct csn_reason *reason)
+{
+    const struct csn_chain_epoch *newest = find_present(&epochs->chain, config->site, key);
+    newest = newest != NULL ? newest : find_present(&epochs->chain, config->site, NULL);
+    if (newest == NULL) {
+        return csn_reason_set(reason, CSN_EMISMATCH,
+                              "%s: this store is of a time when %s was no member; a site that comes back has a new key and an empty "
+                              "store",
+                              config->store, config->site);
+    }
+    config->cluster = newest->cluster;
+    config->member = csn_cluster_member_named(&config->cluster, config->site);
+    return CSN_OK;
+}
+
 int csn_epochs_load(struct csn_epochs *epochs, struct csn_node_config *config, struct csn_reason *reason)
 {
     char path[PATH_MAX];
@@ -56,11 +78,14 @@ int csn_epochs_load(struct csn_epochs *epochs, struct csn_node_config *config, s
     if (code == CSN_OK) {
         code = load_next(epochs, config, reason);
     }
+    struct csn_site_key *key = NULL;
     if (code == CSN_OK) {
-        config->cluster = find_present(&epochs->chain, config->site)->cluster;
-        config->member = csn_cluster_member_named(&config->cluster, config->site);
-        INSIST(config->member != NULL); /* the configured document has it, and is in the chain or alone */
+        code = csn_identity_load(config->identity.key, &key, reason);
     }
+    if (code == CSN_OK) {
+        code = set_present(epochs, config, csn_identity_key(key), reason);
+    }
+    csn_identity_free(key);
     return code;
 }
 
@@ -208,6 +233,11 @@ void csn_epochs_begun(struct csn_daemon *daemon, const struct csn_effect *effect
     }
     if (is_ours) {
         keep_chain(daemon);
+    }
+    if (!is_member(&csn_chain_last(&daemon->epochs.chain)->cluster, daemon->config->site, daemon->config->member->key)) {
+        csn_log(&daemon->log, CSN_WARNING, "epoch.removed",
+                "epoch %" PRIu32 " has begun without this site: it votes no more, and serves what it has", effect->epoch.next.number);
+        return;
     }
     csn_log(&daemon->log, CSN_INFO, "epoch.begun", "epoch %" PRIu32 " has begun; this site begins again with its document",
             effect->epoch.next.number);

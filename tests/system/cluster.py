@@ -652,15 +652,17 @@ class Cluster(contextlib.AbstractContextManager):
         return self.shell(f'print_ds {shlex.quote(self.folder)} {shlex.quote(self.origin)}').strip()
 
 
-def verify(cluster_path, cert, zone):
-    """consign-verify over a certificate (as `cert show` gives it) and a Zone: (exit status, what it says)."""
+def verify(cluster_path, cert, zone, chain=None):
+    """consign-verify over a certificate (as `cert show` gives it) and a Zone: (exit status, what it says). `chain`: the file of the
+    chain of epochs."""
     with tempfile.TemporaryDirectory(prefix='consign-verify.') as folder:
         cert_path, zone_path = os.path.join(folder, 'cert'), os.path.join(folder, 'zone')
         with open(cert_path, 'w') as file:
             file.write(cert['certificate'])
         with open(zone_path, 'w') as file:
             file.write(zone.presentation())
-        done = run(os.path.join(BIN, 'consign-verify'), '--cluster', cluster_path, '--cert', cert_path, '--zone', zone_path,
+        chain = ['--chain', chain] if chain else []
+        done = run(os.path.join(BIN, 'consign-verify'), '--cluster', cluster_path, *chain, '--cert', cert_path, '--zone', zone_path,
                    check=False)
         return done.returncode, done.stdout + done.stderr
 

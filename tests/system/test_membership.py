@@ -1,0 +1,219 @@
+"""Goal: the members of a cluster change by their officers' documents alone, one at a time, while it goes on releasing; whoever was
+down, late, killed or new ends in the same epoch with the same zone.
+Method: one cluster goes through epochs: a verifier comes and goes, a site that lost its store is replaced, a document waits for a
+quorum, a site is killed in the middle. The sites keep their first configuration: the chain of epochs tells them the rest."""
+import hashlib
+import os
+import re
+import shutil
+import unittest
+
+import cluster
+from cluster import BIN, COORDINATOR, SITES, Cluster, assert_matches, run, small_zone, wait_for
+
+NEW = 'fra'
+
+
+class Document:
+    """A cluster document of deploy/cluster.sh, taken apart and put together again."""
+
+    def __init__(self, text):
+        self.text = text
+        head, rest = text.split('members:\n')
+        members, self.tail = rest.split('coordinators:\n')
+        self.head = dict(line.split(': ') for line in head.splitlines())
+        self.members = []
+        for block in re.split(r'^  - ', members, flags=re.MULTILINE)[1:]:
+            self.members.append(dict(line.strip().split(': ') for line in block.splitlines()))
+
+    def next(self, quorum=None, change=lambda members: members, tail=lambda text: text):
+        head = dict(self.head, epoch=str(int(self.head['epoch']) + 1), quorum=str(quorum or self.head['quorum']),
+                    previous=hashlib.sha384(self.text.encode()).hexdigest())
+        members = change([dict(member) for member in self.members])
+        lines = [f'{key}: {value}' for key, value in head.items()] + ['members:']
+        for member in members:
+            lines += [f'{"  - " if i == 0 else "    "}{key}: {value}' for i, (key, value) in enumerate(member.items())]
+        return Document('\n'.join(lines) + '\ncoordinators:\n' + tail(self.tail))
+
+
+class Changing(Cluster):
+    """A cluster and the document that is in force in it."""
+
+    def __init__(self, zone_text, **more):
+        super().__init__(zone_text, **more)
+        with open(self.path('cluster.yaml')) as file:
+            self.document = Document(file.read())
+        self.present_path = self.path('cluster.yaml')
+
+    def ceremony(self, *words, check=True):
+        return run(os.path.join(BIN, 'consign-ceremony'), *words, check=check)
+
+    def write(self, document):
+        path = self.path(f'cluster-{document.head["epoch"]}.yaml')
+        with open(path, 'w') as file:
+            file.write(document.text)
+        return path
+
+    def officer(self, name):
+        return self.path('officers', f'{name}.key')
+
+    def sign(self, document, officers=('anna', 'cleo'), check=True):
+        """The signed document's path, or what was said against it."""
+        path, signatures = self.write(document), []
+        for name in officers:
+            out = f'{path}.{name}'
+            done = self.ceremony('officer', 'sign', '--key', self.officer(name), '--cluster', self.present_path, '--document', path,
+                                 '--out', out, check=check)
+            if done.returncode != 0:
+                return done
+            signatures += ['--signature', out]
+        done = self.ceremony('officer', 'combine', '--cluster', self.present_path, '--document', path, *signatures, '--out',
+                             f'{path}.signed', check=check)
+        return done if done.returncode != 0 else f'{path}.signed'
+
+    def propose(self, site, document, **more):
+        signed = self.sign(document, **more)
+        done = self.ctl(site, 'membership', 'propose', signed)
+        assert done.returncode == 0, done.stderr
+        return signed
+
+    def epoch(self, site):
+        status = self.status(site)
+        return status and status['cluster']['epoch']
+
+    def wait_epoch(self, document, sites):
+        number = int(document.head['epoch'])
+        for site in sites:
+            wait_for(f'{site} is in epoch {number}', lambda: self.epoch(site) == number)
+        self.document, self.present_path = document, self.write(document)
+
+    def make_site(self, site, document):
+        """The folder, identity and configuration of a site, of which `document` is the first that it knows."""
+        self.ports.update({(site, what): self.ports.get((site, what)) or cluster.free_port() for what in ('mesh', 'bulk', 'xfr')})
+        with open(self.path('ports'), 'w') as file:
+            file.writelines(f'{name} {what} {port}\n' for (name, what), port in self.ports.items())
+        self.shell(f'make_site {self.folder} {site}')
+        self.inputs[site] = self.path(site, 'in', 'zone')
+        os.makedirs(os.path.dirname(self.inputs[site]), exist_ok=True)
+
+    def configure(self, site, document):
+        path = os.path.basename(self.write(document))
+        self.shell(f'make_node_yaml {self.folder} {site} {self.origin} in/zone')
+        self.edit(site, lambda text: text.replace('../cluster.yaml', f'../{path}') + 'log:\n  level: debug\n')
+
+    def member(self, number, site, role, incarnation=1):
+        key = self.shell(f'public_hex {self.path(site, "site.key")}').strip()
+        address = {what: f'tls+tcp://127.0.0.1:{self.ports[site, what]}' for what in ('mesh', 'bulk')}
+        return {'number': str(number), 'name': site, 'role': role, 'incarnation': str(incarnation), 'key': key, **address}
+
+    def chain(self, site):
+        done = self.ctl(site, 'membership', 'chain')
+        assert done.returncode == 0, done.stderr
+        path = self.path('chain')
+        with open(path, 'w') as file:
+            file.write(done.stdout)
+        return path
+
+    def assert_released(self, marker, sites):
+        """A new input is released at all of these, the same everywhere, and provable from the first document."""
+        serial = int(self.document.head['epoch']) * 1000 + len(marker)
+        self.write_zone(small_zone(serial, marker), sites)
+        self.wait_marker(marker, sites)
+        self.wait_released(sites)
+        zones = {site: self.zone(site) for site in sites}
+        assert len({zone.digest for zone in zones.values()}) == 1, f'the sites differ: {zones}'
+        code, said = cluster.verify(self.path('cluster.yaml'), self.cert(sites[0]), self.zone(sites[0]), chain=self.chain(sites[0]))
+        assert code == 0, said
+
+
+class Membership(unittest.TestCase):
+    def refuse_what_may_not_be(self, c):
+        document = c.document.next(tail=lambda text: text.replace('name: duty', 'name: night'))
+        done = c.sign(document, officers=('anna',), check=False)
+        assert_matches('2 of 3 are needed', done.stderr, 'one officer')
+        done = c.ctl('zrh', 'membership', 'propose', c.write(document) + '.anna')
+        assert_matches('cannot follow epoch 1: signed by 1 officers, 2 of 3 are needed', done.stderr, 'one officer, to a site')
+        c.ceremony('officer', 'new', '--name', 'stranger', '--out', c.officer('stranger'))
+        done = c.sign(document, officers=('anna', 'stranger'), check=False)
+        assert_matches('not the key of an officer', done.stderr, 'a stranger')
+        both = c.document.next(2, lambda members: members[:1] + [dict(members[1], incarnation='2', key='3' * 64)] +
+                               [dict(members[2], incarnation='2', key='4' * 64)])
+        done = c.sign(both, check=False)
+        assert_matches('cannot follow .*one', done.stderr, 'two changes')
+        done = c.ctl('zrh', 'membership', 'propose', c.present_path)
+        assert_matches('not a signed document', done.stderr, 'a bare document')
+        self.assertEqual([c.epoch(site) for site in SITES], [1, 1, 1])
+
+    def admit(self, c):
+        c.make_site(NEW, c.document)
+        document = c.document.next(3, lambda members: members + [c.member(4, NEW, 'verifier')])
+        c.configure(NEW, document)
+        c.write_zone(small_zone(1, 'first'), [NEW])
+        c.start(NEW)
+        c.propose('sjc', document)
+        c.wait_epoch(document, SITES + (NEW, COORDINATOR))
+        c.assert_released('admitted', SITES + (NEW,))
+
+    def remove(self, c):
+        document = c.document.next(2, lambda members: members[:3])
+        c.propose('zrh', document)
+        c.wait_epoch(document, SITES + (COORDINATOR,))
+        wait_for('the removed site says so', lambda: c.log_lines(NEW, 'epoch.removed'))
+        c.assert_released('removed', SITES)
+        self.assertEqual(c.marker(NEW), 'admitted')
+        c.stop(NEW)
+
+    def replace(self, c):
+        c.kill('sin')
+        for name in ('store', 'second'):
+            shutil.rmtree(c.path('sin', name))
+        others = ('zrh', 'sjc')
+        c.assert_released('without', others)
+        c.make_site('sin', c.document)
+        document = c.document.next(2, lambda members: members[:2] + [c.member(3, 'sin', 'signer', 2)])
+        c.configure('sin', document)
+        c.propose('zrh', document)
+        c.wait_epoch(document, others)
+        c.start('sin')
+        c.wait_epoch(document, SITES + (COORDINATOR,))
+        c.assert_released('replaced', SITES)
+
+    def wait_for_quorum(self, c):
+        """Nobody seals before a quorum has the document; then it goes on by itself, whoever was killed meanwhile."""
+        document = c.document.next(tail=lambda text: text.replace('name: duty', 'name: night'))
+        c.stop('sjc', 'sin')
+        c.propose('zrh', document)
+        status = wait_for('the document is there', lambda: (status := c.status('zrh')) and status['cluster']['next_epoch'] and status)
+        self.assertFalse(status['cluster']['sealed'])
+        assert_matches('next, when a quorum has it', c.ctl('zrh', 'membership', 'show').stdout, 'membership show')
+        assert_matches('is here and has not begun', c.ctl('zrh', 'status').stdout, 'status')
+        c.start('sjc')
+        wait_for('sjc has it', lambda: c.log_lines('sjc', 'epoch.next'))
+        c.kill('sjc')
+        c.start('sjc', 'sin')
+        c.wait_epoch(document, SITES + (COORDINATOR,))
+        c.assert_released('waited', SITES)
+
+    def kill_in_the_middle(self, c):
+        """At the seal: what was said before the kill stands after it."""
+        document = c.document.next(tail=lambda text: text.replace('name: night', 'name: duty'))
+        c.propose('sin', document)
+        wait_for('a site seals', lambda: any(c.log_lines(site, 'trace: sealed') for site in SITES))
+        for site in ('zrh', 'sin'):
+            c.kill(site)
+        c.start('zrh', 'sin')
+        c.wait_epoch(document, SITES + (COORDINATOR,))
+        c.assert_released('killed', SITES)
+
+    def test_members_change_one_at_a_time_and_releases_go_on(self):
+        with Changing(small_zone(1, 'first')) as c:
+            c.start()
+            c.wait_marker('first')
+            for step in (self.refuse_what_may_not_be, self.admit, self.remove, self.replace, self.wait_for_quorum,
+                         self.kill_in_the_middle):
+                with self.subTest(step.__name__):
+                    step(c)
+
+
+if __name__ == '__main__':
+    cluster.main()
