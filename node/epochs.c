@@ -12,8 +12,11 @@
 #include "config/cluster.h"
 #include "config/cluster_text.h"
 #include "daemon.h"
+#include "job.h"
 #include "round/signed_document.h"
 
+/* What was said last leaves first, so that the others need not ask for it; a site that goes hears it now or never. */
+#define LEAVE_MS 300
 #define HEX_LINE 64 /* octets of the chain in a line */
 
 static const char *path_in(const struct csn_node_config *config, const char *name, char path[PATH_MAX])
@@ -45,13 +48,16 @@ static const struct csn_chain_epoch *find_present(const struct csn_chain *chain,
 static int load_next(struct csn_epochs *epochs, const struct csn_node_config *config, struct csn_reason *reason)
 {
     char path[PATH_MAX];
-    struct csn_reason why;
-    int code = csn_fs_read(path_in(config, "next", path), CSN_SIGNED_DOCUMENT_MAX, &epochs->next, reason);
+    struct csn_reason why = {{0}};
+    int code = csn_fs_read(path_in(config, "next", path), CSN_SIGNED_DOCUMENT_MAX, &epochs->next, &why);
+    if (code != CSN_OK && code != CSN_ENOTFOUND) {
+        return csn_reason_set(reason, code, "%s", why.text);
+    }
     if (code == CSN_OK &&
         csn_chain_check_next(&epochs->chain, csn_buf_view(&epochs->next), path, &epochs->next_cluster, &why) != CSN_OK) {
         csn_buf_clear(&epochs->next);
     }
-    return code == CSN_ENOTFOUND ? CSN_OK : code;
+    return CSN_OK;
 }
 
 /* With another key than any document has, the name must do: who looks at the key says what is wrong. */
@@ -222,6 +228,12 @@ static int append_next(struct csn_daemon *daemon, struct csn_bytes certificate, 
     return code;
 }
 
+static void begin_again(void *arg)
+{
+    const struct csn_daemon *daemon = arg;
+    csn_process_again(daemon->argv);
+}
+
 void csn_epochs_begun(struct csn_daemon *daemon, const struct csn_effect *effect)
 {
     struct csn_reason reason;
@@ -241,7 +253,7 @@ void csn_epochs_begun(struct csn_daemon *daemon, const struct csn_effect *effect
     }
     csn_log(&daemon->log, CSN_INFO, "epoch.begun", "epoch %" PRIu32 " has begun; this site begins again with its document",
             effect->epoch.next.number);
-    csn_process_again(daemon->argv);
+    csn_job_later(daemon->loop, LEAVE_MS, begin_again, daemon);
 }
 
 /* The configured document, of which no link was known, stands in the chain that a peer gave. */

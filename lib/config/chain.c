@@ -147,7 +147,9 @@ static int decode(struct csn_bytes octets, const char *file, struct csn_chain *c
         struct csn_reason why = {{0}};
         struct csn_bytes link = csn_read_bytes(&reader, csn_read_u32(&reader));
         code = reader.failed ? CSN_EFORMAT : csn_chain_append(chain, link, &why);
-        csn_reason_set(reason, code, "%s: %.400s", file, why.text[0] != '\0' ? why.text : "cut off");
+        if (code != CSN_OK) {
+            csn_reason_set(reason, code, "%s: %.400s", file, why.text[0] != '\0' ? why.text : "cut off");
+        }
     }
     return code;
 }
@@ -208,13 +210,16 @@ int csn_chain_open(const char *path, const struct csn_cluster *configured, struc
 {
     struct csn_buf octets = {0};
     struct csn_chain chain = {0};
-    int code = csn_fs_read(path, CSN_CHAIN_MAX, &octets, reason);
+    struct csn_reason why = {{0}};
+    int code = csn_fs_read(path, CSN_CHAIN_MAX, &octets, &why);
     if (code == CSN_ENOTFOUND) {
         code = csn_chain_begin(&chain, document, document_path, reason);
     } else if (code == CSN_OK) {
         code = csn_chain_decode(csn_buf_view(&octets), path, &chain, reason) == CSN_OK
                    ? check_configured(&chain, configured, path, document_path, reason)
                    : csn_chain_begin(&chain, document, document_path, NULL);
+    } else {
+        csn_reason_set(reason, code, "%s", why.text);
     }
     csn_buf_fini(&octets);
     if (code != CSN_OK) {

@@ -44,6 +44,7 @@ class Changing(Cluster):
         with open(self.path('cluster.yaml')) as file:
             self.document = Document(file.read())
         self.present_path = self.path('cluster.yaml')
+        self.input_serial = 1
 
     def ceremony(self, *words, check=True):
         return run(os.path.join(BIN, 'consign-ceremony'), *words, check=check)
@@ -116,8 +117,8 @@ class Changing(Cluster):
 
     def assert_released(self, marker, sites):
         """A new input is released at all of these, the same everywhere, and provable from the first document."""
-        serial = int(self.document.head['epoch']) * 1000 + len(marker)
-        self.write_zone(small_zone(serial, marker), sites)
+        self.input_serial += 1
+        self.write_zone(small_zone(self.input_serial, marker), sites)
         self.wait_marker(marker, sites)
         self.wait_released(sites)
         zones = {site: self.zone(site) for site in sites}
@@ -148,7 +149,6 @@ class Membership(unittest.TestCase):
         c.make_site(NEW, c.document)
         document = c.document.next(3, lambda members: members + [c.member(4, NEW, 'verifier')])
         c.configure(NEW, document)
-        c.write_zone(small_zone(1, 'first'), [NEW])
         c.start(NEW)
         c.propose('sjc', document)
         c.wait_epoch(document, SITES + (NEW, COORDINATOR))
@@ -158,9 +158,8 @@ class Membership(unittest.TestCase):
         document = c.document.next(2, lambda members: members[:3])
         c.propose('zrh', document)
         c.wait_epoch(document, SITES + (COORDINATOR,))
-        wait_for('the removed site says so', lambda: c.log_lines(NEW, 'epoch.removed'))
         c.assert_released('removed', SITES)
-        self.assertEqual(c.marker(NEW), 'admitted')
+        self.assertEqual(c.marker(NEW), 'admitted')  # it votes no more, and serves what it has
         c.stop(NEW)
 
     def replace(self, c):
@@ -198,7 +197,7 @@ class Membership(unittest.TestCase):
         """At the seal: what was said before the kill stands after it."""
         document = c.document.next(tail=lambda text: text.replace('name: night', 'name: duty'))
         c.propose('sin', document)
-        wait_for('a site seals', lambda: any(c.log_lines(site, 'trace: sealed') for site in SITES))
+        wait_for('a site seals', lambda: any(c.log_lines(site, ' trace sealed ') for site in SITES))
         for site in ('zrh', 'sin'):
             c.kill(site)
         c.start('zrh', 'sin')
@@ -211,8 +210,7 @@ class Membership(unittest.TestCase):
             c.wait_marker('first')
             for step in (self.refuse_what_may_not_be, self.admit, self.remove, self.replace, self.wait_for_quorum,
                          self.kill_in_the_middle):
-                with self.subTest(step.__name__):
-                    step(c)
+                step(c)
 
 
 if __name__ == '__main__':
