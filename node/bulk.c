@@ -23,6 +23,8 @@ struct answer {
     Consign__BulkStatus status;
     struct csn_buf octets, meta;    /* own */
     bool is_last;
+    struct csn_delta_name *names; /* owns; DELTAS: from the newest back */
+    size_t name_count;
 };
 
 static bool is_zone(ProtobufCBinaryData name)
@@ -103,12 +105,50 @@ static void read_share(struct answer *answer)
     csn_buf_fini(&share);
 }
 
+/* One after the other, as many as fit; of the first, what begins at the offset. */
+static void put_delta(struct answer *answer, const struct csn_stored_delta *delta, bool is_first, bool *ret_is_full)
+{
+    struct csn_buf record = {0};
+    uint64_t offset = is_first ? answer->request->offset : 0;
+    csn_history_record_put(delta, &record);
+    size_t skipped = offset < record.size ? (size_t)offset : record.size, left = record.size - skipped;
+    size_t room = CSN_MESH_PIECE_MAX - answer->octets.size, size = left < room ? left : room;
+    *ret_is_full = size < left;
+    if (is_first || !*ret_is_full) {
+        csn_buf_put(&answer->octets, record.data + skipped, size);
+    }
+    csn_buf_fini(&record);
+}
+
+static void read_deltas(struct answer *answer)
+{
+    struct csn_deltas_reader *reader;
+    struct csn_stored_delta delta;
+    bool is_full = false;
+    size_t i = 0;
+    if (answer->name_count == 0 || csn_deltas_open(answer->daemon->store, &reader) != CSN_OK) {
+        return;
+    }
+    for (; i < answer->name_count && !is_full; i++) {
+        if (csn_deltas_get(reader, answer->request->zone.data, &answer->names[i], &delta) != CSN_OK) {
+            break;
+        }
+        put_delta(answer, &delta, i == 0, &is_full);
+        answer->status = CONSIGN__BULK_STATUS__BULK_OK;
+    }
+    answer->is_last = !is_full;
+    csn_deltas_close(reader);
+}
+
 static void work(void *arg, unsigned part, unsigned parts)
 {
     (void)part;
     (void)parts;
     struct answer *answer = arg;
     switch (answer->request->kind) {
+    case CONSIGN__BULK_KIND__BULK_DELTAS:
+        read_deltas(answer);
+        break;
     case CONSIGN__BULK_KIND__BULK_INPUT:
         read_table(answer, CSN_TABLE_INPUT);
         break;
@@ -132,6 +172,7 @@ static void respond_code(struct answer *answer, int code, struct csn_bytes reply
     csn_mesh_respond(answer->asked, code, reply);
     csn_buf_fini(&answer->octets);
     csn_buf_fini(&answer->meta);
+    free(answer->names);
     consign__bulk_request__free_unpacked(answer->request, NULL);
     free(answer);
 }
@@ -296,6 +337,7 @@ static bool is_well_formed(const Consign__BulkRequest *request)
     case CONSIGN__BULK_KIND__BULK_INPUT:
     case CONSIGN__BULK_KIND__BULK_VERSION:
     case CONSIGN__BULK_KIND__BULK_SHARE:
+    case CONSIGN__BULK_KIND__BULK_DELTAS:
         return is_zone(request->zone) && request->digest.len == CSN_DIGEST_SIZE && request->site <= UINT16_MAX;
     case CONSIGN__BULK_KIND__BULK_CERTIFICATES:
         return is_zone(request->zone) && request->round.len == CSN_ROUND_SIZE;
@@ -337,6 +379,11 @@ void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct
         answer_links(answer);
     } else if (is_of_epochs(decoded)) {
         answer_epoch_object(answer);
+    } else if (decoded->kind == CONSIGN__BULK_KIND__BULK_DELTAS) {
+        struct csn_digest to;
+        digest_of(decoded, &to);
+        answer->name_count = csn_history_back(&csn_daemon_zone(daemon, decoded->zone.data)->history, &to, &answer->names);
+        csn_job_run(daemon->loop, 1, work, done, answer);
     } else if (decoded->kind >= CONSIGN__BULK_KIND__BULK_TOPS) {
         ask_tree(answer, csn_daemon_zone(daemon, decoded->zone.data));
     } else {

@@ -441,6 +441,7 @@ static void on_tick(uv_timer_t *timer)
     csn_refused_tick(daemon);
     for (size_t i = 0; i < daemon->zone_count; i++) {
         csn_release_tick(&daemon->zones[i]);
+        csn_history_tick(&daemon->zones[i]);
         csn_diff_tick(&daemon->zones[i]);
         csn_trees_tick(&daemon->zones[i]);
     }

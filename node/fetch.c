@@ -1,10 +1,12 @@
 #include "fetch.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bounded.h"
 #include "bulk.pb-c.h"
+#include "difference.h"
 #include "job.h"
 #include "kept/inputs.h"
 #include "kept/share.h"
@@ -33,7 +35,8 @@ struct fetch {
     struct csn_rooter *rooter;       /* owns; VERSION */
     struct csn_version_meta numbers; /* VERSION */
     uint64_t received;
-    bool is_here; /* the store has it already */
+    bool is_here;  /* the store has it already */
+    bool is_whole; /* VERSION: what differs was asked for, and the whole is less */
     int code;
 };
 
@@ -52,6 +55,7 @@ static void forget(struct fetch *fetch)
     csn_buf_clear(&fetch->meta);
     csn_buf_clear(&fetch->after);
     fetch->received = 0;
+    fetch->is_whole = false;
 }
 
 static void end(void *arg)
@@ -218,6 +222,14 @@ static void work(void *arg, unsigned part, unsigned parts)
     fetch->code = take_piece(fetch);
 }
 
+static void say_whole(const struct fetch *fetch)
+{
+    if (fetch->object == CSN_OBJECT_VERSION && !fetch->is_here) {
+        csn_log(&fetch->zone->daemon->log, CSN_INFO, "fetch.whole", "zone %s serial %" PRIu32 " from site %u: %" PRIu64 " octets",
+                fetch->zone->name, fetch->numbers.serial, fetch->sites[fetch->site_at], fetch->received);
+    }
+}
+
 static void after_piece(void *arg)
 {
     struct fetch *fetch = arg;
@@ -225,6 +237,7 @@ static void after_piece(void *arg)
     consign__bulk_reply__free_unpacked(fetch->reply, NULL);
     fetch->reply = NULL;
     if (fetch->code == CSN_OK && is_last) {
+        say_whole(fetch);
         end(fetch);
     } else if (fetch->code == CSN_OK) {
         ask(fetch);
@@ -323,25 +336,52 @@ static void pack_request(struct fetch *fetch, struct csn_buf *buf)
     buf->size += size;
 }
 
+/* --- a version by what differs */
+
+static void after_difference(void *arg, int code, const char *why)
+{
+    struct fetch *fetch = arg;
+    fetch->code = code;
+    if (code == CSN_OK || code == CSN_EIO || code == CSN_EFULL) {
+        end(fetch);
+    } else if (code == CSN_ELIMIT) {
+        csn_log(&fetch->zone->daemon->log, CSN_DEBUG, "fetch.whole", "zone %s: asked whole from site %u: %s", fetch->zone->name,
+                fetch->sites[fetch->site_at], why);
+        fetch->is_whole = true;
+        ask(fetch);
+    } else {
+        next_site(fetch, code);
+    }
+}
+
+/* Nobody is left to ask. */
+static void give_up(struct fetch *fetch)
+{
+    fetch->code = fetch->code == CSN_OK ? CSN_ENOTFOUND : fetch->code;
+    csn_job_later(fetch->zone->daemon->loop, 0, end, fetch);
+}
+
 static void ask(struct fetch *fetch)
 {
     struct csn_buf request = {0};
+    if (fetch->site_at == fetch->site_count) {
+        give_up(fetch);
+        return;
+    }
+    uint16_t site = fetch->sites[fetch->site_at];
+    if (fetch->object == CSN_OBJECT_VERSION && !fetch->is_whole) {
+        csn_difference_fetch(fetch->zone, site, &fetch->digest, after_difference, fetch);
+        return;
+    }
     pack_request(fetch, &request);
-    for (; fetch->site_at < fetch->site_count; fetch->site_at++) {
-        int code = csn_mesh_request(fetch->zone->daemon->mesh, fetch->sites[fetch->site_at], csn_buf_view(&request),
-                                    PIECE_DEADLINE_MS, on_reply, fetch);
-        if (code == CSN_OK) {
-            csn_buf_fini(&request);
-            return;
-        }
+    int code = csn_mesh_request(fetch->zone->daemon->mesh, site, csn_buf_view(&request), PIECE_DEADLINE_MS, on_reply, fetch);
+    csn_buf_fini(&request);
+    if (code != CSN_OK) {
         fetch->code = code;
         forget(fetch);
-        csn_buf_clear(&request);
-        pack_request(fetch, &request);
+        fetch->site_at++;
+        ask(fetch);
     }
-    csn_buf_fini(&request);
-    fetch->code = fetch->code == CSN_OK ? CSN_ENOTFOUND : fetch->code;
-    csn_job_later(fetch->zone->daemon->loop, 0, end, fetch);
 }
 
 void csn_fetch(struct csn_zone_shell *zone, const struct csn_effect *effect)

@@ -99,6 +99,43 @@ static int describe(const struct csn_stored_delta *stored, struct csn_history_de
     return CSN_OK;
 }
 
+int csn_history_note(struct csn_history *history, const struct csn_stored_delta *stored)
+{
+    struct csn_history_delta delta;
+    int code = describe(stored, &delta);
+    if (code == CSN_OK) {
+        add(history, &delta);
+    }
+    return code;
+}
+
+void csn_history_join(struct csn_history *history, const struct csn_history *more)
+{
+    for (size_t i = 0; i < more->count; i++) {
+        add(history, &more->deltas[i]);
+    }
+}
+
+size_t csn_history_back(const struct csn_history *history, const struct csn_digest *to, struct csn_delta_name **ret_names)
+{
+    struct csn_delta_name *names = csn_calloc(history->count + 1, sizeof(names[0]));
+    const struct csn_history_delta *delta = csn_history_to(history, to);
+    size_t count = 0;
+    for (; delta != NULL && count < history->count; delta = csn_history_to(history, &delta->name.from)) {
+        names[count++] = delta->name;
+    }
+    *ret_names = names;
+    return count;
+}
+
+void csn_history_record_put(const struct csn_stored_delta *delta, struct csn_buf *buf)
+{
+    csn_buf_put_u16(buf, (uint16_t)delta->certificate.size);
+    csn_buf_put_bytes(buf, delta->certificate);
+    csn_buf_put_u32(buf, (uint32_t)delta->octets.size);
+    csn_buf_put_bytes(buf, delta->octets);
+}
+
 /* Parents back from the version served, until the way is larger than the zone; ret_kept marks those on it, and what leads from
  * beside onto it. */
 static void mark_kept(const struct csn_zone_shell *zone, bool *ret_kept)
@@ -122,33 +159,52 @@ static void mark_kept(const struct csn_zone_shell *zone, bool *ret_kept)
     }
 }
 
-int csn_history_find(const struct csn_zone_shell *zone, uint32_t serial, struct csn_delta_name **ret_names, size_t *ret_count)
+/* The way back to a serial, newest first: over parents, or with `beside` as its oldest step. 0: none. */
+static size_t find_way(const struct csn_zone_shell *zone, uint32_t serial, const struct csn_history_delta *beside,
+                       struct csn_delta_name *ret_names)
 {
     const struct csn_history *history = &zone->history;
     struct csn_digest at = zone->serving.full_root;
-    struct csn_delta_name *names = csn_calloc(history->count + 1, sizeof(names[0]));
-    const struct csn_history_delta *beside = NULL, *delta;
+    const struct csn_history_delta *delta = NULL;
     size_t count = 0;
     uint64_t size = 0;
-    for (size_t i = 0; i < history->count; i++) {
-        beside = !history->deltas[i].is_parent && history->deltas[i].from_serial == serial ? &history->deltas[i] : beside;
-    }
-    bool is_found = false;
-    while (!is_found && count < history->count) {
+    while ((delta == NULL || delta->from_serial != serial) && count < history->count) {
         delta = beside != NULL && csn_digest_equal(&beside->name.to, &at) ? beside : csn_history_to(history, &at);
         if (delta == NULL) {
-            break;
+            return 0;
         }
-        names[count++] = delta->name;
+        ret_names[count++] = delta->name;
         size += delta->size;
-        is_found = delta->from_serial == serial;
         at = delta->name.from;
     }
-    if (!is_found || history->zone_size == 0 || size >= history->zone_size) {
+    bool is_found = delta != NULL && delta->from_serial == serial;
+    return is_found && size < history->zone_size ? count : 0; /* RFC 1995 4: more than the zone is no use */
+}
+
+static const struct csn_history_delta *find_beside(const struct csn_history *history, uint32_t serial)
+{
+    for (size_t i = 0; i < history->count; i++) {
+        if (!history->deltas[i].is_parent && history->deltas[i].from_serial == serial) {
+            return &history->deltas[i];
+        }
+    }
+    return NULL;
+}
+
+int csn_history_find(const struct csn_zone_shell *zone, uint32_t serial, struct csn_delta_name **ret_names, size_t *ret_count)
+{
+    const struct csn_history *history = &zone->history;
+    struct csn_delta_name *names = csn_calloc(history->count + 1, sizeof(names[0]));
+    size_t count = find_way(zone, serial, NULL, names); /* as every other site answers */
+    const struct csn_history_delta *beside = count == 0 ? find_beside(history, serial) : NULL;
+    if (beside != NULL) {
+        count = find_way(zone, serial, beside, names);
+    }
+    if (count == 0) {
         free(names);
         return CSN_ENOTFOUND;
     }
-    for (size_t i = 0; i < count / 2; i++) { /* found from the newest back */
+    for (size_t i = 0; i < count / 2; i++) {
         struct csn_delta_name last = names[count - 1 - i];
         names[count - 1 - i] = names[i];
         names[i] = last;
@@ -394,7 +450,7 @@ static void forget(struct csn_zone_shell *zone, struct csn_delta_name *take_name
     csn_job_run(zone->daemon->loop, 1, forget_work, forget_done, forget);
 }
 
-static void prune(struct csn_zone_shell *zone)
+void csn_history_prune(struct csn_zone_shell *zone)
 {
     struct csn_history *history = &zone->history;
     bool *is_kept = csn_calloc(history->count + 1, sizeof(is_kept[0]));
@@ -427,11 +483,8 @@ struct load {
 static int load_one(void *arg, int code, const struct csn_stored_delta *stored)
 {
     struct load *load = arg;
-    struct csn_history_delta delta;
-    code = code == CSN_OK ? describe(stored, &delta) : code;
-    if (code == CSN_OK) {
-        add(&load->found, &delta);
-    } else if (code == CSN_EDAMAGED) {
+    code = code == CSN_OK ? csn_history_note(&load->found, stored) : code;
+    if (code == CSN_EDAMAGED) {
         load->damaged = csn_realloc(load->damaged, load->damaged_count + 1, sizeof(load->damaged[0]));
         load->damaged[load->damaged_count++] = stored->name;
     }
@@ -452,9 +505,7 @@ static void load_done(void *arg)
     struct load *load = arg;
     struct csn_zone_shell *zone = load->zone;
     const struct csn_log *log = &zone->daemon->log;
-    for (size_t i = 0; i < load->found.count; i++) {
-        add(&zone->history, &load->found.deltas[i]);
-    }
+    csn_history_join(&zone->history, &load->found);
     if (csn_digest_equal(&load->served, &zone->serving.full_root)) {
         zone->history.zone_size = load->found.zone_size;
     }
@@ -466,16 +517,21 @@ static void load_done(void *arg)
     }
     forget(zone, load->damaged, load->damaged_count);
     zone->history.is_loaded = true;
-    prune(zone);
+    csn_history_prune(zone);
+    csn_history_want(zone);
     csn_log(log, CSN_INFO, "history.loaded", "zone %s: %zu differences between versions are kept", zone->name, zone->history.count);
     free(load->found.deltas);
     free(load);
 }
 
-void csn_history_serve(struct csn_zone_shell *zone)
+void csn_history_serve(struct csn_zone_shell *zone, const struct csn_certificate *certificate)
 {
+    zone->history.has_parent = !csn_round_is_none(certificate->held.proposal.parent.round);
     if (zone->history.is_loaded) {
-        prune(zone);
+        csn_history_prune(zone);
+        if (csn_history_to(&zone->history, &zone->serving.full_root) == NULL) {
+            csn_history_want(zone);
+        }
     } else if (!zone->history.is_loading) {
         struct load *load = csn_calloc(1, sizeof(*load));
         load->zone = zone;

@@ -24,6 +24,12 @@ struct csn_history {
     size_t count, count_max;
     uint64_t zone_size; /* octets of the rows of the version served; 0: not known yet */
     bool is_loading, is_loaded;
+    bool has_parent; /* the version served is not the first */
+    struct {         /* history_fetch.c */
+        bool is_due, is_running;
+        unsigned tries;
+        uint64_t retry_ms;
+    } fetch;
 };
 
 /* RELEASE: makes what leads to the version of this certificate, which is complete here. `done` once, later: CSN_OK, also where
@@ -33,7 +39,13 @@ void csn_history_make(struct csn_zone_shell *zone, const struct csn_certificate 
                       csn_history_fn *done, void *arg);
 
 /* SERVE: forgets what does not lead to the version served; the first time in a process reads what the store has. */
-void csn_history_serve(struct csn_zone_shell *zone);
+void csn_history_serve(struct csn_zone_shell *zone, const struct csn_certificate *certificate);
+
+/* Asks peers for what is missing on the way back, when it is due: once in a process, and when a version was released whose
+ * parent is not here. Each is believed when its certificate verifies and names both ends, and, taken back from what is served,
+ * it leads to the older one's full root. */
+void csn_history_tick(struct csn_zone_shell *zone);
+void csn_history_want(struct csn_zone_shell *zone); /* from the next tick on */
 
 /* The deltas from a serial to the version served, in order, to be freed. CSN_ENOTFOUND: not that far back, or they are larger
  * than the zone. */
@@ -41,5 +53,16 @@ int csn_history_find(const struct csn_zone_shell *zone, uint32_t serial, struct 
 
 /* The one to `to` from its parent, or NULL. */
 const struct csn_history_delta *csn_history_to(const struct csn_history *history, const struct csn_digest *to);
+/* Those from there back over the parents, newest first, to be freed; how many. */
+size_t csn_history_back(const struct csn_history *history, const struct csn_digest *to, struct csn_delta_name **ret_names);
+
+/* A delta that is in the store now. CSN_EDAMAGED: its certificate or its ends are not its name's. */
+int csn_history_note(struct csn_history *history, const struct csn_stored_delta *stored);
+void csn_history_join(struct csn_history *history, const struct csn_history *more);
+/* Forgets what does not lead to the version served, or is too far back. */
+void csn_history_prune(struct csn_zone_shell *zone);
+
+/* As deltas travel: size u16 | certificate | size u32 | delta. */
+void csn_history_record_put(const struct csn_stored_delta *delta, struct csn_buf *buf);
 
 #endif

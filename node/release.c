@@ -297,7 +297,7 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
     remember_input(zone, &held->proposal.input);
     csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
             held->proposal.serial, effect->release.certificate->vote_count, held->records);
-    csn_history_serve(zone);
+    csn_history_serve(zone, effect->release.certificate);
     sweep_shares(zone, held->proposal.round);
     look_due(zone, held);
     csn_transfer_released(zone);

@@ -25,6 +25,8 @@ struct side {
 
 struct csn_walk {
     struct csn_hasher *hasher; /* owns */
+    unsigned classes;          /* looked into */
+    size_t buckets_max;
     struct side sides[2];
     struct csn_tree_place *places; /* owns; to ask for */
     size_t place_count, place_count_max;
@@ -33,9 +35,11 @@ struct csn_walk {
     struct csn_walk_difference *differences; /* owns */
 };
 
-struct csn_walk *csn_walk_new(void)
+struct csn_walk *csn_walk_new(unsigned classes, size_t buckets_max)
 {
     struct csn_walk *walk = csn_calloc(1, sizeof(*walk));
+    walk->classes = classes;
+    walk->buckets_max = buckets_max;
     walk->hasher = csn_hasher_new();
     return walk;
 }
@@ -142,7 +146,7 @@ static void add_place(struct csn_walk *walk, struct csn_tree_place place)
 
 size_t csn_walk_find_branches(struct csn_walk *walk)
 {
-    unsigned common = walk->sides[0].classes & walk->sides[1].classes;
+    unsigned common = walk->sides[0].classes & walk->sides[1].classes & walk->classes;
     for (unsigned place = 0; place < CSN_TREE_CLASSES; place++) {
         uint8_t branches[CSN_TREE_CHILDREN];
         size_t count = 0;
@@ -194,7 +198,16 @@ size_t csn_walk_differing(const struct csn_walk *walk)
 
 bool csn_walk_is_systematic(const struct csn_walk *walk)
 {
-    return walk->differing > CSN_WALK_BUCKETS_MAX;
+    return walk->differing > walk->buckets_max;
+}
+
+uint64_t csn_walk_leaves_asked(const struct csn_walk *walk, unsigned side)
+{
+    uint64_t asked = 0;
+    for (size_t i = 0; i < walk->place_count; i++) {
+        asked += csn_walk_leaves(walk, side, walk->places[i].class_place) / (CSN_TREE_CHILDREN * CSN_TREE_CHILDREN) + 1;
+    }
+    return asked;
 }
 
 void csn_walk_places_put(const struct csn_walk *walk, size_t from, size_t count, struct csn_buf *buf)

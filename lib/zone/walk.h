@@ -1,18 +1,19 @@
 /* walk.h: finds the RRsets in which the trees of two sites differ, in three exchanges with each: tops, buckets of the branches
  * that differ, rows of the buckets that differ. Both sites' words are octets checked against the hash above them, up to the
- * class roots, which the caller compares with what is signed. Above CSN_WALK_BUCKETS_MAX differing buckets only a sample is
+ * class roots, which the caller compares with what is signed. Above a number of differing buckets only a sample is
  * asked for: the first of each branch; the difference is systematic, and its first few records say as much as all. Pure. */
 #ifndef CSN_ZONE_WALK_H
 #define CSN_ZONE_WALK_H
 
 #include "zone/tree.h"
 
-#define CSN_WALK_BUCKETS_MAX 5000
+#define CSN_WALK_BUCKETS_MAX 5000 /* for people; a site that wants all of it sets another */
 /* Octets of rows taken from one site; more ends the walk with CSN_ELIMIT. */
 #define CSN_WALK_ROWS_MAX ((size_t)64 << 20)
 
 struct csn_walk;
-struct csn_walk *csn_walk_new(void);
+/* Looks for differences in these classes (bits by place) alone. */
+struct csn_walk *csn_walk_new(unsigned classes, size_t buckets_max);
 void csn_walk_free(struct csn_walk *take_walk);
 
 /* Sides are 0 and 1. Tops: for each class its letter u8 | leaves u64 | vector of branches, in the order DKNRB. CSN_EFORMAT. */
@@ -28,6 +29,8 @@ size_t csn_walk_find_branches(struct csn_walk *walk);
 size_t csn_walk_find_buckets(struct csn_walk *walk);
 /* How many buckets differ, those not asked for too. */
 size_t csn_walk_differing(const struct csn_walk *walk);
+/* Leaves that one side has, about, in the places to ask for. */
+uint64_t csn_walk_leaves_asked(const struct csn_walk *walk, unsigned side);
 bool csn_walk_is_systematic(const struct csn_walk *walk);
 
 /* Places [from, from + count) as a request names them: letter, branch; and the bucket, once buckets were found. */

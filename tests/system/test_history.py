@@ -1,9 +1,11 @@
-"""Goal: every site gives the same differences between releases (IXFR), record for record, also after kill -9. Method: real
-processes; the differences from every older serial applied to the zone as it was."""
+"""Goal: every site gives the same differences between releases (IXFR), record for record, also after kill -9; a site that was
+away fetches what differs and the differences it missed, and believes nobody who lies. Method: real processes, one of them
+changing a bit in its long answers (consign-node-false); the differences from every older serial applied to the zone as it was."""
+import re
 import unittest
 
 import cluster
-from cluster import SITES, SOA, Cluster, apply_ixfr, ask_ixfr, ask_udp, serial_of, small_zone, wait_for
+from cluster import SITES, SOA, Cluster, apply_ixfr, ask_ixfr, ask_udp, serial_of, small_zone, support, wait_for
 
 
 def release(c, serial, marker, extra='', sites=None):
@@ -42,6 +44,48 @@ class History(unittest.TestCase):
                      len(changes(c, 'sjc', zones[0].serial)) < len(zones[0].records))
             self.check_changes(c, zones)
             self.check_far_back(c, zones)
+
+    def fetched(self, c, site, words):
+        return [line for line in c.log_lines(site, f' {words}') if ' debug ' not in line]
+
+    def test_a_site_that_was_away_gets_what_differs_and_its_history(self):
+        """A dozen releases without sin: what it then fetches is a part of the zone, from whoever tells the truth, and it answers
+        IXFR as if it had been there."""
+        with Cluster(small_zone(1, 'v1', names=1500)) as c:
+            c.start()
+            c.wait_marker('v1')
+            zones, rest = [c.zone('zrh')], ['zrh', 'sjc']
+            c.stop('zrh', 'sin')
+            false = support('consign-node-false')
+            c.launch['zrh'] = ['sh', '-c', f'shift; exec {false} "$@"', 'sh']
+            c.start('zrh')
+            for number in range(2, 14):
+                c.write_zone(small_zone(number, f'v{number}', names=1500, extra=f'x{number % 3} IN NS ns.d001\n'), rest)
+                c.wait_marker(f'v{number}', rest)
+                zones.append(c.zone('zrh'))
+            c.stop('sjc')
+            c.start('sin')
+            wait_for('a lie is refused', lambda: self.fetched(c, 'sin', 'fetch.failed zone xc.: version not from site 1: does not match'))
+            self.assertEqual(c.serial('sin'), zones[0].serial)
+            c.start('sjc')
+            c.wait_current('sin', 'zrh')
+            wait_for('its history', lambda: self.fetched(c, 'sin', 'history.fetched'))
+            self.assertTrue(self.fetched(c, 'sin', 'fetch.failed zone xc.: differences between versions not from site 1'))
+            self.check_traffic(c, zones)
+            zones[-1] = c.zone('zrh')
+            c.assert_same_everywhere()
+            self.check_changes(c, zones)
+
+    def check_traffic(self, c, zones):
+        """Of the version and of its history."""
+        self.assertEqual(self.fetched(c, 'sin', 'fetch.whole'), [])
+        line, = self.fetched(c, 'sin', 'fetch.difference')
+        octets, trips = (int(n) for n in re.search(r'(\d+) octets in (\d+) round trips', line).groups())
+        self.assertLess(octets, len(zones[0].octets) / 2)
+        self.assertLessEqual(trips, 3)
+        line, = self.fetched(c, 'sin', 'history.fetched')
+        self.assertIn('12 differences', line)
+        self.assertLess(int(re.search(r'(\d+) octets', line)[1]), 2 * 12 * 4096)
 
     def check_udp(self, c, zones):
         """One change fits into a datagram; all of them do not: then the SOA alone, as for a serial nobody knows."""

@@ -13,6 +13,7 @@
 
 #include "dns/name.h"
 #include "zone/lines.h"
+#include "zone/patch.h"
 #include "zone/rows.h"
 #include "zone/walk.h"
 
@@ -143,7 +144,7 @@ static void exchange(struct csn_walk *walk, const struct zone *zones, size_t cou
 
 static struct csn_walk *begin(const struct zone *zones)
 {
-    struct csn_walk *walk = csn_walk_new();
+    struct csn_walk *walk = csn_walk_new(CSN_TREE_ALL, CSN_WALK_BUCKETS_MAX);
     for (unsigned side = 0; side < 2; side++) {
         struct csn_buf tops = {0};
         answer_tops(&zones[side], &tops);
@@ -253,6 +254,83 @@ static void test_walk_finds_exactly_what_was_changed_added_and_removed(void **st
     uproot(zones);
 }
 
+/* The RRsets of a zone in canonical order. */
+static int compare_rrsets(const void *a, const void *b)
+{
+    const struct rrset *x = a, *y = b;
+    return csn_name_compare(x->owner, y->owner);
+}
+
+static struct rrset *in_order(const struct zone *zone, size_t *ret_count)
+{
+    struct rrset *rrsets = csn_calloc(zone->count, sizeof(*rrsets));
+    size_t count = 0;
+    for (uint32_t i = 0; i < zone->count; i++) {
+        if (zone->mark_of(i) != 0xff) {
+            make(i, zone->mark_of(i), &rrsets[count++]);
+        }
+    }
+    qsort(rrsets, count, sizeof(*rrsets), compare_rrsets);
+    for (size_t i = 0; i < count; i++) {
+        struct csn_entry *entry = &rrsets[i].entry; /* sorting moved what it points to */
+        entry->rrset.owner = entry->rrsigs.owner = rrsets[i].owner;
+        entry->rrset.rdatas.data = rrsets[i].rdata;
+        entry->rrsigs.rdatas.data = rrsets[i].rrsig;
+    }
+    *ret_count = count;
+    return rrsets;
+}
+
+struct wanted {
+    const struct rrset *rrsets;
+    size_t count, next;
+};
+
+static int compare_next(void *arg, const struct csn_entry *entry)
+{
+    struct wanted *wanted = arg;
+    assert_true(wanted->next < wanted->count);
+    const struct csn_entry *next = &wanted->rrsets[wanted->next++].entry;
+    assert_true(csn_rrset_equal(&next->rrset, &entry->rrset));
+    assert_int_equal(next->rrsigs.count, entry->rrsigs.count);
+    assert_true(next->rrsigs.count == 0 || csn_rrset_equal(&next->rrsigs, &entry->rrsigs));
+    return CSN_OK;
+}
+
+static uint8_t others_changed(uint32_t i)
+{
+    return i % 50 == 0 ? 0xff : i % 7 == 0 ? 'c' : 'a';
+}
+
+/* Either way, for any pair: nothing, some, all of it another. */
+static void test_a_version_patched_with_what_differs_is_the_other(void **state)
+{
+    (void)state;
+    static mark_fn *const marks[] = {plain, some_changed, all_changed, others_changed};
+    for (size_t i = 0; i < COUNT(marks) * COUNT(marks); i++) {
+        struct zone zones[2] = {{.count = 1300, .mark_of = marks[i / COUNT(marks)]},
+                                {.count = 1300 + (uint32_t)i, .mark_of = marks[i % COUNT(marks)]}};
+        const struct csn_walk_difference *differences;
+        size_t count, from_count;
+        struct csn_walk *walk = walk_all(zones, &count, &differences);
+        struct rrset *from = in_order(&zones[0], &from_count);
+        struct wanted wanted = {0};
+        struct rrset *to = in_order(&zones[1], &wanted.count);
+        wanted.rrsets = to;
+        struct csn_patch *patch = csn_patch_new(apex, 7, differences, count, compare_next, &wanted);
+        for (size_t j = 0; j < from_count; j++) {
+            assert_int_equal(csn_patch_add(patch, &from[j].entry), CSN_OK);
+        }
+        assert_int_equal(csn_patch_add(patch, NULL), CSN_OK);
+        assert_int_equal(wanted.next, wanted.count);
+        csn_patch_free(patch);
+        free(from);
+        free(to);
+        csn_walk_free(walk);
+        uproot(zones);
+    }
+}
+
 static void test_only_common_classes_are_compared(void **state)
 {
     (void)state;
@@ -329,7 +407,7 @@ static void test_malformed_tops_and_places_are_refused(void **state)
     (void)state;
     struct zone zone = {.count = 40, .mark_of = plain};
     plant(&zone);
-    struct csn_walk *walk = csn_walk_new();
+    struct csn_walk *walk = csn_walk_new(CSN_TREE_ALL, CSN_WALK_BUCKETS_MAX);
     struct csn_buf tops = {0};
     static struct csn_tree_place places[CSN_WALK_PLACES_MAX];
     size_t count;
@@ -472,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_tree_has_the_roots_of_the_digest),
         cmocka_unit_test(test_equal_trees_have_nothing_to_ask_for),
         cmocka_unit_test(test_walk_finds_exactly_what_was_changed_added_and_removed),
+        cmocka_unit_test(test_a_version_patched_with_what_differs_is_the_other),
         cmocka_unit_test(test_only_common_classes_are_compared),
         cmocka_unit_test(test_above_the_limit_the_first_bucket_of_each_branch_is_a_sample),
         cmocka_unit_test(test_spoiled_answers_are_refused),
