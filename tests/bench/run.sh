@@ -2,12 +2,14 @@
 # What a release costs on this machine, against the least its cryptography can cost and against other signers:
 #   tests/bench/run.sh [--zone FILE] [--origin NAME] [--rounds N] [--keep]
 #   tests/bench/run.sh authors [--rate N] [--names N]
+#   tests/bench/run.sh round|failover|lead
 #
 #   --zone FILE    unsigned zone file (default: the real .gov zone of CONSIGN_DATA/gov-zone.bundle)
 #   --origin NAME  its apex, with a final dot (default: the owner of the file's SOA)
 #   --rounds N     clusters started from nothing, one after the other; the median counts (default 3)
 #   --keep         leaves the folder with all logs
 #   authors        only this: signatures a second of 1, 2 and 3 authors whose HSMs are slow (authors.py)
+#   round, failover, lead  only this: what the real distances cost, against what is to be reached (distances.py)
 #   --rate N       signatures a second of each HSM (default 200)
 #   --names N      new delegations in each round, two signatures each (default 1500)
 #
@@ -18,7 +20,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../deploy/lib.sh"
-usage() { sed -n '2,13s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,15s/^# \{0,1\}//p' "$0"; }
 
 zone_file='' origin='' rounds=3 keep='' part='' rate=200 names=1500
 while [ $# -gt 0 ]; do
@@ -29,7 +31,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     --keep) keep=1 ;;
-    authors) part=$1 ;;
+    authors | round | failover | lead) part=$1 ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
     esac
@@ -42,6 +44,9 @@ make_all "$build" -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=ON
 bin=$build/bin
 if [ "$part" = authors ]; then
     CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/authors.py" "$rate" "$names"
+fi
+if [ -n "$part" ]; then
+    CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/distances.py" "$part"
 fi
 . "$root/deploy/cluster.sh"
 coordinators=zrh-lead

@@ -667,6 +667,15 @@ def verify(cluster_path, cert, zone, chain=None):
         return done.returncode, done.stdout + done.stderr
 
 
+def check_flips(cluster_path, certificates, seed, whole=1, sampled=100):
+    """Certificates (in hex) are accepted as consign-verify does it, and refused with any one bit flipped: all bits of the first
+    few, bits drawn from the seed of the others. What tests/support/flipcert.c counted."""
+    done = run(support('flipcert'), cluster_path, str(seed), str(whole), str(sampled), check=False,
+               input=''.join(certificate + '\n' for certificate in sorted(certificates)))
+    assert done.returncode == 0, f'{done.stdout}{done.stderr}'
+    return done.stdout.strip()
+
+
 def assert_matches(pattern, text, what):
     assert re.search(pattern, text or '', re.IGNORECASE), f'{what}: expected {pattern!r} in {text!r}'
 

@@ -28,12 +28,6 @@ DISK_SITE, DISK_SIZE = 'sin', '16m'
 CALM_S = 90  # what may pass from the last fault to a release everywhere; a deadline of a round (120 s) is no excuse
 BOGUS = range(5, 13)  # extended errors of validation (RFC 8914)
 
-NSD_CONF = test_secondaries.NSD_CONF.replace('{masters}', '  provide-xfr: 127.0.0.1 NOKEY\n{masters}')
-KNOT_CONF = test_secondaries.KNOT_CONF.replace('zone:\n', '''  - id: transfer
-    address: 127.0.0.1
-    action: transfer
-zone:
-''').replace('acl: notify', 'acl: [notify, transfer]')
 UNBOUND_CONF = test_secondaries.UNBOUND_CONF.replace('verbosity: 1', 'verbosity: 1\n  ede: yes\n  val-log-level: 2')
 
 
@@ -299,13 +293,13 @@ class ChaosTest(unittest.TestCase):
 
     def start_nsd(self, c):
         masters = '\n'.join(f'  request-xfr: AXFR 127.0.0.1@{c.ports[site, "xfr"]} demo-key' for site in SITES)
-        port = self.configure(c, 'nsd', NSD_CONF, masters=masters)
+        port = self.configure(c, 'nsd', test_secondaries.NSD_CONF, masters=masters)
         c.spawn(find_tool('nsd'), '-d', '-c', c.path('nsd', 'conf'), log=c.path('nsd', 'log'))
         return port
 
     def start_knot(self, c):
         masters = '\n'.join(f'  - id: {site}\n    address: 127.0.0.1@{c.ports[site, "xfr"]}\n    key: demo-key' for site in SITES)
-        port = self.configure(c, 'knot', KNOT_CONF, masters=masters, names=', '.join(SITES))
+        port = self.configure(c, 'knot', test_secondaries.KNOT_CONF, masters=masters, names=', '.join(SITES))
         c.spawn(find_tool('knotd'), '-c', c.path('knot', 'conf'), log=c.path('knot', 'log'))
         return port
 
@@ -380,6 +374,7 @@ class ChaosTest(unittest.TestCase):
             self.check_resolvers(c, ports)
             test_kill.Kill.check_votes(self, c)
             self.check_roots(c, seen)
+            print(cluster.check_flips(c.path('cluster.yaml'), seen.verified, seed))
             self.show(chaos, seen, workers, waits, calm, seed)
 
     def write_plan(self, c, plan):

@@ -101,7 +101,7 @@ class Watcher(Worker):
         super().__init__(LOOK_EVERY_S)
         self.c, self.newest, self.compared = c, 0, 0
         self.served = {site: 0 for site in SITES}
-        self.digests, self.roots, self.verified, self.held_back = {}, {}, set(), 0
+        self.digests, self.roots, self.verified, self.certificates, self.held_back = {}, {}, set(), set(), 0
 
     def step(self):
         for site in SITES:
@@ -132,6 +132,7 @@ class Watcher(Worker):
             code, said = cluster.verify(self.c.path('cluster.yaml'), cert, zone)
             assert code == 0, f'{site} serves serial {zone.serial} that its certificate does not cover: {said}'
             self.verified.add(zone.serial)
+            self.certificates.add(cert['certificate'])
 
 
 def traces(c, site, *kinds):
@@ -259,6 +260,7 @@ class Kill(unittest.TestCase):
             self.settle(c, watcher, editor)
             self.show(killer, watcher, seed, time.monotonic() - began)
             self.check_certificates(c, watcher)
+            print(cluster.check_flips(c.path('cluster.yaml'), watcher.certificates, seed))
             self.check_votes(c)
             self.check_counts(killer, watcher)
 
