@@ -24,7 +24,8 @@ enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE };
 struct call {
     const char *socket;
     const char *reason, *cluster, *key; /* of an order */
-    bool is_json;
+    const char *site;                   /* of zone refusals */
+    bool is_json, is_explained;
     uint64_t now_s;
 };
 
@@ -34,6 +35,8 @@ static void put_help(void)
          "  status           sites, zones and the verdict\n"
          "  health           a line for monitoring; exit 0 ok, 1 degraded, 2 critical, 3 unknown\n"
          "  cert show ZONE   the newest release certificate of a zone\n"
+         "  zone status ZONE [--explain]      how it stands at each site; why, what comes next, what may be done\n"
+         "  zone refusals ZONE [--site SITE]  what sites refused lately; -o json: as they signed it\n"
          "  zone diff ZONE SERIAL SITE SITE   records that only the first (-) or the second (+) has\n"
          "  zone reports ZONE                 kept reports of divergences, newest first\n"
          "  membership propose FILE           the next cluster document, signed by the officers\n"
@@ -204,7 +207,12 @@ static int run(const struct call *call, int count, char **words)
     bool is_line = strcmp(words[0], "health") == 0;
     if (strcmp(words[0], "zone") == 0) {
         const char *wrong = NULL;
-        int status = csn_ctl_zone(call->socket, count - 1, words + 1, &wrong);
+        struct csn_ctl_zone_call zone = {.socket = call->socket,
+                                         .site = call->site,
+                                         .is_json = call->is_json,
+                                         .is_explained = call->is_explained,
+                                         .page = page_of_stdout()};
+        int status = csn_ctl_zone(&zone, count - 1, words + 1, &wrong);
         return wrong != NULL ? misuse(count, words, wrong, "") : status;
     }
     if (strcmp(words[0], "membership") == 0) {
@@ -233,7 +241,8 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"help", no_argument, NULL, 'h'},          {"version", no_argument, NULL, 'V'},
         {"reason", required_argument, NULL, 'R'},  {"cluster", required_argument, NULL, 'C'},
-        {"key", required_argument, NULL, 'K'},     {NULL, 0, NULL, 0}};
+        {"key", required_argument, NULL, 'K'},     {"site", required_argument, NULL, 'S'},
+        {"explain", no_argument, NULL, 'E'},       {NULL, 0, NULL, 0}};
     struct call call = {.socket = SOCKET, .now_s = (uint64_t)time(NULL)};
     int option;
     while ((option = getopt_long(argc, argv, "hs:o:", options, NULL)) != -1) {
@@ -246,6 +255,12 @@ int main(int argc, char **argv)
             if (!call.is_json && strcmp(optarg, "table") != 0) {
                 return misuse(argc, argv, "-o takes table or json, not ", optarg);
             }
+            break;
+        case 'S':
+            call.site = optarg;
+            break;
+        case 'E':
+            call.is_explained = true;
             break;
         case 'R':
             call.reason = optarg;

@@ -172,13 +172,38 @@ static json_t *documents(const struct csn_status_zone *zone)
     return list;
 }
 
+static json_t *time_if(bool is_known, uint64_t unix_s)
+{
+    return is_known ? time_at(unix_s) : json_null();
+}
+
+static uint64_t left(uint64_t now_s, uint64_t until_s)
+{
+    return until_s > now_s ? until_s - now_s : 0;
+}
+
+static json_t *serving(const struct csn_status *status, const struct csn_status_zone *zone)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < zone->serving_count; i++) {
+        const struct csn_status_serving *row = &zone->serving[i];
+        bool is_known = row->first_expiry_s != 0;
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "site", text(row->site), "serial",
+                            number(row->serial), "first_expiry", time_if(is_known, row->first_expiry_s),
+                            "left_s", number_if(is_known, left(status->observed_at_s, row->first_expiry_s)),
+                            "fence", time_if(row->fence_s != 0, row->fence_s)));
+    }
+    return list;
+}
+
 static json_t *zone(const struct csn_status *status, const struct csn_status_zone *row)
 {
     bool is_out = row->has_released;
     uint64_t age_s =
         status->observed_at_s > row->released_at_s ? status->observed_at_s - row->released_at_s : 0;
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "zone", text(row->zone), "state", text(row->state), "released", number_if(is_out, row->released),
         "votes", number_if(is_out, row->votes), "voters", row->voters, "released_at",
         is_out ? time_at(row->released_at_s) : json_null(), "age_s", number_if(is_out, age_s),
@@ -188,7 +213,8 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
         number_if(row->has_pending, row->pending), "waiting_for", text(row->waiting_for), "parked",
         parked(row), "diverged", diverged(row), "input", input(is_out, &row->input),
         "pending_input", input(row->has_pending_input, &row->pending_input), "orders",
-        orders(status, row), "documents", documents(row), "lead", text(row->lead));
+        orders(status, row), "documents", documents(row), "lead", text(row->lead),
+        "serving", serving(status, row), "soa_expire_s", number_if(row->soa_expire_s != 0, row->soa_expire_s));
 }
 
 void csn_ctl_json_status(FILE *out, const struct csn_status *status)
@@ -272,5 +298,82 @@ void csn_ctl_json_cert(FILE *out, const struct csn_cert_view *view, uint64_t now
     json_object_set_new(json, "full_root", digest(&view->full));
     json_object_set_new(json, "signers", signers);
     json_object_set_new(json, "certificate", hex(view->certificate));
+    put(out, json);
+}
+
+/* --- why a zone is as it is */
+
+static json_t *votes(const struct csn_explanation *explanation)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < explanation->vote_count; i++) {
+        const struct csn_explained_vote *row = &explanation->votes[i];
+        bool is_known = row->first_expiry_s != 0;
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "site", text(row->site), "vote",
+                            text(row->vote), "why", text(row->why), "released",
+                            number_if(row->has_released, row->released), "first_expiry",
+                            time_if(is_known, row->first_expiry_s), "left_s",
+                            number_if(is_known, left(explanation->observed_at_s, row->first_expiry_s)),
+                            "fence", time_if(row->fence_s != 0, row->fence_s)));
+    }
+    return list;
+}
+
+static json_t *steps(const struct csn_explained_step *rows, uint32_t count)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "text", text(rows[i].text), "at",
+                                              time_if(rows[i].at_s != 0, rows[i].at_s), "command",
+                                              text(rows[i].command)));
+    }
+    return list;
+}
+
+static json_t *refusals(const struct csn_explanation *explanation)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < explanation->refusal_count; i++) {
+        const struct csn_explained_refusal *row = &explanation->refusals[i];
+        json_t *json = json_pack("{s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "site", text(row->site), "rule",
+                                 row->rule, "test", row->test, "question", text(row->question), "want",
+                                 text(row->want), "is", text(row->is), "next", text(row->next), "round",
+                                 text(row->round), "proposal", digest(&row->hash));
+        json_object_set_new(json, "count", number(row->count));
+        json_object_set_new(json, "first", time_at(row->first_s));
+        json_object_set_new(json, "last", time_at(row->last_s));
+        json_object_set_new(json, "incarnation", number(row->incarnation));
+        json_object_set_new(json, "statement", row->body.size > 0 ? hex(row->body) : json_null());
+        json_object_set_new(json, "signature", row->body.size > 0 ? hex(row->signature) : json_null());
+        json_array_append_new(list, json);
+    }
+    return list;
+}
+
+static json_t *explained(const struct csn_explanation *explanation)
+{
+    return json_pack("{s:i, s:o, s:o, s:o}", "schema", CSN_CTL_SCHEMA, "observed_at",
+                     time_at(explanation->observed_at_s), "observed_from",
+                     text(explanation->observed_from), "zone", text(explanation->zone));
+}
+
+void csn_ctl_json_refusals(FILE *out, const struct csn_explanation *explanation)
+{
+    json_t *json = explained(explanation);
+    json_object_set_new(json, "refusals", refusals(explanation));
+    json_object_set_new(json, "has_more", json_boolean(explanation->has_more));
+    put(out, json);
+}
+
+void csn_ctl_json_explanation(FILE *out, const struct csn_explanation *explanation)
+{
+    json_t *json = explained(explanation);
+    json_object_set_new(json, "state", text(explanation->state));
+    json_object_set_new(json, "text", text(explanation->text));
+    json_object_set_new(json, "sites", votes(explanation));
+    json_object_set_new(json, "refusals", refusals(explanation));
+    json_object_set_new(json, "next", steps(explanation->next, explanation->next_count));
+    json_object_set_new(json, "may", steps(explanation->may, explanation->may_count));
     put(out, json);
 }

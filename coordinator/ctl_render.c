@@ -161,6 +161,30 @@ static bool is_short(const char *hsm)
     return strlen(hsm) <= 16;
 }
 
+static uint64_t span(uint64_t from_s, uint64_t to_s)
+{
+    return to_s > from_s ? to_s - from_s : 0;
+}
+
+/* Of its zones the one that ends first. */
+static void serves_text(const struct csn_status *status, const struct csn_status_site *site,
+                        char cell[CELL_MAX])
+{
+    uint64_t first_s = 0;
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        const struct csn_status_zone *zone = status->zones[i];
+        for (uint32_t k = 0; k < zone->serving_count; k++) {
+            uint64_t expiry_s = zone->serving[k].first_expiry_s;
+            bool is_first = expiry_s != 0 && (first_s == 0 || expiry_s < first_s);
+            first_s = is_first && strcmp(zone->serving[k].site, site->name) == 0 ? expiry_s : first_s;
+        }
+    }
+    snprintf(cell, CELL_MAX, "-");
+    if (first_s != 0) {
+        csn_span_text(span(status->observed_at_s, first_s), cell);
+    }
+}
+
 static void fill_site(const struct csn_status *status, const struct csn_status_site *site,
                       char (*cells)[CELL_MAX])
 {
@@ -179,14 +203,26 @@ static void fill_site(const struct csn_status *status, const struct csn_status_s
              : is_short(site->hsm) ? site->hsm
                                    : "see below");
     released_text(status, site, cells[6]);
+    serves_text(status, site, cells[7]);
+}
+
+/* A coordinator does not know. */
+static bool has_serving(const struct csn_status *status)
+{
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        if (status->zones[i]->serving_count > 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void put_sites(const struct csn_ctl_page *page, const struct csn_status *status)
 {
     static const char *const heading[] = {"SITE",  "ROLE", "STATE",   "SEEN",
-                                          "CLOCK", "HSM",  "RELEASED"};
+                                          "CLOCK", "HSM",  "RELEASED", "SERVES FOR"};
     struct table table =
-        new_table(heading, sizeof(heading) / sizeof(heading[0]), status->site_count);
+        new_table(heading, has_serving(status) ? 8 : 7, status->site_count);
     for (uint32_t i = 0; i < status->site_count; i++) {
         fill_site(status, status->sites[i], table.cells[i + 1]);
     }
@@ -205,11 +241,6 @@ static void put_sites(const struct csn_ctl_page *page, const struct csn_status *
 }
 
 /* --- zones */
-
-static uint64_t span(uint64_t from_s, uint64_t to_s)
-{
-    return to_s > from_s ? to_s - from_s : 0;
-}
 
 static void expiry_text(const struct csn_status *status, const struct csn_status_zone *zone,
                         char cell[CELL_MAX])

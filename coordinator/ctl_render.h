@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "ops/explain.h"
 #include "ops/status.h"
 
 #define CSN_CTL_COLUMNS 112
@@ -40,6 +41,15 @@ struct csn_ctl_given {
     unsigned known, needed, sites; /* how many know it, until it is in force, of how many */
 };
 void csn_ctl_json_given(FILE *out, const struct csn_ctl_given *given, size_t count, uint64_t now_s);
+
+/* ctl_explain.c: how a zone stands, with `is_whole` also the refusals, what comes next and what an
+ * operator may do. */
+void csn_ctl_table_explanation(const struct csn_ctl_page *page,
+                               const struct csn_explanation *explanation, bool is_whole);
+void csn_ctl_table_refusals(const struct csn_ctl_page *page, const struct csn_explanation *explanation);
+void csn_ctl_json_explanation(FILE *out, const struct csn_explanation *explanation);
+/* With the statements as they were signed. */
+void csn_ctl_json_refusals(FILE *out, const struct csn_explanation *explanation);
 
 void csn_ctl_json_status(FILE *out, const struct csn_status *status);
 void csn_ctl_json_cert(FILE *out, const struct csn_cert_view *view, uint64_t now_s);

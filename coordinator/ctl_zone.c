@@ -48,6 +48,38 @@ static int show_reports(const char *socket, const char *name)
     return code == CSN_OK ? CSN_CTL_EQUAL : give_up(&reason);
 }
 
+/* As consignctl's: nobody there, or nobody who answers; else it failed. */
+static int exit_of(int code)
+{
+    bool is_there = code != CSN_ECLOSED && code != CSN_ETIMEOUT && code != CSN_EPERMISSION;
+    return is_there ? CSN_CTL_DIFFERENT : CSN_CTL_UNKNOWN;
+}
+
+static int show_explained(const struct csn_ctl_zone_call *call, const char *name, bool is_refusals)
+{
+    char zone[ZONE_MAX];
+    struct csn_explanation explanation = {0};
+    struct csn_reason reason;
+    write_zone(name, zone);
+    struct csn_control_explain explain = {.zone = zone, .site = call->site, .is_all = is_refusals};
+    int code = csn_control_ask_explain(call->socket, TIMEOUT_MS, &explain, &explanation, &reason);
+    if (code != CSN_OK) {
+        fprintf(stderr, "consignctl: %s\n", reason.text);
+        return exit_of(code);
+    }
+    if (is_refusals && call->is_json) {
+        csn_ctl_json_refusals(stdout, &explanation);
+    } else if (is_refusals) {
+        csn_ctl_table_refusals(&call->page, &explanation);
+    } else if (call->is_json) {
+        csn_ctl_json_explanation(stdout, &explanation);
+    } else {
+        csn_ctl_table_explanation(&call->page, &explanation, call->is_explained);
+    }
+    csn_explanation_fini(&explanation);
+    return CSN_CTL_EQUAL;
+}
+
 /* A serial is 32 bits, written in digits. */
 static bool read_serial(const char *text, uint32_t *ret_serial)
 {
@@ -60,11 +92,18 @@ static bool read_serial(const char *text, uint32_t *ret_serial)
     return i > 0 && text[i] == '\0' && serial <= UINT32_MAX;
 }
 
-int csn_ctl_zone(const char *socket, int count, char **words, const char **ret_wrong)
+int csn_ctl_zone(const struct csn_ctl_zone_call *call, int count, char **words, const char **ret_wrong)
 {
+    const char *socket = call->socket;
     uint32_t serial;
+    bool is_status = count > 0 && strcmp(words[0], "status") == 0;
+    bool is_refusals = count > 0 && strcmp(words[0], "refusals") == 0;
     bool is_diff = count > 0 && strcmp(words[0], "diff") == 0;
-    if (is_diff && count != 5) {
+    if ((is_status || is_refusals) && count != 2) {
+        *ret_wrong = is_status ? "zone status: needs ZONE" : "zone refusals: needs ZONE";
+    } else if (is_status || is_refusals) {
+        return show_explained(call, words[1], is_refusals);
+    } else if (is_diff && count != 5) {
         *ret_wrong = "zone diff: needs ZONE SERIAL SITE SITE";
     } else if (is_diff && !read_serial(words[2], &serial)) {
         *ret_wrong = "zone diff: the serial is a number below 2^32";

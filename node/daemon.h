@@ -37,6 +37,7 @@ struct csn_serving {
     struct csn_digest full_root;
     uint32_t serial;
     uint64_t expiry_s; /* first signature to expire, Unix */
+    uint32_t soa_expire_s; /* 0: its SOA could not be read */
     uint64_t checked_ms; /* when its root was last known to be right, CLOCK_BOOTTIME */
 };
 

@@ -146,12 +146,15 @@ static void put_value(const struct csn_value *value, enum form form, char ret_te
     }
 }
 
-static void put_labelled(const struct csn_value *value, const struct value_words *row,
-                         const char *lead, char *ret_text, size_t size)
+static void put_labelled(const struct csn_value *value, const struct value_words *row, bool is_other,
+                         char ret_text[128])
 {
     char text[VALUE_TEXT_SIZE];
-    put_value(value, row->form, text);
-    snprintf(ret_text, size, "%s%s %s", lead, row->label, text);
+    ret_text[0] = '\0';
+    if (row->form != NONE) {
+        put_value(value, row->form, text);
+        snprintf(ret_text, 128, "%s %s%s", row->label, text, is_other ? " with other content" : "");
+    }
 }
 
 /* Documents are compared by digest, and only their numbers travel. */
@@ -162,19 +165,23 @@ static bool is_other_content(const struct csn_refusal *refusal, const struct wor
            memcmp(refusal->want.octets, refusal->is.octets, refusal->is.size) == 0;
 }
 
-void csn_refusal_write(const struct csn_refusal *refusal, char ret_text[CSN_REFUSAL_TEXT_SIZE])
+void csn_refusal_words(const struct csn_refusal *refusal, struct csn_refusal_words *ret_words)
 {
     const struct words *row = &words[refusal->test];
-    char want[2 * VALUE_TEXT_SIZE] = "", is[2 * VALUE_TEXT_SIZE] = "";
-    if (row->want.form != NONE) {
-        put_labelled(&refusal->want, &row->want, " ", want, sizeof(want));
-    }
-    if (row->is.form != NONE) {
-        put_labelled(&refusal->is, &row->is, want[0] != '\0' ? ", " : " ", is, sizeof(is));
-    }
-    const char *test = csn_test_text(refusal->test);
-    snprintf(ret_text, CSN_REFUSAL_TEXT_SIZE, "refused (R%u, %u): %s?%s%s%s; %s", refusal->rule,
-             refusal->test, test != NULL ? test : "", want, is,
-             is_other_content(refusal, row) ? " with other content" : "",
-             row->next != NULL ? row->next : "see docs/PROTOCOL.md, 6");
+    const char *question = csn_test_text(refusal->test);
+    put_labelled(&refusal->want, &row->want, false, ret_words->want);
+    put_labelled(&refusal->is, &row->is, is_other_content(refusal, row), ret_words->is);
+    ret_words->question = question != NULL ? question : "";
+    ret_words->next = row->next != NULL ? row->next : "see docs/PROTOCOL.md, 6";
+}
+
+void csn_refusal_write(const struct csn_refusal *refusal, char ret_text[CSN_REFUSAL_TEXT_SIZE])
+{
+    struct csn_refusal_words parts;
+    csn_refusal_words(refusal, &parts);
+    bool has_both = parts.want[0] != '\0' && parts.is[0] != '\0';
+    bool has_any = parts.want[0] != '\0' || parts.is[0] != '\0';
+    snprintf(ret_text, CSN_REFUSAL_TEXT_SIZE, "refused (R%u, %u): %s?%s%s%s%s; %s", refusal->rule,
+             refusal->test, parts.question, has_any ? " " : "", parts.want, has_both ? ", " : "",
+             parts.is, parts.next);
 }

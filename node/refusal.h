@@ -8,6 +8,14 @@
 
 #define CSN_REFUSAL_TEXT_SIZE 512
 
+/* The parts of what csn_refusal_write says. */
+struct csn_refusal_words {
+    const char *question; /* what the test asks; "" for a number that is none */
+    char want[128], is[128]; /* "here version 1"; empty: the test has no such value */
+    const char *next;     /* what to do */
+};
+void csn_refusal_words(const struct csn_refusal *refusal, struct csn_refusal_words *ret_words);
+
 /* "refused (R2, 22): policy approved here? here version 1, in the round version 2; put the same
  * policy file at this site and restart it". */
 void csn_refusal_write(const struct csn_refusal *refusal, char ret_text[CSN_REFUSAL_TEXT_SIZE]);

@@ -4,6 +4,7 @@
 
 #include "agreement.h"
 #include "asked.h"
+#include "explained.h"
 #include "base/text.h"
 #include "keyring.h"
 #include "orders.h"
@@ -461,6 +462,27 @@ static void blame_standstill(const struct csn_agreement *sites, const struct csn
     }
 }
 
+/* Of the sites that are not heard too: secondaries may ask them still. */
+static void fill_serving(const struct csn_daemon *daemon, size_t index, const struct csn_node_zone_status *core,
+                         struct csn_status *status, struct csn_status_zone *zone)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        const struct csn_row *row = row_of(daemon, core, i);
+        if (row == NULL || csn_round_is_none(row->released.round)) {
+            continue;
+        }
+        uint64_t expiry_s = csn_node_expiry(daemon->core, index, row->released.round);
+        struct csn_status_serving serving = {
+            .site = csn_status_text(status, "%s", cluster->members[i].name),
+            .serial = row->released_serial,
+            .first_expiry_s = expiry_s,
+            .fence_s = expiry_s > zone->expiry_critical_s ? expiry_s - zone->expiry_critical_s : 0};
+        csn_status_add_serving(status, zone, &serving);
+    }
+    zone->soa_expire_s = daemon->zones[index].serving.soa_expire_s;
+}
+
 static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_t index, struct csn_status *status)
 {
     const struct csn_zone_shell *shell = &daemon->zones[index];
@@ -489,6 +511,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
                          "check this site's disk",
                          daemon->config->site, shell->name, (unsigned)core.released->held.proposal.serial);
     }
+    fill_serving(daemon, index, &core, status, zone);
     blame_refusal(&core, shell, status);
     blame_refusals(shell, status);
     fill_agreement(daemon, now, &core, &sites);
@@ -637,10 +660,16 @@ static int on_membership(void *arg, bool wants_chain, struct csn_buf *ret_text, 
     return CSN_OK;
 }
 
+static int on_explain(void *arg, const struct csn_control_explain *explain, struct csn_explanation *ret_explanation,
+                      struct csn_reason *reason)
+{
+    return csn_explained_answer(arg, explain, ret_explanation, reason);
+}
+
 int csn_status_start(struct csn_daemon *daemon, struct csn_reason *reason)
 {
     struct csn_control_handlers handlers = {.arg = daemon, .on_status = on_status, .on_cert_show = on_cert_show,
                                             .on_diff = on_diff, .on_reports = on_reports, .on_order = on_order,
-                                            .on_propose = on_propose, .on_membership = on_membership};
+                                            .on_explain = on_explain, .on_propose = on_propose, .on_membership = on_membership};
     return csn_control_new(daemon->loop, daemon->config->control, &handlers, &daemon->log, &daemon->control, reason);
 }

@@ -139,7 +139,26 @@ int csn_transfer_start(struct csn_daemon *daemon, struct csn_reason *reason)
                                                &daemon->xfr, reason);
 }
 
-static void notify(struct csn_zone_shell *zone)
+typedef void soa_fn(struct csn_zone_shell *zone, const struct csn_rrset *soa);
+
+static void notify(struct csn_zone_shell *zone, const struct csn_rrset *soa)
+{
+    csn_notify_zone(zone->daemon->notify, zone->config->zone, soa);
+}
+
+/* So long a secondary serves that hears of nobody. */
+static void keep_expire(struct csn_zone_shell *zone, const struct csn_rrset *soa)
+{
+    struct csn_reader rdatas = csn_rdata_first(soa);
+    struct csn_bytes rdata;
+    struct csn_soa fields;
+    if (csn_rdata_next(&rdatas, &rdata)) {
+        csn_soa_fields(rdata, &fields);
+        zone->serving.soa_expire_s = fields.expire;
+    }
+}
+
+static void with_soa(struct csn_zone_shell *zone, soa_fn *fn)
 {
     struct csn_table_reader *reader;
     struct csn_entry soa;
@@ -149,7 +168,7 @@ static void notify(struct csn_zone_shell *zone)
     }
     if (csn_table_seek(reader, zone->config->zone, CSN_TYPE_SOA) == CSN_OK && csn_table_next(reader, &soa) == CSN_OK &&
         soa.rrset.type == CSN_TYPE_SOA) {
-        csn_notify_zone(zone->daemon->notify, zone->config->zone, &soa.rrset);
+        fn(zone, &soa.rrset);
     }
     csn_table_close(reader);
 }
@@ -186,11 +205,12 @@ static void tell(struct csn_zone_shell *zone)
     if (is_served_by_all(zone)) {
         zone->told = zone->serving.full_root;
     }
-    notify(zone);
+    with_soa(zone, notify);
 }
 
 void csn_transfer_released(struct csn_zone_shell *zone)
 {
+    with_soa(zone, keep_expire);
     if (leads(zone)) {
         tell(zone);
     }

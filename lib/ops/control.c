@@ -126,6 +126,26 @@ static void answer_cert(struct client *client, const char *zone, struct csn_buf 
     }
 }
 
+static void answer_explain(struct client *client, const struct csn_control_explain *explain,
+                           struct csn_buf *reply)
+{
+    const struct csn_control_handlers *handlers = &client->control->handlers;
+    struct csn_explanation explanation = {0};
+    struct csn_reason reason;
+    int code = csn_reason_set(&reason, CSN_EREFUSED, "this daemon explains nothing");
+    if (handlers->on_explain != NULL) {
+        code = handlers->on_explain(handlers->arg, explain, &explanation, &reason);
+    }
+    if (code == CSN_OK) {
+        code = csn_control_explain_encode(&explanation, reply);
+        csn_reason_set(&reason, code, "the explanation does not fit into one answer; ask for one site");
+    }
+    csn_explanation_fini(&explanation);
+    if (code != CSN_OK) {
+        csn_control_error_encode(code, &reason, reply);
+    }
+}
+
 static void answer_order(struct client *client, const struct csn_control_order *order,
                          struct csn_buf *reply)
 {
@@ -195,6 +215,8 @@ static void answer(struct client *client, struct csn_bytes message, struct csn_b
         csn_control_error_encode(code, &reason, reply);
     } else if (request.what == CSN_CONTROL_STATUS) {
         answer_status(client, reply);
+    } else if (request.what == CSN_CONTROL_EXPLAIN) {
+        answer_explain(client, &request.explain, reply);
     } else if (request.what == CSN_CONTROL_ORDER) {
         answer_order(client, &request.order, reply);
     } else if (request.what == CSN_CONTROL_PROPOSE) {

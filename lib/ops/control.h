@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "base/log.h"
+#include "ops/explain.h"
 #include "ops/status.h"
 
 #define CSN_CONTROL_CLIENTS_MAX 16   /* connected at a time; for one more, the one idle longest is closed */
@@ -34,6 +35,12 @@ struct csn_control_diff {
     uint32_t serial;
 };
 
+/* Why a zone is as it is; or the refusals kept of a site, or of all, as they were signed. */
+struct csn_control_explain {
+    const char *zone, *site; /* borrow; site may be NULL */
+    bool is_all;
+};
+
 /* Loop thread. All must answer at once. */
 struct csn_control_handlers {
     void *arg;
@@ -43,6 +50,9 @@ struct csn_control_handlers {
      * reason. NULL: CSN_EREFUSED. */
     int (*on_cert_show)(void *arg, const char *zone, struct csn_cert_view *ret_view,
                         struct csn_reason *reason);
+    /* CSN_ENOTFOUND and a reason: no such zone or site. NULL: CSN_EREFUSED. */
+    int (*on_explain)(void *arg, const struct csn_control_explain *explain,
+                      struct csn_explanation *ret_explanation, struct csn_reason *reason);
     /* CSN_OK: taken; else the reason says why not and what to do. NULL: CSN_EREFUSED. */
     int (*on_order)(void *arg, const struct csn_control_order *order, struct csn_reason *reason);
     /* Lines, appended; none: equal. CSN_EBUSY: it is being found out, ask again. NULL: CSN_EREFUSED. */
@@ -75,6 +85,9 @@ int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_sta
                            struct csn_reason *reason);
 int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone,
                          struct csn_cert_view *ret_view, struct csn_reason *reason);
+int csn_control_ask_explain(const char *path, uint32_t timeout_ms,
+                            const struct csn_control_explain *explain,
+                            struct csn_explanation *ret_explanation, struct csn_reason *reason);
 int csn_control_give_order(const char *path, uint32_t timeout_ms,
                            const struct csn_control_order *order, struct csn_reason *reason);
 /* Asks again for as long as the daemon is at work on it; the text is appended, empty: equal. */

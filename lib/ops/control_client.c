@@ -179,6 +179,20 @@ int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_sta
     return code;
 }
 
+int csn_control_ask_explain(const char *path, uint32_t timeout_ms,
+                            const struct csn_control_explain *explain,
+                            struct csn_explanation *ret_explanation, struct csn_reason *reason)
+{
+    struct csn_control_request request = {.what = CSN_CONTROL_EXPLAIN, .explain = *explain};
+    struct csn_buf reply = {0};
+    int code = ask(path, timeout_ms, &request, &reply, reason);
+    if (code == CSN_OK) {
+        code = csn_control_explain_decode(csn_buf_view(&reply), ret_explanation, reason);
+    }
+    csn_buf_fini(&reply);
+    return code;
+}
+
 int csn_control_give_order(const char *path, uint32_t timeout_ms,
                            const struct csn_control_order *order, struct csn_reason *reason)
 {

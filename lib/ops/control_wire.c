@@ -61,6 +61,7 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
     Csn__Control__ReportsRequest reports = CSN__CONTROL__REPORTS_REQUEST__INIT;
     Csn__Control__ProposeRequest propose = CSN__CONTROL__PROPOSE_REQUEST__INIT;
     Csn__Control__MembershipRequest membership = CSN__CONTROL__MEMBERSHIP_REQUEST__INIT;
+    Csn__Control__ExplainRequest explain = CSN__CONTROL__EXPLAIN_REQUEST__INIT;
     message.has_version = true;
     message.version = VERSION;
     if (request->what == CSN_CONTROL_STATUS) {
@@ -74,6 +75,13 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
         put_diff_request(&request->diff, &diff);
         message.what_case = CSN__CONTROL__REQUEST__WHAT_DIFF;
         message.diff = &diff;
+    } else if (request->what == CSN_CONTROL_EXPLAIN) {
+        explain.zone = lend(request->explain.zone);
+        explain.site = lend(request->explain.site);
+        explain.has_all = true;
+        explain.all = request->explain.is_all;
+        message.what_case = CSN__CONTROL__REQUEST__WHAT_EXPLAIN;
+        message.explain = &explain;
     } else if (request->what == CSN_CONTROL_REPORTS) {
         reports.zone = lend(request->zone);
         message.what_case = CSN__CONTROL__REQUEST__WHAT_REPORTS;
@@ -156,6 +164,19 @@ static int read_propose(const Csn__Control__ProposeRequest *message,
     return CSN_OK;
 }
 
+static int read_explain(const Csn__Control__ExplainRequest *message,
+                        struct csn_control_request *ret_request)
+{
+    struct csn_control_request *to = ret_request;
+    *to = (struct csn_control_request){.what = CSN_CONTROL_EXPLAIN};
+    to->explain = (struct csn_control_explain){.zone = to->zone,
+                                               .site = message->site != NULL ? to->first : NULL,
+                                               .is_all = message->all};
+    bool is_whole = read_text(message->zone, to->zone, sizeof(to->zone)) &&
+                    (message->site == NULL || read_text(message->site, to->first, sizeof(to->first)));
+    return is_whole ? CSN_OK : CSN_EFORMAT;
+}
+
 static int read_request(const Csn__Control__Request *message,
                         struct csn_control_request *ret_request)
 {
@@ -171,6 +192,9 @@ static int read_request(const Csn__Control__Request *message,
     }
     if (message->what_case == CSN__CONTROL__REQUEST__WHAT_DIFF) {
         return read_diff(message->diff, ret_request);
+    }
+    if (message->what_case == CSN__CONTROL__REQUEST__WHAT_EXPLAIN) {
+        return read_explain(message->explain, ret_request);
     }
     if (message->what_case == CSN__CONTROL__REQUEST__WHAT_REPORTS) {
         return read_reports(message->reports, ret_request);
@@ -384,6 +408,25 @@ static void put_documents(struct csn_arena *arena, const struct csn_status_zone 
     }
 }
 
+static void put_serving(struct csn_arena *arena, const struct csn_status_zone *row,
+                        Csn__Control__Zone *zone)
+{
+    zone->n_serving = row->serving_count;
+    zone->serving = csn_arena_alloc(arena, row->serving_count * sizeof(*zone->serving),
+                                    _Alignof(max_align_t));
+    for (uint32_t i = 0; i < row->serving_count; i++) {
+        const struct csn_status_serving *from = &row->serving[i];
+        Csn__Control__Serving *serving =
+            csn_arena_alloc(arena, sizeof(*serving), _Alignof(max_align_t));
+        csn__control__serving__init(serving);
+        serving->site = lend(from->site);
+        PUT(serving, from, serial);
+        PUT_IF(from->first_expiry_s != 0, serving, from, first_expiry_s);
+        PUT_IF(from->fence_s != 0, serving, from, fence_s);
+        zone->serving[i] = serving;
+    }
+}
+
 static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_status_zone *row)
 {
     Csn__Control__Zone *zone = csn_arena_alloc(arena, sizeof(*zone), _Alignof(max_align_t));
@@ -410,6 +453,8 @@ static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_st
     PUT(zone, row, orders_known);
     zone->lead = lend(row->lead);
     put_documents(arena, row, zone);
+    put_serving(arena, row, zone);
+    PUT_IF(row->soa_expire_s != 0, zone, row, soa_expire_s);
     return zone;
 }
 
@@ -613,6 +658,21 @@ static bool take_documents(struct csn_status *status, const Csn__Control__Zone *
     return fits;
 }
 
+static bool take_serving(struct csn_status *status, const Csn__Control__Zone *message,
+                         struct csn_status_zone *zone)
+{
+    bool fits = true;
+    for (size_t i = 0; i < message->n_serving; i++) {
+        const Csn__Control__Serving *from = message->serving[i];
+        struct csn_status_serving row = {.site = copy_or_empty(&status->arena, from->site),
+                                         .serial = from->serial,
+                                         .first_expiry_s = from->first_expiry_s,
+                                         .fence_s = from->fence_s};
+        fits = fits && csn_status_add_serving(status, zone, &row);
+    }
+    return fits;
+}
+
 /* Zeros when it is absent. */
 static struct csn_status_input take_input(const Csn__Control__Input *message)
 {
@@ -647,8 +707,9 @@ static bool take_zone(struct csn_status *status, const Csn__Control__Zone *messa
     zone->waiting_for = copy(&status->arena, message->waiting_for);
     zone->orders_known = (uint8_t)message->orders_known;
     zone->lead = copy(&status->arena, message->lead);
+    zone->soa_expire_s = message->soa_expire_s;
     return take_zone_rows(status, message, zone) && take_orders(status, message, zone) &&
-           take_documents(status, message, zone);
+           take_documents(status, message, zone) && take_serving(status, message, zone);
 }
 
 static bool take_rows(struct csn_status *status, const Csn__Control__Status *message)

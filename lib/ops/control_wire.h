@@ -21,12 +21,14 @@ enum csn_control_what {
     CSN_CONTROL_DIFF,
     CSN_CONTROL_REPORTS,
     CSN_CONTROL_PROPOSE,
-    CSN_CONTROL_MEMBERSHIP
+    CSN_CONTROL_MEMBERSHIP,
+    CSN_CONTROL_EXPLAIN
 };
 
 struct csn_control_request {
     enum csn_control_what what;
-    char zone[CSN_CONTROL_ZONE_MAX]; /* cert show, diff, reports */
+    char zone[CSN_CONTROL_ZONE_MAX]; /* cert show, diff, reports, explain */
+    struct csn_control_explain explain; /* its names lie in `zone` and `first` of the decoded request */
     struct csn_control_diff diff;    /* its names lie in `zone` and below of the decoded request */
     char first[CSN_CONTROL_SITE_MAX], second[CSN_CONTROL_SITE_MAX];
     struct csn_control_order order;  /* its body lies in `body` of the decoded request */
@@ -40,6 +42,7 @@ int csn_control_request_decode(struct csn_bytes message, struct csn_control_requ
 
 int csn_control_status_encode(const struct csn_status *status, struct csn_buf *buf);
 int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *buf);
+int csn_control_explain_encode(const struct csn_explanation *explanation, struct csn_buf *buf);
 void csn_control_order_encode(struct csn_buf *buf);
 int csn_control_text_encode(struct csn_bytes text, struct csn_buf *buf);
 /* An answer that is only a code and its reason. */
@@ -50,6 +53,8 @@ int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_s
                               struct csn_reason *reason);
 int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view,
                             struct csn_reason *reason);
+int csn_control_explain_decode(struct csn_bytes message, struct csn_explanation *ret_explanation,
+                               struct csn_reason *reason);
 int csn_control_order_decode(struct csn_bytes message, struct csn_reason *reason);
 /* Appended. */
 int csn_control_text_decode(struct csn_bytes message, struct csn_buf *ret_text,

@@ -132,6 +132,16 @@ bool csn_status_add_order(struct csn_status *status, struct csn_status_zone *zon
     return true;
 }
 
+bool csn_status_add_serving(struct csn_status *status, struct csn_status_zone *zone,
+                            const struct csn_status_serving *row)
+{
+    if (zone->serving_count == CSN_STATUS_SITES_MAX) {
+        return false;
+    }
+    zone->serving = grow(status, zone->serving, &zone->serving_count, sizeof(*row), row);
+    return true;
+}
+
 bool csn_status_add_documents(struct csn_status *status, struct csn_status_zone *zone,
                               const struct csn_status_documents *row)
 {

@@ -98,6 +98,14 @@ struct csn_status_documents {
     uint32_t keyset, keyset_head;
 };
 
+/* How long a site can still serve what it has released of a zone. */
+struct csn_status_serving {
+    const char *site;
+    uint32_t serial;
+    uint64_t first_expiry_s; /* Unix; 0: not known */
+    uint64_t fence_s;        /* from then on it is behind where another has later; 0: not known */
+};
+
 struct csn_status_zone {
     const char *zone;
     const char *state; /* "released", "waiting", "held", "behind", "none" */
@@ -124,6 +132,9 @@ struct csn_status_zone {
     uint32_t diverged_count;
     const struct csn_status_order *orders;
     uint32_t order_count;
+    const struct csn_status_serving *serving; /* of sites that released something */
+    uint32_t serving_count;
+    uint32_t soa_expire_s; /* of the release: so long a secondary serves that hears of nobody; 0: not known */
     const char *lead;     /* the site that notifies secondaries; NULL: not known */
     uint8_t orders_known; /* sites that know all of them, the observer too */
     const struct csn_status_documents *documents; /* of sites that are heard */
@@ -170,7 +181,7 @@ const char *csn_status_text(struct csn_status *status, const char *format, ...)
 struct csn_status_site *csn_status_add_site(struct csn_status *status);
 struct csn_status_zone *csn_status_add_zone(struct csn_status *status);
 /* Rows of rows; false above CSN_STATUS_ROWS_MAX (released: CSN_STATUS_ZONES_MAX; orders:
- * CSN_STATUS_ORDERS_MAX; documents: CSN_STATUS_SITES_MAX). Texts must be the status's own. */
+ * CSN_STATUS_ORDERS_MAX; documents, serving: CSN_STATUS_SITES_MAX). Texts must be the status's own. */
 bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site,
                              const char *zone, uint32_t serial);
 bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,
@@ -179,6 +190,8 @@ bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *
                              const struct csn_status_diverged *row);
 bool csn_status_add_order(struct csn_status *status, struct csn_status_zone *zone,
                           const struct csn_status_order *row);
+bool csn_status_add_serving(struct csn_status *status, struct csn_status_zone *zone,
+                            const struct csn_status_serving *row);
 bool csn_status_add_documents(struct csn_status *status, struct csn_status_zone *zone,
                               const struct csn_status_documents *row);
 

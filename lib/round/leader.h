@@ -61,6 +61,7 @@ struct csn_leader_status {
     enum csn_leader_state state;
     struct csn_term term; /* asked for or led in */
     uint8_t reporting; /* sites heard within CSN_SILENT_MS */
+    uint64_t rest_until_ms; /* RESTING: mono */
 };
 void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now,
                            struct csn_leader_status *ret_status);
@@ -71,6 +72,10 @@ struct csn_leader_zone_status {
     uint8_t computed_count, held_count, refused_count;
     enum csn_round_end last_end;
     bool has_ended;
+    uint64_t deadline_ms; /* of the one in work, mono */
+    uint64_t retry_ms;    /* nothing is proposed before; mono */
+    bool is_disagreed;    /* contents differed: the same again not before: */
+    uint64_t disagreed_until_ms;
     struct csn_round newest; /* certificate known */
     uint16_t lead_site;      /* who notifies, as this one named it; 0: it has not */
     const struct csn_certificate *certificate; /* that one; NULL: none. Borrows until the next step */
@@ -78,6 +83,10 @@ struct csn_leader_zone_status {
 size_t csn_leader_zone_count(const struct csn_leader *leader);
 void csn_leader_get_zone(const struct csn_leader *leader, size_t index,
                          struct csn_leader_zone_status *ret_status);
+
+/* As csn_node_get_share; false: nothing is proposed. */
+bool csn_leader_get_share(const struct csn_leader *leader, size_t zone, uint16_t site,
+                          struct csn_round_share *ret_share);
 
 /* What a site last reported, and its row of a zone, as csn_node_get_peer and csn_node_peer_row. */
 bool csn_leader_get_peer(const struct csn_leader *leader, uint16_t site,

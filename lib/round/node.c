@@ -668,6 +668,7 @@ void csn_node_free(struct csn_node *take_node)
     csn_epochs_fini(take_node);
     csn_peers_fini(&take_node->peers);
     csn_facts_fini(&take_node->facts);
+    csn_early_fini(take_node);
     free(take_node->configs);
     free(take_node->zones);
     free(take_node);
@@ -727,6 +728,7 @@ void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now
         .is_serving = zone->is_serving,
         .released_at_s = zone->serving_since_s,
         .is_behind = is_behind(node, zone),
+        .accepted_ms = zone->accepted_ms,
     };
     fill_row(node, zone, &ret_status->row);
     if (released != NULL) {
@@ -743,6 +745,32 @@ void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now
     } else if (zone->pending.is_set) {
         ret_status->proposal = &zone->pending.proposal;
     }
+}
+
+/* Of what was proposed last; work on something else is over. */
+bool csn_node_get_share(const struct csn_node *node, size_t index, uint16_t site,
+                        struct csn_round_share *ret_share)
+{
+    REQUIRE(index < node->zone_count);
+    const struct csn_node_zone *zone = &node->zones[index];
+    int member = csn_member_index(&node->cluster, site);
+    bool is_at_work = zone->work.state != CSN_WORK_IDLE;
+    bool is_over = !zone->has_sending ||
+                   (!is_at_work && csn_zone_certificate_of(zone, &zone->sending_hash) != NULL);
+    if (member < 0 || is_over) {
+        return false;
+    }
+    const struct csn_digest *hash = is_at_work ? &zone->work.hash : &zone->sending_hash;
+    const struct csn_fact *fact = csn_facts_find(&node->facts, (unsigned)member, hash);
+    const struct csn_refusal *heard = &zone->heard[member];
+    bool has_computed = fact != NULL && fact->has_computed;
+    *ret_share = (struct csn_round_share){
+        .has_voted = is_at_work && csn_tally_has(&zone->tally, (unsigned)member, zone->work.proposal.round),
+        .has_computed = has_computed,
+        .agrees = has_computed && is_at_work && zone->work.state >= CSN_WORK_COMPARING &&
+                  csn_roots_equal(&fact->roots, &zone->work.roots),
+        .is_refused = heard->is_set && csn_digest_equal(&heard->hash, hash)};
+    return true;
 }
 
 bool csn_node_get_peer(const struct csn_node *node, uint16_t site,
@@ -777,6 +805,13 @@ bool csn_node_computed(const struct csn_node *node, uint16_t site, const struct 
     }
     *ret_roots = fact->roots;
     return true;
+}
+
+uint64_t csn_node_expiry(const struct csn_node *node, size_t index, struct csn_round round)
+{
+    REQUIRE(index < node->zone_count);
+    const struct csn_known_certificate *known = csn_zone_certificate(&node->zones[index], round);
+    return known != NULL ? known->certificate.held.earliest_expiry_s : 0;
 }
 
 struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone,

@@ -110,6 +110,7 @@ struct csn_node_zone_status {
     struct csn_bytes released_octets;
     uint64_t released_at_s;  /* this process's clock when it began to serve it */
     bool is_behind; /* others have a good answer and this site has not: it must not answer */
+    uint64_t accepted_ms; /* mono, when the P in work was accepted */
 };
 size_t csn_node_zone_count(const struct csn_node *node);
 /* Who notifies of a zone, as the leader named it last; 0: none named since START. */
@@ -120,6 +121,16 @@ void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now
 /* What a site, this one too, refused last in a zone and has not voted since; NULL: nothing. Borrowed
  * until the next step. */
 const struct csn_refusal *csn_node_get_refusal(const struct csn_node *node, size_t zone, uint16_t site);
+
+/* What is known of a site in the round that was proposed last and is not over. */
+struct csn_round_share {
+    bool has_voted, has_computed;
+    bool agrees; /* with what this machine computed, or (of a leader) with most */
+    bool is_refused;
+};
+/* False: there is no such round. */
+bool csn_node_get_share(const struct csn_node *node, size_t zone, uint16_t site,
+                        struct csn_round_share *ret_share);
 
 /* What another site last reported. False: nothing heard since START. */
 struct csn_peer_status {
@@ -146,6 +157,9 @@ bool csn_node_computed(const struct csn_node *node, uint16_t site, const struct 
 /* The operators' orders that stand in a zone, in the order of arrival. Borrows. */
 const struct csn_signed_order *csn_node_orders(const struct csn_node *node, size_t index,
                                                size_t *ret_count);
+
+/* When the first signature of a release expires, by its round; 0: its certificate is not known here, or not any more. */
+uint64_t csn_node_expiry(const struct csn_node *node, size_t zone, struct csn_round round);
 
 /* Certificates above a round, for peers that ask: the next one after `above`, its octets; empty:
  * none. */

@@ -295,6 +295,7 @@ static void consider(struct csn_node *node, struct csn_node_zone *zone,
     zone->has_sending = true;
     zone->sending = sending;
     zone->sending_hash = hash;
+    csn_zone_proposed(node, zone);
     csn_pending_drop(node, zone);
     bool is_at_work =
         zone->work.state != CSN_WORK_IDLE && csn_digest_equal(&zone->work.hash, &hash);

@@ -7,6 +7,7 @@
  *   node_promise.c  R6
  *   node_accept.c   R2: from a proposal to work
  *   node_work.c     R3: from content to a staged version; the table of work states
+ *   node_refused.c  what sites refuse, for operators
  *   node_vote.c     R4
  *   node_epoch.c    R8: sealing an epoch, entering the next, joining one that has begun
  *   node_adopt.c    R5: certificates, release, what is kept; the table of adoption states */
@@ -30,6 +31,15 @@ struct csn_fetch {
 struct csn_hold {
     struct csn_body_held held;
     struct csn_digest hash; /* H(P) */
+};
+
+/* A refusal as it came, often before the proposal that it is about. */
+#define CSN_EARLY_MAX 16 /* of a site; its oldest goes */
+struct csn_early_refusal {
+    struct csn_digest hash; /* H(P) */
+    uint32_t incarnation;
+    uint8_t signature[CSN_SIGNATURE_SIZE];
+    struct csn_buf body; /* owns; empty: none */
 };
 
 struct csn_known_certificate {
@@ -225,6 +235,8 @@ struct csn_node {
     size_t persist_count;
     struct csn_peers peers;
     struct csn_facts facts;
+    struct csn_early_refusal early[CSN_MEMBERS_MAX][CSN_EARLY_MAX];
+    unsigned early_next[CSN_MEMBERS_MAX];
 
     /* of the step */
     struct csn_now now;
@@ -343,9 +355,13 @@ void csn_work_repeat(struct csn_node *node, struct csn_node_zone *zone);
 void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone,
                      const struct csn_digest *hash, enum csn_rule rule, enum csn_test test,
                      struct csn_value want, struct csn_value is);
+/* --- node_refused.c */
 /* REFUSED of a site, and a later vote of it that ends it. */
 void csn_node_heard_refused(struct csn_node *node, unsigned member,
                             const struct csn_body_refused *body, const struct csn_event *event);
+/* A proposal has come: what was said of it before counts. */
+void csn_zone_proposed(struct csn_node *node, struct csn_node_zone *zone);
+void csn_early_fini(struct csn_node *node);
 void csn_zone_heard_vote(struct csn_node_zone *zone, unsigned member, struct csn_round round);
 void csn_node_send_refusal(struct csn_node *node, struct csn_node_zone *zone);
 void csn_zone_set_diverged(struct csn_node *node, struct csn_node_zone *zone, uint8_t classes);

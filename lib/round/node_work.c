@@ -120,69 +120,6 @@ void csn_node_send_refusal(struct csn_node *node, struct csn_node_zone *zone)
     csn_buf_fini(&octets);
 }
 
-/* Said again and again while the proposal is: told once. */
-static void tell_refused(struct csn_node *node, const struct csn_node_zone *zone,
-                         const struct csn_event *event)
-{
-    struct csn_bytes copy = csn_effects_copy(node->effects, event->statement.body);
-    struct csn_effect *effect = csn_node_effect(node, CSN_EFFECT_REFUSED, zone);
-    effect->refused.site = event->statement.signer;
-    effect->refused.incarnation = event->statement.incarnation;
-    effect->refused.body = copy;
-    effect->refused.round = zone->sending;
-    memcpy(effect->refused.signature, event->statement.signature,
-           sizeof(effect->refused.signature));
-}
-
-static bool is_value_equal(const struct csn_value *a, const struct csn_value *b)
-{
-    return a->size == b->size && memcmp(a->octets, b->octets, a->size) == 0;
-}
-
-static bool is_refusal_known(const struct csn_refusal *known, const struct csn_body_refused *body)
-{
-    return known->is_set && csn_digest_equal(&known->hash, &body->hash) &&
-           known->rule == body->rule && known->test == body->test &&
-           is_value_equal(&known->want, &body->want) && is_value_equal(&known->is, &body->is);
-}
-
-void csn_node_heard_refused(struct csn_node *node, unsigned member,
-                            const struct csn_body_refused *body, const struct csn_event *event)
-{
-    for (size_t i = 0; i < node->zone_count; i++) {
-        struct csn_node_zone *zone = &node->zones[i];
-        if (!zone->has_sending || !csn_digest_equal(&zone->sending_hash, &body->hash)) {
-            continue;
-        }
-        if (!is_refusal_known(&zone->heard[member], body)) {
-            tell_refused(node, zone, event);
-        }
-        zone->heard[member] = (struct csn_refusal){.is_set = true,
-                                                   .rule = body->rule,
-                                                   .test = body->test,
-                                                   .hash = body->hash,
-                                                   .want = body->want,
-                                                   .is = body->is,
-                                                   .at_s = node->now.wall_s,
-                                                   .round = zone->sending};
-    }
-}
-
-void csn_zone_heard_vote(struct csn_node_zone *zone, unsigned member, struct csn_round round)
-{
-    if (csn_round_compare(round, zone->heard[member].round) >= 0) {
-        zone->heard[member].is_set = false;
-    }
-}
-
-const struct csn_refusal *csn_node_get_refusal(const struct csn_node *node, size_t zone, uint16_t site)
-{
-    int member = csn_member_index(&node->cluster, site);
-    REQUIRE(zone < node->zone_count);
-    bool is_set = member >= 0 && node->zones[zone].heard[member].is_set;
-    return is_set ? &node->zones[zone].heard[member] : NULL;
-}
-
 void csn_node_refuse(struct csn_node *node, struct csn_node_zone *zone,
                      const struct csn_digest *hash, enum csn_rule rule, enum csn_test test,
                      struct csn_value want, struct csn_value is)

@@ -1,6 +1,11 @@
 """Goal: a site with other content never serves it: it is shown as diverged with the class, serves what a quorum certified, and
 rejoins when its input is right again.
 Method: one site gets an input with one changed record under the same serial; then all get the next serial."""
+import hashlib
+import json
+import os
+import re
+import struct
 import unittest
 
 import cluster
@@ -78,6 +83,43 @@ class Divergence(unittest.TestCase):
             c.wait_marker('one', ['sin'])
             c.assert_same_everywhere()
             wait_for('somebody says so', lambda: c.health('sin')[0] > 0)
+            self.check_refusals(c)
+
+    def refusals(self, c, site):
+        """What sin refused, as this site keeps it."""
+        done = c.ctl(site, '-o', 'json', 'zone', 'refusals', 'xc.', '--site', 'sin')
+        return json.loads(done.stdout)['refusals'] if done.returncode == 0 else []
+
+    def check_refusals(self, c):
+        """It refuses each round: the others say so, with its signature, and after a restart too."""
+        kept = wait_for('zrh keeps what sin refuses', lambda: self.refusals(c, 'zrh'))[0]
+        self.assertEqual((kept['rule'], kept['test'], kept['site']), (2, 23, 'sin'), kept)
+        self.assert_signed(c, kept)
+        page = c.ctl('zrh', 'zone', 'status', 'xc.', '--explain').stdout
+        self.assertIn('sin refused (R2, 23): key set approved here? here version 1, in the round version 1 with other content', page)
+        self.assertIn('put the same key set file', page.split('AN OPERATOR MAY')[1])
+        wait_for('sin serves it all the same', lambda: re.search(r'\nsin +\d+ +\S+( \S+)? +\S+( \S+)? +serves the newest\n',
+                                                                 c.ctl('zrh', 'zone', 'status', 'xc.').stdout))
+        wait_for('the file is written', lambda: os.path.exists(c.path('zrh', 'store', 'refusals')))
+        c.stop('sin')
+        c.kill('zrh')
+        c.start('zrh')
+        again = wait_for('zrh answers', lambda: self.refusals(c, 'zrh'))[0]
+        self.assertEqual((again['test'], again['first']), (23, kept['first']))
+
+    def assert_signed(self, c, kept):
+        """docs/PROTOCOL.md, 2, with sin's key of the cluster document."""
+        body, digest = bytes.fromhex(kept['statement']), hashlib.sha384()
+        digest.update(body)
+        with open(c.path('cluster.yaml')) as file:
+            key = re.search(r'name: sin.*?\bkey: ([0-9a-f]{64})', file.read(), re.S)[1]
+        for name, octets in (('octets', b'consign refused v1\0' + struct.pack('>HI', 3, kept['incarnation']) + digest.digest()),
+                             ('signature', bytes.fromhex(kept['signature'])),
+                             ('public', bytes.fromhex('302a300506032b6570032100' + key))):
+            with open(c.path(name), 'wb') as file:
+                file.write(octets)
+        cluster.run('openssl', 'pkeyutl', '-verify', '-rawin', '-pubin', '-keyform', 'DER', '-inkey', c.path('public'), '-in',
+                    c.path('octets'), '-sigfile', c.path('signature'))
 
     def test_edited_cluster_document_halts_the_site_and_darkens_nothing(self):
         with Cluster(small_zone(1, 'one')) as c:

@@ -111,6 +111,10 @@ static void test_status_survives_the_wire(void **state)
     struct csn_status_documents documents = {
         .site = "sjc", .policy = 3, .policy_head = 0x9f9f9f9f, .keyset = 5, .keyset_head = 0x51515151};
     assert_true(csn_status_add_documents(&status, status.zones[0], &documents));
+    struct csn_status_serving serving = {.site = "sjc", .serial = 9, .first_expiry_s = NOW + 7, .fence_s = NOW + 5};
+    assert_true(csn_status_add_serving(&status, status.zones[0], &serving));
+    status.zones[0]->soa_expire_s = 604800;
+    status.zones[0]->lead = "sjc";
     status.zones[0]->orders_known = 2;
     status.sites[1]->is_in_maintenance = true;
     csn_status_judge(&status);
@@ -774,10 +778,56 @@ static void test_the_worst_reason_stands_first(void **state)
 
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, make_server, end_server)
 
+static void test_explanation_survives_the_wire(void **state)
+{
+    (void)state;
+    static const uint8_t octets[] = {1, 2, 3};
+    struct csn_explanation explanation = {.zone = "ch.", .observed_from = "zrh", .observed_at_s = NOW, .state = "round", .text = "why"};
+    struct csn_explanation back;
+    struct csn_buf buf = {0}, again = {0};
+    csn_explanation_vote(&explanation, &(struct csn_explained_vote){.site = "zrh", .vote = "voted", .has_released = true, .released = 7,
+                                                                    .first_expiry_s = NOW + 9, .fence_s = NOW + 3});
+    csn_explanation_vote(&explanation, &(struct csn_explained_vote){.site = "sin", .vote = "missing", .why = "silent"});
+    csn_explanation_next(&explanation, "the deadline", NOW + 5);
+    csn_explanation_may(&explanation, "bring it back", "consignctl");
+    for (unsigned i = 0; i <= CSN_EXPLAIN_REFUSALS_MAX; i++) {
+        struct csn_explained_refusal refusal = {.site = "sjc", .rule = 2, .test = 22, .question = "policy", .want = "here 1",
+                                                .next = "put it", .round = "7.1.42", .count = i, .first_s = NOW, .last_s = NOW + i,
+                                                .incarnation = 1, .body = csn_bytes(octets, 3), .signature = csn_bytes(octets, 2)};
+        refusal.hash.octets[0] = (uint8_t)i;
+        csn_explanation_refusal(&explanation, &refusal);
+    }
+    assert_true(explanation.has_more);
+    assert_int_equal(csn_control_explain_encode(&explanation, &buf), CSN_OK);
+    assert_int_equal(csn_control_explain_decode(csn_buf_view(&buf), &back, NULL), CSN_OK);
+    assert_int_equal(back.refusal_count, CSN_EXPLAIN_REFUSALS_MAX);
+    assert_int_equal(csn_control_explain_encode(&back, &again), CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&buf), csn_buf_view(&again)));
+    for (size_t size = 1; size < 200; size++) {
+        struct csn_explanation cut = {0};
+        if (csn_control_explain_decode(csn_bytes(buf.data, size), &cut, NULL) == CSN_OK) {
+            csn_explanation_fini(&cut);
+        }
+    }
+    struct csn_control_request request = {.what = CSN_CONTROL_EXPLAIN, .explain = {.zone = "ch.", .site = "sjc", .is_all = true}}, got;
+    csn_buf_clear(&buf);
+    assert_int_equal(csn_control_request_encode(&request, &buf), CSN_OK);
+    assert_int_equal(csn_control_request_decode(csn_buf_view(&buf), &got), CSN_OK);
+    assert_int_equal(got.what, CSN_CONTROL_EXPLAIN);
+    assert_string_equal(got.explain.zone, "ch.");
+    assert_string_equal(got.explain.site, "sjc");
+    assert_true(got.explain.is_all);
+    csn_buf_fini(&buf);
+    csn_buf_fini(&again);
+    csn_explanation_fini(&explanation);
+    csn_explanation_fini(&back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status_survives_the_wire),
+        cmocka_unit_test(test_explanation_survives_the_wire),
         cmocka_unit_test(test_cut_replies_are_refused_or_read_in_part_without_harm),
         cmocka_unit_test(test_verdict_follows_from_the_rows),
         cmocka_unit_test(test_one_cause_is_said_once),

@@ -284,6 +284,135 @@ static void test_many_zones_and_wild_texts_fit(void **state)
     csn_status_fini(&status);
 }
 
+/* Each site by what it has itself, the first of its zones; a site of which nothing is known shows none. */
+static void test_how_long_each_site_can_serve_is_shown(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    fill(&status, NOW);
+    add_zone(&status, "li.", 2026112102);
+    const struct csn_status_serving rows[] = {
+        {.site = "zrh", .serial = 2026112104, .first_expiry_s = NOW + 10 * 86400, .fence_s = NOW + 7 * 86400},
+        {.site = "sjc", .serial = 2026112103, .first_expiry_s = NOW + 3600, .fence_s = NOW - 1},
+        {.site = "sin", .serial = 2026112001}};
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(csn_status_add_serving(&status, status.zones[0], &rows[i]));
+    }
+    struct csn_status_serving other = {.site = "zrh", .serial = 7, .first_expiry_s = NOW + 2 * 86400};
+    assert_true(csn_status_add_serving(&status, status.zones[1], &other));
+    status.zones[0]->soa_expire_s = 604800;
+    csn_status_judge(&status);
+    char *text = table_of(&status, false);
+    assert_non_null(strstr(text, "RELEASED   SERVES FOR\n"));
+    assert_non_null(strstr(text, "  2d 0h\n"));
+    assert_non_null(strstr(text, "  1h 00m\n"));
+    assert_non_null(strstr(text, "  -\n"));
+    free(text);
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    csn_ctl_json_status(out, &status);
+    fclose(out);
+    json_t *json = json_loads(text, 0, NULL);
+    json_t *zone = json_array_get(json_object_get(json, "zones"), 0);
+    json_t *serving = json_object_get(zone, "serving");
+    assert_int_equal(json_array_size(serving), 3);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(serving, 1), "left_s")), 3600);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(serving, 0), "fence")), "2026-11-28T19:40:07Z");
+    assert_true(json_is_null(json_object_get(json_array_get(serving, 2), "first_expiry")));
+    assert_int_equal(json_integer_value(json_object_get(zone, "soa_expire_s")), 604800);
+    json_decref(json);
+    free(text);
+    csn_status_fini(&status);
+}
+
+static char *explained(const struct csn_explanation *explanation, bool is_whole, size_t columns)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    csn_ctl_table_explanation(&(struct csn_ctl_page){.out = out, .columns = columns}, explanation, is_whole);
+    fclose(out);
+    return text;
+}
+
+static void fill_explanation(struct csn_explanation *explanation)
+{
+    static const uint8_t octets[] = {1, 2, 3};
+    *explanation = (struct csn_explanation){
+        .zone = "ch.", .observed_from = "zrh", .observed_at_s = NOW, .state = "round", .text = "serial 8 is proposed"};
+    csn_explanation_vote(explanation, &(struct csn_explained_vote){.site = "zrh", .vote = "voted", .has_released = true,
+                                                                   .released = 7, .first_expiry_s = NOW + 86400, .fence_s = NOW + 3600});
+    csn_explanation_vote(explanation, &(struct csn_explained_vote){.site = "sin", .vote = "missing", .why = "not heard for 9s"});
+    csn_explanation_next(explanation, "one more vote makes it certain", 0);
+    csn_explanation_next(explanation, "the deadline", NOW + 130);
+    csn_explanation_may(explanation, "bring sin back", "consignctl maintenance on sin");
+    struct csn_explained_refusal refusal = {.site = "sjc", .rule = 2, .test = 22, .question = "policy approved here",
+                                            .want = "here version 1", .is = "in the round version 2", .next = "put the same file",
+                                            .round = "7.1.42", .count = 3, .first_s = NOW - 60, .last_s = NOW - 1, .incarnation = 1,
+                                            .body = csn_bytes(octets, 3), .signature = csn_bytes(octets, 2)};
+    memset(refusal.hash.octets, 0x9f, CSN_DIGEST_SIZE);
+    csn_explanation_refusal(explanation, &refusal);
+}
+
+static void test_an_explanation_is_shown_as_a_page(void **state)
+{
+    (void)state;
+    static const char expected[] =
+        "zone ch.   round   observed from zrh 2026-11-21T19:40:07Z\n"
+        "serial 8 is proposed\n"
+        "\n"
+        "SITE  RELEASED    SERVES FOR  TO FENCE   STATE\n"
+        "zrh   7           1d 0h       1h 00m     voted\n"
+        "sin   -           -           -          missing\n"
+        "      not heard for 9s\n"
+        "\n"
+        "REFUSALS\n"
+        "  sjc refused (R2, 22): policy approved here? here version 1, in the round version 2\n"
+        "      3 proposals, first 2026-11-21T19:39:07Z, last 2026-11-21T19:40:06Z in round 7.1.42 (proposal 9f9f9f9f)\n"
+        "      put the same file\n"
+        "\n"
+        "NEXT, BY ITSELF\n"
+        "  one more vote makes it certain\n"
+        "  2026-11-21T19:42:17Z (in 2m 10s): the deadline\n"
+        "\n"
+        "AN OPERATOR MAY\n"
+        "  bring sin back\n"
+        "      consignctl maintenance on sin\n";
+    struct csn_explanation explanation;
+    fill_explanation(&explanation);
+    char *whole = explained(&explanation, true, CSN_CTL_COLUMNS), *part = explained(&explanation, false, 0);
+    assert_string_equal(whole, expected);
+    assert_memory_equal(part, expected, strlen(part));
+    assert_null(strstr(part, "REFUSALS"));
+    free(whole);
+    free(part);
+    csn_explanation_fini(&explanation);
+}
+
+static void test_an_explanation_in_json_has_the_statements(void **state)
+{
+    (void)state;
+    struct csn_explanation explanation;
+    char *text;
+    size_t size;
+    fill_explanation(&explanation);
+    FILE *out = open_memstream(&text, &size);
+    csn_ctl_json_explanation(out, &explanation);
+    fclose(out);
+    json_t *json = json_loads(text, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(json, "state")), "round");
+    json_t *refusal = json_array_get(json_object_get(json, "refusals"), 0);
+    assert_string_equal(json_string_value(json_object_get(refusal, "statement")), "010203");
+    assert_string_equal(json_string_value(json_object_get(refusal, "signature")), "0102");
+    assert_int_equal(json_integer_value(json_object_get(refusal, "count")), 3);
+    assert_int_equal(json_array_size(json_object_get(json, "sites")), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "next"), 1), "at")),
+                        "2026-11-21T19:42:17Z");
+    json_decref(json);
+    free(text);
+    csn_explanation_fini(&explanation);
+}
+
 /* What reads a pipe - grep, a test - must find each text in one line. */
 static void test_nothing_is_folded_where_no_terminal_is(void **state)
 {
@@ -745,6 +874,9 @@ int main(void)
         cmocka_unit_test(test_documents_of_each_site_are_named),
         cmocka_unit_test(test_many_zones_and_wild_texts_fit),
         cmocka_unit_test(test_nothing_is_folded_where_no_terminal_is),
+        cmocka_unit_test(test_how_long_each_site_can_serve_is_shown),
+        cmocka_unit_test(test_an_explanation_is_shown_as_a_page),
+        cmocka_unit_test(test_an_explanation_in_json_has_the_statements),
         cmocka_unit_test(test_health_is_one_line_for_plug_ins),
         cmocka_unit_test(test_a_stale_picture_is_not_judged),
         cmocka_unit_test(test_json_has_what_every_document_has_and_silent_sites),

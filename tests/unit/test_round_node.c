@@ -384,9 +384,17 @@ static void test_a_refusal_that_is_heard_is_told_once(void **state)
     assert_null(find(hand, CSN_EFFECT_REFUSED));
     say_refused(hand, 2, &proposal, 3); /* other values are news */
     assert_non_null(find(hand, CSN_EFFECT_REFUSED));
-    say_refused(hand, 3, &next, 1); /* of a proposal that nobody heard of here */
+    say_refused(hand, 3, &next, 7); /* of a proposal that has not come here yet */
     assert_null(find(hand, CSN_EFFECT_REFUSED));
     propose(hand, &next, 5, 2);
+    effect = find(hand, CSN_EFFECT_REFUSED);
+    assert_non_null(effect);
+    assert_int_equal(effect->refused.site, 3);
+    assert_int_equal(effect->refused.round.seq, 2);
+    assert_int_equal(csn_body_refused_decode(effect->refused.body, &told), CSN_OK);
+    assert_int_equal(csn_get_u64(told.want.octets), 7);
+    say_refused(hand, 3, &next, 7);
+    assert_null(find(hand, CSN_EFFECT_REFUSED));
     say_refused(hand, 2, &next, 3);
     assert_non_null(find(hand, CSN_EFFECT_REFUSED));
     drop_hand(hand);

@@ -1,0 +1,426 @@
+#include "explain.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "refusal.h"
+
+#define SIGNED "--reason TEXT --cluster FILE --key FILE"
+
+const char *csn_explain_state_text(enum csn_explain_state state)
+{
+    static const char *const texts[] = {
+#define STATE_TEXT(name, word) word,
+        CSN_EXPLAIN_STATES(STATE_TEXT)
+#undef STATE_TEXT
+    };
+    return texts[state];
+}
+
+/* --- which state */
+
+typedef bool is_site_fn(const struct csn_explain_site *site);
+
+static bool is_heard(const struct csn_explain_site *site)
+{
+    return site->is_heard && !site->is_halted;
+}
+
+static bool is_held(const struct csn_explain_site *site)
+{
+    return site->is_held;
+}
+
+static bool has_voted(const struct csn_explain_site *site)
+{
+    return site->has_share && site->share.has_voted;
+}
+
+static bool agrees(const struct csn_explain_site *site)
+{
+    return site->has_share && (site->share.agrees || site->share.has_voted);
+}
+
+static bool has_input(const struct csn_explain_site *site)
+{
+    return site->has_input;
+}
+
+static unsigned count(const struct csn_explain_facts *facts, is_site_fn *is)
+{
+    unsigned found = 0;
+    for (uint8_t i = 0; i < facts->site_count; i++) {
+        found += is(&facts->sites[i]);
+    }
+    return found;
+}
+
+/* An order that forbids is in force at n-q+1 sites. */
+static bool is_hold_in_force(const struct csn_explain_facts *facts)
+{
+    return count(facts, is_held) > (unsigned)(facts->site_count - facts->quorum);
+}
+
+static bool refuses_here(const struct csn_explain_facts *facts)
+{
+    for (uint8_t i = 0; i < facts->site_count; i++) {
+        const struct csn_explain_site *site = &facts->sites[i];
+        if (site->is_self && site->has_share && site->share.is_refused) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum csn_explain_state state_of(const struct csn_explain_facts *facts)
+{
+    bool is_fetching = facts->adopt != CSN_ADOPT_CURRENT && facts->work != CSN_WORK_HELD;
+    return facts->readonly != NULL                        ? CSN_EXPLAIN_READ_ONLY
+           : facts->halt != NULL                          ? CSN_EXPLAIN_HALTED
+           : count(facts, is_heard) < facts->quorum       ? CSN_EXPLAIN_NO_QUORUM
+           : is_hold_in_force(facts)                      ? CSN_EXPLAIN_HELD
+           : facts->is_resting                            ? CSN_EXPLAIN_RESTING
+           : facts->leader == NULL                        ? CSN_EXPLAIN_NO_LEADER
+           : facts->has_round                             ? CSN_EXPLAIN_ROUND
+           : refuses_here(facts)                          ? CSN_EXPLAIN_REFUSED
+           : is_fetching                                  ? CSN_EXPLAIN_FETCHING
+           : facts->is_disagreed && facts->disagreed_until_s > facts->now_s ? CSN_EXPLAIN_DISAGREED
+           : facts->has_failed && facts->retry_s > facts->now_s             ? CSN_EXPLAIN_RETRYING
+           : facts->has_input                             ? CSN_EXPLAIN_INPUT_WAITS
+           : !facts->has_released                         ? CSN_EXPLAIN_NOTHING
+                                                          : CSN_EXPLAIN_IDLE;
+}
+
+/* --- the state in a sentence */
+
+/* What a node waits for in each state of its work. */
+static const char *work_words(enum csn_work_state work)
+{
+    static const char *const texts[] = {
+        [CSN_WORK_IDLE] = "its input, parent or documents are waited for here",
+        [CSN_WORK_COMPUTING] = "its content is being computed here",
+        [CSN_WORK_COMPARING] = "waits until enough sites have computed the same content",
+        [CSN_WORK_GATHERING] = "signatures are being made, or fetched from the authors",
+        [CSN_WORK_STAGING] = "the signed version is being written and verified here",
+        [CSN_WORK_VOTING] = "this site's vote is being made durable",
+        [CSN_WORK_HELD] = "this site has voted and waits for the other votes"};
+    return texts[work];
+}
+
+static const char *adopt_words(enum csn_adopt_state adopt)
+{
+    static const char *const texts[] = {
+        [CSN_ADOPT_CURRENT] = "nothing newer is certified",
+        [CSN_ADOPT_WAITING] = "a newer version is certified; its octets are waited for, or a fetch is tried again",
+        [CSN_ADOPT_FETCHING] = "a newer version is certified, and is fetched from another site",
+        [CSN_ADOPT_RELEASING] = "a newer version is certified, and is checked against its certificate",
+        [CSN_ADOPT_SWITCHING] = "a newer version is certified, and takes the place of the old one"};
+    return texts[adopt];
+}
+
+static const char *round_words(const struct csn_explain_facts *facts, struct csn_explanation *to)
+{
+    return csn_explanation_text(
+        to, "serial %" PRIu32 " is proposed (round %" PRIu64 ".%u.%" PRIu32 "): %s; %u of %u sites agree on its content, %u of %u votes",
+        facts->serial, facts->round.term.counter, facts->round.term.coordinator, facts->round.seq,
+        facts->is_coordinator ? "the sites are at work" : work_words(facts->work), count(facts, agrees), facts->quorum,
+        count(facts, has_voted), facts->quorum);
+}
+
+static const char *input_words(const struct csn_explain_facts *facts, struct csn_explanation *to)
+{
+    unsigned confirmed = count(facts, has_input);
+    return csn_explanation_text(to, "input serial %" PRIu32 " is confirmed by %u sites, %u needed%s", facts->input, confirmed,
+                                facts->quorum, confirmed >= facts->quorum ? "; it is proposed next" : "");
+}
+
+static const char *sentence(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
+{
+    switch (state) {
+    case CSN_EXPLAIN_READ_ONLY:
+        return csn_explanation_text(to, "this site's store cannot be written: %s; it votes no more and hears nobody", facts->readonly);
+    case CSN_EXPLAIN_HALTED:
+        return csn_explanation_text(to, "this site votes no more: %s", facts->halt);
+    case CSN_EXPLAIN_NO_QUORUM:
+        return csn_explanation_text(to, "%u of %u sites are heard, %u needed: nothing new is released, what is released stays served",
+                                    count(facts, is_heard), facts->site_count, facts->quorum);
+    case CSN_EXPLAIN_HELD:
+        return "an operator holds the zone: it stays served, nothing new is released, the refresh neither";
+    case CSN_EXPLAIN_NO_LEADER:
+        return "no coordinator leads: nothing new is proposed, what is released stays served";
+    case CSN_EXPLAIN_ROUND:
+        return round_words(facts, to);
+    case CSN_EXPLAIN_REFUSED:
+        return "this site refuses what is proposed; the others may release it without its vote, and it takes that over";
+    case CSN_EXPLAIN_RESTING:
+        return "this coordinator's rounds failed, or it heard too few sites: it rests, others may lead";
+    case CSN_EXPLAIN_FETCHING:
+        return adopt_words(facts->adopt);
+    case CSN_EXPLAIN_DISAGREED:
+        return "the sites computed different contents in the last round";
+    case CSN_EXPLAIN_RETRYING:
+        return csn_explanation_text(to, "the last round was abandoned: %s", csn_round_end_text(facts->last_end));
+    case CSN_EXPLAIN_INPUT_WAITS:
+        return input_words(facts, to);
+    case CSN_EXPLAIN_NOTHING:
+        return "nothing is released yet: the first release needs the same zone file at enough sites";
+    case CSN_EXPLAIN_IDLE:
+        return csn_explanation_text(to, "serial %" PRIu32 " is released, nothing is to be done", facts->released);
+    }
+    INSIST(state <= CSN_EXPLAIN_IDLE);
+    return "";
+}
+
+/* --- votes */
+
+static const char *refusal_words(const struct csn_refusal *refusal, struct csn_explanation *to)
+{
+    char text[CSN_REFUSAL_TEXT_SIZE];
+    csn_refusal_write(refusal, text);
+    return csn_explanation_text(to, "%s", text);
+}
+
+static const char *silence_words(const struct csn_explain_site *site, struct csn_explanation *to)
+{
+    char ago[CSN_SPAN_TEXT_SIZE];
+    if (site->silent_s == UINT64_MAX) {
+        return "not heard since this process started";
+    }
+    csn_span_text(site->silent_s, ago);
+    return csn_explanation_text(to, "not heard for %s", ago);
+}
+
+/* Why a site cannot vote now, whatever is proposed; NULL: it can. */
+static const char *incapable_words(const struct csn_explain_site *site, struct csn_explanation *to)
+{
+    return !site->is_heard    ? silence_words(site, to)
+           : site->is_halted  ? "halted: it votes no more; consignctl status there says why"
+           : site->is_held    ? "knows an operator's hold of the zone"
+                              : NULL;
+}
+
+static struct csn_explained_vote vote_of(const struct csn_explain_site *site, struct csn_explanation *to)
+{
+    const struct csn_round_share *share = &site->share;
+    const char *incapable = incapable_words(site, to);
+    struct csn_explained_vote vote = {.vote = "missing"};
+    if (share->has_voted) {
+        vote.vote = "voted";
+    } else if (share->is_refused) {
+        vote.vote = "refused";
+        vote.why = site->refusal != NULL ? refusal_words(site->refusal, to) : NULL;
+    } else if (incapable != NULL) {
+        vote.why = incapable;
+    } else if (share->has_computed) {
+        vote.why = share->agrees ? "has computed the same content; signatures and checks go on"
+                                 : "has computed its content, which is not compared yet or differs";
+    } else {
+        vote.why = "has not said yet what it computed";
+    }
+    return vote;
+}
+
+/* Between rounds. */
+static struct csn_explained_vote standing_of(const struct csn_explain_site *site, struct csn_explanation *to)
+{
+    const char *incapable = incapable_words(site, to);
+    return (struct csn_explained_vote){
+        .vote = site->serves_newest  ? "serves the newest"
+                : site->has_released ? "serves older"
+                : site->has_row      ? "serves nothing yet"
+                                     : "not known",
+        .why = incapable != NULL       ? incapable
+               : site->refusal != NULL ? refusal_words(site->refusal, to)
+               : site->is_diverged     ? "diverged: its own content is not the quorum's; it serves what is certified"
+               : site->is_behind       ? "behind: it answers nobody until it has caught up"
+               : site->has_gate        ? "a gate keeps its newest input back"
+                                       : NULL};
+}
+
+static void add_votes(const struct csn_explain_facts *facts, struct csn_explanation *to)
+{
+    uint64_t fence_s = facts->refresh_s / 4;
+    for (uint8_t i = 0; i < facts->site_count; i++) {
+        const struct csn_explain_site *site = &facts->sites[i];
+        struct csn_explained_vote vote = site->has_share ? vote_of(site, to) : standing_of(site, to);
+        vote.site = site->name;
+        vote.has_released = site->has_released;
+        vote.released = site->released;
+        vote.first_expiry_s = site->first_expiry_s;
+        vote.fence_s = site->first_expiry_s > fence_s ? site->first_expiry_s - fence_s : 0;
+        csn_explanation_vote(to, &vote);
+    }
+}
+
+/* --- what happens by itself */
+
+static void add_next_of_round(const struct csn_explain_facts *facts, struct csn_explanation *to)
+{
+    unsigned votes = count(facts, has_voted);
+    csn_explanation_next(to,
+                         votes >= facts->quorum
+                             ? "the votes are a certificate: it is released"
+                             : csn_explanation_text(to, "%u more votes make it certain: it is released then", facts->quorum - votes),
+                         0);
+    csn_explanation_next(to, "at its deadline the round is given up, and another is proposed after a pause of 1, 2, 4 .. 60 s",
+                         facts->deadline_s);
+}
+
+static void add_next_of_state(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
+{
+    switch (state) {
+    case CSN_EXPLAIN_READ_ONLY:
+        csn_explanation_next(to, "the folders are tried every 10 s; the node begins again when they take a file", 0);
+        break;
+    case CSN_EXPLAIN_NO_QUORUM:
+        csn_explanation_next(to, "when enough sites are heard, a coordinator is elected within seconds and proposes what waits", 0);
+        break;
+    case CSN_EXPLAIN_NO_LEADER:
+        csn_explanation_next(to, "a coordinator that runs and hears enough sites asks to lead, within 3 s", 0);
+        break;
+    case CSN_EXPLAIN_ROUND:
+        add_next_of_round(facts, to);
+        break;
+    case CSN_EXPLAIN_REFUSED:
+        csn_explanation_next(to, "when the others certify it, this site fetches, checks and serves it; else another round is proposed", 0);
+        break;
+    case CSN_EXPLAIN_RESTING:
+        csn_explanation_next(to, "it asks to lead again", facts->rest_until_s);
+        break;
+    case CSN_EXPLAIN_FETCHING:
+        csn_explanation_next(to, "the certified version is served here as soon as it is whole and checked; fetches are tried again", 0);
+        break;
+    case CSN_EXPLAIN_DISAGREED:
+        csn_explanation_next(to, "the same is proposed again, or at once a newer input or key set", facts->disagreed_until_s);
+        break;
+    case CSN_EXPLAIN_RETRYING:
+        csn_explanation_next(to, "another round is proposed", facts->retry_s);
+        break;
+    case CSN_EXPLAIN_INPUT_WAITS:
+        csn_explanation_next(to,
+                             count(facts, has_input) >= facts->quorum ? "the leader proposes it"
+                                                                      : "it is proposed when enough sites have the same file",
+                             0);
+        break;
+    case CSN_EXPLAIN_HALTED:
+    case CSN_EXPLAIN_HELD:
+    case CSN_EXPLAIN_NOTHING:
+    case CSN_EXPLAIN_IDLE:
+        break;
+    }
+}
+
+static void add_next(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
+{
+    add_next_of_state(facts, state, to);
+    if (facts->has_released && facts->due_s != UINT64_MAX && facts->due_s != 0) {
+        csn_explanation_next(to, state == CSN_EXPLAIN_HELD ? "the refresh is due, and waits for the hold to end" : "the refresh is due",
+                             facts->due_s);
+    }
+    if (facts->has_released && facts->first_expiry_s > facts->refresh_s / 4) {
+        csn_explanation_next(to, "the fence: from then on this site answers SERVFAIL where another site has a later release",
+                             facts->first_expiry_s - facts->refresh_s / 4);
+        csn_explanation_next(to, "the first signature expires", facts->first_expiry_s);
+    }
+}
+
+/* --- what an operator may do */
+
+static void may_about_site(const struct csn_explain_facts *facts, const struct csn_explain_site *site, struct csn_explanation *to)
+{
+    if (!site->is_heard && !site->is_in_maintenance) {
+        csn_explanation_may(to, csn_explanation_text(to, "bring %s back; while it is meant to be away, take it out", site->name),
+                            csn_explanation_text(to, "consignctl maintenance on %s " SIGNED, site->name));
+    }
+    if (site->is_diverged) {
+        csn_explanation_may(to, csn_explanation_text(to, "see what differs at %s, and mend the cause", site->name),
+                            csn_explanation_text(to, "consignctl zone reports %s", facts->zone));
+    }
+    if (site->refusal != NULL) {
+        struct csn_refusal_words words;
+        csn_refusal_words(site->refusal, &words);
+        csn_explanation_may(to, csn_explanation_text(to, "of %s, which refused: %s", site->name, words.next), NULL);
+    }
+}
+
+static void may_about_input(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
+{
+    if (facts->parked != NULL && facts->parked_has_serial) {
+        csn_explanation_may(to, csn_explanation_text(to, "let the input pass that a gate keeps back (%s)", facts->parked),
+                            csn_explanation_text(to, "consignctl zone approve %s %" PRIu32 " " SIGNED, facts->zone, facts->parked_serial));
+    } else if (facts->parked != NULL) {
+        csn_explanation_may(to, csn_explanation_text(to, "put a good file in place with a higher serial: %s", facts->parked), NULL);
+    }
+    if (state != CSN_EXPLAIN_INPUT_WAITS || count(facts, has_input) >= facts->quorum) {
+        return;
+    }
+    for (uint8_t i = 0; i < facts->site_count; i++) {
+        if (!facts->sites[i].has_input) {
+            csn_explanation_may(to, csn_explanation_text(to, "put the same file at %s too", facts->sites[i].name), NULL);
+        }
+    }
+}
+
+static void add_may(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
+{
+    if (state == CSN_EXPLAIN_READ_ONLY) {
+        csn_explanation_may(to, "make room or mend the disk; ask another site meanwhile", NULL);
+    } else if (state == CSN_EXPLAIN_HALTED) {
+        csn_explanation_may(to, "do what the reason says; the cluster goes on without this site", NULL);
+    } else if (state == CSN_EXPLAIN_NO_LEADER) {
+        csn_explanation_may(to, csn_explanation_text(to, "start a coordinator: one of %s", facts->may_lead), NULL);
+    } else if (count(facts, is_held) > 0) {
+        csn_explanation_may(to, "end the hold", csn_explanation_text(to, "consignctl zone resume %s " SIGNED, facts->zone));
+    } else if (state == CSN_EXPLAIN_NOTHING) {
+        csn_explanation_may(to, "put the same zone file at enough sites", NULL);
+    }
+    may_about_input(facts, state, to);
+    for (uint8_t i = 0; i < facts->site_count; i++) {
+        may_about_site(facts, &facts->sites[i], to);
+    }
+    if (facts->ordered_lead != NULL) {
+        csn_explanation_may(to, csn_explanation_text(to, "%s is ordered to notify; let it be whoever is fit", facts->ordered_lead),
+                            csn_explanation_text(to, "consignctl authority auto %s " SIGNED, facts->zone));
+    }
+}
+
+enum csn_explain_state csn_explain(const struct csn_explain_facts *facts, struct csn_explanation *ret_explanation)
+{
+    struct csn_explanation *to = ret_explanation;
+    enum csn_explain_state state = state_of(facts);
+    to->zone = csn_explanation_text(to, "%s", facts->zone);
+    to->observed_from = csn_explanation_text(to, "%s", facts->self);
+    to->observed_at_s = facts->now_s;
+    to->state = csn_explain_state_text(state);
+    to->text = sentence(facts, state, to);
+    add_votes(facts, to);
+    add_next(facts, state, to);
+    add_may(facts, state, to);
+    return state;
+}
+
+/* --- refusals that are kept */
+
+static const char *keep(struct csn_explanation *to, const char *text)
+{
+    return text[0] != '\0' ? csn_explanation_text(to, "%s", text) : NULL;
+}
+
+void csn_explain_refusal(const struct csn_refusal *refusal, struct csn_explanation *explanation,
+                         struct csn_explained_refusal *ret_row)
+{
+    struct csn_refusal_words words;
+    const struct csn_round *round = &refusal->round;
+    csn_refusal_words(refusal, &words);
+    *ret_row = (struct csn_explained_refusal){
+        .rule = refusal->rule,
+        .test = refusal->test,
+        .question = words.question,
+        .want = keep(explanation, words.want),
+        .is = keep(explanation, words.is),
+        .next = words.next,
+        .round = csn_explanation_text(explanation, "%" PRIu64 ".%u.%" PRIu32, round->term.counter, round->term.coordinator, round->seq),
+        .hash = refusal->hash};
+}

@@ -1,0 +1,225 @@
+#include "explained.h"
+
+#include <string.h>
+
+#include "agreement.h"
+#include "config/cluster.h"
+#include "explain.h"
+#include "refused.h"
+
+#define SHOWN 5 /* refusals of a site, unless all are asked for */
+
+struct gathering {
+    const struct csn_daemon *daemon; /* borrows */
+    size_t index;
+    struct csn_now now;
+    struct csn_node_status node;
+    struct csn_node_zone_status core;
+    struct csn_explain_facts facts;
+};
+
+/* --- facts */
+
+/* An input of this site's own source that is newer than the release; NULL: none. Borrows. */
+static const struct csn_input_id *waiting_input(const struct csn_node_zone_status *core)
+{
+    const struct csn_input_id *input = csn_agreement_newest(&core->row);
+    bool is_newer = input != NULL && (core->released == NULL ||
+                                      csn_input_compare(input, &core->released->held.proposal.input) == 1);
+    return is_newer ? input : NULL;
+}
+
+static bool has_input(const struct csn_row *row, const struct csn_input_id *input)
+{
+    for (uint8_t i = 0; input != NULL && i < row->input_count; i++) {
+        if (csn_input_equal(&row->inputs[i], input)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void see_row(const struct gathering *gathering, const struct csn_row *row, struct csn_explain_site *site)
+{
+    const struct csn_node_zone_status *core = &gathering->core;
+    site->has_row = true;
+    site->is_held = row->is_held;
+    site->is_diverged = row->diverged != 0;
+    site->is_behind = row->is_behind;
+    site->is_in_maintenance = (row->maintenance & CSN_MAINTENANCE_SITE) != 0;
+    site->has_gate = row->gate != 0;
+    site->serves_newest = !csn_round_is_none(core->row.newest.round) &&
+                          csn_round_compare(row->released.round, core->row.newest.round) >= 0;
+    site->has_input = has_input(row, waiting_input(core));
+    site->has_released = !csn_round_is_none(row->released.round);
+    site->released = row->released_serial;
+    site->first_expiry_s = csn_node_expiry(gathering->daemon->core, gathering->index, row->released.round);
+}
+
+static void see_site(const struct gathering *gathering, const struct csn_member *member, struct csn_explain_site *site)
+{
+    const struct csn_daemon *daemon = gathering->daemon;
+    struct csn_peer_status peer;
+    *site = (struct csn_explain_site){.name = member->name, .is_self = member == daemon->config->member, .silent_s = UINT64_MAX};
+    const struct csn_row *row =
+        site->is_self ? &gathering->core.row : csn_node_peer_row(daemon->core, member->number, gathering->core.zone);
+    if (site->is_self) {
+        site->is_heard = true;
+        site->is_halted = gathering->node.halt != CSN_HALT_NONE;
+    } else if (csn_node_get_peer(daemon->core, member->number, &peer)) {
+        uint64_t silent_ms = gathering->now.mono_ms - peer.heard_ms;
+        site->is_heard = silent_ms <= CSN_SILENT_MS;
+        site->silent_s = silent_ms / 1000;
+        site->is_halted = peer.state == CSN_NODE_HALTED;
+    }
+    if (row != NULL) {
+        see_row(gathering, row, site);
+    }
+    site->has_share = csn_node_get_share(daemon->core, gathering->index, member->number, &site->share);
+    site->refusal = csn_node_get_refusal(daemon->core, gathering->index, member->number);
+}
+
+static const char *site_name(const struct csn_daemon *daemon, uint16_t number)
+{
+    const struct csn_member *member = csn_cluster_member(&daemon->config->cluster, number);
+    return member != NULL ? member->name : NULL;
+}
+
+static void see_release(struct gathering *gathering)
+{
+    const struct csn_daemon *daemon = gathering->daemon;
+    const struct csn_zone_shell *shell = &daemon->zones[gathering->index];
+    const struct csn_node_zone_status *core = &gathering->core;
+    struct csn_explain_facts *facts = &gathering->facts;
+    facts->refresh_s = csn_policy_refresh_at(&shell->config->policy, gathering->now.wall_s);
+    facts->due_s = core->row.due_s;
+    if (core->released != NULL) {
+        facts->has_released = true;
+        facts->released = core->released->held.proposal.serial;
+        facts->first_expiry_s = core->released->held.earliest_expiry_s;
+    }
+    const struct csn_input_id *input = waiting_input(core);
+    facts->has_input = input != NULL;
+    facts->input = input != NULL ? input->serial : 0;
+    const struct csn_parked *parked = shell->intake != NULL ? csn_intake_parked(shell->intake) : NULL;
+    if (parked != NULL && parked->reason.text[0] != '\0') {
+        facts->parked = parked->reason.text;
+        facts->parked_has_serial = parked->has_serial;
+        facts->parked_serial = parked->serial;
+    }
+}
+
+/* The leader's deadline may be longer: it knows how long the last round took. */
+static uint64_t deadline_s(const struct gathering *gathering)
+{
+    const struct csn_policy *policy = &gathering->daemon->zones[gathering->index].config->policy;
+    uint64_t left_ms = gathering->core.accepted_ms + policy->round_deadline_ms;
+    bool is_known = gathering->core.work != CSN_WORK_IDLE && left_ms > gathering->now.mono_ms;
+    return is_known ? gathering->now.wall_s + (left_ms - gathering->now.mono_ms) / 1000 : 0;
+}
+
+static void see_round(struct gathering *gathering)
+{
+    const struct csn_node_zone_status *core = &gathering->core;
+    struct csn_explain_facts *facts = &gathering->facts;
+    facts->work = core->work;
+    facts->adopt = core->adopt;
+    bool is_released = core->proposal != NULL && core->released != NULL &&
+                       csn_round_compare(core->proposal->round, core->released->held.proposal.round) == 0;
+    if (core->proposal != NULL && !is_released) {
+        facts->has_round = true;
+        facts->serial = core->proposal->serial;
+        facts->round = core->proposal->round;
+        facts->deadline_s = deadline_s(gathering);
+    }
+}
+
+static void gather(struct gathering *gathering, struct csn_explanation *explanation)
+{
+    const struct csn_daemon *daemon = gathering->daemon;
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    struct csn_explain_facts *facts = &gathering->facts;
+    const struct csn_coordinator_id *leader = csn_cluster_coordinator(cluster, gathering->node.leader);
+    *facts = (struct csn_explain_facts){.zone = daemon->zones[gathering->index].name,
+                                        .self = daemon->config->site,
+                                        .now_s = gathering->now.wall_s,
+                                        .quorum = cluster->quorum,
+                                        .site_count = cluster->member_count};
+    facts->readonly = daemon->unwritable.is_set ? daemon->unwritable.cause.text : NULL;
+    facts->halt = csn_halt_text(gathering->node.halt);
+    facts->leader = leader != NULL ? leader->name : NULL;
+    facts->may_lead = cluster->coordinators[0].name;
+    for (uint8_t i = 1; i < cluster->coordinator_count; i++) {
+        facts->may_lead = csn_explanation_text(explanation, "%s, %s", facts->may_lead, cluster->coordinators[i].name);
+    }
+    facts->lead = site_name(daemon, csn_node_zone_lead(daemon->core, gathering->index));
+    facts->ordered_lead = site_name(daemon, gathering->core.row.authority);
+    see_release(gathering);
+    see_round(gathering);
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        see_site(gathering, &cluster->members[i], &facts->sites[i]);
+    }
+}
+
+/* --- refusals */
+
+static void add_kept(const struct csn_kept_refusal *kept, const char *site, bool is_whole, struct csn_explanation *to)
+{
+    struct csn_body_refused body;
+    struct csn_explained_refusal row;
+    int code = csn_body_refused_decode(csn_buf_view(&kept->body), &body);
+    INSIST(code == CSN_OK); /* it was decoded when it was taken */
+    struct csn_refusal refusal = {.is_set = true, .rule = body.rule, .test = body.test, .hash = body.hash,
+                                  .want = body.want, .is = body.is, .round = kept->round};
+    csn_explain_refusal(&refusal, to, &row);
+    row.site = site;
+    row.count = kept->count;
+    row.first_s = kept->first_s;
+    row.last_s = kept->last_s;
+    row.incarnation = kept->incarnation;
+    if (is_whole) { /* until the answer is made */
+        row.body = csn_buf_view(&kept->body);
+        row.signature = csn_bytes(kept->signature, sizeof(kept->signature));
+    }
+    csn_explanation_refusal(to, &row);
+}
+
+static void add_refusals(const struct gathering *gathering, const struct csn_control_explain *explain, struct csn_explanation *to)
+{
+    const struct csn_daemon *daemon = gathering->daemon;
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    bool is_whole = explain->is_all || explain->site != NULL;
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        const struct csn_member *member = &cluster->members[i];
+        bool is_asked = explain->site == NULL || strcmp(explain->site, member->name) == 0;
+        const struct csn_kept_refusal *kept;
+        for (size_t k = 0; is_asked && (is_whole || k < SHOWN) &&
+                           (kept = csn_refusals_get(csn_refused_all(daemon), gathering->core.zone, member->number, k)) != NULL;
+             k++) {
+            add_kept(kept, member->name, is_whole, to);
+        }
+    }
+}
+
+/* --- */
+
+int csn_explained_answer(const struct csn_daemon *daemon, const struct csn_control_explain *explain,
+                         struct csn_explanation *ret_explanation, struct csn_reason *reason)
+{
+    struct gathering gathering = {.daemon = daemon, .now = csn_daemon_now(daemon)};
+    if (explain->site != NULL && csn_cluster_member_named(&daemon->config->cluster, explain->site) == NULL) {
+        return csn_reason_set(reason, CSN_ENOTFOUND, "%s: no site of the cluster", explain->site);
+    }
+    while (gathering.index < daemon->zone_count && strcmp(daemon->zones[gathering.index].name, explain->zone) != 0) {
+        gathering.index++;
+    }
+    if (gathering.index == daemon->zone_count) {
+        return csn_reason_set(reason, CSN_ENOTFOUND, "%s: not a zone of this node", explain->zone);
+    }
+    csn_node_get_status(daemon->core, gathering.now, &gathering.node);
+    csn_node_get_zone(daemon->core, gathering.index, gathering.now, &gathering.core);
+    gather(&gathering, ret_explanation);
+    csn_explain(&gathering.facts, ret_explanation);
+    add_refusals(&gathering, explain, ret_explanation);
+    return CSN_OK;
+}

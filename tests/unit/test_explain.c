@@ -1,0 +1,316 @@
+/* Goal: whatever state a zone is in, an operator reads what it waits for, who is missing and why, what comes next and what he may
+ * do. Method: made-up facts: every state, every step of work and adoption, every test of a refusal; what is said of each. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "explain.h"
+#include "round/tests.h"
+
+#define NOW UINT64_C(1795290007)
+#define DAY UINT64_C(86400)
+
+/* Three sites, all well, serial 7 released. */
+static struct csn_explain_facts well(void)
+{
+    struct csn_explain_facts facts = {.zone = "ch.", .self = "zrh", .now_s = NOW, .quorum = 2, .site_count = 3, .leader = "c1",
+                                      .may_lead = "c1, c2", .has_released = true, .released = 7, .first_expiry_s = NOW + 10 * DAY,
+                                      .refresh_s = 8 * DAY, .due_s = NOW + DAY};
+    static const char *const names[] = {"zrh", "sjc", "sin"};
+    for (unsigned i = 0; i < 3; i++) {
+        facts.sites[i] = (struct csn_explain_site){.name = names[i], .is_self = i == 0, .is_heard = true, .has_row = true,
+                                                   .serves_newest = true, .has_released = true, .released = 7,
+                                                   .first_expiry_s = NOW + 10 * DAY};
+    }
+    return facts;
+}
+
+static struct csn_explain_facts in_round(void)
+{
+    struct csn_explain_facts facts = well();
+    facts.has_round = true;
+    facts.serial = 8;
+    facts.work = CSN_WORK_COMPARING;
+    facts.round = (struct csn_round){.term = {.counter = 7, .coordinator = 1}, .seq = 42};
+    facts.deadline_s = NOW + 90;
+    for (unsigned i = 0; i < 3; i++) {
+        facts.sites[i].has_share = true;
+    }
+    return facts;
+}
+
+static bool says(const struct csn_explained_step *steps, uint32_t count, const char *words)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (strstr(steps[i].text, words) != NULL || (steps[i].command != NULL && strstr(steps[i].command, words) != NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct csn_explained_step *step_with(const struct csn_explanation *explanation, const char *words)
+{
+    for (uint32_t i = 0; i < explanation->next_count; i++) {
+        if (strstr(explanation->next[i].text, words) != NULL) {
+            return &explanation->next[i];
+        }
+    }
+    fail_msg("no step says %s", words);
+    return NULL;
+}
+
+/* How each state comes about, and what is said of it. */
+struct row {
+    enum csn_explain_state state;
+    void (*change)(struct csn_explain_facts *facts);
+    const char *text, *next, *may; /* NULL: not looked at */
+};
+
+static void is_idle(struct csn_explain_facts *facts)
+{
+    (void)facts;
+}
+static void is_readonly(struct csn_explain_facts *facts)
+{
+    facts->readonly = "/var/lib/consign: No space left on device";
+}
+static void is_halted(struct csn_explain_facts *facts)
+{
+    facts->halt = "a durable record is damaged";
+}
+static void no_quorum(struct csn_explain_facts *facts)
+{
+    facts->sites[1].is_heard = facts->sites[2].is_heard = false;
+    facts->sites[1].silent_s = 47;
+    facts->sites[2].silent_s = UINT64_MAX;
+}
+static void is_held(struct csn_explain_facts *facts)
+{
+    facts->sites[0].is_held = facts->sites[2].is_held = true;
+}
+static void no_leader(struct csn_explain_facts *facts)
+{
+    facts->leader = NULL;
+}
+static void refused(struct csn_explain_facts *facts)
+{
+    facts->sites[0].has_share = true;
+    facts->sites[0].share.is_refused = true;
+}
+static void is_resting(struct csn_explain_facts *facts)
+{
+    facts->is_resting = true;
+    facts->rest_until_s = NOW + 4;
+}
+static void is_fetching(struct csn_explain_facts *facts)
+{
+    facts->adopt = CSN_ADOPT_FETCHING;
+}
+static void is_disagreed(struct csn_explain_facts *facts)
+{
+    facts->is_disagreed = facts->has_failed = true;
+    facts->disagreed_until_s = NOW + 64;
+}
+static void has_failed(struct csn_explain_facts *facts)
+{
+    facts->has_failed = true;
+    facts->last_end = CSN_ROUND_END_DEADLINE;
+    facts->retry_s = NOW + 8;
+}
+static void input_waits(struct csn_explain_facts *facts)
+{
+    facts->has_input = true;
+    facts->input = 78;
+    facts->sites[0].has_input = true;
+}
+static void nothing_yet(struct csn_explain_facts *facts)
+{
+    facts->has_released = false;
+}
+static void at_work(struct csn_explain_facts *facts)
+{
+    *facts = in_round();
+}
+
+static void test_every_state_is_told_with_what_comes_next_and_what_may_be_done(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {CSN_EXPLAIN_READ_ONLY, is_readonly, "No space left on device", "tried every 10 s", "mend the disk"},
+        {CSN_EXPLAIN_HALTED, is_halted, "votes no more: a durable record is damaged", NULL, "do what the reason says"},
+        {CSN_EXPLAIN_NO_QUORUM, no_quorum, "1 of 3 sites are heard, 2 needed", "elected within seconds", "maintenance on sjc"},
+        {CSN_EXPLAIN_HELD, is_held, "an operator holds the zone", "waits for the hold", "consignctl zone resume ch. --reason"},
+        {CSN_EXPLAIN_NO_LEADER, no_leader, "no coordinator leads", "within 3 s", "one of c1, c2"},
+        {CSN_EXPLAIN_ROUND, at_work, "serial 8 is proposed (round 7.1.42)", "2 more votes make it certain", NULL},
+        {CSN_EXPLAIN_REFUSED, refused, "this site refuses", "fetches, checks and serves it", NULL},
+        {CSN_EXPLAIN_RESTING, is_resting, "rests", "asks to lead again", NULL},
+        {CSN_EXPLAIN_FETCHING, is_fetching, "fetched from another site", "as soon as it is whole", NULL},
+        {CSN_EXPLAIN_DISAGREED, is_disagreed, "different contents", "the same is proposed again", NULL},
+        {CSN_EXPLAIN_RETRYING, has_failed, "abandoned: deadline passed", "another round is proposed", NULL},
+        {CSN_EXPLAIN_INPUT_WAITS, input_waits, "input serial 78 is confirmed by 1 sites, 2 needed", "enough sites have the same",
+         "put the same file at sjc too"},
+        {CSN_EXPLAIN_NOTHING, nothing_yet, "nothing is released yet", NULL, "at enough sites"},
+        {CSN_EXPLAIN_IDLE, is_idle, "serial 7 is released, nothing is to be done", "the refresh is due", NULL},
+    };
+    unsigned seen = 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_explain_facts facts = well();
+        struct csn_explanation explanation = {0};
+        rows[i].change(&facts);
+        assert_int_equal(csn_explain(&facts, &explanation), rows[i].state);
+        assert_string_equal(explanation.state, csn_explain_state_text(rows[i].state));
+        if (strstr(explanation.text, rows[i].text) == NULL) {
+            fail_msg("%s: %s", explanation.state, explanation.text);
+        }
+        if ((rows[i].next != NULL && !says(explanation.next, explanation.next_count, rows[i].next)) ||
+            (rows[i].may != NULL && !says(explanation.may, explanation.may_count, rows[i].may))) {
+            fail_msg("%s: not said what is next, or what may be done", explanation.state);
+        }
+        assert_int_equal(explanation.vote_count, 3);
+        seen |= 1u << rows[i].state;
+        csn_explanation_fini(&explanation);
+    }
+    static const enum csn_explain_state all[] = {
+#define STATE(name, word) CSN_EXPLAIN_##name,
+        CSN_EXPLAIN_STATES(STATE)
+#undef STATE
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        assert_true((seen >> all[i] & 1u) != 0);
+    }
+}
+
+static void test_every_step_of_work_and_adoption_has_its_words(void **state)
+{
+    (void)state;
+    const char *before = "";
+    for (unsigned work = CSN_WORK_IDLE; work <= CSN_WORK_HELD; work++) {
+        struct csn_explain_facts facts = in_round();
+        struct csn_explanation explanation = {0};
+        facts.work = (enum csn_work_state)work;
+        assert_int_equal(csn_explain(&facts, &explanation), CSN_EXPLAIN_ROUND);
+        assert_null(strstr(explanation.text, "(null)"));
+        csn_explanation_fini(&explanation);
+    }
+    for (unsigned adopt = CSN_ADOPT_WAITING; adopt <= CSN_ADOPT_SWITCHING; adopt++) {
+        struct csn_explain_facts facts = well();
+        struct csn_explanation explanation = {0};
+        facts.adopt = (enum csn_adopt_state)adopt;
+        assert_int_equal(csn_explain(&facts, &explanation), CSN_EXPLAIN_FETCHING);
+        assert_string_not_equal(explanation.text, before);
+        before = explanation.text; /* a constant */
+        csn_explanation_fini(&explanation);
+    }
+}
+
+static void test_each_vote_that_is_missing_has_its_reason(void **state)
+{
+    (void)state;
+    struct csn_explain_facts facts = in_round();
+    struct csn_explanation explanation = {0};
+    struct csn_refusal refusal = {.is_set = true, .rule = CSN_RULE_R2, .test = CSN_TEST_POLICY_HERE, .want = csn_value_u64(1),
+                                  .is = csn_value_u64(2)};
+    facts.sites[0].share = (struct csn_round_share){.has_voted = true};
+    facts.sites[1].share = (struct csn_round_share){.is_refused = true};
+    facts.sites[1].refusal = &refusal;
+    facts.sites[2].is_heard = false;
+    facts.sites[2].silent_s = 130;
+    assert_int_equal(csn_explain(&facts, &explanation), CSN_EXPLAIN_ROUND);
+    assert_non_null(strstr(explanation.text, "1 of 2 votes"));
+    assert_string_equal(explanation.votes[0].vote, "voted");
+    assert_null(explanation.votes[0].why);
+    assert_string_equal(explanation.votes[1].vote, "refused");
+    assert_non_null(strstr(explanation.votes[1].why, "refused (R2, 22): policy approved here? here version 1, in the round version 2"));
+    assert_string_equal(explanation.votes[2].vote, "missing");
+    assert_string_equal(explanation.votes[2].why, "not heard for 2m 10s");
+    assert_int_equal(step_with(&explanation, "given up")->at_s, NOW + 90);
+    assert_true(says(explanation.may, explanation.may_count, "of sjc, which refused: put the same policy file"));
+    csn_explanation_fini(&explanation);
+}
+
+static void test_times_to_refresh_fence_and_expiry_are_told(void **state)
+{
+    (void)state;
+    struct csn_explain_facts facts = well();
+    struct csn_explanation explanation = {0};
+    facts.sites[2].first_expiry_s = 0;
+    csn_explain(&facts, &explanation);
+    assert_int_equal(step_with(&explanation, "refresh")->at_s, NOW + DAY);
+    assert_int_equal(step_with(&explanation, "the fence")->at_s, NOW + 8 * DAY);
+    assert_int_equal(step_with(&explanation, "first signature")->at_s, NOW + 10 * DAY);
+    assert_int_equal(explanation.votes[0].fence_s, NOW + 8 * DAY);
+    assert_int_equal(explanation.votes[2].fence_s, 0);
+    assert_int_equal(explanation.may_count, 0);
+    csn_explanation_fini(&explanation);
+}
+
+static void test_what_may_be_done_has_its_command(void **state)
+{
+    (void)state;
+    struct csn_explain_facts facts = well();
+    struct csn_explanation explanation = {0};
+    facts.parked = "apex-ns: another NS set";
+    facts.parked_has_serial = true;
+    facts.parked_serial = 78;
+    facts.ordered_lead = "sin";
+    facts.sites[1].is_diverged = true;
+    facts.sites[2].is_heard = false;
+    csn_explain(&facts, &explanation);
+    assert_true(says(explanation.may, explanation.may_count, "consignctl zone approve ch. 78 --reason TEXT --cluster FILE --key FILE"));
+    assert_true(says(explanation.may, explanation.may_count, "consignctl zone reports ch."));
+    assert_true(says(explanation.may, explanation.may_count, "consignctl maintenance on sin --reason"));
+    assert_true(says(explanation.may, explanation.may_count, "consignctl authority auto ch. --reason"));
+    csn_explanation_fini(&explanation);
+}
+
+/* Of every test: the question, both values where it has them, a next step; also of sizes that no site of ours writes. */
+static void test_every_refusal_is_told_in_words(void **state)
+{
+    (void)state;
+    static const uint8_t tests[] = {
+#define TEST(name, number, text) number,
+        CSN_TESTS(TEST)
+#undef TEST
+    };
+    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        struct csn_explanation explanation = {0};
+        struct csn_explained_refusal row;
+        struct csn_refusal refusal = {.rule = CSN_RULE_R4, .test = tests[i], .want = csn_value_u64(NOW), .is = csn_value_u64(3),
+                                      .round = {.term = {.counter = 7, .coordinator = 2}, .seq = 9}};
+        csn_explain_refusal(&refusal, &explanation, &row);
+        assert_string_equal(row.question, csn_test_text(tests[i]));
+        assert_string_equal(row.round, "7.2.9");
+        assert_true(row.want == NULL || strlen(row.want) > 0);
+        assert_null(strstr(row.next, "PROTOCOL.md"));
+        struct csn_explain_facts facts = well();
+        facts.sites[1].refusal = &refusal;
+        csn_explain(&facts, &explanation);
+        assert_non_null(strstr(explanation.votes[1].why, row.question));
+        csn_explanation_fini(&explanation);
+    }
+    struct csn_explanation explanation = {0};
+    struct csn_explained_refusal row;
+    struct csn_refusal serial = {.rule = 4, .test = CSN_TEST_SERIAL, .want = csn_value_u64(2026112104), .is = csn_value_u64(5)};
+    csn_explain_refusal(&serial, &explanation, &row);
+    assert_string_equal(row.want, "here 2026112104");
+    assert_string_equal(row.is, "in the round 5");
+    csn_explanation_fini(&explanation);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_state_is_told_with_what_comes_next_and_what_may_be_done),
+        cmocka_unit_test(test_every_step_of_work_and_adoption_has_its_words),
+        cmocka_unit_test(test_each_vote_that_is_missing_has_its_reason),
+        cmocka_unit_test(test_times_to_refresh_fence_and_expiry_are_told),
+        cmocka_unit_test(test_what_may_be_done_has_its_command),
+        cmocka_unit_test(test_every_refusal_is_told_in_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
