@@ -301,9 +301,22 @@ static void on_status(void *arg, struct csn_status *ret_status)
     csn_status_judge(ret_status);
 }
 
+uint16_t csn_coordinator_leader(const struct csn_coordinator *coordinator, struct csn_now now)
+{
+    struct picture picture = {.coordinator = coordinator, .cluster = &coordinator->config->cluster, .now = now};
+    csn_leader_get_status(coordinator->core, now, &picture.core);
+    return leader_of(&picture);
+}
+
+static int on_explain(void *arg, const struct csn_control_explain *explain, struct csn_explanation *ret_explanation,
+                      struct csn_reason *reason)
+{
+    return csn_coordinator_explain(arg, explain, ret_explanation, reason);
+}
+
 int csn_coordinator_status_start(struct csn_coordinator *coordinator, struct csn_reason *reason)
 {
-    struct csn_control_handlers handlers = {.arg = coordinator, .on_status = on_status};
+    struct csn_control_handlers handlers = {.arg = coordinator, .on_status = on_status, .on_explain = on_explain};
     return csn_control_new(coordinator->loop, coordinator->config->control, &handlers, &coordinator->log,
                            &coordinator->control, reason);
 }

@@ -10,4 +10,11 @@
 /* Opens the control socket of the configuration. As csn_control_new. */
 int csn_coordinator_status_start(struct csn_coordinator *coordinator, struct csn_reason *reason);
 
+/* Whom q sites that are heard follow, as far as can be seen; 0: nobody. */
+uint16_t csn_coordinator_leader(const struct csn_coordinator *coordinator, struct csn_now now);
+
+/* Why a zone is as it is; CSN_ENOTFOUND, CSN_EREFUSED and a reason. */
+int csn_coordinator_explain(const struct csn_coordinator *coordinator, const struct csn_control_explain *explain,
+                            struct csn_explanation *ret_explanation, struct csn_reason *reason);
+
 #endif

@@ -210,7 +210,8 @@ static struct csn_explained_vote vote_of(const struct csn_explain_site *site, st
         vote.vote = "voted";
     } else if (share->is_refused) {
         vote.vote = "refused";
-        vote.why = site->refusal != NULL ? refusal_words(site->refusal, to) : NULL;
+        vote.why = site->refusal != NULL ? refusal_words(site->refusal, to)
+                                         : "consignctl zone refusals at a node says why";
     } else if (incapable != NULL) {
         vote.why = incapable;
     } else if (share->has_computed) {

@@ -100,6 +100,9 @@ class Divergence(unittest.TestCase):
         self.assertIn('put the same key set file', page.split('AN OPERATOR MAY')[1])
         wait_for('sin serves it all the same', lambda: re.search(r'\nsin +\d+ +\S+( \S+)? +\S+( \S+)? +serves the newest\n',
                                                                  c.ctl('zrh', 'zone', 'status', 'xc.').stdout))
+        said = wait_for('the coordinator has nothing to do', lambda: (
+            said := json.loads(c.ctl(COORDINATOR, '-o', 'json', 'zone', 'status', 'xc.').stdout)) and said['state'] == 'idle' and said)
+        self.assertEqual([row['site'] for row in said['sites']], list(SITES))
         wait_for('the file is written', lambda: os.path.exists(c.path('zrh', 'store', 'refusals')))
         c.stop('sin')
         c.kill('zrh')

@@ -93,6 +93,9 @@ class Sites(unittest.TestCase):
             c.write_zone(small_zone(2, 'two'))
             wait_for('the input taken', lambda: c.log_lines('zrh', 'input serial 2:'))
             self.assertIn('no quorum', c.reasons('zrh'))
+            page = c.ctl('zrh', 'zone', 'status', 'xc', '--explain').stdout
+            self.assertIn('1 of 3 sites are heard, 2 needed', page)
+            self.assertIn('consignctl maintenance on sjc --reason', page)
             until = time.monotonic() + 3
             while time.monotonic() < until:
                 self.assertEqual((c.serial('zrh'), c.marker('zrh')), (serial, 'one'))
