@@ -105,38 +105,36 @@ static void read_share(struct answer *answer)
     csn_buf_fini(&share);
 }
 
-/* One after the other, as many as fit; of the first, what begins at the offset. */
-static void put_delta(struct answer *answer, const struct csn_stored_delta *delta, bool is_first, bool *ret_is_full)
+/* What of a record lies behind the first `skip` octets, as far as it fits; false: not all of it did. */
+static bool put_delta(struct answer *answer, const struct csn_stored_delta *delta, uint64_t *skip)
 {
     struct csn_buf record = {0};
-    uint64_t offset = is_first ? answer->request->offset : 0;
     csn_history_record_put(delta, &record);
-    size_t skipped = offset < record.size ? (size_t)offset : record.size, left = record.size - skipped;
+    size_t skipped = *skip < record.size ? (size_t)*skip : record.size, left = record.size - skipped;
     size_t room = CSN_MESH_PIECE_MAX - answer->octets.size, size = left < room ? left : room;
-    *ret_is_full = size < left;
-    if (is_first || !*ret_is_full) {
-        csn_buf_put(&answer->octets, record.data + skipped, size);
-    }
+    csn_buf_put(&answer->octets, record.data + skipped, size);
     csn_buf_fini(&record);
+    *skip -= skipped;
+    return size == left;
 }
 
 static void read_deltas(struct answer *answer)
 {
     struct csn_deltas_reader *reader;
     struct csn_stored_delta delta;
-    bool is_full = false;
-    size_t i = 0;
+    uint64_t skip = answer->request->offset;
+    bool has_all = true;
     if (answer->name_count == 0 || csn_deltas_open(answer->daemon->store, &reader) != CSN_OK) {
         return;
     }
-    for (; i < answer->name_count && !is_full; i++) {
+    for (size_t i = 0; i < answer->name_count && has_all; i++) {
         if (csn_deltas_get(reader, answer->request->zone.data, &answer->names[i], &delta) != CSN_OK) {
             break;
         }
-        put_delta(answer, &delta, i == 0, &is_full);
+        has_all = put_delta(answer, &delta, &skip);
         answer->status = CONSIGN__BULK_STATUS__BULK_OK;
     }
-    answer->is_last = !is_full;
+    answer->is_last = has_all;
     csn_deltas_close(reader);
 }
 
@@ -355,6 +353,24 @@ static bool is_well_formed(const Consign__BulkRequest *request)
     }
 }
 
+/* Where the peer names the full root that it has: down to that one, or nothing. The octets of rows on the way, first. */
+static void end_at_after(struct answer *answer, const struct csn_history *history)
+{
+    struct csn_bytes after = csn_bytes(answer->request->after.data, answer->request->after.len);
+    uint64_t size = 0;
+    size_t count = 0;
+    bool is_reached = after.size == 0;
+    while (after.size > 0 && !is_reached && count < answer->name_count) {
+        const struct csn_delta_name *name = &answer->names[count++];
+        size += csn_history_to(history, &name->to)->size;
+        is_reached = csn_bytes_equal(after, csn_bytes(name->from.octets, CSN_DIGEST_SIZE));
+    }
+    if (after.size > 0) {
+        answer->name_count = is_reached ? count : 0;
+        csn_buf_put_u64(&answer->meta, size);
+    }
+}
+
 void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct csn_mesh_asked *asked)
 {
     struct csn_bounded bounded;
@@ -383,6 +399,7 @@ void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct
         struct csn_digest to;
         digest_of(decoded, &to);
         answer->name_count = csn_history_back(&csn_daemon_zone(daemon, decoded->zone.data)->history, &to, &answer->names);
+        end_at_after(answer, &csn_daemon_zone(daemon, decoded->zone.data)->history);
         csn_job_run(daemon->loop, 1, work, done, answer);
     } else if (decoded->kind >= CONSIGN__BULK_KIND__BULK_TOPS) {
         ask_tree(answer, csn_daemon_zone(daemon, decoded->zone.data));

@@ -7,7 +7,6 @@
 #include "compare.h"
 #include "job.h"
 #include "kept/version.h"
-#include "zone/patch.h"
 
 #define BUCKETS_MAX 40000 /* differing ones; their rows must fit into CSN_WALK_ROWS_MAX */
 #define SMALL ((uint64_t)128 * 1024) /* octets of a zone: the hashes of branches and buckets would be as much */
@@ -21,9 +20,7 @@ struct difference {
     /* while the new version is written */
     struct csn_walk *walk; /* owns */
     struct csn_version_meta meta;
-    struct csn_table_writer *writer; /* owns */
-    struct csn_rooter *rooter;       /* owns */
-    size_t count;                    /* RRsets that differ */
+    size_t count; /* RRsets that differ */
     uint64_t octets;
     unsigned trips;
     int code;
@@ -48,78 +45,16 @@ static void end(void *arg)
 
 /* --- the new version, in a worker thread */
 
-static int write_entry(void *arg, const struct csn_entry *entry)
-{
-    struct difference *difference = arg;
-    int code = csn_rooter_add(difference->rooter, entry, NULL);
-    return code == CSN_OK ? csn_table_add(difference->writer, entry) : code;
-}
-
-static int patch_all(struct difference *difference, struct csn_table_reader *reader)
-{
-    const struct csn_walk_difference *differences;
-    struct csn_entry entry;
-    difference->count = csn_walk_finish(difference->walk, &differences);
-    struct csn_patch *patch = csn_patch_new(difference->zone->config->zone, difference->meta.serial, differences,
-                                            difference->count, write_entry, difference);
-    int code = CSN_OK;
-    while (code == CSN_OK && (code = csn_table_next(reader, &entry)) == CSN_OK) {
-        code = csn_patch_add(patch, &entry);
-    }
-    code = code == CSN_ENOTFOUND ? csn_patch_add(patch, NULL) : code;
-    csn_patch_free(patch);
-    return code;
-}
-
-/* Complete only with the root that was asked for. */
-static int complete(struct difference *difference)
-{
-    struct csn_zone_roots roots;
-    struct csn_buf meta = {0};
-    int code = csn_rooter_finish(difference->rooter, difference->meta.serial, &roots, NULL);
-    if (code == CSN_OK && !csn_digest_equal(&roots.full, &difference->to)) {
-        code = CSN_EMISMATCH;
-    }
-    if (code == CSN_OK) {
-        csn_version_meta_encode(&difference->meta, &meta);
-        code = csn_table_complete(difference->writer, csn_buf_view(&meta));
-        difference->writer = NULL;
-        csn_buf_fini(&meta);
-    }
-    return code == CSN_EEXISTS ? CSN_OK : code;
-}
-
-static int write_version(struct difference *difference)
-{
-    struct csn_store *store = difference->zone->daemon->store;
-    const uint8_t *zone = difference->zone->config->zone;
-    struct csn_table_reader *reader;
-    int code = csn_table_begin(store, CSN_TABLE_VERSION, zone, &difference->to, &difference->writer);
-    if (code != CSN_OK) {
-        return code == CSN_EEXISTS ? CSN_OK : code;
-    }
-    difference->rooter = csn_rooter_new(zone, difference->meta.time_s);
-    code = csn_table_open(store, CSN_TABLE_VERSION, zone, &difference->from, &reader);
-    if (code == CSN_OK) {
-        code = patch_all(difference, reader);
-        csn_table_close(reader);
-    }
-    code = code == CSN_OK ? complete(difference) : code;
-    csn_rooter_free(difference->rooter);
-    if (difference->writer != NULL) {
-        csn_table_abandon(difference->writer);
-        difference->writer = NULL;
-    }
-    return code;
-}
-
 /* The peer's words hashed to the root: if this does not come out, it is what is here that is wrong. */
 static void work(void *arg, unsigned part, unsigned parts)
 {
     (void)part;
     (void)parts;
     struct difference *difference = arg;
-    int code = write_version(difference);
+    const struct csn_walk_difference *differences;
+    difference->count = csn_walk_finish(difference->walk, &differences);
+    int code = csn_version_patch(difference->zone->daemon->store, difference->zone->config->zone, &difference->from, &difference->to,
+                                 &difference->meta, differences, difference->count);
     if (code != CSN_OK && code != CSN_EIO && code != CSN_EFULL && code != CSN_EPERMISSION) {
         code = csn_reason_set(&difference->reason, CSN_ELIMIT, "what was patched does not have its root: %s", csn_error_text(code));
     }

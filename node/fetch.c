@@ -7,6 +7,7 @@
 #include "base/bounded.h"
 #include "bulk.pb-c.h"
 #include "difference.h"
+#include "forward.h"
 #include "job.h"
 #include "kept/inputs.h"
 #include "kept/share.h"
@@ -268,8 +269,8 @@ static void take_certificate(struct fetch *fetch, ProtobufCBinaryData octets)
 
 static void take_certificates(struct fetch *fetch)
 {
-    for (size_t i = 0; i < fetch->reply->n_certificates; i++) {
-        take_certificate(fetch, fetch->reply->certificates[i]);
+    for (size_t i = fetch->reply->n_certificates; i > 0; i--) { /* the newest first: its version is what is fetched */
+        take_certificate(fetch, fetch->reply->certificates[i - 1]);
     }
     consign__bulk_reply__free_unpacked(fetch->reply, NULL);
     fetch->reply = NULL;
@@ -338,6 +339,23 @@ static void pack_request(struct fetch *fetch, struct csn_buf *buf)
 
 /* --- a version by what differs */
 
+static void after_difference(void *arg, int code, const char *why);
+
+/* Whatever was wrong, the walk decides whether it was the site. */
+static void after_forward(void *arg, int code, const char *why)
+{
+    struct fetch *fetch = arg;
+    (void)why;
+    fetch->code = code;
+    if (code == CSN_OK || code == CSN_EIO || code == CSN_EFULL) {
+        end(fetch);
+    } else {
+        csn_log(&fetch->zone->daemon->log, CSN_DEBUG, "fetch.forward", "zone %s: not by its history from site %u: %s",
+                fetch->zone->name, fetch->sites[fetch->site_at], csn_error_text(code));
+        csn_difference_fetch(fetch->zone, fetch->sites[fetch->site_at], &fetch->digest, after_difference, fetch);
+    }
+}
+
 static void after_difference(void *arg, int code, const char *why)
 {
     struct fetch *fetch = arg;
@@ -370,7 +388,7 @@ static void ask(struct fetch *fetch)
     }
     uint16_t site = fetch->sites[fetch->site_at];
     if (fetch->object == CSN_OBJECT_VERSION && !fetch->is_whole) {
-        csn_difference_fetch(fetch->zone, site, &fetch->digest, after_difference, fetch);
+        csn_forward_fetch(fetch->zone, site, &fetch->digest, after_forward, fetch);
         return;
     }
     pack_request(fetch, &request);

@@ -10,8 +10,8 @@
 #include "base/bounded.h"
 #include "bulk.pb-c.h"
 #include "daemon.h"
+#include "history_check.h"
 #include "job.h"
-#include "zone/leafset.h"
 
 #define PIECE_DEADLINE_MS 15000
 #define REPLY_MEMORY_MAX ((size_t)4 * 1024 * 1024)
@@ -23,8 +23,7 @@ struct fetch {
     struct csn_zone_shell *zone; /* borrows */
     uint16_t sites[CSN_MEMBERS_MAX];
     unsigned site_count, site_at;
-    struct csn_cluster *clusters;  /* owns; copies of the documents of all epochs, for workers */
-    size_t cluster_count;
+    struct csn_history_checker checker; /* owns */
     struct csn_digest served;      /* what all of it leads to */
     uint64_t zone_size;
     struct csn_digest at;          /* the delta to this one is wanted */
@@ -45,22 +44,6 @@ struct fetch {
 
 /* --- what is taken, in a worker thread */
 
-static int take_version(struct fetch *fetch)
-{
-    struct csn_table_reader *reader;
-    struct csn_entry entry;
-    int code = csn_table_open(fetch->zone->daemon->store, CSN_TABLE_VERSION, fetch->zone->config->zone, &fetch->served, &reader);
-    if (code != CSN_OK) {
-        return code;
-    }
-    fetch->leaves = csn_leafset_new(fetch->zone->config->zone);
-    while (code == CSN_OK && (code = csn_table_next(reader, &entry)) == CSN_OK) {
-        code = csn_leafset_add(fetch->leaves, &entry);
-    }
-    csn_table_close(reader);
-    return code == CSN_ENOTFOUND ? CSN_OK : code;
-}
-
 /* The leaves of the oldest version that is known here. */
 static int take_known(struct fetch *fetch)
 {
@@ -80,45 +63,10 @@ static int take_known(struct fetch *fetch)
     return code;
 }
 
-static bool is_end(const struct csn_delta_end *end, const struct csn_body_held *held)
-{
-    return end->serial == held->proposal.serial && end->time_s == held->proposal.time_s &&
-           csn_digest_equal(&end->full_root, &held->full_root);
-}
-
-/* Against the document of its epoch. */
-static bool is_certified(const struct fetch *fetch, const struct csn_certificate *certificate)
-{
-    struct csn_reason reason;
-    for (size_t i = 0; i < fetch->cluster_count; i++) {
-        if (fetch->clusters[i].epoch == certificate->held.proposal.epoch) {
-            return csn_certificate_check(certificate, &fetch->clusters[i], csn_ed25519_verify, NULL, &reason) == CSN_OK;
-        }
-    }
-    return false;
-}
-
-/* A certificate of the version that is wanted, and a delta from the parent that it names to it. */
-static int check_record(struct fetch *fetch, const struct csn_stored_delta *stored, struct csn_delta *ret_delta)
-{
-    struct csn_certificate certificate;
-    const struct csn_body_held *held = &certificate.held;
-    const uint8_t *zone = fetch->zone->config->zone;
-    if (csn_certificate_decode(stored->certificate, &certificate) != CSN_OK || !is_certified(fetch, &certificate)) {
-        return CSN_ESIGNATURE;
-    }
-    if (!csn_name_equal(held->proposal.zone, zone) || !csn_digest_equal(&held->full_root, &fetch->at) ||
-        csn_delta_decode(zone, stored->octets, ret_delta) != CSN_OK || !is_end(&ret_delta->to, held) ||
-        !csn_digest_equal(&ret_delta->from.full_root, &held->proposal.parent.full_root)) {
-        return CSN_EMISMATCH;
-    }
-    return CSN_OK;
-}
-
 static int take_record(struct fetch *fetch, struct csn_stored_delta *stored)
 {
     struct csn_delta delta;
-    int code = check_record(fetch, stored, &delta);
+    int code = csn_history_check(&fetch->checker, &fetch->at, stored, &delta);
     code = code == CSN_OK ? csn_leafset_take_back(fetch->leaves, &delta) : code;
     if (code == CSN_OK) {
         stored->name = (struct csn_delta_name){.from = delta.from.full_root, .to = delta.to.full_root};
@@ -185,7 +133,7 @@ static void work(void *arg, unsigned part, unsigned parts)
     size_t used = 0;
     int code = CSN_OK;
     if (fetch->leaves == NULL) {
-        code = take_version(fetch);
+        code = csn_history_leaves(fetch->zone, &fetch->served, &fetch->leaves);
         code = code == CSN_OK ? take_known(fetch) : code;
     }
     if (code == CSN_OK) {
@@ -219,7 +167,7 @@ static void end(struct fetch *fetch)
     csn_leafset_free(fetch->leaves);
     csn_buf_fini(&fetch->record);
     free(fetch->found.deltas);
-    free(fetch->clusters);
+    csn_history_checker_fini(&fetch->checker);
     free(fetch->known);
     free(fetch->taken);
     free(fetch);
@@ -336,16 +284,6 @@ static void ask(struct fetch *fetch)
     }
 }
 
-static void copy_clusters(struct fetch *fetch)
-{
-    const struct csn_chain *chain = &fetch->zone->daemon->epochs.chain;
-    fetch->cluster_count = chain->count;
-    fetch->clusters = csn_calloc(chain->count, sizeof(fetch->clusters[0]));
-    for (size_t i = 0; i < chain->count; i++) {
-        fetch->clusters[i] = chain->epochs[i]->cluster;
-    }
-}
-
 static void begin(struct csn_zone_shell *zone)
 {
     const struct csn_cluster *cluster = &zone->daemon->config->cluster;
@@ -361,7 +299,7 @@ static void begin(struct csn_zone_shell *zone)
     zone->history.fetch.is_running = true;
     zone->history.fetch.is_due = false;
     zone->history.fetch.tries++;
-    copy_clusters(fetch);
+    csn_history_checker_init(zone, &fetch->checker);
     survey(fetch);
     if (is_enough(fetch)) {
         fetch->site_at = fetch->site_count;

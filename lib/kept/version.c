@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "zone/patch.h"
+
 void csn_version_meta_encode(const struct csn_version_meta *meta, struct csn_buf *buf)
 {
     csn_buf_put_u64(buf, meta->time_s);
@@ -51,6 +53,70 @@ int csn_version_write(struct csn_store *store, const struct csn_content *content
     code = csn_table_complete(writer, csn_buf_view(&meta));
     csn_buf_fini(&meta);
     return code == CSN_EEXISTS ? CSN_OK : code; /* fetched while it was staged */
+}
+
+/* A version being patched together. */
+struct patching {
+    struct csn_table_writer *writer; /* owns */
+    struct csn_rooter *rooter;       /* owns */
+};
+
+static int write_patched(void *arg, const struct csn_entry *entry)
+{
+    struct patching *patching = arg;
+    int code = csn_rooter_add(patching->rooter, entry, NULL);
+    return code == CSN_OK ? csn_table_add(patching->writer, entry) : code;
+}
+
+static int patch_all(struct csn_patch *patch, struct csn_table_reader *reader)
+{
+    struct csn_entry entry;
+    int code;
+    while ((code = csn_table_next(reader, &entry)) == CSN_OK) {
+        code = csn_patch_add(patch, &entry);
+        if (code != CSN_OK) {
+            return code;
+        }
+    }
+    return code == CSN_ENOTFOUND ? csn_patch_add(patch, NULL) : code;
+}
+
+static int complete_patched(struct patching *patching, const struct csn_digest *to, const struct csn_version_meta *meta)
+{
+    struct csn_zone_roots roots;
+    struct csn_buf octets = {0};
+    int code = csn_rooter_finish(patching->rooter, meta->serial, &roots, NULL);
+    if (code == CSN_OK && !csn_digest_equal(&roots.full, to)) {
+        code = CSN_EMISMATCH;
+    }
+    if (code == CSN_OK) {
+        csn_version_meta_encode(meta, &octets);
+        code = csn_table_complete(patching->writer, csn_buf_view(&octets));
+        patching->writer = NULL;
+        csn_buf_fini(&octets);
+    }
+    return code == CSN_EEXISTS ? CSN_OK : code;
+}
+
+int csn_version_patch(struct csn_store *store, const uint8_t *apex, const struct csn_digest *from, const struct csn_digest *to,
+                      const struct csn_version_meta *meta, const struct csn_walk_difference *differences, size_t count)
+{
+    struct patching patching = {.writer = NULL};
+    struct csn_table_reader *reader = NULL;
+    int code = csn_table_begin(store, CSN_TABLE_VERSION, apex, to, &patching.writer);
+    if (code != CSN_OK) {
+        return code == CSN_EEXISTS ? CSN_OK : code;
+    }
+    patching.rooter = csn_rooter_new(apex, meta->time_s);
+    struct csn_patch *patch = csn_patch_new(apex, meta->serial, differences, count, write_patched, &patching);
+    code = csn_table_open(store, CSN_TABLE_VERSION, apex, from, &reader);
+    code = code == CSN_OK ? patch_all(patch, reader) : code;
+    code = code == CSN_OK ? complete_patched(&patching, to, meta) : code;
+    csn_table_close(reader);
+    csn_patch_free(patch);
+    csn_rooter_free(patching.rooter);
+    csn_table_abandon(patching.writer);
+    return code;
 }
 
 static int read_entries(struct csn_version_view *view)

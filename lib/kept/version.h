@@ -6,6 +6,7 @@
 #include "round/certificate.h"
 #include "sign/content.h"
 #include "zone/store.h"
+#include "zone/walk.h"
 
 /* What the table of a version says of itself; its name, the full root, binds both. */
 struct csn_version_meta {
@@ -17,6 +18,11 @@ int csn_version_meta_decode(struct csn_bytes octets, struct csn_version_meta *re
 
 /* Writes the signed zone as a complete table named by its full root, unless it is there. Durable when it returns CSN_OK. */
 int csn_version_write(struct csn_store *store, const struct csn_content *content, const struct csn_digest *full_root);
+
+/* Writes a version from an older one and the RRsets in which they differ (zone/patch.h), complete only with the full root `to`;
+ * unless it is there. CSN_EMISMATCH, CSN_EFORMAT: what comes out is not that version. */
+int csn_version_patch(struct csn_store *store, const uint8_t *apex, const struct csn_digest *from, const struct csn_digest *to,
+                      const struct csn_version_meta *meta, const struct csn_walk_difference *differences, size_t count);
 
 /* A version read back: entries borrow from the store's map until close. */
 struct csn_version_view {

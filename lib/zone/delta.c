@@ -111,8 +111,7 @@ static bool is_rrsigs(const struct csn_rrset *rrset)
     return rrset->type == CSN_TYPE_RRSIG;
 }
 
-/* An RRset before its RRSIGs, in canonical order of both. */
-static int compare_rows(const struct csn_rrset *a, const struct csn_rrset *b)
+int csn_delta_compare_rows(const struct csn_rrset *a, const struct csn_rrset *b)
 {
     struct csn_rrset x = *a, y = *b;
     x.type = is_rrsigs(a) ? covered_type(a) : a->type;
@@ -167,7 +166,7 @@ static int check_rows(const uint8_t *apex, struct csn_bytes rows, uint32_t seria
     bool has_soa = false;
     int code;
     while ((code = csn_delta_row(&reader, &row)) == CSN_OK) {
-        if (!is_row_in_zone(apex, &row) || (last.owner != NULL && compare_rows(&last, &row) >= 0)) {
+        if (!is_row_in_zone(apex, &row) || (last.owner != NULL && csn_delta_compare_rows(&last, &row) >= 0)) {
             return CSN_EFORMAT;
         }
         if (row.type == CSN_TYPE_SOA) {
@@ -189,7 +188,7 @@ static bool has_common_row(const struct csn_delta *delta)
     struct csn_rrset a, b;
     int code_a = csn_delta_row(&gone, &a), code_b = csn_delta_row(&added, &b);
     while (code_a == CSN_OK && code_b == CSN_OK) {
-        int order = compare_rows(&a, &b);
+        int order = csn_delta_compare_rows(&a, &b);
         if (order == 0 && csn_rrset_equal(&a, &b)) {
             return true;
         }
@@ -271,10 +270,10 @@ static int next_row(struct csn_delta_records *records, struct csn_rrset *ret_rrs
     struct csn_rrset row;
     int code;
     while ((code = csn_delta_row(&records->rows, &row)) == CSN_OK) {
-        while (records->has_other && compare_rows(&records->other, &row) < 0) {
+        while (records->has_other && csn_delta_compare_rows(&records->other, &row) < 0) {
             next_other(records);
         }
-        if (records->has_other && compare_rows(&records->other, &row) == 0 && records->other.ttl == row.ttl) {
+        if (records->has_other && csn_delta_compare_rows(&records->other, &row) == 0 && records->other.ttl == row.ttl) {
             leave_out(&records->kept, &row, &records->other);
         }
         if (row.type != CSN_TYPE_SOA && row.count > 0) {

@@ -46,6 +46,9 @@ int csn_delta_decode_ends(struct csn_bytes octets, struct csn_delta_end *ret_fro
 /* The next row of `rows` of a decoded delta; CSN_ENOTFOUND at the end. */
 int csn_delta_row(struct csn_reader *rows, struct csn_rrset *ret_rrset);
 
+/* The order of rows: by (owner, type or covered type), an RRset before its RRSIGs. */
+int csn_delta_compare_rows(const struct csn_rrset *a, const struct csn_rrset *b);
+
 /* The records of a decoded delta as IXFR sends them (RFC 1995 4): the old SOA, what is gone, the new SOA, what is new; a record
  * that is in both lists is not sent. Zeros at first, and after fini. */
 struct csn_delta_records {

@@ -184,14 +184,24 @@ static int change_rows(struct csn_leafset *set, struct csn_bytes rows, bool is_n
     return code == CSN_ENOTFOUND ? CSN_OK : code;
 }
 
-int csn_leafset_take_back(struct csn_leafset *set, const struct csn_delta *delta)
+static int move(struct csn_leafset *set, struct csn_bytes gone, struct csn_bytes added, const struct csn_delta_end *to)
 {
     struct csn_digest root;
-    int code = change_rows(set, delta->added, false);
-    code = code == CSN_OK ? change_rows(set, delta->gone, true) : code;
+    int code = change_rows(set, gone, false);
+    code = code == CSN_OK ? change_rows(set, added, true) : code;
     if (code == CSN_OK) {
-        csn_leafset_full_root(set, delta->from.serial, delta->from.time_s, &root);
-        code = csn_digest_equal(&root, &delta->from.full_root) ? CSN_OK : CSN_EMISMATCH;
+        csn_leafset_full_root(set, to->serial, to->time_s, &root);
+        code = csn_digest_equal(&root, &to->full_root) ? CSN_OK : CSN_EMISMATCH;
     }
     return code;
+}
+
+int csn_leafset_take_back(struct csn_leafset *set, const struct csn_delta *delta)
+{
+    return move(set, delta->added, delta->gone, &delta->from);
+}
+
+int csn_leafset_take(struct csn_leafset *set, const struct csn_delta *delta)
+{
+    return move(set, delta->gone, delta->added, &delta->to);
 }

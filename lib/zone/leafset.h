@@ -16,5 +16,7 @@ void csn_leafset_full_root(struct csn_leafset *set, uint32_t serial, uint64_t ti
 /* From the version that the delta leads to, back to the one it comes from. CSN_EMISMATCH: it does not lead to that full root;
  * then the set is of no use any more. */
 int csn_leafset_take_back(struct csn_leafset *set, const struct csn_delta *delta);
+/* The other way: from the version that it comes from to the one it leads to. */
+int csn_leafset_take(struct csn_leafset *set, const struct csn_delta *delta);
 
 #endif

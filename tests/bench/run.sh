@@ -2,6 +2,7 @@
 # What a release costs on this machine, against the least its cryptography can cost and against other signers:
 #   tests/bench/run.sh [--zone FILE] [--origin NAME] [--rounds N] [--keep]
 #   tests/bench/run.sh authors [--rate N] [--names N]
+#   tests/bench/run.sh away [--versions N]
 #   tests/bench/run.sh round|failover|lead
 #
 #   --zone FILE    unsigned zone file (default: the real .gov zone of CONSIGN_DATA/gov-zone.bundle)
@@ -12,6 +13,8 @@
 #   round, failover, lead  only this: what the real distances cost, against what is to be reached (distances.py)
 #   --rate N       signatures a second of each HSM (default 200)
 #   --names N      new delegations in each round, two signatures each (default 1500)
+#   away           only this: what a site fetches that missed versions of the root zone's history (away.py)
+#   --versions N   missed versions (default 1000, which take some 15 minutes to release)
 #
 # crypto floor = (signatures / h + sites x signatures x (1/v1 + 1/v2)) / cores, where h, v1 and v2 are signatures a second, on one
 # thread, of raw calls of SoftHSM, OpenSSL and GnuTLS, measured in the same run (floor.c). A round lasts from the first
@@ -20,18 +23,18 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../deploy/lib.sh"
-usage() { sed -n '2,15s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
 
-zone_file='' origin='' rounds=3 keep='' part='' rate=200 names=1500
+zone_file='' origin='' rounds=3 keep='' part='' rate=200 names=1500 versions=1000
 while [ $# -gt 0 ]; do
     case $1 in
-    --zone | --origin | --rounds | --rate | --names)
+    --zone | --origin | --rounds | --rate | --names | --versions)
         [ $# -ge 2 ] || { usage >&2; exit 2; }
-        case $1 in --zone) zone_file=$2 ;; --origin) origin=$2 ;; --rounds) rounds=$2 ;; --rate) rate=$2 ;; --names) names=$2 ;; esac
+        case $1 in --zone) zone_file=$2 ;; --origin) origin=$2 ;; --rounds) rounds=$2 ;; --rate) rate=$2 ;; --names) names=$2 ;; --versions) versions=$2 ;; esac
         shift
         ;;
     --keep) keep=1 ;;
-    authors | round | failover | lead) part=$1 ;;
+    authors | away | round | failover | lead) part=$1 ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
     esac
@@ -44,6 +47,8 @@ make_all "$build" -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=ON
 bin=$build/bin
 if [ "$part" = authors ]; then
     CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/authors.py" "$rate" "$names"
+elif [ "$part" = away ]; then
+    CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/away.py" "$versions"
 fi
 if [ -n "$part" ]; then
     CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/distances.py" "$part"

@@ -311,6 +311,8 @@ static void test_taken_back_deltas_lead_to_every_older_root(void **state)
         make_delta(&versions[i - 1], &versions[i], &octets);
         assert_int_equal(csn_delta_decode(apex, csn_buf_view(&octets), &delta), CSN_OK);
         assert_int_equal(csn_leafset_take_back(set, &delta), CSN_OK);
+        assert_int_equal(csn_leafset_take(set, &delta), CSN_OK);
+        assert_int_equal(csn_leafset_take_back(set, &delta), CSN_OK);
         csn_buf_fini(&octets);
     }
     csn_leafset_free(set);
