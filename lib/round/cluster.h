@@ -91,7 +91,13 @@ struct csn_cluster {
     struct csn_digest merges; /* of the emergency document whose branch comes back; zeros: none */
 };
 
-/* Borrowed, or NULL. */
+/* What binds the votes of this epoch beyond R4; NULL: none. Borrowed, as all below. */
+static inline const struct csn_emergency *csn_cluster_emergency(const struct csn_cluster *cluster)
+{
+    return cluster->is_emergency ? &cluster->emergency : NULL;
+}
+
+/* NULL: nobody. */
 const struct csn_member *csn_cluster_member(const struct csn_cluster *cluster, uint16_t number);
 /* Operators have no numbers but their places in the document, from 1. */
 const struct csn_operator_id *csn_cluster_operator(const struct csn_cluster *cluster, uint16_t number);

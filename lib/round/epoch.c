@@ -23,6 +23,16 @@ uint8_t csn_epoch_seals_needed(const struct csn_cluster *now, const struct csn_c
     return next->is_emergency ? next->quorum : now->quorum;
 }
 
+uint8_t csn_epoch_entries_needed(const struct csn_cluster *now, const struct csn_cluster *next)
+{
+    uint8_t staying = 0;
+    for (unsigned i = 0; i < now->member_count; i++) {
+        staying = (uint8_t)(staying + csn_epoch_stays(now, next, now->members[i].number));
+    }
+    bool is_return = now->is_emergency && !next->is_emergency;
+    return is_return && staying < next->quorum && staying >= now->quorum ? staying : next->quorum;
+}
+
 bool csn_epoch_seal_counts(const struct csn_cluster *now, const struct csn_cluster *next,
                            uint16_t site)
 {
@@ -94,7 +104,7 @@ static int check_change(const struct csn_cluster *now, const struct csn_cluster 
                               "%u members added, %u removed, %u replaced: one at a time",
                               change->added, change->removed, change->replaced);
     }
-    if (change->kept < next->quorum) {
+    if (change->kept < csn_epoch_entries_needed(now, next)) {
         return csn_reason_set(reason, CSN_EREFUSED,
                               "%u members stay, fewer than the new quorum of %u", change->kept,
                               next->quorum);
@@ -467,7 +477,7 @@ int csn_epoch_certificate_check(const struct csn_epoch_certificate *certificate,
     if (code == CSN_OK) {
         code = check_seals(&check);
     }
-    if (code == CSN_OK && certificate->entry_count != next->quorum) {
+    if (code == CSN_OK && certificate->entry_count != csn_epoch_entries_needed(now, next)) {
         code = csn_reason_set(reason, CSN_EREFUSED, "%u entries, the quorum of the next epoch is %u",
                               certificate->entry_count, next->quorum);
     }

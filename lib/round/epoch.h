@@ -14,6 +14,9 @@ int csn_epoch_check_next(const struct csn_cluster *now, const struct csn_cluster
 bool csn_epoch_stays(const struct csn_cluster *now, const struct csn_cluster *next, uint16_t site);
 /* How many seals end `now`; after an emergency's document only those of its own members count. */
 uint8_t csn_epoch_seals_needed(const struct csn_cluster *now, const struct csn_cluster *next);
+/* How many members that stay must enter: the next quorum; after an emergency, whose few members stay all, these
+ * may be fewer, and whom they take back joins (raises its floors) before it votes. */
+uint8_t csn_epoch_entries_needed(const struct csn_cluster *now, const struct csn_cluster *next);
 bool csn_epoch_seal_counts(const struct csn_cluster *now, const struct csn_cluster *next,
                            uint16_t site);
 static inline struct csn_version_id csn_epoch_version(const struct csn_cluster *cluster)

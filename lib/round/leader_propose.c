@@ -121,14 +121,14 @@ static unsigned confirmations(const struct csn_leader *leader, const struct csn_
     return count;
 }
 
-/* The newest that q sites confirmed from their own source and that is not below the floor; else the
- * floor's own. */
+/* The newest that q sites confirmed from their own source and that is not below the floor; else, and
+ * always in an emergency, the floor's own. */
 static struct csn_input_id choose_input(const struct csn_leader *leader,
                                         const struct csn_leader_zone *zone,
                                         const struct csn_input_id *floor)
 {
     struct csn_input_id best = *floor;
-    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+    for (unsigned i = 0; !leader->cluster.is_emergency && i < leader->cluster.member_count; i++) {
         const struct csn_row *row = csn_leader_ready(leader, zone, i);
         for (unsigned k = 0; row != NULL && k < row->input_count; k++) {
             bool is_later = csn_input_compare(&row->inputs[k], &best) == 1;
@@ -257,7 +257,10 @@ static bool would_pass(const struct csn_leader *leader, const struct csn_leader_
     const struct csn_row *row = csn_leader_ready(leader, zone, member);
     uint64_t clock_s = csn_leader_clock_s(leader, member);
     struct csn_value want, is;
-    struct csn_vote_case tested = {.proposal = proposal, .floor = &row->floor, .clock_s = clock_s};
+    struct csn_vote_case tested = {.proposal = proposal,
+                                   .floor = &row->floor,
+                                   .clock_s = clock_s,
+                                   .emergency = csn_cluster_emergency(&leader->cluster)};
     bool is_young = proposal->time_s + csn_leader_config(leader, zone)->max_round_age_s >= clock_s;
     bool has_policy = row->policy.number > proposal->policy.number ||
                       csn_version_equal(&row->policy, &proposal->policy);

@@ -232,6 +232,7 @@ static bool is_excused_test(uint8_t test)
     return test == CSN_TEST_OPERATOR_HOLD || test == CSN_TEST_HOLDS ||
            test == CSN_TEST_OTHER_HOLD || test == CSN_TEST_INPUT || test == CSN_TEST_INPUT_SAME ||
            test == CSN_TEST_INPUT_HERE || test == CSN_TEST_INPUT_VOUCHED || test == CSN_TEST_INPUT_CONFLICT ||
+           test == CSN_TEST_REFRESH_ONLY || test == CSN_TEST_EMERGENCY_OVER ||
            test == CSN_TEST_POLICY || test == CSN_TEST_POLICY_SAME ||
            test == CSN_TEST_POLICY_HERE || test == CSN_TEST_KEYSET ||
            test == CSN_TEST_KEYSET_SAME || test == CSN_TEST_KEYSET_HERE ||

@@ -263,7 +263,8 @@ static bool may_seal(const struct csn_node *node)
         counted += is_ready && csn_epoch_seal_counts(now, next, now->members[i].number);
         staying += is_ready && csn_epoch_stays(now, next, now->members[i].number);
     }
-    return counted >= csn_epoch_seals_needed(now, next) && staying >= next->quorum;
+    return counted >= csn_epoch_seals_needed(now, next) &&
+           staying >= csn_epoch_entries_needed(now, next);
 }
 
 static void make_seal(struct csn_node *node)
@@ -538,13 +539,14 @@ static bool assemble(struct csn_node *node, struct csn_epoch_certificate *ret_ce
 {
     struct csn_epochs *epochs = &node->epochs;
     bool named[CSN_MEMBERS_MAX] = {false};
+    uint8_t needed = csn_epoch_entries_needed(&node->cluster, &epochs->next);
     *ret_certificate = (struct csn_epoch_certificate){.environment = node->cluster.environment,
                                                       .epoch = csn_epoch_version(&node->cluster),
                                                       .next = csn_epoch_version(&epochs->next)};
     memcpy(ret_certificate->cluster, node->cluster.id, sizeof(ret_certificate->cluster));
     for (unsigned i = 0; i < node->cluster.member_count; i++) {
         const struct csn_known_entry *known = &epochs->entries[i];
-        if (known->is_set && ret_certificate->entry_count < epochs->next.quorum &&
+        if (known->is_set && ret_certificate->entry_count < needed &&
             csn_version_equal(&known->body.epoch, &ret_certificate->next) &&
             is_entry_good(node, &known->body)) {
             add_entry(ret_certificate, &node->cluster.members[i], known, named, &node->cluster);
@@ -556,7 +558,7 @@ static bool assemble(struct csn_node *node, struct csn_epoch_certificate *ret_ce
                 part_of(&epochs->seals, node->cluster.members[i].number)->seal;
         }
     }
-    return ret_certificate->entry_count == epochs->next.quorum;
+    return ret_certificate->entry_count == needed;
 }
 
 static void leave(struct csn_node *node, const struct csn_cluster *next,

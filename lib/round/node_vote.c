@@ -16,6 +16,7 @@ struct csn_vote_case csn_node_case(const struct csn_node *node, const struct csn
         .is_halted = node->halt != CSN_HALT_NONE,
         .is_held = csn_zone_is_held(zone),
         .clock_s = node->now.wall_s,
+        .emergency = csn_cluster_emergency(&node->cluster),
         .margin_s = csn_margin_s(csn_node_config(node, zone)),
     };
 }

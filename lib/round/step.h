@@ -353,7 +353,9 @@ enum csn_rule { CSN_RULE_R2 = 2, CSN_RULE_R3 = 3, CSN_RULE_R4 = 4 };
     X(SIGN, 31, "own share can be signed")                                                         \
     X(SHARE, 32, "shares of the authors are at hand")                                              \
     X(STAGE, 33, "the version verifies by both paths")                                             \
-    X(INPUT_VOUCHED, 34, "input confirmed here or by a quorum, certified, or voted for")
+    X(INPUT_VOUCHED, 34, "input confirmed here or by a quorum, certified, or voted for")           \
+    X(REFRESH_ONLY, 35, "in an emergency: the floor's input and no other")                         \
+    X(EMERGENCY_OVER, 36, "T at most the end of the emergency")
 
 enum csn_test {
 #define CSN_TEST_ENUM(name, number, text) CSN_TEST_##name = (number),

@@ -116,6 +116,22 @@ static bool test_input_same(const struct csn_vote_case *vote, struct csn_value *
     return digests(passes, &floor->received, &input->received, want, is);
 }
 
+/* Emergency: fewer than a quorum vouch for what they have, so nothing new comes in. */
+static bool test_refresh_only(const struct csn_vote_case *vote, struct csn_value *want,
+                              struct csn_value *is)
+{
+    const struct csn_input_id *floor = &vote->floor->input, *input = &vote->proposal->input;
+    return digests(vote->emergency == NULL || csn_input_equal(input, floor), &floor->received,
+                   &input->received, want, is);
+}
+
+static bool test_emergency_over(const struct csn_vote_case *vote, struct csn_value *want,
+                                struct csn_value *is)
+{
+    uint64_t end_s = vote->emergency != NULL ? vote->emergency->not_after_s : UINT64_MAX;
+    return numbers(vote->proposal->time_s <= end_s, end_s, vote->proposal->time_s, want, is);
+}
+
 static bool test_time(const struct csn_vote_case *vote, struct csn_value *want,
                       struct csn_value *is)
 {
@@ -202,6 +218,8 @@ static const struct {
     {CSN_TEST_SERIAL_STEP, ASK_FLOOR, test_serial_step},
     {CSN_TEST_INPUT, ASK_FLOOR, test_input},
     {CSN_TEST_INPUT_SAME, ASK_FLOOR, test_input_same},
+    {CSN_TEST_REFRESH_ONLY, ASK_FLOOR, test_refresh_only},
+    {CSN_TEST_EMERGENCY_OVER, ASK_FLOOR, test_emergency_over},
     {CSN_TEST_TIME, ASK_FLOOR, test_time},
     {CSN_TEST_SCHEDULE, ASK_FLOOR, test_schedule},
     {CSN_TEST_POLICY, ASK_FLOOR, test_policy},

@@ -13,6 +13,7 @@ struct csn_vote_case {
     struct csn_digest epoch_digest;
     bool is_sealed, is_halted, is_held;
     uint64_t clock_s;
+    const struct csn_emergency *emergency; /* of the epoch; NULL: none. Borrows */
     bool is_complete;           /* staged, with the full root that will be voted for */
     uint64_t earliest_expiry_s; /* of what is staged */
     uint64_t margin_s;

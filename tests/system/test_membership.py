@@ -1,7 +1,8 @@
 """Goal: the members of a cluster change by their officers' documents alone, one at a time, while it goes on releasing; whoever was
 down, late, killed or new ends in the same epoch with the same zone.
 Method: one cluster goes through epochs: a verifier comes and goes, a site that lost its store is replaced, a document waits for a
-quorum, a site is killed in the middle. The sites keep their first configuration: the chain of epochs tells them the rest."""
+quorum, a site is killed in the middle. The sites keep their first configuration: the chain of epochs tells them the rest. Another
+loses two of its three sites."""
 import hashlib
 import os
 import re
@@ -211,6 +212,50 @@ class Membership(unittest.TestCase):
             for step in (self.refuse_what_may_not_be, self.admit, self.remove, self.replace, self.wait_for_quorum,
                          self.kill_in_the_middle):
                 step(c)
+
+    def declare_emergency(self, c, keep):
+        """The officers' document by which one site goes on alone, proposed there."""
+        base = c.path('base')
+        with open(base, 'w') as file:
+            file.write(c.cert(keep)['certificate'])
+        path = c.path('cluster-2.yaml')
+        words = ['emergency', 'new', '--cluster', c.present_path, '--keep', keep, '--reason', 'two sites are under water', '--fenced',
+                 'their power is off', '--hours', '48', '--base', base, '--out', path]
+        assert_matches('member 2 sjc leaves(.|\n)*EMERGENCY until', c.ceremony(*words).stdout, 'emergency new')
+        with open(path) as file:
+            document = Document(file.read())
+        c.propose(keep, document)
+        return document
+
+    def test_a_last_site_goes_on_alone_by_the_officers_word_and_the_others_come_back(self):
+        with Changing(small_zone(1, 'before')) as c:
+            c.start()
+            c.wait_marker('before')
+            before = c.wait_released()
+            c.kill('sjc')
+            c.kill('sin')
+            first, document = c.document, self.declare_emergency(c, 'zrh')
+            c.wait_epoch(document, ('zrh', COORDINATOR))
+            assert_matches('EMERGENCY until', c.ctl('zrh', 'status').stdout, 'status')
+            # Refreshes only: a new file is not released, a new policy signs what was there.
+            c.write_zone(small_zone(2, 'not now'), ['zrh'])
+            wait_for('the file is taken', lambda: len(c.log_lines('zrh', 'input.taken')) > 1)
+            c.edit('policy.yaml', lambda text: text.replace('version: 1', 'version: 2'))
+            c.stop('zrh', COORDINATOR)
+            c.start('zrh', COORDINATOR)
+            serial = wait_for('a refresh', lambda: (serial := c.serial('zrh')) and serial != before and serial)
+            self.assertGreater(serial, before + (1 << 20))
+            self.assertEqual(c.marker('zrh'), 'before')
+            # All three again, by the officers' next document.
+            back = document.next(2, lambda members: first.members)
+            back = Document(re.sub(r'(?s)emergency:.*', '', back.text))
+            c.propose('zrh', back)
+            c.wait_epoch(back, ('zrh', COORDINATOR))
+            c.start('sjc', 'sin')
+            c.wait_epoch(back, SITES)
+            c.input_serial = 2
+            c.assert_released('after', SITES)
+            self.assertGreater(c.wait_released(), serial)
 
 
 if __name__ == '__main__':

@@ -284,8 +284,14 @@ static void test_return_takes_several_back(void **state)
     back.epoch = 9;
     back.previous = document.digest;
     back.quorum = 3;
-    assert_int_equal(csn_epoch_check_next(&document, &back, NULL), CSN_EREFUSED); /* 1 stays */
+    assert_int_equal(csn_epoch_check_next(&document, &back, NULL), CSN_OK); /* 1 stays, all that was left */
+    assert_int_equal(csn_epoch_entries_needed(&document, &back), 1);
+    document.quorum = 2; /* but not fewer than could agree in the emergency */
+    assert_int_equal(csn_epoch_entries_needed(&document, &back), 3);
+    assert_int_equal(csn_epoch_check_next(&document, &back, NULL), CSN_EREFUSED);
+    document.quorum = 1;
     document.member_count = 3;
+    assert_int_equal(csn_epoch_entries_needed(&document, &back), 3);
     assert_int_equal(csn_epoch_check_next(&document, &back, NULL), CSN_OK);
     document.member_count = 2;
     back.quorum = 2;

@@ -76,6 +76,10 @@ SPOIL(newer_generation, (proposal_value.input.generation = 3, proposal_value.inp
 SPOIL(undefined_input, proposal_value.input.serial = 50 + (UINT32_C(1) << 31))
 SPOIL(other_input, proposal_value.input.received.octets[3] = 9)
 SPOIL(newer_input, (proposal_value.input.serial = 51, proposal_value.input.received.octets[3] = 9))
+static struct csn_emergency emergency = {.not_after_s = 5000};
+SPOIL(emergency, vote->emergency = &emergency)
+SPOIL(emergency_newer_input, (vote->emergency = &emergency, proposal_value.input.serial = 51))
+SPOIL(emergency_over, (vote->emergency = &emergency, proposal_value.time_s = 5001))
 SPOIL(older_time, proposal_value.time_s = 4999)
 SPOIL(older_schedule, proposal_value.schedule_s = 4899)
 SPOIL(older_policy, proposal_value.policy.number = 3)
@@ -115,6 +119,9 @@ static const struct {
     {"undefined input", spoil_undefined_input, CSN_TEST_INPUT},
     {"other input", spoil_other_input, CSN_TEST_INPUT_SAME},
     {"newer input", spoil_newer_input, 0},
+    {"emergency", spoil_emergency, 0},
+    {"emergency, newer input", spoil_emergency_newer_input, CSN_TEST_REFRESH_ONLY},
+    {"emergency is over", spoil_emergency_over, CSN_TEST_EMERGENCY_OVER},
     {"older T", spoil_older_time, CSN_TEST_TIME},
     {"older S", spoil_older_schedule, CSN_TEST_SCHEDULE},
     {"older policy", spoil_older_policy, CSN_TEST_POLICY},
