@@ -463,6 +463,7 @@ static void enter(struct csn_node *node, const bool used[CSN_MEMBERS_MAX])
     }
     persist_raised(node, &epochs->seals, used, &epochs->next);
     epochs->is_entering = true;
+    epochs->has_entry = false; /* until this one is durable */
     csn_body_entry_encode(&epochs->entry, &value);
     write_record(node, csn_node_persist(node, CSN_PERSIST_ENTRY, NULL), CSN_RECORD_ENTRY, NULL,
                  &value);

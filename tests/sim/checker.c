@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/epochs.h"
 #include "sim/layout.h"
 #include "sim/seam.h"
 
@@ -12,6 +13,7 @@
 struct vote {
     struct layout_held held;
     struct csn_digest body;
+    uint32_t incarnation;
     bool is_spent;     /* the second copy is durable: no other vote in this round */
     bool is_committed; /* so is the hold, or was until a release: its bytes stay until then */
     bool is_sent;
@@ -19,8 +21,9 @@ struct vote {
 };
 
 struct votes {
-    struct vote *items; /* owns; ascending rounds */
+    struct vote *items; /* owns; ascending rounds of each incarnation */
     size_t count;
+    size_t first; /* of the machine that is the site now */
 };
 
 /* What a site must not vote below. */
@@ -45,6 +48,8 @@ struct sim_checker {
     struct floor floors[SIM_SITES_MAX][SIM_ZONES_MAX];
     struct sim_served served[SIM_SITES_MAX][SIM_ZONES_MAX];
     struct chain chains[SIM_ZONES_MAX];
+    bool sealed[SIM_EPOCHS_MAX + 2][SIM_SITES_MAX];  /* by epoch: who said that it votes no more */
+    bool entered[SIM_EPOCHS_MAX + 2][SIM_SITES_MAX]; /* who entered it */
 };
 
 struct sim_checker *sim_checker_new(struct sim_world *world)
@@ -155,7 +160,7 @@ static void load_floor(struct sim_checker *checker, const struct sim_actor *acto
     const struct votes *votes = &checker->votes[actor->index][zone];
     struct floor latest = {0};
     *floor = (struct floor){0};
-    for (size_t i = 0; i < votes->count; i++) {
+    for (size_t i = votes->first; i < votes->count; i++) {
         raise_floor(floor, &votes->items[i].held);
     }
     for (size_t i = 0; i < actor->disk.records.count; i++) {
@@ -175,7 +180,7 @@ void sim_checker_started(struct sim_checker *checker, const struct sim_actor *ac
 {
     for (unsigned zone = 0; zone < checker->world->options.zones; zone++) {
         struct votes *votes = &checker->votes[actor->index][zone];
-        while (votes->count > 0 && !votes->items[votes->count - 1].is_spent) {
+        while (votes->count > votes->first && !votes->items[votes->count - 1].is_spent) {
             votes->count--;
         }
         load_floor(checker, actor, zone);
@@ -193,16 +198,100 @@ void sim_checker_restored(struct sim_checker *checker, const struct sim_actor *a
     }
 }
 
+void sim_checker_renewed(struct sim_checker *checker, const struct sim_actor *actor)
+{
+    sim_checker_restored(checker, actor);
+    for (unsigned zone = 0; zone < checker->world->options.zones; zone++) {
+        struct votes *votes = &checker->votes[actor->index][zone];
+        votes->first = votes->count;
+        checker->floors[actor->index][zone] = (struct floor){0};
+    }
+}
+
+/* --- epochs: R8, as the page says it */
+
+static unsigned count_of(const bool said[SIM_SITES_MAX])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < SIM_SITES_MAX; i++) {
+        count += said[i];
+    }
+    return count;
+}
+
+static bool begins_with(const struct csn_buf *value, struct csn_bytes octets)
+{
+    return value->size >= octets.size && memcmp(value->data, octets.data, octets.size) == 0;
+}
+
+static bool is_recorded(const struct sim_records *records, struct csn_bytes body)
+{
+    for (size_t i = 0; i < records->count; i++) {
+        if (begins_with(&records->items[i].value, body)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Both bodies: cluster id 16 | environment u8 | epoch u32; the seal's is the one that ends. */
+void sim_checker_change(struct sim_checker *checker, const struct sim_actor *actor, bool is_seal,
+                        struct csn_bytes body)
+{
+    uint32_t epoch = body.size > 21 ? csn_get_u32(body.data + 17) : 0;
+    if (epoch < 1 || epoch > SIM_EPOCHS_MAX) {
+        sim_fail(checker->world, "R8: site %u speaks of epoch %u", actor->number, epoch);
+        return;
+    }
+    if (!is_recorded(&actor->disk.records, body) ||
+        (is_seal && !is_recorded(&actor->disk.seconds, body))) {
+        sim_fail(checker->world, "R8: site %u speaks of epoch %u before it is durable",
+                 actor->number, epoch);
+    }
+    if (is_seal) {
+        checker->sealed[epoch][actor->index] = true;
+        return;
+    }
+    const struct csn_cluster *old = sim_document_of(checker->world, epoch - 1);
+    if (old == NULL || count_of(checker->sealed[epoch - 1]) < old->quorum) {
+        sim_fail(checker->world, "R8: site %u enters epoch %u, whose last is not sealed",
+                 actor->number, epoch);
+    }
+    checker->entered[epoch][actor->index] = true;
+}
+
+/* Nobody votes in an epoch that it sealed, nor in one that has not begun, nor where it is no member. */
+static void check_epoch(struct sim_checker *checker, const struct sim_actor *actor,
+                        const struct layout_held *held)
+{
+    const struct csn_cluster *document = sim_document_of(checker->world, held->epoch);
+    const struct csn_member *member =
+        document != NULL ? csn_cluster_member(document, actor->number) : NULL;
+    if (member == NULL || member->incarnation != actor->incarnation) {
+        sim_fail(checker->world, "R8: site %u votes in epoch %u, where it is no member",
+                 actor->number, held->epoch);
+        return;
+    }
+    if (checker->sealed[held->epoch][actor->index]) {
+        sim_fail(checker->world, "R8: site %u votes in epoch %u, which it has sealed",
+                 actor->number, held->epoch);
+    }
+    if (held->epoch > 1 && count_of(checker->entered[held->epoch]) < document->quorum) {
+        sim_fail(checker->world, "R8: site %u votes in epoch %u, which has not begun",
+                 actor->number, held->epoch);
+    }
+}
+
 /* --- votes */
 
 static void check_own_votes(struct sim_checker *checker, const struct sim_actor *actor,
                             const struct votes *votes, const struct vote *vote)
 {
-    const struct vote *last = votes->count > 0 ? &votes->items[votes->count - 1] : NULL;
+    const struct vote *last = votes->count > votes->first ? &votes->items[votes->count - 1] : NULL;
     if (last == NULL) {
         return;
     }
-    for (size_t i = 0; i < votes->count; i++) {
+    for (size_t i = votes->first; i < votes->count; i++) {
         if (order(votes->items[i].held.round, vote->held.round) == 0 &&
             !csn_digest_equal(&votes->items[i].body, &vote->body)) {
             sim_fail(checker->world, "I6: site %u votes for a second body in round %llu.%u",
@@ -270,6 +359,8 @@ void sim_checker_persist(struct sim_checker *checker, const struct sim_actor *ac
     struct votes *votes = &checker->votes[actor->index][zone];
     struct floor *floor = &checker->floors[actor->index][zone];
     vote.body = hash_of(csn_bytes(second.data, vote.held.size));
+    vote.incarnation = actor->incarnation;
+    check_epoch(checker, actor, &vote.held);
     check_own_votes(checker, actor, votes, &vote);
     check_floor(checker, actor, floor, &vote.held);
     check_times(checker, actor, zone, &vote.held);
@@ -288,21 +379,6 @@ static struct vote *find_vote(struct votes *votes, const struct layout_held *hel
         }
     }
     return NULL;
-}
-
-static bool begins_with(const struct csn_buf *value, struct csn_bytes octets)
-{
-    return value->size >= octets.size && memcmp(value->data, octets.data, octets.size) == 0;
-}
-
-static bool is_recorded(const struct sim_records *records, struct csn_bytes body)
-{
-    for (size_t i = 0; i < records->count; i++) {
-        if (begins_with(&records->items[i].value, body)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static struct vote *vote_of_copy(struct sim_checker *checker, const struct sim_actor *actor,
@@ -446,12 +522,15 @@ static bool is_certified(const struct sim_checker *checker, unsigned zone,
 static void tally(struct sim_checker *checker, unsigned zone, const struct vote *vote)
 {
     struct certified certified = {.held = vote->held, .body = vote->body};
+    const struct csn_cluster *document = sim_document_of(checker->world, vote->held.epoch);
     unsigned sent = 0;
     for (unsigned site = 0; site < checker->world->options.sites; site++) {
         const struct vote *other = find_vote(&checker->votes[site][zone], &vote->held, &vote->body);
-        sent += other != NULL && other->is_sent;
+        const struct csn_member *member = csn_cluster_member(document, (uint16_t)(site + 1));
+        sent += other != NULL && other->is_sent && member != NULL &&
+                member->incarnation == other->incarnation;
     }
-    if (sent >= checker->world->options.quorum && !is_certified(checker, zone, &vote->body)) {
+    if (sent >= document->quorum && !is_certified(checker, zone, &vote->body)) {
         certify(checker, zone, &certified);
     }
 }
@@ -493,21 +572,20 @@ void sim_checker_held(struct sim_checker *checker, const struct sim_actor *actor
 /* --- certificates */
 
 /* "consign held v1" | 00 | signer | incarnation | SHA-384(body) */
-static bool verify_vote(const struct sim_checker *checker, const struct csn_digest *body,
+static bool verify_vote(const struct csn_cluster *cluster, const struct csn_digest *body,
                         const struct layout_vote *vote)
 {
     static const char word[] = "consign held v1";
-    const struct csn_cluster *cluster = &checker->world->cluster;
+    const struct csn_member *member = csn_cluster_member(cluster, vote->site);
     uint8_t message[sizeof(word) + 6 + CSN_DIGEST_SIZE];
-    if (vote->site < 1 || vote->site > cluster->member_count || vote->incarnation != 1) {
+    if (member == NULL || vote->incarnation != member->incarnation) {
         return false;
     }
     memcpy(message, word, sizeof(word));
     csn_set_u16(message + sizeof(word), vote->site);
     csn_set_u32(message + sizeof(word) + 2, vote->incarnation);
     memcpy(message + sizeof(word) + 6, body->octets, CSN_DIGEST_SIZE);
-    return sim_verify(NULL, cluster->members[vote->site - 1].key,
-                      csn_bytes(message, sizeof(message)), vote->signature);
+    return sim_verify(NULL, member->key, csn_bytes(message, sizeof(message)), vote->signature);
 }
 
 /* Decoded, and of q votes that verify and have left their sites; else a violation. */
@@ -517,7 +595,10 @@ static bool take_certificate(struct sim_checker *checker, const struct sim_actor
 {
     bool is_good = layout_certificate(octets, ret_certificate) &&
                    decode_zone(checker, &ret_certificate->held, ret_zone) &&
-                   ret_certificate->vote_count == checker->world->options.quorum;
+                   sim_document_of(checker->world, ret_certificate->held.epoch) != NULL;
+    const struct csn_cluster *document =
+        is_good ? sim_document_of(checker->world, ret_certificate->held.epoch) : NULL;
+    is_good = is_good && ret_certificate->vote_count == document->quorum;
     struct csn_digest digest = {{0}};
     if (is_good) {
         csn_sha384(ret_certificate->body, &digest);
@@ -525,7 +606,7 @@ static bool take_certificate(struct sim_checker *checker, const struct sim_actor
     for (unsigned i = 0; is_good && i < ret_certificate->vote_count; i++) {
         bool is_ascending =
             i == 0 || ret_certificate->votes[i].site > ret_certificate->votes[i - 1].site;
-        is_good = is_ascending && verify_vote(checker, &digest, &ret_certificate->votes[i]);
+        is_good = is_ascending && verify_vote(document, &digest, &ret_certificate->votes[i]);
     }
     struct csn_digest body = hash_of(ret_certificate->body);
     if (!is_good || !is_certified(checker, *ret_zone, &body)) {
@@ -627,7 +708,7 @@ static void check_kept(struct sim_checker *checker, unsigned site, unsigned zone
 {
     const struct votes *votes = &checker->votes[site][zone];
     for (size_t i = votes->count;
-         i > 0 && is_above_served(checker, site, zone, &votes->items[i - 1].held); i--) {
+         i > votes->first && is_above_served(checker, site, zone, &votes->items[i - 1].held); i--) {
         const struct vote *vote = &votes->items[i - 1];
         if ((vote->is_sent || vote->is_committed) && !vote->is_excused &&
             version_of(checker, site, zone, &vote->held) == NULL) {

@@ -26,6 +26,11 @@ void sim_checker_second_written(struct sim_checker *checker, const struct sim_ac
 /* So is the transaction with this second copy. */
 void sim_checker_committed(struct sim_checker *checker, const struct sim_actor *actor,
                            struct csn_bytes second);
+/* Another machine, with nothing, has this site's number: old votes count still, but bind it no more. */
+void sim_checker_renewed(struct sim_checker *checker, const struct sim_actor *actor);
+/* A seal, or an entry, leaves. */
+void sim_checker_change(struct sim_checker *checker, const struct sim_actor *actor, bool is_seal,
+                        struct csn_bytes body);
 /* A HELD leaves. */
 void sim_checker_held(struct sim_checker *checker, const struct sim_actor *actor,
                       struct csn_bytes body);

@@ -2,12 +2,19 @@
 
 #include <inttypes.h>
 
+#include "sim/epochs.h"
+
+static const char *const change_texts[] = {
+#define SIM_CHANGE_TEXT(name, text) text,
+    SIM_CHANGES(SIM_CHANGE_TEXT)
+#undef SIM_CHANGE_TEXT
+};
+
 /* What cannot be seen, and why. An edge or a test of these that does occur is no fault. */
 static const struct {
     uint8_t test;
     const char *why;
 } impossible_tests[] = {
-    {CSN_TEST_SEALED, "epochs are not built yet"},
     {CSN_TEST_HALTED, "a halted site takes no proposal"},
     {CSN_TEST_OPERATOR_HOLD, "no seed draws an operator; a scenario does"},
     {CSN_TEST_STAGED, "a vote follows a version that was staged whole"},
@@ -122,6 +129,10 @@ void sim_coverage_print(const struct sim_stats *stats)
     for (unsigned i = 0; i < TABLES; i++) {
         walk(&tables[i], true);
     }
+    printf("changes of members:\n");
+    for (unsigned change = 0; change < SIM_CHANGE_COUNT; change++) {
+        printf("  %10" PRIu64 "  %s\n", stats->changes[change], change_texts[change]);
+    }
     printf("ends of rounds without a certificate:\n");
 #define PRINT_END(name, text)                                                                      \
     if (CSN_ROUND_END_##name != CSN_ROUND_END_CERTIFIED) {                                         \
@@ -151,6 +162,12 @@ unsigned sim_coverage_missing(const struct sim_stats *stats)
     }
     for (unsigned i = 0; i < TABLES; i++) {
         missing += walk(&tables[i], false);
+    }
+    for (unsigned change = 0; change < SIM_CHANGE_COUNT; change++) {
+        if (stats->changes[change] == 0) {
+            printf("never changed: %s\n", change_texts[change]);
+            missing++;
+        }
     }
     return missing;
 }

@@ -281,6 +281,7 @@ static void end_process(struct sim_world *world, struct sim_task *task)
 static void refuse_writes(struct sim_world *world, struct sim_actor *actor)
 {
     sim_log(world, actor, "disk full");
+    actor->is_refused = true;
     schedule_persisted(world, actor, actor->persists[0].id, CSN_EFULL);
     for (size_t i = 0; i < actor->persist_count; i++) {
         persist_fini(&actor->persists[i]);
@@ -361,6 +362,9 @@ void sim_persist_begin(struct sim_world *world, struct sim_actor *actor,
                        const struct csn_effect *effect)
 {
     struct sim_persist persist = {.id = effect->persist.id};
+    if (actor->is_refused) {
+        return; /* nor its second copy */
+    }
     pairs_copy(&persist.expects, effect->persist.expects, effect->persist.expect_count);
     pairs_copy(&persist.writes, effect->persist.writes, effect->persist.write_count);
     if (effect->persist.second.key.data != NULL) {

@@ -44,6 +44,10 @@ static bool answer_certificates(const struct sim_world *world, const struct sim_
 static bool answer(struct sim_world *world, const struct sim_actor *peer,
                    const struct fetch *fetch, struct csn_buf *buf)
 {
+    if (fetch->object.kind == CSN_OBJECT_FLOORS) {
+        csn_buf_put_bytes(buf, csn_node_floors(peer->node, &fetch->object.digest));
+        return buf->size > 0;
+    }
     return fetch->object.kind == CSN_OBJECT_CERTIFICATES
                ? answer_certificates(world, peer, fetch, buf)
                : sim_seam_give(world, peer, &fetch->object, buf);
@@ -60,7 +64,7 @@ static void give_certificates(struct sim_world *world, struct sim_actor *actor,
         uint32_t size = csn_read_u32(&reader);
         event.certificate.certificate = &certificate;
         event.certificate.octets = csn_read_bytes(&reader, size);
-        if (sim_take_certificate(world, event.certificate.octets, &certificate)) {
+        if (sim_take_certificate(world, actor, event.certificate.octets, &certificate)) {
             sim_step(world, actor, &event);
         }
     }
@@ -85,6 +89,12 @@ static void arrived(struct sim_world *world, struct sim_task *task)
     struct sim_actor *actor = task->actor;
     unsigned life = actor->life;
     int code = CSN_OK;
+    if (fetch->object.kind == CSN_OBJECT_FLOORS) {
+        struct csn_event event = {.kind = CSN_EVENT_FETCHED, .corr = fetch->corr};
+        event.floors = csn_bytes(fetch->octets, fetch->size);
+        sim_step(world, actor, &event);
+        return;
+    }
     if (fetch->object.kind == CSN_OBJECT_CERTIFICATES) {
         give_certificates(world, actor, fetch);
     } else {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/epochs.h"
 
 #define LATE_MOST_US (60 * SIM_S) /* how late the second of two may be */
 
@@ -35,12 +36,14 @@ static struct message *message_copy(const struct message *message)
     return copy;
 }
 
-static const uint8_t *key_of(const struct sim_world *world, enum csn_statement_kind kind,
-                             uint16_t signer)
+static struct csn_digest key_of(const struct sim_world *world, enum csn_statement_kind kind,
+                                uint16_t signer, uint32_t incarnation)
 {
-    return csn_statement_is_coordinators(kind)
-               ? csn_cluster_coordinator(&world->cluster, signer)->key
-               : csn_cluster_member(&world->cluster, signer)->key;
+    struct csn_digest key = sim_member_key(world, signer, incarnation);
+    if (csn_statement_is_coordinators(kind)) {
+        memcpy(key.octets, csn_cluster_coordinator(&world->cluster, signer)->key, CSN_ED25519_SIZE);
+    }
+    return key;
 }
 
 static bool is_signed(const struct sim_world *world, const struct message *message)
@@ -48,18 +51,25 @@ static bool is_signed(const struct sim_world *world, const struct message *messa
     struct csn_buf buf = {0};
     csn_statement_signed(message->kind, message->signer, message->incarnation,
                          csn_bytes(message->octets, message->size), &buf);
-    bool is_good = sim_verify(NULL, key_of(world, message->kind, message->signer),
-                              csn_buf_view(&buf), message->signature);
+    struct csn_digest key =
+        key_of(world, message->kind, message->signer, message->incarnation);
+    bool is_good = sim_verify(NULL, key.octets, csn_buf_view(&buf), message->signature);
     csn_buf_fini(&buf);
     return is_good;
 }
 
-bool sim_take_certificate(const struct sim_world *world, struct csn_bytes octets,
-                          struct csn_certificate *ret_certificate)
+/* Against the document of its epoch, as far as this shell has the chain. */
+bool sim_take_certificate(const struct sim_world *world, const struct sim_actor *actor,
+                          struct csn_bytes octets, struct csn_certificate *ret_certificate)
 {
-    return csn_certificate_decode(octets, ret_certificate) == CSN_OK &&
-           csn_certificate_check(ret_certificate, &world->cluster, sim_verify, NULL, NULL) ==
-               CSN_OK;
+    if (csn_certificate_decode(octets, ret_certificate) != CSN_OK) {
+        return false;
+    }
+    uint32_t epoch = ret_certificate->held.proposal.epoch;
+    const struct csn_cluster *document =
+        epoch <= actor->epoch ? sim_document_of(world, epoch) : NULL;
+    return document != NULL && csn_certificate_check(ret_certificate, document, sim_verify, NULL,
+                                                     NULL) == CSN_OK;
 }
 
 static void deliver_certificate(struct sim_world *world, struct sim_actor *to,
@@ -67,7 +77,7 @@ static void deliver_certificate(struct sim_world *world, struct sim_actor *to,
 {
     struct csn_certificate certificate;
     struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE};
-    if (!sim_take_certificate(world, csn_bytes(message->octets, message->size), &certificate)) {
+    if (!sim_take_certificate(world, to, csn_bytes(message->octets, message->size), &certificate)) {
         return;
     }
     event.certificate.certificate = &certificate;
@@ -89,7 +99,12 @@ static void deliver(struct sim_world *world, struct sim_task *task)
         event.statement.incarnation = message->incarnation;
         event.statement.body = csn_bytes(message->octets, message->size);
         event.statement.signature = message->signature;
+        unsigned life = task->actor->life;
         sim_step(world, task->actor, &event);
+        if (message->kind == CSN_STATEMENT_REPORT && task->actor->is_up &&
+            task->actor->life == life) {
+            sim_hear_epoch(world, task->actor, message->signer, event.statement.body);
+        }
     }
 }
 
@@ -189,9 +204,10 @@ static struct message *statement_new(const struct sim_world *world, const struct
     struct csn_buf buf = {0};
     message->kind = kind;
     message->signer = from->number;
-    message->incarnation = from->is_node ? 1 : 0;
+    message->incarnation = from->is_node ? from->incarnation : 0;
     csn_statement_signed(kind, message->signer, message->incarnation, body, &buf);
-    sim_sign(key_of(world, kind, message->signer), csn_buf_view(&buf), message->signature);
+    struct csn_digest key = key_of(world, kind, message->signer, message->incarnation);
+    sim_sign(key.octets, csn_buf_view(&buf), message->signature);
     csn_buf_fini(&buf);
     return message;
 }
@@ -244,6 +260,8 @@ void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from,
     struct csn_buf rogue = {0};
     if (kind == CSN_STATEMENT_HELD) {
         sim_checker_held(world->checker, from, body);
+    } else if (kind == CSN_STATEMENT_SEAL || kind == CSN_STATEMENT_ENTRY) {
+        sim_checker_change(world->checker, from, kind == CSN_STATEMENT_SEAL, body);
     }
     if (kind == CSN_STATEMENT_PROPOSAL && sim_rogue(world, body, &rogue)) {
         transmit_rogue(world, from, message, csn_buf_view(&rogue));
@@ -253,6 +271,18 @@ void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from,
     csn_buf_fini(&rogue);
     /* The loop back; nothing of this is lost while the machine lives. */
     sim_after_alive(world, sim_below(&world->random, 2 * SIM_MS), deliver, from, message);
+}
+
+void sim_forward(struct sim_world *world, struct sim_actor *from, const struct csn_effect *effect)
+{
+    struct message *message = message_new(effect->forward.body);
+    message->kind = effect->forward.kind;
+    message->signer = effect->forward.signer;
+    message->incarnation = effect->forward.incarnation;
+    memcpy(message->signature, effect->forward.signature, sizeof(message->signature));
+    message->is_garbled = true; /* it is verified by whoever hears it */
+    broadcast(world, from, message);
+    free(message);
 }
 
 void sim_broadcast_certificate(struct sim_world *world, struct sim_actor *from,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/epochs.h"
 #include "sim/seam.h"
 
 #define SETTLE_US (900 * SIM_S)
@@ -74,6 +75,18 @@ static const uint32_t chance_most[SIM_FAULT_COUNT] = {
     [SIM_ROGUE] = 300000,         [SIM_INPUT_GARBAGE] = 200000,  [SIM_INPUT_RETRACTED] = 300000,
 };
 
+/* In a part of the seeds; drawn apart, so that the others stay what they were. */
+static void plan_changes(uint64_t seed, struct sim_options *options)
+{
+    struct sim_random random = {sim_mix64(seed ^ UINT64_C(0x65706f6368))};
+    if (sim_chance(&random, 300000)) {
+        options->change_us = sim_between(&random, 5, 40) * SIM_S;
+        options->spare = options->sites < SIM_SITES_MAX;
+        options->sites += options->spare;
+        options->quorum = (options->sites - options->spare) / 2 + 1;
+    }
+}
+
 void sim_plan(uint64_t seed, struct sim_options *ret_options)
 {
     struct sim_random random = {sim_mix64(seed)};
@@ -108,6 +121,7 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     if (ret_options->lossy_kind == CSN_STATEMENT_HELD && sim_chance(&random, 150000)) {
         ret_options->chance[SIM_LOSS_OF_KIND] = 1000000; /* lone votes pile up */
     }
+    plan_changes(seed, ret_options);
     sim_seam_plan(ret_options);
 }
 
@@ -475,6 +489,15 @@ static void episodes(struct sim_world *world, struct sim_task *task)
     sim_after(world, sim_delay(world, world->options.episode_us), episodes, NULL, NULL);
 }
 
+static void change_members(struct sim_world *world, struct sim_task *task)
+{
+    (void)task;
+    if (!world->is_last_input) {
+        sim_change_any(world);
+        sim_after(world, sim_delay(world, 2 * world->options.change_us), change_members, NULL, NULL);
+    }
+}
+
 void sim_begin(struct sim_world *world)
 {
     world->is_faulty = true;
@@ -493,6 +516,9 @@ void sim_begin(struct sim_world *world)
     }
     if (world->options.episode_us > 0) {
         sim_after(world, 0, episodes, NULL, NULL);
+    }
+    if (world->options.change_us > 0) {
+        sim_after(world, sim_delay(world, 2 * world->options.change_us), change_members, NULL, NULL);
     }
 }
 
@@ -530,8 +556,14 @@ struct goal {
 
 static bool is_reached(const struct sim_world *world, const struct goal *goals)
 {
+    if (!sim_is_chain_whole(world)) {
+        return false;
+    }
     for (unsigned zone = 0; zone < world->options.zones; zone++) {
         for (unsigned i = 0; i < world->options.sites; i++) {
+            if (!sim_is_newest_member(world, &world->actors[i])) {
+                continue;
+            }
             const struct sim_served *served =
                 sim_checker_served(world->checker, &world->actors[i], zone);
             bool is_fresh = served->is_set &&

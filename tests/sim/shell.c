@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/epochs.h"
 #include "sim/seam.h"
 
 static void cover(struct sim_world *world, const struct csn_trace *trace)
@@ -143,10 +144,14 @@ static void execute(struct sim_world *world, struct sim_actor *actor,
     case CSN_EFFECT_SEND:
         sim_broadcast_statement(world, actor, effect->send.kind, effect->send.body);
         break;
-    case CSN_EFFECT_FORWARD: /* nobody gives orders here */
-    case CSN_EFFECT_ORDER:
+    case CSN_EFFECT_FORWARD:
+        sim_forward(world, actor, effect);
+        break;
+    case CSN_EFFECT_ORDER: /* nobody gives orders here */
     case CSN_EFFECT_REFUSED:
+        break;
     case CSN_EFFECT_EPOCH:
+        sim_begin_epoch(world, actor, effect);
         break;
     case CSN_EFFECT_CERTIFICATE:
         sim_checker_certificate(world->checker, actor, effect->certificate);

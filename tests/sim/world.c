@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/epochs.h"
 #include "sim/seam.h"
 
 #define EPOCH_S UINT64_C(1800000000) /* when virtual time begins */
@@ -354,8 +355,9 @@ static void start_node(struct sim_world *world, struct sim_actor *actor)
     event.start.second_count = actor->disk.seconds.count;
     event.start.versions = versions;
     event.start.version_count = actor->disk.version_count;
+    event.start.link = actor->has_link ? &world->epochs[actor->epoch - 1].link : NULL;
     actor->node =
-        csn_node_new(&world->cluster, actor->number, actor->configs, world->options.zones);
+        csn_node_new(sim_document(world, actor), actor->number, actor->configs, world->options.zones);
     sim_checker_started(world->checker, actor);
     sim_step(world, actor, &event);
     for (unsigned zone = 0; zone < world->options.zones; zone++) {
@@ -369,6 +371,9 @@ static void start_node(struct sim_world *world, struct sim_actor *actor)
     if (actor->is_up && actor->life == life) {
         tell_inputs(world, actor);
     }
+    if (actor->is_up && actor->life == life && actor->next_known > actor->epoch) {
+        sim_give_next(world, actor);
+    }
     free(records);
     free(seconds);
     free(versions);
@@ -378,17 +383,18 @@ static void start_leader(struct sim_world *world, struct sim_actor *actor)
 {
     struct csn_event event = {.kind = CSN_EVENT_START};
     actor->leader =
-        csn_leader_new(&world->cluster, actor->number, actor->configs, world->options.zones);
+        csn_leader_new(sim_document(world, actor), actor->number, actor->configs, world->options.zones);
     sim_step(world, actor, &event);
 }
 
 void sim_start(struct sim_world *world, struct sim_actor *actor)
 {
-    if (actor->is_up) {
+    if (actor->is_up || (actor->is_node && !sim_is_member(world, actor))) {
         return;
     }
     actor->life++;
     actor->is_up = true;
+    actor->is_refused = false;
     actor->mono_since_us = world->now_us;
     actor->frozen_until_us = 0;
     actor->mono_base_ms = sim_between(&world->random, 1000, 10000000);
@@ -444,11 +450,11 @@ static void make_cluster(struct sim_world *world)
     cluster->epoch = 1;
     cluster->digest = sim_symbol("document", options->seed, 0, 0);
     cluster->quorum = (uint8_t)options->quorum;
-    cluster->member_count = (uint8_t)options->sites;
+    cluster->member_count = (uint8_t)(options->sites - options->spare);
     cluster->coordinator_count = (uint8_t)options->coordinators;
-    for (unsigned i = 0; i < options->sites; i++) {
+    for (unsigned i = 0; i < options->sites - options->spare; i++) {
         struct csn_member *member = &cluster->members[i];
-        struct csn_digest key = sim_symbol("site", options->seed, i, 0);
+        struct csn_digest key = sim_member_key(world, (uint16_t)(i + 1), 1);
         member->number = (uint16_t)(i + 1);
         member->incarnation = 1;
         memcpy(member->key, key.octets, sizeof(member->key));
@@ -469,7 +475,9 @@ static void make_actors(struct sim_world *world)
     for (unsigned i = 0; i < world->actor_count; i++) {
         struct sim_actor *actor = &world->actors[i];
         bool is_node = i < options->sites;
-        *actor = (struct sim_actor){.index = i, .is_node = is_node, .disk_factor = 1};
+        bool is_spare = is_node && i >= options->sites - options->spare;
+        *actor = (struct sim_actor){.index = i, .is_node = is_node, .disk_factor = 1, .epoch = 1};
+        actor->incarnation = is_node && !is_spare ? 1 : 0;
         actor->number = (uint16_t)(is_node ? i + 1 : i + 1 - options->sites);
         actor->clock_drift_ppm = (int32_t)sim_below(&world->random, 100) - 50;
         memcpy(actor->configs, options->zone, sizeof(actor->configs));
@@ -496,6 +504,7 @@ struct sim_world *sim_world_new(const struct sim_options *options, FILE *trace)
     world->hash = sim_mixer("run");
     world->trace = trace;
     make_cluster(world);
+    world->epochs[world->epoch_count++].document = world->cluster;
     make_actors(world);
     make_links(world);
     for (unsigned zone = 0; zone < options->zones; zone++) {

@@ -7,7 +7,7 @@
  *   shell.c    a step and its effects, in order          disk.c     records, second copies, PERSIST
  *   seam.h     zones, by symbols (zones.c) or real       fetch.c    bulk requests
  *   hsm.c      HSMs                                      plan.c     what a seed draws; work; faults
- *   checker.c  I1-I6, with code of its own
+ *   checker.c  I1-I6, with code of its own           epochs.c   documents, links, machines
  *
  * One thread. A fault that a run injects is counted by its kind. */
 #ifndef SIM_WORLD_H
@@ -25,6 +25,9 @@
 #define SIM_ACTORS_MAX (SIM_SITES_MAX + SIM_COORDINATORS_MAX)
 #define SIM_ZONES_MAX 3
 #define SIM_DOCUMENTS_MAX 200 /* versions of a policy or key set; more are not issued */
+
+#define SIM_EPOCHS_MAX 8       /* documents of a run; no more are issued */
+#define SIM_CHANGES_MAX 8      /* kinds of a change of members (epochs.h) */
 
 #define SIM_MS UINT64_C(1000) /* virtual time is in microseconds */
 #define SIM_S UINT64_C(1000000)
@@ -194,6 +197,9 @@ struct sim_actor {
     uint64_t frozen_until_us;             /* the process does nothing until then */
 
     /* durable */
+    uint32_t epoch, next_known; /* it lives in; the next document that it has, 0: none */
+    uint32_t incarnation;
+    bool has_link; /* it can prove that its epoch has begun; not of the first */
     struct csn_round_zone configs[SIM_ZONES_MAX]; /* newest documents approved here */
     struct sim_disk disk;
     struct csn_input_id
@@ -205,6 +211,7 @@ struct sim_actor {
     uint64_t persisted_us;  /* when the last of them will be */
     uint32_t disk_factor;   /* 1: as fast as ever */
     bool is_disk_full;
+    bool is_refused; /* a write failed in this life: none comes after it (R7) */
 
     enum sim_hsm_mode hsm;
     unsigned diverged;          /* 0: computes as all do */
@@ -233,6 +240,8 @@ struct sim_link {
 struct sim_options {
     uint64_t seed;
     unsigned sites, coordinators, zones, quorum;
+    unsigned spare;                   /* of the sites, the last: no members at first */
+    uint64_t change_us;               /* mean pause between two changes of members; 0: none */
     uint64_t duration_us;             /* of the faults */
     uint64_t settle_us;               /* then all must be well within */
     uint64_t episode_us;              /* mean pause between two episodes; 0: none */
@@ -263,8 +272,15 @@ struct sim_stats {
     uint64_t refused[SIM_TESTS_MAX];
     uint64_t traces[SIM_TRACES_MAX];
     uint64_t ends[SIM_ENDS_MAX];
+    uint64_t changes[SIM_CHANGES_MAX];
 };
 void sim_stats_add(struct sim_stats *stats, const struct sim_stats *more);
+
+struct sim_epoch {
+    struct csn_cluster document;
+    bool has_link; /* it is in force */
+    struct csn_epoch_certificate link;
+};
 
 #define SIM_ROTTEN_MAX 64 /* versions of which a copy rots in a run; then no more do */
 struct sim_world {
@@ -276,7 +292,9 @@ struct sim_world {
     uint64_t task_order;
     uint64_t busy_second, busy_count; /* tasks run in the second of now */
 
-    struct csn_cluster cluster;
+    struct csn_cluster cluster; /* the first document */
+    struct sim_epoch epochs[SIM_EPOCHS_MAX];
+    uint32_t epoch_count;
     unsigned actor_count; /* nodes first */
     struct sim_actor actors[SIM_ACTORS_MAX];
     struct sim_link links[SIM_ACTORS_MAX][SIM_ACTORS_MAX]; /* from, to */
@@ -337,6 +355,8 @@ void sim_step(struct sim_world *world, struct sim_actor *actor, struct csn_event
 /* --- network.c */
 void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from,
                              enum csn_statement_kind kind, struct csn_bytes body);
+/* Another's statement, as it came. */
+void sim_forward(struct sim_world *world, struct sim_actor *from, const struct csn_effect *effect);
 void sim_broadcast_certificate(struct sim_world *world, struct sim_actor *from,
                                struct csn_bytes octets);
 bool sim_is_cut(const struct sim_world *world, const struct sim_actor *from,
@@ -349,7 +369,8 @@ void sim_heal(struct sim_world *world);
 void sim_say(struct sim_world *world, struct sim_actor *from, uint32_t to,
              enum csn_statement_kind kind, struct csn_bytes body);
 /* Octets to a certificate checked as production does; false: it would be dropped. */
-bool sim_take_certificate(const struct sim_world *world, struct csn_bytes octets,
+bool sim_take_certificate(const struct sim_world *world, const struct sim_actor *actor,
+                          struct csn_bytes octets,
                           struct csn_certificate *ret_certificate);
 
 /* --- disk.c */

@@ -1,0 +1,49 @@
+/* epochs.h: the members of a simulated cluster change: officers issue documents, machines take a place or lose it,
+ * and links of the chain go from one shell to another. Who is in which epoch is durable beside the store. */
+#ifndef SIM_EPOCHS_H
+#define SIM_EPOCHS_H
+
+#include "sim/world.h"
+
+/* X(name, words): what a document changes. */
+#define SIM_CHANGES(X)                                                                             \
+    X(NOBODY, "the same members again")                                                            \
+    X(MACHINE, "a lost disk: the same site with another key")                                      \
+    X(SPARE, "another site in a member's place")                                                   \
+    X(FEWER, "a member leaves")                                                                    \
+    X(MORE, "a member joins")
+
+enum sim_change {
+#define SIM_CHANGE_ENUM(name, text) SIM_CHANGE_##name,
+    SIM_CHANGES(SIM_CHANGE_ENUM)
+#undef SIM_CHANGE_ENUM
+        SIM_CHANGE_COUNT,
+};
+
+const struct csn_cluster *sim_document(const struct sim_world *world, const struct sim_actor *actor);
+/* By epoch number; NULL: none. */
+const struct csn_cluster *sim_document_of(const struct sim_world *world, uint32_t epoch);
+/* In the document of the epoch that it lives in. */
+bool sim_is_member(const struct sim_world *world, const struct sim_actor *actor);
+/* Of the newest document. */
+bool sim_is_newest_member(const struct sim_world *world, const struct sim_actor *actor);
+/* The newest document is in force at all its members. */
+bool sim_is_chain_whole(const struct sim_world *world);
+struct csn_digest sim_member_key(const struct sim_world *world, uint16_t site, uint32_t incarnation);
+
+/* Officers issue the next document, if the last is in force and this change is possible; `site` is the member that
+ * goes (MACHINE, SPARE, FEWER). */
+bool sim_change_members(struct sim_world *world, enum sim_change change, uint16_t site);
+/* A change that the seed draws. */
+void sim_change_any(struct sim_world *world);
+/* The next document reaches a site. */
+void sim_give_next(struct sim_world *world, struct sim_actor *actor);
+
+/* A verified report: of a later epoch, or of a document that this shell does not have. */
+void sim_hear_epoch(struct sim_world *world, struct sim_actor *actor, uint16_t from,
+                    struct csn_bytes body);
+/* EFFECT_EPOCH. */
+void sim_begin_epoch(struct sim_world *world, struct sim_actor *actor,
+                     const struct csn_effect *effect);
+
+#endif
