@@ -447,6 +447,8 @@ void csn_node_start(struct csn_node *node, const struct csn_event *event)
     if (!csn_node_is_mute(node) && !is_store_gone(node, event)) { /* a boot counted now would hide it from the next start */
         admit_zones(node);
         persist_boot(node);
+    } else if (is_store_gone(node, event)) {
+        node->is_started = true; /* without a boot of its own: it votes no more, and adopts */
     }
 }
 

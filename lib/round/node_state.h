@@ -214,7 +214,7 @@ struct csn_node {
 
     enum csn_node_state state;
     enum csn_halt halt;
-    bool is_started; /* the boot is durable */
+    bool is_started; /* the boot is durable, or there is none: its store is gone */
     bool is_sealed;
     bool has_epoch; /* a record is there, of this epoch */
     struct csn_epochs epochs;

@@ -196,12 +196,44 @@ static void test_a_store_that_is_gone_serves_only_what_it_released_last(void **s
     world_fini(&site.world);
 }
 
+static void test_a_site_whose_store_is_gone_adopts_what_others_certified(void **state)
+{
+    (void)state;
+    struct site site;
+    struct csn_certificate certificate;
+    struct csn_effects effects = {0};
+    unsigned releases = 0;
+    make_site(&site);
+    struct csn_node *node = csn_node_new(&site.world.cluster, 1, &site.world.zone, 1);
+    struct csn_event event = {.kind = CSN_EVENT_START,
+                              .now = world_now(&site.world, 0),
+                              .start = {.seconds = site.seconds,
+                                        .second_count = site.second_count,
+                                        .versions = site.versions,
+                                        .version_count = site.version_count}};
+    csn_node_step(node, &event, &effects);
+    assert_int_equal(csn_certificate_decode(site.newest, &certificate), CSN_OK);
+    struct csn_event heard = {.kind = CSN_EVENT_CERTIFICATE,
+                              .now = event.now,
+                              .certificate = {.certificate = &certificate, .octets = site.newest}};
+    csn_effects_clear(&effects);
+    csn_node_step(node, &heard, &effects);
+    for (size_t i = 0; i < effects.count; i++) {
+        releases += effects.items[i].kind == CSN_EFFECT_RELEASE;
+    }
+    assert_int_equal(releases, 1);
+    csn_effects_fini(&effects);
+    csn_node_free(node);
+    world_fini(&site.world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_damaged_records_serve_what_is_sure_and_nothing_older),
         cmocka_unit_test(test_a_second_copy_that_cannot_be_read_ends_the_votes_alone),
         cmocka_unit_test(test_a_store_that_is_gone_serves_only_what_it_released_last),
+        cmocka_unit_test(test_a_site_whose_store_is_gone_adopts_what_others_certified),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
