@@ -139,6 +139,12 @@ static void test_status_survives_the_wire(void **state)
     assert_true(csn_digest_equal(&back.zones[0]->orders[1].received, &parked.received));
     assert_int_equal(back.zones[0]->orders[1].generation, 7);
     assert_int_equal(back.zones[0]->orders_known, 2);
+    assert_string_equal(back.zones[0]->lead, "sjc");
+    assert_int_equal(back.zones[0]->soa_expire_s, 604800);
+    assert_int_equal(back.zones[0]->serving_count, 1);
+    assert_string_equal(back.zones[0]->serving[0].site, "sjc");
+    assert_int_equal(back.zones[0]->serving[0].first_expiry_s, NOW + 7);
+    assert_int_equal(back.zones[0]->serving[0].fence_s, NOW + 5);
     assert_int_equal(back.zones[0]->documents_count, 1);
     assert_string_equal(back.zones[0]->documents[0].site, "sjc");
     assert_int_equal(back.zones[0]->documents[0].policy, 3);
@@ -801,6 +807,22 @@ static void test_explanation_survives_the_wire(void **state)
     assert_int_equal(csn_control_explain_encode(&explanation, &buf), CSN_OK);
     assert_int_equal(csn_control_explain_decode(csn_buf_view(&buf), &back, NULL), CSN_OK);
     assert_int_equal(back.refusal_count, CSN_EXPLAIN_REFUSALS_MAX);
+    assert_string_equal(back.votes[1].why, "silent");
+    assert_int_equal(back.votes[0].released, 7);
+    assert_int_equal(back.votes[0].first_expiry_s, NOW + 9);
+    assert_int_equal(back.votes[0].fence_s, NOW + 3);
+    assert_false(back.votes[1].has_released);
+    assert_int_equal(back.next[0].at_s, NOW + 5);
+    assert_string_equal(back.may[0].command, "consignctl");
+    assert_true(back.has_more);
+    const struct csn_explained_refusal *last = &back.refusals[9];
+    assert_string_equal(last->want, "here 1");
+    assert_null(last->is);
+    assert_int_equal(last->count, 9);
+    assert_int_equal(last->last_s, NOW + 9);
+    assert_int_equal(last->hash.octets[0], 9);
+    assert_int_equal(last->body.size, 3);
+    assert_int_equal(last->signature.size, 2);
     assert_int_equal(csn_control_explain_encode(&back, &again), CSN_OK);
     assert_true(csn_bytes_equal(csn_buf_view(&buf), csn_buf_view(&again)));
     for (size_t size = 1; size < 200; size++) {
