@@ -80,7 +80,7 @@ uint8_t *csn_buf_reserve(struct csn_buf *buf, size_t size)
         buf->data = csn_realloc(buf->data, wanted, 1);
         buf->size_max = wanted;
     }
-    return buf->data + buf->size;
+    return buf->size > 0 ? buf->data + buf->size : buf->data; /* none reserved in an empty one: NULL */
 }
 
 void csn_buf_put(struct csn_buf *buf, const void *data, size_t size)
