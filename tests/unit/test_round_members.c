@@ -261,6 +261,36 @@ static void test_late_site_raises_its_floors_first(void **state)
     drop(world);
 }
 
+/* A lone vote that no certificate tells of binds those that enter, and whoever joins after. */
+static void test_floors_are_raised_to_a_lone_vote(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    world->sites[0].is_stage_failing = world->sites[1].is_stage_failing = true;
+    world_give_all(world, 2);
+    world_run(world, CHANGE_MS);
+    world_stop_leader(world);
+    struct csn_floor lone = row_of(world, 2).floor;
+    assert_true(csn_round_compare(lone.round, row_of(world, 0).floor.round) > 0);
+    assert_int_equal(world->certified_count, 1);
+    world_stop_site(world, 1);
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(status_of(world, 0).epoch, 2);
+    world->sites[1].is_next = world->sites[1].has_link = true;
+    world_start_site(world, 1);
+    world_run(world, CHANGE_MS);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        struct csn_floor floor = row_of(world, i).floor;
+        assert_int_equal(status_of(world, i).state, CSN_NODE_OK);
+        assert_int_equal(csn_round_compare(floor.round, lone.round), 0);
+        assert_int_equal(floor.serial, lone.serial);
+        assert_int_equal(floor.time_s, lone.time_s);
+        assert_true(csn_input_equal(&floor.input, &lone.input));
+    }
+    drop(world);
+}
+
 /* One seal for each number: what was sealed for stays. */
 static void test_other_document_for_the_same_number_is_dropped(void **state)
 {
@@ -288,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_store_put_back_is_sealed_still),
         cmocka_unit_test(test_own_seal_that_nobody_remembers_halts),
         cmocka_unit_test(test_late_site_raises_its_floors_first),
+        cmocka_unit_test(test_floors_are_raised_to_a_lone_vote),
         cmocka_unit_test(test_other_document_for_the_same_number_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
