@@ -161,6 +161,8 @@ The cluster runs. In another terminal:
   start it again CONSIGN_BIN=$bin $root/deploy/cluster.sh start $dir sin
   coordinators   one leads (status names it), the others stand by: kill -9 \$(cat $dir/zrh-lead/pid)
                  and within seconds status names another; what waits is released; start it again as a site
+  who votes      $bin/consignctl -s $dir/zrh/control.sock membership show
+                 two of the three officers of $dir/officers sign the next document (docs/OPERATING.md, Changing the members)
   logs           tail -f $dir/*/log
   stop all       Ctrl-C here
   all again      $root/deploy/demo.sh --dir $dir

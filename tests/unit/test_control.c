@@ -426,6 +426,24 @@ static int on_reports(void *arg, const char *zone, struct csn_buf *ret_text,
     return CSN_OK;
 }
 
+/* The longest that may be, and nothing else. */
+static int on_propose(void *arg, struct csn_bytes document, struct csn_reason *reason)
+{
+    (void)arg;
+    bool is_it = document.size == CSN_CONTROL_DOCUMENT_MAX && document.data[0] == 0xd0 &&
+                 document.data[document.size - 1] == 0xd0;
+    return is_it ? CSN_OK : csn_reason_set(reason, CSN_EREFUSED, "another document");
+}
+
+static int on_membership(void *arg, bool wants_chain, struct csn_buf *ret_text,
+                         struct csn_reason *reason)
+{
+    (void)arg;
+    (void)reason;
+    csn_buf_put(ret_text, wants_chain ? "chain" : "lines", 5);
+    return CSN_OK;
+}
+
 static int listen_at(struct server *server, struct csn_control **ret_control,
                      struct csn_reason *reason)
 {
@@ -434,7 +452,9 @@ static int listen_at(struct server *server, struct csn_control **ret_control,
                                                   .on_cert_show = on_cert_show,
                                                   .on_order = on_order,
                                                   .on_diff = on_diff,
-                                                  .on_reports = on_reports};
+                                                  .on_reports = on_reports,
+                                                  .on_propose = on_propose,
+                                                  .on_membership = on_membership};
     return csn_control_new(&server->loop, server->path, &handlers, &server->log, ret_control,
                            reason);
 }
@@ -544,6 +564,29 @@ static void test_a_comparison_is_asked_for_until_it_is_done(void **state)
     assert_int_equal(csn_control_ask_reports(server->path, TIMEOUT_MS, "li.", &text, &reason),
                      CSN_OK);
     assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("li.", 3)));
+    csn_buf_fini(&text);
+}
+
+static void test_a_document_is_handed_in_and_the_members_are_shown(void **state)
+{
+    struct server *server = *state;
+    struct csn_reason reason;
+    struct csn_buf text = {0};
+    static uint8_t document[CSN_CONTROL_DOCUMENT_MAX + 1];
+    memset(document, 0xd0, sizeof(document));
+    struct csn_bytes longest = csn_bytes(document, CSN_CONTROL_DOCUMENT_MAX);
+    assert_int_equal(csn_control_propose(server->path, TIMEOUT_MS, longest, &reason), CSN_OK);
+    assert_int_equal(
+        csn_control_propose(server->path, TIMEOUT_MS, csn_bytes(document, 7), &reason),
+        CSN_EREFUSED);
+    assert_string_equal(reason.text, "another document");
+    longest.size++;
+    assert_int_equal(csn_control_propose(server->path, TIMEOUT_MS, longest, &reason), CSN_ELIMIT);
+    assert_int_equal(
+        csn_control_ask_membership(server->path, TIMEOUT_MS, false, &text, &reason), CSN_OK);
+    assert_int_equal(csn_control_ask_membership(server->path, TIMEOUT_MS, true, &text, &reason),
+                     CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("lineschain", 10)));
     csn_buf_fini(&text);
 }
 
@@ -858,6 +901,7 @@ int main(void)
         WITH_SERVER(test_operators_are_answered),
         WITH_SERVER(test_orders_are_taken_or_refused_with_a_reason),
         WITH_SERVER(test_a_comparison_is_asked_for_until_it_is_done),
+        WITH_SERVER(test_a_document_is_handed_in_and_the_members_are_shown),
         WITH_SERVER(test_requests_in_one_write_are_answered_in_order),
         WITH_SERVER(test_requests_of_another_version_are_refused),
         WITH_SERVER(test_a_frame_above_the_limit_closes_the_connection),
