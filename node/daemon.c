@@ -52,12 +52,8 @@ void csn_daemon_die(struct csn_daemon *daemon, int code, const char *what)
 
 struct csn_zone_shell *csn_daemon_zone(struct csn_daemon *daemon, const uint8_t *zone)
 {
-    for (size_t i = 0; i < daemon->zone_count; i++) {
-        if (csn_name_equal(daemon->zones[i].config->zone, zone)) {
-            return &daemon->zones[i];
-        }
-    }
-    return NULL;
+    size_t place = csn_name_map_find(&daemon->names, zone);
+    return place != CSN_NAME_MAP_NONE ? &daemon->zones[place] : NULL;
 }
 
 struct csn_input *csn_shell_input(const struct csn_zone_shell *zone, const struct csn_digest *prepared)
@@ -436,6 +432,7 @@ static void on_tick(uv_timer_t *timer)
     struct csn_event event = {.kind = CSN_EVENT_TICK};
     csn_daemon_event(daemon, &event);
     watch_hsm(daemon);
+    csn_fetch_tick(daemon);
     csn_transfer_tick(daemon);
     csn_status_tick(daemon);
     csn_refused_tick(daemon);
@@ -512,12 +509,14 @@ static void add_zones(struct csn_daemon *daemon)
         daemon->zones[i].config = &daemon->config->zones[i];
         daemon->zones[i].orders.generation = CSN_FIRST_GENERATION;
         csn_name_text(daemon->config->zones[i].zone, daemon->zones[i].name);
+        INSIST(csn_name_map_add(&daemon->names, daemon->config->zones[i].zone));
     }
 }
 
 int csn_shell_start_intake(struct csn_zone_shell *zone, struct csn_reason *reason)
 {
     struct csn_intake_settings settings = {.loop = zone->daemon->loop,
+                                           .watcher = zone->daemon->watcher,
                                            .log = &zone->daemon->log,
                                            .zone = zone->config,
                                            .store = zone->daemon->store,
@@ -628,7 +627,12 @@ int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct cs
     }
     add_zones(daemon);
     csn_refused_start(daemon);
-    daemon->persister = csn_persister_new(loop, daemon->store, config->second_copy, on_persisted, daemon);
+    csn_fetch_start(daemon);
+    if ((code = csn_watcher_new(loop, &daemon->watcher, reason)) != CSN_OK) {
+        return code;
+    }
+    daemon->second = csn_second_copy_new(config->second_copy);
+    daemon->persister = csn_persister_new(loop, daemon->store, daemon->second, on_persisted, daemon);
     if ((code = open_mesh(daemon, reason)) != CSN_OK || (code = csn_transfer_start(daemon, reason)) != CSN_OK ||
         (code = open_control(daemon, reason)) != CSN_OK) {
         return code;

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "config/node.h"
+#include "dns/name_map.h"
 #include "epochs.h"
 #include "history.h"
 #include "hsm/client.h"
@@ -21,12 +22,14 @@
 struct csn_daemon;
 struct csn_work;
 struct csn_persister;
+struct csn_second_copy;
 struct csn_kept_tree;
 struct csn_asked;
 struct csn_keyring;
 struct csn_xfr_server;
 struct csn_notify;
 struct csn_refused;
+struct csn_fetch_queue;
 
 #define CSN_INPUTS_CACHED 4
 #define CSN_FIRST_GENERATION 1 /* of inputs; an operator's order raises it */
@@ -95,9 +98,11 @@ struct csn_daemon {
     unsigned parts;                       /* into which heavy work is cut */
     struct csn_store *store;              /* owns, as all below */
     struct csn_node *core;
+    struct csn_second_copy *second; /* borrows; the persister's */
     struct csn_persister *persister;
     struct csn_site_key *key;
     struct csn_mesh *mesh;
+    struct csn_fetch_queue *fetches; /* what waits for each member, in the cluster document's order */
     struct csn_hsm *hsm; /* NULL: a verifier */
     struct csn_xfr_server *xfr;
     struct csn_xfr_source source;
@@ -105,8 +110,10 @@ struct csn_daemon {
     struct csn_refused *refused; /* see refused.h */
     struct csn_control *control;
     struct csn_asked *asked[CSN_ASKED_MAX]; /* own; operators' comparisons, see asked.h; may be NULL */
+    struct csn_watcher *watcher;
     struct csn_zone_shell *zones;
     size_t zone_count;
+    struct csn_name_map names; /* of the zones */
     struct csn_looped *looped; /* own statements on their way back to the core; first in, first out */
     struct csn_looped **looped_end;
     struct csn_epochs epochs;

@@ -19,6 +19,7 @@
 #define OCTETS_MAX ((size_t)8 << 30) /* of one object; a peer that sends more is given up */
 
 struct fetch {
+    struct fetch *next;          /* owns; of those that wait for the same site */
     struct csn_zone_shell *zone; /* borrows */
     uint64_t corr;
     enum csn_object_kind object;
@@ -42,6 +43,7 @@ struct fetch {
 };
 
 static void ask(struct fetch *fetch);
+static int request(struct fetch *fetch);
 
 /* Drops what the last site sent. */
 static void forget(struct fetch *fetch)
@@ -84,6 +86,65 @@ static void next_site(struct fetch *fetch, int code)
     fetch->code = code;
     fetch->site_at++;
     ask(fetch);
+}
+
+/* --- waiting: a site is asked a few things at a time, and with thousands of zones many more are wanted */
+
+struct csn_fetch_queue {
+    struct fetch *first, **end; /* owns */
+};
+
+void csn_fetch_start(struct csn_daemon *daemon)
+{
+    daemon->fetches = csn_calloc(daemon->config->cluster.member_count, sizeof(*daemon->fetches));
+    for (unsigned i = 0; i < daemon->config->cluster.member_count; i++) {
+        daemon->fetches[i].end = &daemon->fetches[i].first;
+    }
+}
+
+static struct csn_fetch_queue *queue_of(struct csn_daemon *daemon, uint16_t site)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    return &daemon->fetches[csn_cluster_member(cluster, site) - cluster->members];
+}
+
+static void wait(struct fetch *fetch)
+{
+    struct csn_fetch_queue *queue = queue_of(fetch->zone->daemon, fetch->sites[fetch->site_at]);
+    fetch->next = NULL;
+    *queue->end = fetch;
+    queue->end = &fetch->next;
+}
+
+static struct fetch *take_first(struct csn_fetch_queue *queue)
+{
+    struct fetch *fetch = queue->first;
+    queue->first = fetch->next;
+    if (queue->first == NULL) {
+        queue->end = &queue->first;
+    }
+    return fetch;
+}
+
+static void resume(struct csn_fetch_queue *queue)
+{
+    int code = CSN_OK;
+    while (queue->first != NULL && code != CSN_EBUSY) {
+        code = request(queue->first);
+        if (code != CSN_EBUSY) {
+            struct fetch *fetch = take_first(queue);
+            if (code != CSN_OK) {
+                next_site(fetch, code);
+            }
+        }
+    }
+}
+
+void csn_fetch_tick(struct csn_daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->config->cluster.member_count; i++) {
+        resume(&daemon->fetches[i]);
+    }
 }
 
 /* --- pieces, in a worker thread */
@@ -293,6 +354,7 @@ static bool is_answer_to(const struct fetch *fetch, const Consign__BulkReply *re
 static void on_reply(void *arg, int code, struct csn_bytes reply)
 {
     struct fetch *fetch = arg;
+    resume(queue_of(fetch->zone->daemon, fetch->sites[fetch->site_at]));
     if (code != CSN_OK) {
         next_site(fetch, code);
         return;
@@ -379,9 +441,19 @@ static void give_up(struct fetch *fetch)
     csn_job_later(fetch->zone->daemon->loop, 0, end, fetch);
 }
 
-static void ask(struct fetch *fetch)
+/* From the site whose turn it is. */
+static int request(struct fetch *fetch)
 {
     struct csn_buf request = {0};
+    pack_request(fetch, &request);
+    int code = csn_mesh_request(fetch->zone->daemon->mesh, fetch->sites[fetch->site_at], csn_buf_view(&request),
+                                PIECE_DEADLINE_MS, on_reply, fetch);
+    csn_buf_fini(&request);
+    return code;
+}
+
+static void ask(struct fetch *fetch)
+{
     if (fetch->site_at == fetch->site_count) {
         give_up(fetch);
         return;
@@ -391,10 +463,11 @@ static void ask(struct fetch *fetch)
         csn_forward_fetch(fetch->zone, site, &fetch->digest, after_forward, fetch);
         return;
     }
-    pack_request(fetch, &request);
-    int code = csn_mesh_request(fetch->zone->daemon->mesh, site, csn_buf_view(&request), PIECE_DEADLINE_MS, on_reply, fetch);
-    csn_buf_fini(&request);
-    if (code != CSN_OK) {
+    bool is_first = queue_of(fetch->zone->daemon, site)->first == NULL;
+    int code = is_first ? request(fetch) : CSN_EBUSY;
+    if (code == CSN_EBUSY) {
+        wait(fetch);
+    } else if (code != CSN_OK) {
         fetch->code = code;
         forget(fetch);
         fetch->site_at++;

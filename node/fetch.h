@@ -5,6 +5,10 @@
 
 #include "daemon.h"
 
+/* Before the first. */
+void csn_fetch_start(struct csn_daemon *daemon);
+/* Asks for what waited until a site had room for it. */
+void csn_fetch_tick(struct csn_daemon *daemon);
 void csn_fetch(struct csn_zone_shell *zone, const struct csn_effect *effect);
 
 #endif

@@ -251,7 +251,7 @@ int csn_intake_new(const struct csn_intake_settings *settings, struct csn_intake
 {
     struct csn_intake *intake = csn_calloc(1, sizeof(*intake));
     intake->settings = *settings;
-    int code = csn_watch_new(settings->loop, settings->zone->input, on_ready, intake, &intake->watch, reason);
+    int code = csn_watch_new(settings->watcher, settings->zone->input, on_ready, intake, &intake->watch, reason);
     if (code != CSN_OK) {
         free(intake);
         return code;

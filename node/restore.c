@@ -11,7 +11,6 @@
 #include "persist.h"
 #include "release.h"
 
-#define SECONDS_MAX (2 * CSN_ZONES_MAX)
 #define LETTER_OF_HOLDS 'H' /* second octet of their keys; docs/PROTOCOL.md, 4 */
 
 struct restore {
@@ -22,9 +21,8 @@ struct restore {
     struct csn_version_name *versions; /* owns */
     struct csn_version_name *bad;      /* owns; versions that are damaged */
     size_t version_count, bad_count;
-    struct csn_record_pair seconds[SECONDS_MAX];
+    struct csn_record_pair *seconds; /* owns */
     size_t second_count;
-    struct csn_buf second_file; /* owns */
     bool is_second_damaged;
     struct csn_buf *certificate_files; /* owns */
     struct csn_bytes *certificates;    /* owns; borrow from those */
@@ -129,15 +127,19 @@ static void make_core(struct csn_daemon *daemon)
 static int load_seconds(struct restore *restore, struct csn_reason *reason)
 {
     struct csn_daemon *daemon = restore->daemon;
+    struct csn_second_copy *copy = daemon->second;
     bool is_wanted = !daemon->unwritable.is_set || daemon->unwritable.is_damaged; /* its disk may be gone, else */
-    int code = is_wanted ? csn_persister_load(daemon->config->second_copy, &restore->second_file, restore->seconds, SECONDS_MAX,
-                                              &restore->second_count, reason)
-                         : CSN_OK;
+    int code = is_wanted ? csn_second_copy_load(copy, reason) : CSN_OK;
+    restore->second_count = code == CSN_OK ? csn_second_copy_count(copy) : 0;
+    restore->seconds = csn_calloc(restore->second_count + 1, sizeof(restore->seconds[0]));
+    for (size_t i = 0; i < restore->second_count; i++) {
+        restore->seconds[i] = csn_second_copy_get(copy, i);
+    }
     if (code != CSN_EDAMAGED && code != CSN_EIO) {
         return code;
     }
     restore->is_second_damaged = true;
-    csn_persister_lose_second(daemon->persister);
+    csn_second_copy_lose(copy);
     csn_log(&daemon->log, CSN_ERROR, "store.damaged",
             "%s; this site votes no more; check its disk, and let it return as a new member with a new key", reason->text);
     return CSN_OK;
@@ -186,13 +188,13 @@ static void refuse_writes(struct csn_daemon *daemon)
 
 static void restore_fini(struct restore *restore)
 {
-    csn_buf_fini(&restore->second_file);
     for (size_t i = 0; restore->certificate_files != NULL && i < restore->daemon->zone_count; i++) {
         csn_buf_fini(&restore->certificate_files[i]);
     }
     free(restore->certificate_files);
     free(restore->certificates);
     free(restore->records);
+    free(restore->seconds);
     free(restore->versions);
     free(restore->bad);
     csn_arena_fini(&restore->arena);
@@ -205,7 +207,6 @@ int csn_restore(struct csn_daemon *daemon, struct csn_reason *reason)
     int code = collect(&restore, reason);
     if (code == CSN_OK) {
         delete_bad(&restore);
-        csn_persister_keep(daemon->persister, restore.seconds, restore.second_count);
         struct csn_event event = {.kind = CSN_EVENT_START,
                                   .start = {.records = restore.records,
                                             .record_count = restore.record_count,

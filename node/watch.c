@@ -24,18 +24,26 @@ struct look {
     struct timespec changed;
 };
 
-struct csn_watch {
+#define BUCKETS 4096 /* watches by the name of their file: one event concerns few of thousands */
+
+struct csn_watcher {
     uv_loop_t *loop; /* borrows */
     uv_poll_t poll;
-    uv_timer_t timer;
     int inotify_fd;
+    struct csn_watch *buckets[BUCKETS]; /* borrow */
+};
+
+struct csn_watch {
+    struct csn_watcher *watcher; /* borrows */
+    struct csn_watch *next;      /* borrows; in its bucket */
+    uv_timer_t timer;
+    int folder; /* inotify's number */
     char *path; /* owns */
     char *base; /* owns; the file's name in its folder */
     struct look last;     /* as seen by the latest look */
     struct look taken;    /* as it was when fn was last called */
     bool is_due;          /* fn is to be called again though nothing changed */
     uint64_t still_since_ms;
-    int open_handles;
     csn_watch_fn *fn;
     void *arg; /* borrows */
 };
@@ -79,23 +87,38 @@ static void on_timer(uv_timer_t *timer)
     struct look now = look_at(watch->path);
     if (!is_same(&now, &watch->last)) {
         watch->last = now;
-        watch->still_since_ms = uv_now(watch->loop);
+        watch->still_since_ms = uv_now(watch->watcher->loop);
     }
     if (!watch->is_due && is_same(&now, &watch->taken)) {
         look_again_in(watch, IDLE_MS);
-    } else if (uv_now(watch->loop) - watch->still_since_ms >= STILL_MS) {
+    } else if (uv_now(watch->watcher->loop) - watch->still_since_ms >= STILL_MS) {
         take(watch);
     } else {
         look_again_in(watch, LOOK_MS);
     }
 }
 
-static void on_event(struct csn_watch *watch, const struct inotify_event *event)
+/* FNV-1a. */
+static struct csn_watch **bucket_of(struct csn_watcher *watcher, const char *base)
 {
-    bool is_lost = (event->mask & IN_Q_OVERFLOW) != 0;
-    if (!is_lost && (event->len == 0 || strcmp(event->name, watch->base) != 0)) {
-        return;
+    uint32_t hash = 2166136261u;
+    for (; *base != '\0'; base++) {
+        hash = (hash ^ (uint8_t)*base) * 16777619u;
     }
+    return &watcher->buckets[hash % BUCKETS];
+}
+
+static void look_at_all(struct csn_watcher *watcher)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct csn_watch *watch = watcher->buckets[i]; watch != NULL; watch = watch->next) {
+            look_again_in(watch, LOOK_MS);
+        }
+    }
+}
+
+static void on_file_event(struct csn_watch *watch, const struct inotify_event *event)
+{
     if (event->mask & IN_MOVED_TO) {
         watch->last = look_at(watch->path);
         take(watch);
@@ -104,20 +127,64 @@ static void on_event(struct csn_watch *watch, const struct inotify_event *event)
     }
 }
 
+static void on_event(struct csn_watcher *watcher, const struct inotify_event *event)
+{
+    if ((event->mask & IN_Q_OVERFLOW) != 0) { /* events were lost */
+        look_at_all(watcher);
+    } else if (event->len > 0) {
+        for (struct csn_watch *watch = *bucket_of(watcher, event->name); watch != NULL; watch = watch->next) {
+            if (watch->folder == event->wd && strcmp(event->name, watch->base) == 0) {
+                on_file_event(watch, event);
+            }
+        }
+    }
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
-    struct csn_watch *watch = poll->data;
+    struct csn_watcher *watcher = poll->data;
     _Alignas(struct inotify_event) char buffer[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
-    ssize_t got = read(watch->inotify_fd, buffer, sizeof(buffer));
+    ssize_t got = read(watcher->inotify_fd, buffer, sizeof(buffer));
     for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= got;) {
         const struct inotify_event *event = (const struct inotify_event *)(const void *)(buffer + at);
-        on_event(watch, event);
+        on_event(watcher, event);
         at += (ssize_t)(sizeof(*event) + event->len);
     }
 }
 
+int csn_watcher_new(uv_loop_t *loop, struct csn_watcher **ret_watcher, struct csn_reason *reason)
+{
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (fd < 0) {
+        return csn_reason_set(reason, CSN_EIO, "inotify: %s", strerror(errno));
+    }
+    struct csn_watcher *watcher = csn_calloc(1, sizeof(*watcher));
+    watcher->loop = loop;
+    watcher->inotify_fd = fd;
+    uv_poll_init(loop, &watcher->poll, fd);
+    watcher->poll.data = watcher;
+    uv_poll_start(&watcher->poll, UV_READABLE, on_readable);
+    *ret_watcher = watcher;
+    return CSN_OK;
+}
+
+static void on_watcher_closed(uv_handle_t *handle)
+{
+    struct csn_watcher *watcher = handle->data;
+    close(watcher->inotify_fd);
+    free(watcher);
+}
+
+void csn_watcher_free(struct csn_watcher *take_watcher)
+{
+    if (take_watcher != NULL) {
+        uv_close((uv_handle_t *)&take_watcher->poll, on_watcher_closed);
+    }
+}
+
+/* A folder that is watched already keeps its number. */
 static int add_folder(struct csn_watch *watch, struct csn_reason *reason)
 {
     char *copy = csn_strdup(watch->path);
@@ -125,7 +192,8 @@ static int add_folder(struct csn_watch *watch, struct csn_reason *reason)
     int code = CSN_OK;
     const uint32_t events =
         IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_DELETE;
-    if (inotify_add_watch(watch->inotify_fd, folder, events) < 0) {
+    watch->folder = inotify_add_watch(watch->watcher->inotify_fd, folder, events);
+    if (watch->folder < 0) {
         code = csn_reason_set(reason, CSN_EIO, "%s: cannot be watched: %s", folder, strerror(errno));
     }
     free(copy);
@@ -140,34 +208,29 @@ static char *base_of(const char *path)
     return base;
 }
 
-int csn_watch_new(uv_loop_t *loop, const char *path, csn_watch_fn *fn, void *arg, struct csn_watch **ret_watch,
+int csn_watch_new(struct csn_watcher *watcher, const char *path, csn_watch_fn *fn, void *arg, struct csn_watch **ret_watch,
                   struct csn_reason *reason)
 {
-    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (fd < 0) {
-        return csn_reason_set(reason, CSN_EIO, "inotify: %s", strerror(errno));
-    }
     struct csn_watch *watch = csn_calloc(1, sizeof(*watch));
-    *watch = (struct csn_watch){
-        .loop = loop, .inotify_fd = fd, .path = csn_strdup(path), .base = base_of(path), .fn = fn, .arg = arg};
+    *watch = (struct csn_watch){.watcher = watcher, .path = csn_strdup(path), .base = base_of(path), .fn = fn, .arg = arg};
     int code = add_folder(watch, reason);
     if (code != CSN_OK) {
-        close(fd);
         free(watch->path);
         free(watch->base);
         free(watch);
         return code;
     }
-    uv_poll_init(loop, &watch->poll, fd);
-    uv_timer_init(loop, &watch->timer);
-    watch->open_handles = 2;
-    watch->poll.data = watch->timer.data = watch;
-    uv_poll_start(&watch->poll, UV_READABLE, on_readable);
+    struct csn_watch **bucket = bucket_of(watcher, watch->base);
+    watch->next = *bucket;
+    *bucket = watch;
+    uv_timer_init(watcher->loop, &watch->timer);
+    watch->timer.data = watch;
     watch->last = look_at(path);
     /* A file whose mtime is old stood still before this process began. */
+    uint64_t now_ms = uv_now(watcher->loop);
     uint64_t age_ms = (uint64_t)(time(NULL) - watch->last.changed.tv_sec) * 1000;
     bool is_old = watch->last.is_there && time(NULL) > watch->last.changed.tv_sec && age_ms > STILL_MS;
-    watch->still_since_ms = uv_now(loop) - (is_old && uv_now(loop) > STILL_MS ? STILL_MS : 0);
+    watch->still_since_ms = now_ms - (is_old && now_ms > STILL_MS ? STILL_MS : 0);
     look_again_in(watch, 0);
     *ret_watch = watch;
     return CSN_OK;
@@ -176,25 +239,27 @@ int csn_watch_new(uv_loop_t *loop, const char *path, csn_watch_fn *fn, void *arg
 void csn_watch_again(struct csn_watch *watch)
 {
     watch->is_due = true;
-    watch->still_since_ms = uv_now(watch->loop);
+    watch->still_since_ms = uv_now(watch->watcher->loop);
     look_again_in(watch, LOOK_MS);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
     struct csn_watch *watch = handle->data;
-    if (--watch->open_handles == 0) {
-        close(watch->inotify_fd);
-        free(watch->path);
-        free(watch->base);
-        free(watch);
-    }
+    free(watch->path);
+    free(watch->base);
+    free(watch);
 }
 
 void csn_watch_close(struct csn_watch *take_watch)
 {
-    if (take_watch != NULL) {
-        uv_close((uv_handle_t *)&take_watch->poll, on_closed);
-        uv_close((uv_handle_t *)&take_watch->timer, on_closed);
+    if (take_watch == NULL) {
+        return;
     }
+    struct csn_watch **at = bucket_of(take_watch->watcher, take_watch->base);
+    while (*at != take_watch) {
+        at = &(*at)->next;
+    }
+    *at = take_watch->next;
+    uv_close((uv_handle_t *)&take_watch->timer, on_closed);
 }

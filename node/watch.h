@@ -7,14 +7,20 @@
 
 #include "base/error.h"
 
+/* One inotify instance for all files: a user has few of them, and there may be thousands of zones. */
+struct csn_watcher;
 struct csn_watch;
+
+int csn_watcher_new(uv_loop_t *loop, struct csn_watcher **ret_watcher, struct csn_reason *reason);
+/* Its watches must have been closed; memory goes when the loop has turned. NULL is allowed. */
+void csn_watcher_free(struct csn_watcher *take_watcher);
 
 /* Called when there is something new to read, or what was there is gone; at the start too, when the
  * file is there. */
 typedef void csn_watch_fn(void *arg);
 
 /* The folder must exist; the file may come later. */
-int csn_watch_new(uv_loop_t *loop, const char *path, csn_watch_fn *fn, void *arg, struct csn_watch **ret_watch,
+int csn_watch_new(struct csn_watcher *watcher, const char *path, csn_watch_fn *fn, void *arg, struct csn_watch **ret_watch,
                   struct csn_reason *reason);
 /* It could not be read, or changed meanwhile: call again when it has stood still. */
 void csn_watch_again(struct csn_watch *watch);

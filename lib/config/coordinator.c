@@ -1,9 +1,12 @@
 #include "config/coordinator.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/cluster.h"
 #include "config/site.h"
+#include "config/zone_list.h"
+#include "dns/name_map.h"
 
 #define PATH_FIELD(type_, key_, member)                                                            \
     {                                                                                              \
@@ -25,8 +28,22 @@ static const struct csn_schema_list zone_list = {
              .size = sizeof(struct csn_coordinator_zone),
              .map = &zone_schema},
     CSN_SCHEMA_COUNT(struct csn_coordinator_config, zone_count),
-    .least = 1,
     .most = CSN_ZONES_MAX,
+};
+
+static const struct csn_schema_field zone_list_fields[] = {
+    PATH_FIELD(struct csn_zone_list_config, "names", path),
+    PATH_FIELD(struct csn_zone_list_config, "policy", policy_path),
+    PATH_FIELD(struct csn_zone_list_config, "keys", keyset_path),
+};
+static const struct csn_schema zone_list_schema =
+    CSN_SCHEMA_OF("a listing of zones", zone_list_fields);
+static const struct csn_schema_list zone_list_list = {
+    .item = {.type = CSN_SCHEMA_MAP,
+             .size = sizeof(struct csn_zone_list_config),
+             .map = &zone_list_schema},
+    CSN_SCHEMA_COUNT(struct csn_coordinator_config, zone_list_count),
+    .most = CSN_ZONE_LISTS_MAX,
 };
 
 static const struct csn_schema_field coordinator_fields[] = {
@@ -44,9 +61,12 @@ static const struct csn_schema_field coordinator_fields[] = {
     PATH_FIELD(struct csn_coordinator_config, "control", control),
     {.key = "zones",
      .type = CSN_SCHEMA_LIST,
-     .is_required = true,
      CSN_SCHEMA_MEMBER(struct csn_coordinator_config, zones),
      .list = &zone_list},
+    {.key = "zone-lists",
+     .type = CSN_SCHEMA_LIST,
+     CSN_SCHEMA_MEMBER(struct csn_coordinator_config, zone_lists),
+     .list = &zone_list_list},
     {.key = "log",
      .type = CSN_SCHEMA_MAP,
      CSN_SCHEMA_MEMBER(struct csn_coordinator_config, log_level),
@@ -87,23 +107,82 @@ static int load_zone(struct csn_coordinator_zone *zone, const struct csn_schema_
                                   zone->policy_path, &zone->keyset_document, &zone->keyset);
 }
 
-static int load_zones(struct csn_coordinator_config *config, const struct csn_schema_reader *reader,
-                      const struct csn_yaml_node *root)
+static int add_zone(struct csn_name_map *names, const struct csn_schema_reader *reader,
+                    const struct csn_yaml_node *node, struct csn_coordinator_zone *zone)
 {
-    const struct csn_yaml_node *node = csn_yaml_find(root, "zones")->first;
-    for (size_t i = 0; i < config->zone_count; i++, node = node->next) {
-        for (size_t j = 0; j < i; j++) {
-            if (csn_name_equal(config->zones[i].zone, config->zones[j].zone)) {
-                return csn_yaml_refuse(reader->yaml, csn_yaml_find(node, "zone"), reader->reason,
-                                       CSN_EREFUSED, "zone: stands twice in zones");
-            }
-        }
-        int code = load_zone(&config->zones[i], reader, node);
+    if (!csn_name_map_add(names, zone->zone)) {
+        char name[CSN_NAME_TEXT_MAX];
+        csn_name_text(zone->zone, name);
+        return csn_yaml_refuse(reader->yaml, csn_config_place(node, "zone"), reader->reason,
+                               CSN_EREFUSED, "zone: %s stands twice", name);
+    }
+    return load_zone(zone, reader, node);
+}
+
+/* Room for the listed zones after the others: addresses stay, the map of names borrows them. */
+static int read_lists(struct csn_coordinator_config *config, const struct csn_schema_reader *reader,
+                      const struct csn_yaml_node *root, struct csn_zone_list *ret_lists)
+{
+    const struct csn_yaml_node *lists = csn_yaml_find(root, "zone-lists");
+    size_t count = config->zone_count;
+    for (size_t i = 0; i < config->zone_list_count; i++) {
+        int code = csn_zone_list_read(reader, csn_config_place(csn_yaml_item(lists, i), "names"),
+                                      config->zone_lists[i].path, CSN_ZONES_MAX - count,
+                                      &ret_lists[i]);
         if (code != CSN_OK) {
             return code;
         }
+        count += ret_lists[i].count;
     }
+    if (count == 0) {
+        return csn_yaml_refuse(reader->yaml, root, reader->reason, CSN_EFORMAT,
+                               "no zone in 'zones' or 'zone-lists'");
+    }
+    struct csn_coordinator_zone *zones = csn_arena_alloc(
+        &config->arena, count * sizeof(*zones), _Alignof(struct csn_coordinator_zone));
+    memset(zones, 0, count * sizeof(*zones));
+    if (config->zone_count > 0) {
+        memcpy(zones, config->zones, config->zone_count * sizeof(*zones));
+    }
+    config->zones = zones;
     return CSN_OK;
+}
+
+static int load_listed(struct csn_coordinator_config *config, struct csn_name_map *names,
+                       const struct csn_schema_reader *reader, const struct csn_yaml_node *root,
+                       const struct csn_zone_list *lists)
+{
+    const struct csn_yaml_node *nodes = csn_yaml_find(root, "zone-lists");
+    int code = CSN_OK;
+    for (size_t i = 0; i < config->zone_list_count; i++) {
+        const struct csn_zone_list_config *list = &config->zone_lists[i];
+        for (size_t k = 0; code == CSN_OK && k < lists[i].count; k++) {
+            struct csn_coordinator_zone *zone = &config->zones[config->zone_count++];
+            memcpy(zone->zone, lists[i].zones[k], sizeof(zone->zone));
+            zone->policy_path = csn_zone_list_path(&config->arena, list->policy_path, zone->zone);
+            zone->keyset_path = csn_zone_list_path(&config->arena, list->keyset_path, zone->zone);
+            code = add_zone(names, reader, csn_yaml_item(nodes, i), zone);
+        }
+    }
+    return code;
+}
+
+static int load_zones(struct csn_coordinator_config *config, const struct csn_schema_reader *reader,
+                      const struct csn_yaml_node *root)
+{
+    struct csn_name_map names = {0};
+    struct csn_zone_list lists[CSN_ZONE_LISTS_MAX];
+    int code = read_lists(config, reader, root, lists);
+    const struct csn_yaml_node *zones = csn_yaml_find(root, "zones");
+    const struct csn_yaml_node *node = zones != NULL ? zones->first : NULL;
+    for (size_t i = 0; code == CSN_OK && i < config->zone_count; i++, node = node->next) {
+        code = add_zone(&names, reader, node, &config->zones[i]);
+    }
+    if (code == CSN_OK) {
+        code = load_listed(config, &names, reader, root, lists);
+    }
+    csn_name_map_fini(&names);
+    return code;
 }
 
 static int load(struct csn_coordinator_config *config, const struct csn_schema_reader *reader)

@@ -20,8 +20,10 @@ struct csn_coordinator_config {
     struct csn_cluster cluster;
     struct csn_identity identity;
     const char *control; /* socket */
-    struct csn_coordinator_zone *zones;
+    struct csn_coordinator_zone *zones; /* those of the listings too, after the others */
     size_t zone_count;
+    struct csn_zone_list_config *zone_lists; /* without input and token keys */
+    size_t zone_list_count;
     enum csn_level log_level;
     struct csn_arena arena; /* owns the rest */
 };

@@ -10,6 +10,8 @@
 #include "config/cluster.h"
 #include "config/rdata.h"
 #include "config/site.h"
+#include "config/zone_list.h"
+#include "dns/name_map.h"
 
 #define ENVIRONMENT_MAX 64
 #define DS_MAX 32
@@ -179,9 +181,25 @@ static const struct csn_schema zone_schema = CSN_SCHEMA_OF("a zone", zone_fields
 static const struct csn_schema_list zone_list = {
     .item = {.type = CSN_SCHEMA_MAP, .size = sizeof(struct csn_zone_config), .map = &zone_schema},
     CSN_SCHEMA_COUNT(struct csn_node_config, zone_count),
-    .least = 1,
     .most = CSN_ZONES_MAX,
 };
+
+STRUCTS(list_token_key_list, struct csn_token_key, token_key_schema, struct csn_zone_list_config,
+        token_key_count, CSN_KEYS_MAX);
+static const struct csn_schema_field zone_list_fields[] = {
+    PATH_FIELD(struct csn_zone_list_config, "names", path, true),
+    PATH_FIELD(struct csn_zone_list_config, "input", input, true),
+    PATH_FIELD(struct csn_zone_list_config, "policy", policy_path, true),
+    PATH_FIELD(struct csn_zone_list_config, "keys", keyset_path, true),
+    {.key = "token-keys",
+     .type = CSN_SCHEMA_LIST,
+     CSN_SCHEMA_MEMBER(struct csn_zone_list_config, token_keys),
+     .list = &list_token_key_list},
+};
+static const struct csn_schema zone_list_schema =
+    CSN_SCHEMA_OF("a listing of zones", zone_list_fields);
+STRUCTS(zone_list_list, struct csn_zone_list_config, zone_list_schema, struct csn_node_config,
+        zone_list_count, CSN_ZONE_LISTS_MAX);
 
 static const struct csn_schema_list listen_list = {
     .item = {.type = CSN_SCHEMA_ENDPOINT, .size = sizeof(struct csn_endpoint)},
@@ -281,9 +299,12 @@ static const struct csn_schema_field node_fields[] = {
      .map = &hsm_schema},
     {.key = "zones",
      .type = CSN_SCHEMA_LIST,
-     .is_required = true,
      CSN_SCHEMA_MEMBER(struct csn_node_config, zones),
      .list = &zone_list},
+    {.key = "zone-lists",
+     .type = CSN_SCHEMA_LIST,
+     CSN_SCHEMA_MEMBER(struct csn_node_config, zone_lists),
+     .list = &zone_list_list},
     {.key = "transfer",
      .type = CSN_SCHEMA_MAP,
      CSN_SCHEMA_MEMBER(struct csn_node_config, transfer),
@@ -301,6 +322,7 @@ struct loader {
     struct csn_node_config *config;
     const struct csn_schema_reader *reader;
     const struct csn_yaml_node *root;
+    struct csn_name_map names; /* owns; of the zones, to find doubles */
 };
 
 static const struct csn_yaml_node *place(const struct loader *loader, const char *keys)
@@ -540,24 +562,87 @@ static int load_zone(struct loader *loader, const struct csn_yaml_node *node,
     return code == CSN_OK ? resolve_token_keys(loader, node, zone) : code;
 }
 
-static int load_zones(struct loader *loader)
+static int add_zone(struct loader *loader, const struct csn_yaml_node *node,
+                    struct csn_zone_config *zone)
+{
+    if (!csn_name_map_add(&loader->names, zone->zone)) {
+        char name[CSN_NAME_TEXT_MAX];
+        csn_name_text(zone->zone, name);
+        return csn_yaml_refuse(loader->reader->yaml, csn_config_place(node, "zone"),
+                               loader->reader->reason, CSN_EREFUSED, "zone: %s stands twice", name);
+    }
+    return load_zone(loader, node, zone);
+}
+
+/* As if the zone stood in `zones` with the paths of the listing. */
+static void fill_listed(struct loader *loader, const struct csn_zone_list_config *list,
+                        const uint8_t *name, struct csn_zone_config *zone)
+{
+    struct csn_arena *arena = &loader->config->arena;
+    memcpy(zone->zone, name, sizeof(zone->zone));
+    zone->input = csn_zone_list_path(arena, list->input, name);
+    zone->policy_path = csn_zone_list_path(arena, list->policy_path, name);
+    zone->keyset_path = csn_zone_list_path(arena, list->keyset_path, name);
+    zone->token_key_count = list->token_key_count;
+    zone->token_keys =
+        csn_arena_copy(arena, list->token_keys, list->token_key_count * sizeof(*list->token_keys));
+}
+
+/* Room for the listed zones after the others: addresses stay, the map of names borrows them. */
+static int read_lists(struct loader *loader, struct csn_zone_list *ret_lists)
 {
     struct csn_node_config *config = loader->config;
-    const struct csn_yaml_node *node = csn_yaml_find(loader->root, "zones")->first;
-    for (size_t i = 0; i < config->zone_count; i++, node = node->next) {
-        for (size_t j = 0; j < i; j++) {
-            if (csn_name_equal(config->zones[i].zone, config->zones[j].zone)) {
-                return csn_yaml_refuse(loader->reader->yaml, csn_yaml_find(node, "zone"),
-                                       loader->reader->reason, CSN_EREFUSED,
-                                       "zone: stands twice in zones");
-            }
-        }
-        int code = load_zone(loader, node, &config->zones[i]);
+    const struct csn_yaml_node *lists = csn_yaml_find(loader->root, "zone-lists");
+    size_t count = config->zone_count;
+    for (size_t i = 0; i < config->zone_list_count; i++) {
+        int code = csn_zone_list_read(
+            loader->reader, csn_config_place(csn_yaml_item(lists, i), "names"),
+            config->zone_lists[i].path, CSN_ZONES_MAX - count, &ret_lists[i]);
         if (code != CSN_OK) {
             return code;
         }
+        count += ret_lists[i].count;
     }
+    if (count == 0) {
+        return csn_yaml_refuse(loader->reader->yaml, loader->root, loader->reader->reason,
+                               CSN_EFORMAT, "no zone in 'zones' or 'zone-lists'");
+    }
+    struct csn_zone_config *zones = csn_arena_alloc(&config->arena, count * sizeof(*zones),
+                                                    _Alignof(struct csn_zone_config));
+    memset(zones, 0, count * sizeof(*zones));
+    if (config->zone_count > 0) {
+        memcpy(zones, config->zones, config->zone_count * sizeof(*zones));
+    }
+    config->zones = zones;
     return CSN_OK;
+}
+
+static int load_listed(struct loader *loader, const struct csn_zone_list *lists)
+{
+    struct csn_node_config *config = loader->config;
+    const struct csn_yaml_node *nodes = csn_yaml_find(loader->root, "zone-lists");
+    int code = CSN_OK;
+    for (size_t i = 0; i < config->zone_list_count; i++) {
+        for (size_t k = 0; code == CSN_OK && k < lists[i].count; k++) {
+            struct csn_zone_config *zone = &config->zones[config->zone_count++];
+            fill_listed(loader, &config->zone_lists[i], lists[i].zones[k], zone);
+            code = add_zone(loader, csn_yaml_item(nodes, i), zone);
+        }
+    }
+    return code;
+}
+
+static int load_zones(struct loader *loader)
+{
+    struct csn_node_config *config = loader->config;
+    struct csn_zone_list lists[CSN_ZONE_LISTS_MAX];
+    int code = read_lists(loader, lists);
+    const struct csn_yaml_node *zones = csn_yaml_find(loader->root, "zones");
+    const struct csn_yaml_node *node = zones != NULL ? zones->first : NULL;
+    for (size_t i = 0; code == CSN_OK && i < config->zone_count; i++, node = node->next) {
+        code = add_zone(loader, node, &config->zones[i]);
+    }
+    return code == CSN_OK ? load_listed(loader, lists) : code;
 }
 
 static int load_secret(struct loader *loader, const struct csn_yaml_node *node,
@@ -682,6 +767,7 @@ int csn_node_config_load(const char *path, struct csn_node_config **ret_config,
     if (code == CSN_OK) {
         struct loader loader = {.config = config, .reader = &file.reader, .root = file.yaml.root};
         code = load(&loader);
+        csn_name_map_fini(&loader.names);
         csn_config_file_close(&file);
     }
     if (code != CSN_OK) {

@@ -14,7 +14,8 @@
 #include "keys/policy.h"
 #include "round/cluster.h"
 
-#define CSN_ZONES_MAX 64
+#define CSN_ZONES_MAX 16384
+#define CSN_ZONE_LISTS_MAX 64
 #define CSN_TSIG_KEYS_MAX 64
 #define CSN_ADDRESSES_MAX 64
 #define CSN_NODE_SESSIONS_MAX 64
@@ -65,6 +66,14 @@ struct csn_zone_config {
     size_t ds_count;
 };
 
+/* Zones of one listing; see zone_list.h. Paths with "{zone}" in them. */
+struct csn_zone_list_config {
+    const char *path; /* of the listing */
+    const char *input, *policy_path, *keyset_path;
+    const struct csn_token_key *token_keys; /* the same objects for every zone */
+    size_t token_key_count;
+};
+
 enum csn_tsig_algorithm { CSN_TSIG_SHA256, CSN_TSIG_SHA384, CSN_TSIG_SHA512 };
 struct csn_tsig_config {
     uint8_t name[CSN_NAME_MAX];
@@ -110,8 +119,10 @@ struct csn_node_config {
     struct csn_identity identity;
     const char *control; /* socket */
     struct csn_hsm_config hsm;
-    struct csn_zone_config *zones;
+    struct csn_zone_config *zones; /* those of the listings too, after the others */
     size_t zone_count;
+    struct csn_zone_list_config *zone_lists;
+    size_t zone_list_count;
     struct csn_transfer_config transfer;
     enum csn_level log_level;
     struct csn_arena arena; /* owns the rest */

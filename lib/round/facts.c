@@ -6,41 +6,68 @@
 void csn_facts_init(struct csn_facts *facts, unsigned member_count, size_t zone_count)
 {
     size_t per_site = CSN_FACTS_MAX * (zone_count ? zone_count : 1);
+    per_site = per_site < CSN_FACTS_SITE_MAX ? per_site : CSN_FACTS_SITE_MAX;
     *facts = (struct csn_facts){.member_count = member_count, .per_site = per_site};
     facts->facts = csn_calloc(member_count * per_site, sizeof(*facts->facts));
+    facts->chains = csn_calloc(member_count * per_site, sizeof(*facts->chains));
 }
 
 void csn_facts_fini(struct csn_facts *facts)
 {
     free(facts->facts);
+    free(facts->chains);
 }
 
-const struct csn_fact *csn_facts_find(const struct csn_facts *facts, unsigned member,
-                                      const struct csn_digest *hash)
+static uint32_t *chain_of(const struct csn_facts *facts, unsigned member,
+                          const struct csn_digest *hash)
 {
-    const struct csn_fact *of_site = facts->facts + member * facts->per_site;
-    for (size_t i = 0; i < facts->per_site; i++) {
-        if (of_site[i].stamp != 0 && csn_digest_equal(&of_site[i].hash, hash)) {
-            return &of_site[i];
+    return &facts->chains[member * facts->per_site + csn_get_u32(hash->octets) % facts->per_site];
+}
+
+static struct csn_fact *find(const struct csn_facts *facts, unsigned member,
+                             const struct csn_digest *hash)
+{
+    struct csn_fact *of_site = facts->facts + member * facts->per_site;
+    for (uint32_t at = *chain_of(facts, member, hash); at != 0; at = of_site[at - 1].next) {
+        if (csn_digest_equal(&of_site[at - 1].hash, hash)) {
+            return &of_site[at - 1];
         }
     }
     return NULL;
 }
 
+const struct csn_fact *csn_facts_find(const struct csn_facts *facts, unsigned member,
+                                      const struct csn_digest *hash)
+{
+    return find(facts, member, hash);
+}
+
+/* The oldest of a site leaves its chain. */
+static void displace(struct csn_facts *facts, unsigned member, const struct csn_fact *oldest)
+{
+    struct csn_fact *of_site = facts->facts + member * facts->per_site;
+    uint32_t *link = chain_of(facts, member, &oldest->hash);
+    while (&of_site[*link - 1] != oldest) {
+        link = &of_site[*link - 1].next;
+    }
+    *link = oldest->next;
+}
+
 struct csn_fact *csn_facts_claim(struct csn_facts *facts, unsigned member,
                                  const struct csn_digest *hash)
 {
-    struct csn_fact *of_site = facts->facts + member * facts->per_site;
-    struct csn_fact *oldest = of_site;
-    for (size_t i = 0; i < facts->per_site; i++) {
-        if (of_site[i].stamp != 0 && csn_digest_equal(&of_site[i].hash, hash)) {
-            return &of_site[i];
-        }
-        if (of_site[i].stamp < oldest->stamp) {
-            oldest = &of_site[i];
-        }
+    struct csn_fact *known = find(facts, member, hash);
+    if (known != NULL) {
+        return known;
     }
-    *oldest = (struct csn_fact){.stamp = ++facts->stamp, .hash = *hash};
+    struct csn_fact *oldest = facts->facts + member * facts->per_site + facts->at[member];
+    if (oldest->stamp != 0) {
+        displace(facts, member, oldest);
+    }
+    uint32_t *chain = chain_of(facts, member, hash);
+    *oldest = (struct csn_fact){.stamp = ++facts->stamp, .hash = *hash, .next = *chain};
+    *chain = (uint32_t)facts->at[member] + 1;
+    facts->at[member] = (facts->at[member] + 1) % facts->per_site;
     return oldest;
 }
 

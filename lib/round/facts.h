@@ -6,6 +6,7 @@
 #include "round/statement.h"
 
 #define CSN_FACTS_MAX 4 /* proposals kept for each site and zone; the oldest goes */
+#define CSN_FACTS_SITE_MAX 4096 /* of all zones, for each site: more rounds are never at work at a time */
 
 struct csn_fact {
     uint64_t stamp; /* 0: free; else the order of arrival */
@@ -17,12 +18,15 @@ struct csn_fact {
     struct csn_digest full_root; /* of HELD */
     uint8_t rule, test;          /* of REFUSED */
     struct csn_value want;
+    uint32_t next; /* in its chain: place + 1; 0: the last */
 };
 
 struct csn_facts {
-    struct csn_fact *facts; /* owns; member_count x per_site */
+    struct csn_fact *facts; /* owns; member_count x per_site; each site's are a ring */
+    uint32_t *chains;       /* owns; member_count x per_site; by digest: place + 1 of the first, 0: none */
     unsigned member_count;
     size_t per_site;
+    size_t at[CSN_MEMBERS_MAX]; /* the place in each ring that is claimed next */
     uint64_t stamp;
 };
 

@@ -58,6 +58,55 @@ static void move(struct csn_leader *leader, enum csn_leader_state to)
     leader->state = to;
 }
 
+/* --- zones of a step */
+
+static void touch(struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    leader->is_hot[zone->index] = true;
+    if (!leader->is_touched[zone->index]) {
+        leader->is_touched[zone->index] = true;
+        leader->touched[leader->touched_count++] = zone->index;
+    }
+}
+
+static void forget_touched(struct csn_leader *leader)
+{
+    for (size_t i = 0; i < leader->touched_count; i++) {
+        leader->is_touched[leader->touched[i]] = false;
+    }
+    leader->touched_count = 0;
+}
+
+/* The one whose round has this hash, or NULL. */
+static struct csn_leader_zone *of_round(struct csn_leader *leader, const struct csn_digest *hash)
+{
+    for (size_t i = 0; i < leader->at_work_count; i++) {
+        struct csn_leader_zone *zone = &leader->zones[leader->at_work[i]];
+        if (csn_digest_equal(&zone->hash, hash)) {
+            return zone;
+        }
+    }
+    return NULL;
+}
+
+static void touch_round(struct csn_leader *leader, const struct csn_digest *hash)
+{
+    const struct csn_leader_zone *zone = of_round(leader, hash);
+    if (zone != NULL) {
+        touch(leader, zone);
+    }
+}
+
+void csn_leader_not_at_work(struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    size_t at = 0;
+    while (leader->at_work[at] != zone->index) {
+        at++;
+    }
+    leader->at_work[at] = leader->at_work[--leader->at_work_count];
+    leader->is_hot[zone->index] = true;
+}
+
 /* --- what is known of nodes */
 
 bool csn_leader_is_fresh(const struct csn_leader *leader, unsigned member)
@@ -144,14 +193,14 @@ static void see_row(struct csn_leader *leader, unsigned member, const struct csn
     }
 }
 
-static void see_member(struct csn_leader *leader, unsigned member)
+/* What was said before was seen when it was said. */
+static void see_report(struct csn_leader *leader, unsigned member)
 {
     see_term(leader, member, leader->peers.peers[member].report.promised);
-    for (size_t i = 0; i < leader->zone_count; i++) {
-        const struct csn_row *row = csn_peers_row(&leader->peers, member, i);
-        if (row != NULL) {
-            see_row(leader, member, row);
-        }
+    for (size_t i = 0; i < leader->peers.taken_count; i++) {
+        size_t zone = leader->peers.taken[i];
+        see_row(leader, member, csn_peers_row(&leader->peers, member, zone));
+        touch(leader, &leader->zones[zone]);
     }
 }
 
@@ -226,11 +275,7 @@ static unsigned promise_count(const struct csn_leader *leader)
 
 static bool is_idle(const struct csn_leader *leader)
 {
-    bool is_idle = true;
-    for (size_t i = 0; i < leader->zone_count; i++) {
-        is_idle = is_idle && !leader->zones[i].is_proposed;
-    }
-    return is_idle;
+    return leader->at_work_count == 0;
 }
 
 /* L1: a leader that q sites still follow is not unseated by one that lost sight of it and promised
@@ -276,10 +321,8 @@ static void ask(struct csn_leader *leader)
 
 static void abandon_all(struct csn_leader *leader)
 {
-    for (size_t i = 0; i < leader->zone_count; i++) {
-        if (leader->zones[i].is_proposed) {
-            csn_round_abandon(leader, &leader->zones[i], CSN_ROUND_END_RESIGNED);
-        }
+    while (leader->at_work_count > 0) {
+        csn_round_abandon(leader, &leader->zones[leader->at_work[0]], CSN_ROUND_END_RESIGNED);
     }
 }
 
@@ -450,11 +493,12 @@ static bool is_of_chain(const struct csn_leader *leader, const struct csn_propos
 static struct csn_leader_zone *find_zone(struct csn_leader *leader,
                                          const struct csn_proposal *proposal)
 {
-    int index = csn_zone_index(leader->configs, leader->zone_count, proposal->zone);
+    int index = csn_zone_index(&leader->peers, proposal->zone);
     if (index < 0 || !is_of_chain(leader, proposal)) {
         count(leader, index < 0 ? CSN_COUNT_UNKNOWN_ZONE : CSN_COUNT_OTHER_CLUSTER);
         return NULL;
     }
+    touch(leader, &leader->zones[index]);
     return &leader->zones[index];
 }
 
@@ -493,23 +537,23 @@ static int take_held(struct csn_leader *leader, unsigned member, const struct cs
 static void merge_refusal(struct csn_leader *leader, unsigned member,
                           const struct csn_body_refused *body)
 {
-    for (size_t i = 0; i < leader->zone_count; i++) {
-        struct csn_leader_zone *zone = &leader->zones[i];
-        if (!zone->is_proposed || !csn_digest_equal(&zone->hash, &body->hash)) {
-            continue;
-        }
-        struct csn_peer *peer = &leader->peers.peers[member];
-        if (peer->has_row[i]) {
-            peer->rows[i].floor = body->floor;
-            peer->rows[i].newest = body->newest;
-            see_row(leader, member, &peer->rows[i]);
-        }
-        bool is_behind =
-            zone->has_newest && csn_round_compare(body->newest.round, csn_leader_newest(zone)) < 0;
-        if (is_behind && leader->now.mono_ms - zone->answered_ms >= CSN_HEARTBEAT_MS) {
-            csn_leader_broadcast(leader, zone);
-        }
+    struct csn_leader_zone *zone = of_round(leader, &body->hash);
+    if (zone == NULL) {
+        return;
     }
+    struct csn_peer *peer = &leader->peers.peers[member];
+    if (peer->has_row[zone->index]) {
+        struct csn_row *row = &peer->rows[zone->index];
+        row->floor = body->floor;
+        row->newest = body->newest;
+        see_row(leader, member, row);
+    }
+    bool is_behind =
+        zone->has_newest && csn_round_compare(body->newest.round, csn_leader_newest(zone)) < 0;
+    if (is_behind && leader->now.mono_ms - zone->answered_ms >= CSN_HEARTBEAT_MS) {
+        csn_leader_broadcast(leader, zone);
+    }
+    touch(leader, zone);
 }
 
 static int take_refused(struct csn_leader *leader, unsigned member, const struct csn_event *event)
@@ -531,7 +575,7 @@ static int take_report(struct csn_leader *leader, unsigned member, const struct 
 {
     int code = csn_peers_take(&leader->peers, member, event->statement.body, leader->now);
     if (code == CSN_OK) {
-        see_member(leader, member);
+        see_report(leader, member);
     } else if (code == CSN_EEXISTS || code == CSN_EREFUSED) {
         count(leader, code == CSN_EEXISTS ? CSN_COUNT_OLD : CSN_COUNT_OLD_BOOT);
         code = CSN_OK;
@@ -548,11 +592,13 @@ static int take_fact(struct csn_leader *leader, unsigned member, const struct cs
         code = csn_body_computed_decode(event->statement.body, &computed);
         if (code == CSN_OK) {
             csn_facts_computed(&leader->facts, member, &computed);
+            touch_round(leader, &computed.hash);
         }
     } else {
         code = csn_body_offer_decode(event->statement.body, &offer);
         if (code == CSN_OK) {
             csn_facts_offer(&leader->facts, member, &offer);
+            touch_round(leader, &offer.hash);
         }
     }
     return code;
@@ -609,27 +655,71 @@ static void take_certificate(struct csn_leader *leader, const struct csn_event *
 
 static void take_documents(struct csn_leader *leader, const struct csn_round_zone *config)
 {
-    int index = csn_zone_index(leader->configs, leader->zone_count, config->zone);
+    int index = csn_zone_index(&leader->peers, config->zone);
     if (index < 0) {
         count(leader, CSN_COUNT_UNKNOWN_ZONE);
     } else {
         leader->configs[index] = *config;
+        touch(leader, &leader->zones[index]);
     }
 }
 
 /* --- step */
 
-static void advance_zones(struct csn_leader *leader, bool is_tick)
+/* Rounds at work: those touched, at a tick all. */
+static void advance_rounds(struct csn_leader *leader, bool is_tick)
 {
-    for (size_t i = 0; i < leader->zone_count && leader->state == CSN_LEADER_LEADING; i++) {
-        struct csn_leader_zone *zone = &leader->zones[i];
-        if (zone->is_proposed) {
+    size_t zones[CSN_ROUNDS_AT_WORK_MAX];
+    size_t count = leader->at_work_count;
+    memcpy(zones, leader->at_work, count * sizeof(zones[0]));
+    for (size_t i = 0; i < count && leader->state == CSN_LEADER_LEADING; i++) {
+        struct csn_leader_zone *zone = &leader->zones[zones[i]];
+        if (zone->is_proposed && (is_tick || leader->is_touched[zones[i]])) {
             csn_round_advance(leader, zone);
         }
-        bool may_propose = leader->state == CSN_LEADER_LEADING && !zone->is_proposed;
-        if (is_tick && may_propose && leader->now.mono_ms >= zone->retry_ms) {
-            csn_leader_propose(leader, zone);
+    }
+}
+
+#define SCAN_LEAST 64 /* zones looked at in a tick though nothing was heard of them */
+#define SCAN_SHARE 32 /* of more, this part: each within 1.6 s */
+
+static void propose(struct csn_leader *leader, size_t index)
+{
+    struct csn_leader_zone *zone = &leader->zones[index];
+    if (!zone->is_proposed && leader->now.mono_ms >= zone->retry_ms) {
+        leader->is_hot[index] = false;
+        csn_leader_propose(leader, zone);
+    }
+}
+
+static bool may_begin(const struct csn_leader *leader)
+{
+    return leader->state == CSN_LEADER_LEADING && leader->at_work_count < CSN_ROUNDS_AT_WORK_MAX;
+}
+
+/* One more is begun where there is room: for what is hot at this tick, for the others in time. Who found no room is next. */
+static void propose_by_turns(struct csn_leader *leader)
+{
+    for (size_t i = 0; i < leader->zone_count && may_begin(leader); i++) {
+        size_t index = leader->hot_cursor;
+        leader->hot_cursor = (index + 1) % leader->zone_count;
+        if (leader->is_hot[index]) {
+            propose(leader, index);
         }
+    }
+    size_t cold = leader->zone_count / SCAN_SHARE + SCAN_LEAST;
+    for (size_t i = 0; i < cold && i < leader->zone_count && may_begin(leader); i++) {
+        size_t index = leader->scan_cursor;
+        leader->scan_cursor = (index + 1) % leader->zone_count;
+        propose(leader, index);
+    }
+}
+
+static void advance_zones(struct csn_leader *leader, bool is_tick)
+{
+    advance_rounds(leader, is_tick);
+    if (is_tick) {
+        propose_by_turns(leader);
     }
 }
 
@@ -659,6 +749,7 @@ void csn_leader_step(struct csn_leader *leader, const struct csn_event *event,
     advance_term(leader);
     advance_zones(leader, event->kind == CSN_EVENT_TICK);
     heartbeat(leader);
+    forget_touched(leader);
     leader->effects = NULL;
 }
 
@@ -672,6 +763,9 @@ struct csn_leader *csn_leader_new(const struct csn_cluster *cluster, uint16_t co
     leader->zone_count = zone_count;
     leader->configs = csn_calloc(zone_count, sizeof(*leader->configs));
     leader->zones = csn_calloc(zone_count, sizeof(*leader->zones));
+    leader->touched = csn_calloc(zone_count, sizeof(*leader->touched));
+    leader->is_touched = csn_calloc(zone_count, sizeof(*leader->is_touched));
+    leader->is_hot = csn_calloc(zone_count, sizeof(*leader->is_hot));
     leader->rest_s = 1;
     for (size_t i = 0; i < zone_count; i++) {
         leader->configs[i] = zones[i];
@@ -697,6 +791,9 @@ void csn_leader_free(struct csn_leader *take_leader)
     csn_facts_fini(&take_leader->facts);
     free(take_leader->configs);
     free(take_leader->zones);
+    free(take_leader->touched);
+    free(take_leader->is_touched);
+    free(take_leader->is_hot);
     free(take_leader);
 }
 

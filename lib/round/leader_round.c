@@ -52,6 +52,8 @@ void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone,
                      const struct csn_proposal *proposal, uint32_t seq, bool is_fresh)
 {
     zone->is_proposed = true;
+    REQUIRE(leader->at_work_count < CSN_ROUNDS_AT_WORK_MAX);
+    leader->at_work[leader->at_work_count++] = zone->index;
     zone->is_fresh = is_fresh;
     zone->proposal = *proposal;
     zone->sending_seq = seq;
@@ -287,6 +289,7 @@ static void end_trace(struct csn_leader *leader, struct csn_leader_zone *zone,
                       enum csn_round_end end)
 {
     zone->is_proposed = false;
+    csn_leader_not_at_work(leader, zone);
     zone->has_ended = true;
     zone->last_end = end;
     if (end != CSN_ROUND_END_CERTIFIED) {

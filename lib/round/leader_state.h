@@ -70,12 +70,23 @@ struct csn_leader_zone {
     uint64_t claimed_ms;
 };
 
+/* Rounds at a time: what more is due waits for one to end, so that queues and memory of all sites stay small. */
+#define CSN_ROUNDS_AT_WORK_MAX 256
+
 struct csn_leader {
     struct csn_cluster cluster;
     uint16_t coordinator;
     struct csn_round_zone *configs; /* owns */
     struct csn_leader_zone *zones;  /* owns */
     size_t zone_count;
+    /* Which zones a step looks at: those an event touched; at a tick the rounds at work, and of the others those that were
+     * touched lately and some more in turn. */
+    size_t *touched; /* owns; in this step */
+    size_t touched_count;
+    bool *is_touched, *is_hot; /* own; hot: to be proposed for at the next tick, if there is something to propose */
+    size_t hot_cursor, scan_cursor;
+    size_t at_work[CSN_ROUNDS_AT_WORK_MAX]; /* zones with a round */
+    size_t at_work_count;
 
     enum csn_leader_state state;
     struct csn_term term;
@@ -118,6 +129,9 @@ void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *z
 void csn_leader_broadcast(struct csn_leader *leader, struct csn_leader_zone *zone);
 /* What a site's clock shows now. */
 uint64_t csn_leader_clock_s(const struct csn_leader *leader, unsigned member);
+
+/* Its round ended, in whatever way. */
+void csn_leader_not_at_work(struct csn_leader *leader, const struct csn_leader_zone *zone);
 
 /* --- leader_lead.c */
 /* Names the lead of each zone, at a heartbeat. */

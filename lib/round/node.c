@@ -54,6 +54,58 @@ void csn_node_cancel(struct csn_node *node, uint64_t *corr)
     }
 }
 
+void csn_node_touch(struct csn_node *node, struct csn_node_zone *zone)
+{
+    zone->is_row_stale = true;
+    if (!node->is_touched[zone->index]) {
+        node->is_touched[zone->index] = true;
+        node->touched[node->touched_count++] = zone->index;
+    }
+}
+
+static void touch_all(struct csn_node *node)
+{
+    for (size_t i = 0; i < node->zone_count; i++) {
+        csn_node_touch(node, &node->zones[i]);
+    }
+}
+
+uint64_t csn_node_corr(struct csn_node *node, const struct csn_node_zone *zone)
+{
+    return ++node->next_corr * node->zone_count + (zone != NULL ? zone->index : 0);
+}
+
+#define ROUNDS_LEAST 1024 /* places for hashes of proposals; a power of 2 */
+#define ROUNDS_SHARE 4    /* of them for each zone, so that few displace each other */
+
+static size_t round_places(size_t zone_count)
+{
+    size_t places = ROUNDS_LEAST;
+    while (places < ROUNDS_SHARE * zone_count) {
+        places *= 2;
+    }
+    return places;
+}
+
+static uint32_t *round_place(struct csn_node *node, const struct csn_digest *hash)
+{
+    return &node->rounds[csn_get_u32(hash->octets) & (round_places(node->zone_count) - 1)];
+}
+
+void csn_node_note_round(struct csn_node *node, const struct csn_node_zone *zone,
+                         const struct csn_digest *hash)
+{
+    *round_place(node, hash) = (uint32_t)zone->index + 1;
+}
+
+struct csn_node_zone *csn_node_of_round(struct csn_node *node, const struct csn_digest *hash)
+{
+    uint32_t place = *round_place(node, hash);
+    struct csn_node_zone *zone = place > 0 ? &node->zones[place - 1] : NULL;
+    return zone != NULL && zone->has_sending && csn_digest_equal(&zone->sending_hash, hash) ? zone
+                                                                                          : NULL;
+}
+
 struct csn_effect *csn_node_fetch(struct csn_node *node, struct csn_node_zone *zone,
                                   struct csn_fetch *fetch, enum csn_object_kind object)
 {
@@ -61,7 +113,7 @@ struct csn_effect *csn_node_fetch(struct csn_node *node, struct csn_node_zone *z
         return NULL;
     }
     struct csn_effect *effect = csn_node_effect(node, CSN_EFFECT_FETCH, zone);
-    effect->corr = fetch->corr = ++node->next_corr;
+    effect->corr = fetch->corr = csn_node_corr(node, zone);
     effect->fetch.object = object;
     return effect;
 }
@@ -86,241 +138,6 @@ void csn_node_prefer(const struct csn_node *node, const struct csn_node_zone *zo
             }
         }
     }
-}
-
-/* --- reports */
-
-static bool is_newer_input(const struct csn_node_zone *zone, const struct csn_input_id *input)
-{
-    return zone->certificate_count == 0 ||
-           csn_input_compare(
-               input,
-               &zone->certificates[zone->certificate_count - 1].certificate.held.proposal.input) ==
-               1;
-}
-
-/* No work due, no new serial (signing.md 3): not before the refresh interval has passed, nor before
- * the schedule changes a signature of the newest version. */
-static uint64_t refresh_due_s(const struct csn_node *node, const struct csn_node_zone *zone)
-{
-    if (zone->certificate_count == 0) {
-        return UINT64_MAX;
-    }
-    const struct csn_body_held *newest =
-        &zone->certificates[zone->certificate_count - 1].certificate.held;
-    const struct csn_round_zone *config = csn_node_config(node, zone);
-    uint64_t interval = newest->proposal.time_s + config->refresh_interval_s;
-    uint64_t slot = newest->earliest_expiry_s > config->refresh_s
-                        ? newest->earliest_expiry_s - config->refresh_s
-                        : 0; /* until the shell has told */
-    uint64_t due = csn_digest_equal(&zone->due_root, &newest->full_root) ? zone->due_s : slot;
-    bool is_quiet = zone->diverged == 0; /* a later round lets it rejoin */
-    return is_quiet && due > interval ? due : interval;
-}
-
-/* The newest certificate calls for another: its refresh, an input or a document it does not have. */
-static bool is_due(const struct csn_node *node, const struct csn_node_zone *zone)
-{
-    bool is_due = refresh_due_s(node, zone) <= node->now.wall_s;
-    if (zone->certificate_count > 0) {
-        const struct csn_proposal *newest =
-            &zone->certificates[zone->certificate_count - 1].certificate.held.proposal;
-        is_due = is_due || zone->policies[0].number > newest->policy.number ||
-                 zone->keysets[0].number > newest->keyset.number;
-    }
-    for (size_t i = 0; i < zone->input_count && !is_due; i++) {
-        const struct csn_known_input *input = &zone->inputs[i];
-        is_due = input->is_confirmed && is_newer_input(zone, &input->id);
-    }
-    return is_due;
-}
-
-static bool has_later_peer(const struct csn_node *node, const struct csn_node_zone *zone)
-{
-    for (unsigned i = 0; i < node->cluster.member_count; i++) {
-        const struct csn_row *row = csn_peers_row(&node->peers, i, zone->index);
-        if (i != node->member && row != NULL &&
-            csn_round_compare(row->released.round, zone->released.round) > 0 &&
-            csn_peers_is_fresh(&node->peers, i, node->now, CSN_SILENT_MS)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "Who answers": a newer certificate is known for longer than behind_max, or the first signature is
- * inside the fence of R/4 while another site has released something later. Never for the expiry
- * alone: an old answer is better than none. */
-static bool is_behind(const struct csn_node *node, const struct csn_node_zone *zone)
-{
-    const struct csn_round_zone *config = csn_node_config(node, zone);
-    const struct csn_known_certificate *released = csn_zone_certificate(zone, zone->released.round);
-    uint64_t max_ms = 1000 * (uint64_t)config->behind_max_s;
-    bool is_too_late = zone->is_late && node->now.mono_ms - zone->late_ms > max_ms;
-    bool is_fenced = zone->is_serving && released != NULL &&
-                     released->certificate.held.earliest_expiry_s <=
-                         node->now.wall_s + config->refresh_s / 4;
-    return is_too_late || (is_fenced && has_later_peer(node, zone));
-}
-
-/* The newest from the own source that are not below the floor. */
-static void fill_inputs(const struct csn_node_zone *zone, struct csn_row *row)
-{
-    for (size_t i = zone->input_count; i > 0 && row->input_count < CSN_ROW_INPUTS_MAX; i--) {
-        const struct csn_known_input *input = &zone->inputs[i - 1];
-        int order = csn_input_compare(&input->id, &zone->floor.input);
-        if (input->is_confirmed && order >= 0 && order != CSN_INPUT_UNORDERED) {
-            row->inputs[row->input_count++] = input->id;
-        }
-    }
-}
-
-static void fill_holds(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_row *row)
-{
-    size_t kept = csn_zone_holds_kept(zone);
-    size_t count = kept < CSN_ROW_HOLDS_MAX ? kept : CSN_ROW_HOLDS_MAX;
-    for (size_t i = zone->hold_count - count; i < zone->hold_count; i++) {
-        const struct csn_hold *hold = &zone->holds[i];
-        if (hold->held.proposal.epoch != node->cluster.epoch) {
-            continue; /* dead: nobody votes in that epoch any more */
-        }
-        row->holds[row->hold_count++] = (struct csn_row_hold){
-            .version = {.round = hold->held.proposal.round, .full_root = hold->held.full_root},
-            .hash = hold->hash};
-    }
-}
-
-static void fill_row(const struct csn_node *node, const struct csn_node_zone *zone,
-                     struct csn_row *ret_row)
-{
-    const struct csn_known_certificate *released = csn_zone_certificate(zone, zone->released.round);
-    *ret_row = (struct csn_row){
-        .is_held = csn_zone_is_held(zone),
-        .maintenance = csn_zone_maintenance(zone, node->site),
-        .order_sum = csn_zone_order_sum(zone),
-        .authority = csn_zone_authority(zone),
-        .hsm = (uint8_t)zone->hsm,
-        .diverged = zone->diverged,
-        .is_behind = is_behind(node, zone),
-        .gate = zone->gate,
-        .floor = zone->floor,
-        .newest = csn_zone_newest(zone),
-        .policy = zone->policies[0],
-        .keyset = zone->keysets[0],
-        .due_s = refresh_due_s(node, zone),
-    };
-    memcpy(ret_row->zone, csn_node_zone_name(node, zone), CSN_NAME_MAX);
-    if (zone->is_serving && released != NULL) {
-        ret_row->released = zone->released;
-        ret_row->released_serial = released->certificate.held.proposal.serial;
-    }
-    if (zone->work.state != CSN_WORK_IDLE) {
-        ret_row->work = zone->work.hash;
-    }
-    fill_inputs(zone, ret_row);
-    fill_holds(node, zone, ret_row);
-}
-
-static bool is_zone_pending(const struct csn_node *node, const struct csn_node_zone *zone)
-{
-    return zone->pending.is_set || zone->work.state != CSN_WORK_IDLE ||
-           zone->adopt.state != CSN_ADOPT_CURRENT || csn_zone_holds_kept(zone) > 0 ||
-           is_due(node, zone);
-}
-
-static bool is_pending(const struct csn_node *node)
-{
-    for (size_t i = 0; i < node->zone_count; i++) {
-        if (is_zone_pending(node, &node->zones[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* One row of the table: hashed, and carried where it is wanted and fits. */
-static bool put_row(const struct csn_node *node, const struct csn_node_zone *zone, size_t size_max,
-                    struct csn_buf *rows)
-{
-    struct csn_row row;
-    size_t before = rows->size;
-    fill_row(node, zone, &row);
-    csn_row_encode(&row, rows);
-    if (rows->size > size_max) {
-        rows->size = before;
-        return false;
-    }
-    return true;
-}
-
-/* Zones with something pending first; the rest takes turns, so that every row is heard in time. */
-static uint16_t put_rows(struct csn_node *node, size_t size_max, struct csn_buf *rows)
-{
-    uint16_t count = 0;
-    bool fits = true;
-    for (size_t i = 0; i < node->zone_count && fits; i++) {
-        const struct csn_node_zone *zone = &node->zones[(node->row_cursor + i) % node->zone_count];
-        if (is_zone_pending(node, zone)) {
-            fits = put_row(node, zone, size_max, rows);
-            count = (uint16_t)(count + fits);
-        }
-    }
-    for (size_t i = 0; i < node->zone_count && fits; i++) {
-        const struct csn_node_zone *zone = &node->zones[node->row_cursor % node->zone_count];
-        if (!is_zone_pending(node, zone)) {
-            fits = put_row(node, zone, size_max, rows);
-            count = (uint16_t)(count + fits);
-        }
-        node->row_cursor += fits;
-    }
-    node->row_cursor += !fits;
-    return count;
-}
-
-static enum csn_hsm_state worst_hsm(const struct csn_node *node)
-{
-    enum csn_hsm_state worst = CSN_HSM_ABSENT;
-    for (size_t i = 0; i < node->zone_count; i++) {
-        worst = node->zones[i].hsm > worst ? node->zones[i].hsm : worst;
-    }
-    return worst;
-}
-
-static void table_digest(const struct csn_node *node, struct csn_digest *ret_digest)
-{
-    struct csn_buf all = {0};
-    for (size_t i = 0; i < node->zone_count; i++) {
-        put_row(node, &node->zones[i], SIZE_MAX, &all);
-    }
-    csn_sha384(csn_buf_view(&all), ret_digest);
-    csn_buf_fini(&all);
-}
-
-#define REPORT_HEAD_MAX 192 /* octets of a report before its rows */
-
-void csn_node_report(struct csn_node *node, enum csn_statement_kind kind)
-{
-    struct csn_buf rows = {0}, octets = {0};
-    struct csn_body_report body = {
-        .boot = node->boot,
-        .seq = ++node->report_seq,
-        .clock_s = node->now.wall_s,
-        .promised = node->promised_durable,
-        .state = node->state,
-        .hsm = worst_hsm(node),
-        .epoch = node->cluster.epoch,
-        .next = node->epochs.has_next ? csn_epoch_version(&node->epochs.next)
-                                      : (struct csn_version_id){0},
-        .table_count = (uint32_t)node->zone_count,
-    };
-    table_digest(node, &body.table_digest);
-    body.row_count = put_rows(node, CSN_STATEMENT_MAX - REPORT_HEAD_MAX, &rows);
-    body.rows = csn_buf_view(&rows);
-    csn_body_report_encode(&body, &octets);
-    csn_node_send(node, kind, csn_buf_view(&octets));
-    node->report_ms = node->now.mono_ms;
-    csn_buf_fini(&rows);
-    csn_buf_fini(&octets);
 }
 
 /* --- events */
@@ -378,14 +195,35 @@ static int take_held(struct csn_node *node, unsigned member, const struct csn_ev
     return CSN_OK;
 }
 
+/* A site that begins anew knows none of the rows. */
+static void hear_boot(struct csn_node *node, unsigned member, uint32_t boot_before)
+{
+    if (member != node->member && node->peers.peers[member].report.boot != boot_before) {
+        csn_node_tell_all(node);
+    }
+}
+
 static int take_report(struct csn_node *node, unsigned member, const struct csn_event *event)
 {
+    uint32_t boot = node->peers.peers[member].report.boot;
     int code = csn_peers_take(&node->peers, member, event->statement.body, node->now);
+    hear_boot(node, member, boot);
+    for (size_t i = 0; code == CSN_OK && i < node->peers.taken_count; i++) {
+        csn_node_touch(node, &node->zones[node->peers.taken[i]]);
+    }
     if (code == CSN_EEXISTS || code == CSN_EREFUSED) {
         csn_node_count(node, code == CSN_EEXISTS ? CSN_COUNT_OLD : CSN_COUNT_OLD_BOOT);
         code = CSN_OK;
     }
     return code;
+}
+
+static void touch_round(struct csn_node *node, const struct csn_digest *hash)
+{
+    struct csn_node_zone *zone = csn_node_of_round(node, hash);
+    if (zone != NULL) {
+        csn_node_touch(node, zone);
+    }
 }
 
 /* Own COMPUTED and OFFER are booked when they are sent: what loops back of them says nothing new,
@@ -400,11 +238,13 @@ static int take_fact(struct csn_node *node, unsigned member, const struct csn_ev
         code = csn_body_computed_decode(event->statement.body, &computed);
         if (code == CSN_OK && member != node->member) {
             csn_facts_computed(&node->facts, member, &computed);
+            touch_round(node, &computed.hash);
         }
     } else if (event->statement.kind == CSN_STATEMENT_OFFER) {
         code = csn_body_offer_decode(event->statement.body, &offer);
         if (code == CSN_OK && member != node->member) {
             csn_facts_offer(&node->facts, member, &offer);
+            touch_round(node, &offer.hash);
         }
     } else {
         code = csn_body_refused_decode(event->statement.body, &refused);
@@ -472,11 +312,12 @@ static void take_statement(struct csn_node *node, const struct csn_event *event)
 
 static struct csn_node_zone *find_zone(struct csn_node *node, const uint8_t *name)
 {
-    int index = csn_zone_index(node->configs, node->zone_count, name);
+    int index = csn_zone_index(&node->peers, name);
     if (index < 0) {
         csn_node_count(node, CSN_COUNT_UNKNOWN_ZONE);
         return NULL;
     }
+    csn_node_touch(node, &node->zones[index]);
     return &node->zones[index];
 }
 
@@ -501,14 +342,21 @@ static void take_completion(struct csn_node *node, const struct csn_event *event
     if (event->corr != 0 && csn_epoch_completed(node, event)) {
         return;
     }
-    for (size_t i = 0; i < node->zone_count && event->corr != 0; i++) {
-        struct csn_node_zone *zone = &node->zones[i];
-        if (csn_work_completed(node, zone, event) || csn_pending_completed(node, zone, event) ||
-            csn_adopt_completed(node, zone, event) || csn_gap_completed(node, zone, event)) {
-            return;
-        }
+    struct csn_node_zone *zone = &node->zones[event->corr % node->zone_count];
+    if (event->corr != 0 &&
+        (csn_work_completed(node, zone, event) || csn_pending_completed(node, zone, event) ||
+         csn_adopt_completed(node, zone, event) || csn_gap_completed(node, zone, event))) {
+        csn_node_touch(node, zone);
+    } else {
+        csn_node_count(node, CSN_COUNT_STALE_COMPLETION);
     }
-    csn_node_count(node, CSN_COUNT_STALE_COMPLETION);
+}
+
+static void set_hsm(struct csn_node *node, struct csn_node_zone *zone, enum csn_hsm_state state)
+{
+    node->hsm_counts[zone->hsm]--;
+    zone->hsm = state;
+    node->hsm_counts[zone->hsm]++;
 }
 
 static void take_event(struct csn_node *node, const struct csn_event *event)
@@ -517,6 +365,7 @@ static void take_event(struct csn_node *node, const struct csn_event *event)
     switch (event->kind) {
     case CSN_EVENT_START:
         csn_node_start(node, event);
+        touch_all(node);
         break;
     case CSN_EVENT_TICK:
         break;
@@ -551,7 +400,7 @@ static void take_event(struct csn_node *node, const struct csn_event *event)
     case CSN_EVENT_HSM:
         zone = find_zone(node, event->hsm.zone);
         if (zone != NULL) {
-            zone->hsm = event->hsm.state;
+            set_hsm(node, zone, event->hsm.state);
         }
         break;
     case CSN_EVENT_PERSISTED:
@@ -574,30 +423,60 @@ static void take_event(struct csn_node *node, const struct csn_event *event)
 }
 
 /* What follows from the state, whatever the event was. */
-static void advance(struct csn_node *node)
+static void advance(struct csn_node *node, struct csn_node_zone *zone)
 {
-    for (size_t i = 0; i < node->zone_count; i++) {
-        struct csn_node_zone *zone = &node->zones[i];
-        csn_work_advance(node, zone);
-        csn_adopt_advance(node, zone);
-        csn_pending_advance(node, zone);
-        csn_gap_advance(node, zone);
+    csn_work_advance(node, zone);
+    csn_adopt_advance(node, zone);
+    csn_pending_advance(node, zone);
+    csn_gap_advance(node, zone);
+    bool is_busy = csn_zone_is_pending(node, zone);
+    node->busy_count = node->busy_count + is_busy - node->is_busy[zone->index];
+    node->is_busy[zone->index] = is_busy;
+}
+
+#define SCAN_LEAST 64 /* quiet zones looked at in a tick */
+#define SCAN_SHARE 32 /* of more, this part: each within 1.6 s */
+
+static size_t scan_count(const struct csn_node *node)
+{
+    size_t share = node->zone_count / SCAN_SHARE + 1;
+    size_t count = share > SCAN_LEAST ? share : SCAN_LEAST;
+    return count < node->zone_count ? count : node->zone_count;
+}
+
+/* Zones with something pending, and the next of those without: time passes for them too. */
+static void touch_by_turns(struct csn_node *node)
+{
+    for (size_t i = 0; i < node->zone_count && node->busy_count > 0; i++) {
+        if (node->is_busy[i]) {
+            csn_node_touch(node, &node->zones[i]);
+        }
     }
-    csn_epoch_advance(node);
+    for (size_t i = scan_count(node); i > 0; i--) {
+        csn_node_touch(node, &node->zones[node->scan_cursor]);
+        node->scan_cursor = (node->scan_cursor + 1) % node->zone_count;
+    }
 }
 
 static void repeat(struct csn_node *node)
 {
-    uint64_t pause_ms = is_pending(node) ? CSN_REPORT_PENDING_MS : CSN_REPORT_IDLE_MS;
-    for (size_t i = 0; i < node->zone_count; i++) {
-        csn_work_repeat(node, &node->zones[i]);
-        csn_holds_repeat(node, &node->zones[i]);
-        csn_orders_repeat(node, &node->zones[i]);
+    for (size_t i = 0; i < node->touched_count; i++) {
+        struct csn_node_zone *zone = &node->zones[node->touched[i]];
+        csn_work_repeat(node, zone);
+        csn_holds_repeat(node, zone);
+        csn_orders_repeat(node, zone);
     }
     csn_epoch_repeat(node);
-    if (node->now.mono_ms - node->report_ms >= pause_ms) {
-        csn_node_report(node, CSN_STATEMENT_REPORT);
+    csn_node_tell_newest(node);
+    csn_node_reports(node);
+}
+
+static void forget_touched(struct csn_node *node)
+{
+    for (size_t i = 0; i < node->touched_count; i++) {
+        node->is_touched[node->touched[i]] = false;
     }
+    node->touched_count = 0;
 }
 
 void csn_node_step(struct csn_node *node, const struct csn_event *event,
@@ -608,12 +487,20 @@ void csn_node_step(struct csn_node *node, const struct csn_event *event,
     if (!csn_node_is_mute(node)) {
         take_event(node, event);
     }
-    if (node->is_started && !csn_node_is_mute(node)) {
-        advance(node);
+    bool is_up = node->is_started && !csn_node_is_mute(node);
+    if (is_up && event->kind == CSN_EVENT_TICK) {
+        touch_by_turns(node);
+    }
+    for (size_t i = 0; is_up && i < node->touched_count; i++) { /* one may touch another */
+        advance(node, &node->zones[node->touched[i]]);
+    }
+    if (is_up) {
+        csn_epoch_advance(node);
     }
     if (node->is_started && !csn_node_is_mute(node) && event->kind == CSN_EVENT_TICK) {
         repeat(node);
     }
+    forget_touched(node);
     node->effects = NULL;
 }
 
@@ -632,9 +519,17 @@ struct csn_node *csn_node_new(const struct csn_cluster *cluster, uint16_t site,
     node->zone_count = zone_count;
     node->configs = csn_calloc(zone_count, sizeof(*node->configs));
     node->zones = csn_calloc(zone_count, sizeof(*node->zones));
+    node->touched = csn_calloc(zone_count, sizeof(*node->touched));
+    node->is_touched = csn_calloc(zone_count, sizeof(*node->is_touched));
+    node->is_busy = csn_calloc(zone_count, sizeof(*node->is_busy));
+    node->rounds = csn_calloc(round_places(zone_count), sizeof(*node->rounds));
+    node->newest_cursor = zone_count;
+    node->hsm_counts[CSN_HSM_ABSENT] = zone_count;
+    node->is_table_stale = true;
     for (size_t i = 0; i < zone_count; i++) {
         node->configs[i] = zones[i];
         node->zones[i].index = i;
+        node->zones[i].is_row_stale = true;
         csn_zone_approve(&node->zones[i], &zones[i]);
         csn_tally_init(&node->zones[i].tally, cluster->member_count);
     }
@@ -671,6 +566,10 @@ void csn_node_free(struct csn_node *take_node)
     csn_early_fini(take_node);
     free(take_node->configs);
     free(take_node->zones);
+    free(take_node->touched);
+    free(take_node->is_touched);
+    free(take_node->is_busy);
+    free(take_node->rounds);
     free(take_node);
 }
 
@@ -727,10 +626,10 @@ void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now
         .refusal = zone->refusal,
         .is_serving = zone->is_serving,
         .released_at_s = zone->serving_since_s,
-        .is_behind = is_behind(node, zone),
+        .is_behind = csn_zone_is_behind(node, zone),
         .accepted_ms = zone->accepted_ms,
     };
-    fill_row(node, zone, &ret_status->row);
+    csn_zone_fill_row(node, zone, &ret_status->row);
     if (released != NULL) {
         ret_status->released = &released->certificate;
         ret_status->released_octets = csn_buf_view(&released->octets);
@@ -789,7 +688,7 @@ const struct csn_row *csn_node_peer_row(const struct csn_node *node, uint16_t si
                                         const uint8_t *zone)
 {
     int member = csn_member_index(&node->cluster, site);
-    int index = csn_zone_index(node->configs, node->zone_count, zone);
+    int index = csn_zone_index(&node->peers, zone);
     return member >= 0 && index >= 0 ? csn_peers_row(&node->peers, (unsigned)member, (size_t)index)
                                      : NULL;
 }
@@ -817,7 +716,7 @@ uint64_t csn_node_expiry(const struct csn_node *node, size_t index, struct csn_r
 struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone,
                                             struct csn_round above)
 {
-    int index = csn_zone_index(node->configs, node->zone_count, zone);
+    int index = csn_zone_index(&node->peers, zone);
     for (size_t i = 0; index >= 0 && i < node->zones[index].certificate_count; i++) {
         const struct csn_known_certificate *known = &node->zones[index].certificates[i];
         if (csn_round_compare(known->certificate.held.proposal.round, above) > 0) {

@@ -295,6 +295,7 @@ static void consider(struct csn_node *node, struct csn_node_zone *zone,
     zone->has_sending = true;
     zone->sending = sending;
     zone->sending_hash = hash;
+    csn_node_note_round(node, zone, &hash);
     csn_zone_proposed(node, zone);
     csn_pending_drop(node, zone);
     bool is_at_work =
@@ -310,12 +311,13 @@ static void consider(struct csn_node *node, struct csn_node_zone *zone,
 
 void csn_node_proposal(struct csn_node *node, const struct csn_body_proposal *body)
 {
-    int index = csn_zone_index(node->configs, node->zone_count, body->proposal.zone);
+    int index = csn_zone_index(&node->peers, body->proposal.zone);
     if (index < 0) {
         csn_node_count(node, CSN_COUNT_UNKNOWN_ZONE);
         return;
     }
     struct csn_node_zone *zone = &node->zones[index];
+    csn_node_touch(node, zone);
     struct csn_round sending = {.term = body->term, .seq = body->seq};
     const struct csn_hold *hold = csn_zone_hold(zone, body->proposal.round);
     if (csn_round_compare(body->proposal.round, sending) > 0) {

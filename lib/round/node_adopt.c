@@ -131,6 +131,15 @@ void csn_node_broadcast_newest(struct csn_node *node, const struct csn_node_zone
 
 /* --- what is kept */
 
+#define NEWEST_AT_ONCE 64 /* certificates told to a new leader in a tick, so that the outbox holds them */
+
+void csn_node_tell_newest(struct csn_node *node)
+{
+    for (unsigned i = 0; i < NEWEST_AT_ONCE && node->newest_cursor < node->zone_count; i++) {
+        csn_node_broadcast_newest(node, &node->zones[node->newest_cursor++]);
+    }
+}
+
 static bool is_released_and_kept(const struct csn_node_zone *zone,
                                  const struct csn_digest *full_root)
 {
@@ -306,12 +315,13 @@ void csn_node_certificate(struct csn_node *node, const struct csn_certificate *c
                           struct csn_bytes octets)
 {
     const struct csn_proposal *proposal = &certificate->held.proposal;
-    int index = csn_zone_index(node->configs, node->zone_count, proposal->zone);
+    int index = csn_zone_index(&node->peers, proposal->zone);
     if (index < 0 || !is_of_chain(node, proposal)) {
         csn_node_count(node, index < 0 ? CSN_COUNT_UNKNOWN_ZONE : CSN_COUNT_OTHER_CLUSTER);
         return;
     }
     struct csn_node_zone *zone = &node->zones[index];
+    csn_node_touch(node, zone);
     if (!is_news(zone, proposal->round)) {
         return;
     }
@@ -357,7 +367,7 @@ static void begin_fetch(struct csn_node *node, struct csn_node_zone *zone,
 {
     const struct csn_digest *full_root = &target->certificate.held.full_root;
     struct csn_effect *effect = csn_node_effect(node, CSN_EFFECT_FETCH, zone);
-    effect->corr = zone->adopt.corr = ++node->next_corr;
+    effect->corr = zone->adopt.corr = csn_node_corr(node, zone);
     effect->fetch.object = CSN_OBJECT_VERSION;
     effect->fetch.digest = *full_root;
     effect->fetch.certificate = copy_certificate(node, &target->certificate);
@@ -379,7 +389,7 @@ static void begin_release(struct csn_node *node, struct csn_node_zone *zone,
                           const struct csn_known_certificate *target)
 {
     struct csn_effect *effect = release_effect(node, zone, CSN_EFFECT_RELEASE, target);
-    effect->corr = zone->adopt.corr = ++node->next_corr;
+    effect->corr = zone->adopt.corr = csn_node_corr(node, zone);
     move(node, zone, CSN_ADOPT_RELEASING);
 }
 
@@ -460,7 +470,7 @@ static void persist_release(struct csn_node *node, struct csn_node_zone *zone,
     struct csn_buf value = {0};
     struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_RELEASE, zone);
     zone->released = csn_certificate_release(&known->certificate);
-    node->persists[node->persist_count - 1].round = zone->released.round;
+    csn_node_last_persist(node)->round = zone->released.round;
     csn_put_round(&value, zone->released.round);
     csn_record_close(csn_record_key_view(&key), &value);
     csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&value));

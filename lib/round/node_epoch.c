@@ -334,7 +334,7 @@ static bool are_floors_whole(const struct csn_node *node, const struct csn_epoch
     csn_sha384(octets, &digest);
     while (csn_floors_next(&reader, zone, &floor)) {
         zones++;
-        reader.failed |= csn_zone_index(node->configs, node->zone_count, zone) < 0;
+        reader.failed |= csn_zone_index(&node->peers, zone) < 0;
     }
     return !reader.failed && zones == part->seal.zones &&
            csn_digest_equal(&digest, &part->seal.floors);

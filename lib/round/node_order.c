@@ -153,12 +153,13 @@ int csn_node_order(struct csn_node *node, const struct csn_event *event)
         return CSN_EFORMAT;
     }
     const struct csn_order *order = &signed_order.order;
-    int index = csn_zone_index(node->configs, node->zone_count, order->zone);
+    int index = csn_zone_index(&node->peers, order->zone);
     if (!is_ours(node, order) || index < 0) {
         csn_node_count(node, index < 0 ? CSN_COUNT_UNKNOWN_ZONE : CSN_COUNT_OTHER_CLUSTER);
         return CSN_OK;
     }
     struct csn_node_zone *zone = &node->zones[index];
+    csn_node_touch(node, zone);
     const struct csn_signed_order *known =
         find(zone, csn_order_register(order->kind), place_site(order));
     if (known != NULL && known->order.number >= order->number) {
@@ -198,7 +199,7 @@ void csn_orders_repeat(struct csn_node *node, struct csn_node_zone *zone)
         is_wanted = is_wanted || (i != node->member && row != NULL && row->order_sum < own &&
                                   csn_peers_is_fresh(&node->peers, i, node->now, CSN_SILENT_MS));
     }
-    bool is_out = node->persist_count > 0; /* R7 */
+    bool is_out = zone->persist_count > 0; /* R7 */
     if (!is_wanted || is_out || node->now.mono_ms - zone->orders_repeat_ms < CSN_REPEAT_MS) {
         return;
     }

@@ -80,11 +80,20 @@ struct csn_effect *csn_node_persist(struct csn_node *node, enum csn_persist_what
                                     const struct csn_node_zone *zone)
 {
     struct csn_effect *effect = csn_effects_add(node->effects, CSN_EFFECT_PERSIST, NULL);
-    node->persists = csn_realloc(node->persists, node->persist_count + 1, sizeof(*node->persists));
-    node->persists[node->persist_count++] = (struct csn_persist){
-        .id = ++node->next_persist, .what = what, .zone = zone != NULL ? zone->index : 0};
+    size_t end = node->persist_first + node->persist_count++;
+    node->persists = csn_realloc(node->persists, end + 1, sizeof(*node->persists));
+    node->persists[end] = (struct csn_persist){
+        .id = ++node->next_persist, .what = what, .zone = zone != NULL ? zone->index : SIZE_MAX};
+    if (zone != NULL) {
+        node->zones[zone->index].persist_count++;
+    }
     effect->persist.id = node->next_persist;
     return effect;
+}
+
+struct csn_persist *csn_node_last_persist(struct csn_node *node)
+{
+    return &node->persists[node->persist_first + node->persist_count - 1];
 }
 
 void csn_persist_write(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key,
@@ -125,7 +134,11 @@ void csn_persist_floor(struct csn_node *node, struct csn_effect *persist,
 
 static void done(struct csn_node *node, const struct csn_persist *persist)
 {
-    struct csn_node_zone *zone = &node->zones[persist->zone];
+    struct csn_node_zone *zone = persist->zone != SIZE_MAX ? &node->zones[persist->zone] : NULL;
+    if (zone != NULL) {
+        zone->persist_count--;
+        csn_node_touch(node, zone);
+    }
     switch (persist->what) {
     case CSN_PERSIST_BOOT:
         csn_node_started(node);
@@ -155,13 +168,17 @@ static void done(struct csn_node *node, const struct csn_persist *persist)
 
 void csn_node_persisted(struct csn_node *node, const struct csn_event *event)
 {
-    if (node->persist_count == 0 || node->persists[0].id != event->persist_id) {
+    if (node->persist_count == 0 || node->persists[node->persist_first].id != event->persist_id) {
         csn_node_count(node, CSN_COUNT_STALE_COMPLETION);
         return;
     }
-    struct csn_persist first = node->persists[0];
+    struct csn_persist first = node->persists[node->persist_first++];
     node->persist_count--;
-    memmove(node->persists, node->persists + 1, node->persist_count * sizeof(*node->persists));
+    if (node->persist_first >= node->persist_count) { /* each is moved once at most */
+        memmove(node->persists, node->persists + node->persist_first,
+                node->persist_count * sizeof(*node->persists));
+        node->persist_first = 0;
+    }
     if (event->code != CSN_OK) {
         csn_node_halt(node, CSN_HALT_PERSIST);
     } else {
@@ -173,7 +190,7 @@ void csn_node_persisted(struct csn_node *node, const struct csn_event *event)
 void csn_persists_fini(struct csn_node *node)
 {
     for (size_t i = 0; i < node->persist_count; i++) {
-        csn_buf_fini(&node->persists[i].held);
+        csn_buf_fini(&node->persists[node->persist_first + i].held);
     }
     free(node->persists);
 }

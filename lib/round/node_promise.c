@@ -14,7 +14,7 @@ static void promise(struct csn_node *node, struct csn_term term)
     struct csn_record_key key = csn_record_key(CSN_RECORD_TERM, NULL, NULL);
     struct csn_buf value = {0};
     struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_PROMISE, NULL);
-    node->persists[node->persist_count - 1].round.term = term;
+    csn_node_last_persist(node)->round.term = term;
     node->promised = term;
     node->has_heartbeat = false;
     node->election_ms = node->now.mono_ms; /* granting begins the timer afresh */
@@ -35,9 +35,9 @@ void csn_node_promised(struct csn_node *node, struct csn_term term)
     trace->round.term = term;
     trace->site = term.coordinator;
     csn_node_report(node, CSN_STATEMENT_PROMISE);
-    for (size_t i = 0; i < node->zone_count; i++) {
-        csn_node_broadcast_newest(node, &node->zones[i]); /* L2: a new leader knows none */
-    }
+    csn_node_tell_all(node); /* L2: a new leader may know nothing */
+    node->newest_cursor = 0;
+    csn_node_tell_newest(node);
 }
 
 /* Without a leader the last named remain. */
@@ -54,7 +54,7 @@ static void hear_leads(struct csn_node *node, const struct csn_body_lead *lead)
         node->zones[i].lead_site = 0;
     }
     while (csn_lead_next(&zones, zone, &site)) {
-        int index = csn_zone_index(node->configs, node->zone_count, zone);
+        int index = csn_zone_index(&node->peers, zone);
         if (index >= 0) {
             node->zones[index].lead_site = site;
         }

@@ -76,10 +76,9 @@ void csn_node_heard_refused(struct csn_node *node, unsigned member,
     memcpy(said->signature, event->statement.signature, sizeof(said->signature));
     csn_buf_clear(&said->body);
     csn_buf_put_bytes(&said->body, event->statement.body);
-    for (size_t i = 0; i < node->zone_count; i++) {
-        if (is_about(&node->zones[i], &body->hash)) {
-            hear(node, &node->zones[i], member, said);
-        }
+    struct csn_node_zone *zone = csn_node_of_round(node, &body->hash);
+    if (zone != NULL) {
+        hear(node, zone, member, said);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "round/node_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "round/fields.h"
@@ -167,7 +168,7 @@ static bool parse_key(struct csn_node *node, struct csn_bytes key, struct key_pa
     if (letters[parts.letter].has_zone) {
         uint8_t name[CSN_NAME_MAX];
         csn_read_name(&reader, name);
-        int index = reader.failed ? -1 : csn_zone_index(node->configs, node->zone_count, name);
+        int index = reader.failed ? -1 : csn_zone_index(&node->peers, name);
         parts.zone = index >= 0 ? &node->zones[index] : NULL;
         parts.is_foreign = index < 0;
     }
@@ -219,18 +220,49 @@ static void load_records(struct csn_node *node, const struct csn_event *event)
 
 enum copy { COPY_MISSING, COPY_GOOD, COPY_DAMAGED };
 
-/* The second copy under a letter and zone (NULL: of the node), opened. */
-static enum copy find_copy(const uint8_t *zone, const struct csn_event *event,
-                           enum csn_record_letter letter, struct csn_bytes *ret_value)
+/* The second copy of a zone's hold or release, opened. */
+static enum copy open_copy(const struct csn_record_pair *pair, struct csn_bytes *ret_value)
 {
-    struct csn_record_key key = csn_record_key(letter, zone, NULL);
+    if (pair == NULL) {
+        return COPY_MISSING;
+    }
+    return csn_record_open(pair->key, pair->value, ret_value) ? COPY_GOOD : COPY_DAMAGED;
+}
+
+/* The node's second copy under a letter, opened. */
+static enum copy find_copy(const struct csn_event *event, enum csn_record_letter letter,
+                           struct csn_bytes *ret_value)
+{
+    struct csn_record_key key = csn_record_key(letter, NULL, NULL);
     for (size_t i = 0; i < event->start.second_count; i++) {
         const struct csn_record_pair *pair = &event->start.seconds[i];
         if (csn_bytes_equal(pair->key, csn_record_key_view(&key))) {
-            return csn_record_open(pair->key, pair->value, ret_value) ? COPY_GOOD : COPY_DAMAGED;
+            return open_copy(pair, ret_value);
         }
     }
     return COPY_MISSING;
+}
+
+/* The zones' second copies under a letter: borrowed, in the order of the zones, NULL where there is none. */
+static const struct csn_record_pair **sort_copies(const struct csn_node *node, const struct csn_event *event,
+                                                  enum csn_record_letter letter)
+{
+    const struct csn_record_pair **copies = csn_calloc(node->zone_count, sizeof(const struct csn_record_pair *));
+    for (size_t i = 0; i < event->start.second_count; i++) {
+        const struct csn_record_pair *pair = &event->start.seconds[i];
+        struct csn_record_key head = csn_record_key(letter, NULL, NULL);
+        struct csn_reader reader = csn_reader(pair->key);
+        struct csn_bytes begin = csn_read_bytes(&reader, head.size);
+        uint8_t zone[CSN_NAME_MAX];
+        csn_read_name(&reader, zone);
+        int index = csn_reader_done(&reader) && csn_bytes_equal(begin, csn_record_key_view(&head))
+                        ? csn_zone_index(&node->peers, zone)
+                        : -1;
+        if (index >= 0) {
+            copies[index] = pair;
+        }
+    }
+    return copies;
 }
 
 /* The store has forgotten a vote when the second copy is older than the store's last hold, or not
@@ -253,11 +285,11 @@ static void compare_hold(struct csn_node *node, struct csn_node_zone *zone,
 }
 
 static void check_hold(struct csn_node *node, struct csn_node_zone *zone,
-                       const struct csn_event *event)
+                       const struct csn_record_pair *pair)
 {
     struct csn_bytes value = {0};
     struct csn_body_held held;
-    enum copy copy = find_copy(csn_node_zone_name(node, zone), event, CSN_RECORD_HOLD, &value);
+    enum copy copy = open_copy(pair, &value);
     bool is_damaged = copy == COPY_DAMAGED ||
                       (copy == COPY_GOOD && csn_body_held_decode(value, &held) != CSN_OK);
     if (is_damaged) {
@@ -271,10 +303,10 @@ static void check_hold(struct csn_node *node, struct csn_node_zone *zone,
 
 /* Copied before it is released: a store that does not even know the certificate is an older one. */
 static void check_released(struct csn_node *node, struct csn_node_zone *zone,
-                           const struct csn_event *event)
+                           const struct csn_record_pair *pair)
 {
     struct csn_bytes value = {0};
-    enum copy copy = find_copy(csn_node_zone_name(node, zone), event, CSN_RECORD_RELEASED, &value);
+    enum copy copy = open_copy(pair, &value);
     struct csn_reader reader = csn_reader(value);
     struct csn_round round = copy == COPY_GOOD ? csn_read_round(&reader) : (struct csn_round){0};
     if (copy == COPY_DAMAGED || (copy == COPY_GOOD && !csn_reader_done(&reader))) {
@@ -296,7 +328,7 @@ static bool is_store_gone(const struct csn_node *node, const struct csn_event *e
 static void check_seal(struct csn_node *node, const struct csn_event *event)
 {
     struct csn_bytes value = {0};
-    enum copy copy = find_copy(NULL, event, CSN_RECORD_SEAL, &value);
+    enum copy copy = find_copy(event, CSN_RECORD_SEAL, &value);
     if (copy == COPY_DAMAGED) {
         csn_node_halt(node, CSN_HALT_DAMAGED);
     } else {
@@ -310,11 +342,15 @@ static void check_copies(struct csn_node *node, const struct csn_event *event)
     if (is_store_gone(node, event) || event->start.is_second_damaged) {
         csn_node_halt(node, CSN_HALT_AMNESIA);
     }
+    const struct csn_record_pair **holds = sort_copies(node, event, CSN_RECORD_HOLD);
+    const struct csn_record_pair **releases = sort_copies(node, event, CSN_RECORD_RELEASED);
     for (size_t i = 0; i < node->zone_count && node->halt == CSN_HALT_NONE; i++) {
         struct csn_node_zone *zone = &node->zones[i];
-        check_hold(node, zone, event);
-        check_released(node, zone, event);
+        check_hold(node, zone, holds[i]);
+        check_released(node, zone, releases[i]);
     }
+    free(holds);
+    free(releases);
     if (node->halt == CSN_HALT_NONE) {
         check_seal(node, event);
     }
@@ -331,7 +367,7 @@ static void salvage_certificates(struct csn_node *node, const struct csn_event *
             continue;
         }
         const struct csn_proposal *proposal = &certificate.held.proposal;
-        int index = csn_zone_index(node->configs, node->zone_count, proposal->zone);
+        int index = csn_zone_index(&node->peers, proposal->zone);
         struct csn_node_zone *zone = index >= 0 ? &node->zones[index] : NULL;
         if (zone != NULL && csn_zone_certificate(zone, proposal->round) == NULL) {
             csn_zone_insert_certificate(zone, &certificate, octets);
@@ -348,11 +384,11 @@ static void salvage_certificates(struct csn_node *node, const struct csn_event *
 static void salvage(struct csn_node *node, const struct csn_event *event)
 {
     salvage_certificates(node, event);
+    const struct csn_record_pair **copies = sort_copies(node, event, CSN_RECORD_RELEASED);
     for (size_t i = 0; i < node->zone_count; i++) {
         struct csn_node_zone *zone = &node->zones[i];
         struct csn_bytes value = {0};
-        bool is_good = find_copy(csn_node_zone_name(node, zone), event, CSN_RECORD_RELEASED, &value) ==
-                       COPY_GOOD;
+        bool is_good = open_copy(copies[i], &value) == COPY_GOOD;
         struct csn_reader reader = csn_reader(value);
         struct csn_round copied = is_good ? csn_read_round(&reader) : (struct csn_round){0};
         if (csn_round_compare(copied, zone->released.round) > 0) {
@@ -367,6 +403,7 @@ static void salvage(struct csn_node *node, const struct csn_event *event)
             zone->released = (struct csn_release){0};
         }
     }
+    free(copies);
 }
 
 /* --- start */
@@ -421,7 +458,7 @@ static void load_versions(struct csn_node *node, const struct csn_event *event)
 {
     for (size_t i = 0; i < event->start.version_count; i++) {
         const struct csn_version_name *version = &event->start.versions[i];
-        int index = csn_zone_index(node->configs, node->zone_count, version->zone);
+        int index = csn_zone_index(&node->peers, version->zone);
         if (index >= 0) {
             csn_zone_add_version(&node->zones[index], &version->full_root);
         }
@@ -461,6 +498,7 @@ void csn_node_started(struct csn_node *node)
     for (size_t i = 0; i < node->zone_count; i++) {
         csn_node_sweep(node, &node->zones[i]); /* staged once and never voted for */
         node->zones[i].holds_repeat_ms = 0;
+        csn_node_touch(node, &node->zones[i]);
     }
     csn_node_report(node, CSN_STATEMENT_REPORT);
 }

@@ -2,6 +2,7 @@
  * between its files. Private.
  *
  *   node.c          the step, statements, reports, status
+ *   node_report.c   reports: the table, which rows they carry
  *   node_start.c    from durable records to a running node; boot counter, second copies, halting
  *   node_persist.c  R7: one FIFO of persists; keys and values of durable records
  *   node_promise.c  R6
@@ -133,6 +134,14 @@ struct csn_node_zone {
     struct csn_refusal refusal;                /* the own, said again when P comes again */
     struct csn_refusal heard[CSN_MEMBERS_MAX]; /* each site's last, this one's too, until it votes */
     uint64_t holds_repeat_ms, orders_repeat_ms;
+    size_t persist_count; /* that are out and concern this zone */
+
+    /* its row in reports */
+    struct csn_digest row_digest; /* of the row as it was looked at last */
+    bool is_row_stale;            /* something may have changed since */
+    uint8_t row_left;             /* times that it is still to be said, at once or after a pause */
+    uint64_t row_ms;              /* not before */
+    uint64_t row_seq;             /* of the report that carried it last */
 };
 
 #define CSN_RECORD_KEY_MAX (2 + CSN_NAME_MAX + CSN_ROUND_SIZE)
@@ -199,7 +208,7 @@ enum csn_persist_what {
 struct csn_persist {
     uint64_t id;
     enum csn_persist_what what;
-    size_t zone;
+    size_t zone; /* SIZE_MAX: of none */
     struct csn_round round; /* VOTE, RELEASE; PROMISE: its term */
     struct csn_buf held;    /* owns; VOTE: the body to send */
 };
@@ -230,9 +239,22 @@ struct csn_node {
     uint16_t lead_site;
 
     uint64_t next_corr, next_persist, report_seq, report_ms;
-    size_t row_cursor;
-    struct csn_persist *persists; /* owns; FIFO */
-    size_t persist_count;
+    struct csn_digest table_digest;
+    bool is_table_stale, has_more_news;
+    size_t row_cursor, news_cursor; /* whose turn it is to be said anyway; where news are looked for first */
+    size_t hsm_counts[CSN_HSM_BAD + 1]; /* zones by state */
+    struct csn_persist *persists; /* owns; FIFO, from persist_first on */
+    size_t persist_first, persist_count;
+
+    /* Which zones a step looks at: those an event touched, at a tick those with something pending and some of the others, so
+     * that a zone in thousands costs what it does and not what there is. */
+    size_t *touched; /* owns; in this step */
+    size_t touched_count;
+    bool *is_touched, *is_busy; /* own */
+    size_t busy_count;
+    size_t scan_cursor;     /* of the quiet ones */
+    uint32_t *rounds;       /* owns; by H(P), of the proposal sent last: zone + 1; one that another displaced is found at ticks */
+    size_t newest_cursor;   /* the next zone whose certificate is told to a new leader; zone_count: all were */
     struct csn_peers peers;
     struct csn_facts facts;
     struct csn_early_refusal early[CSN_MEMBERS_MAX][CSN_EARLY_MAX];
@@ -253,8 +275,14 @@ struct csn_trace *csn_node_trace(struct csn_node *node, enum csn_trace_kind what
                                  const struct csn_node_zone *zone);
 void csn_node_count(struct csn_node *node, enum csn_count_reason reason);
 void csn_node_send(struct csn_node *node, enum csn_statement_kind kind, struct csn_bytes body);
-void csn_node_report(struct csn_node *node, enum csn_statement_kind kind);
 void csn_node_cancel(struct csn_node *node, uint64_t *corr);
+/* What an event is about: this zone is looked at in the step. */
+void csn_node_touch(struct csn_node *node, struct csn_node_zone *zone);
+/* The next correlation id, which tells the zone (NULL: of none). */
+uint64_t csn_node_corr(struct csn_node *node, const struct csn_node_zone *zone);
+/* Remembers whose proposal has this hash; finds it again, or NULL. */
+void csn_node_note_round(struct csn_node *node, const struct csn_node_zone *zone, const struct csn_digest *hash);
+struct csn_node_zone *csn_node_of_round(struct csn_node *node, const struct csn_digest *hash);
 
 /* One try of a fetch when it is due; NULL when nothing is to be sent. The effect's fetch fields but
  * `sites` are to be filled; csn_node_prefer fills those. */
@@ -268,6 +296,17 @@ typedef bool csn_has_fn(const struct csn_node *node, const struct csn_node_zone 
 void csn_node_prefer(const struct csn_node *node, const struct csn_node_zone *zone,
                      struct csn_effect *effect, csn_has_fn *has, const void *what);
 
+/* --- node_report.c */
+/* At once, with the rows that are news. */
+void csn_node_report(struct csn_node *node, enum csn_statement_kind kind);
+/* When it is time, as many as the news ask for. */
+void csn_node_reports(struct csn_node *node);
+/* Somebody who knows none of the rows listens: every row is news again. */
+void csn_node_tell_all(struct csn_node *node);
+bool csn_zone_is_pending(const struct csn_node *node, const struct csn_node_zone *zone);
+bool csn_zone_is_behind(const struct csn_node *node, const struct csn_node_zone *zone);
+void csn_zone_fill_row(const struct csn_node *node, const struct csn_node_zone *zone, struct csn_row *ret_row);
+
 /* --- node_start.c */
 void csn_node_start(struct csn_node *node, const struct csn_event *event);
 void csn_node_started(struct csn_node *node);
@@ -279,6 +318,8 @@ bool csn_node_is_mute(const struct csn_node *node);
 /* --- node_persist.c */
 struct csn_effect *csn_node_persist(struct csn_node *node, enum csn_persist_what what,
                                     const struct csn_node_zone *zone);
+/* The one begun last. */
+struct csn_persist *csn_node_last_persist(struct csn_node *node);
 void csn_persist_write(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key,
                        struct csn_bytes value);
 void csn_persist_expect(struct csn_node *node, struct csn_effect *persist, struct csn_bytes key,
@@ -458,5 +499,7 @@ bool csn_zone_is_complete(const struct csn_node_zone *zone, const struct csn_dig
 void csn_zone_add_version(struct csn_node_zone *zone, const struct csn_digest *full_root);
 void csn_node_sweep(struct csn_node *node, struct csn_node_zone *zone);
 void csn_node_broadcast_newest(struct csn_node *node, const struct csn_node_zone *zone);
+/* Of the zones whose turn it is, after a promise. */
+void csn_node_tell_newest(struct csn_node *node);
 
 #endif

@@ -52,7 +52,7 @@ void csn_holds_repeat(struct csn_node *node, struct csn_node_zone *zone)
 {
     struct csn_round newest = csn_zone_newest(zone).round;
     size_t from = zone->hold_count > CSN_ROW_HOLDS_MAX ? zone->hold_count - CSN_ROW_HOLDS_MAX : 0;
-    bool is_out = node->persist_count > 0; /* R7: a vote that is not durable yet must not leave */
+    bool is_out = zone->persist_count > 0; /* R7: a vote that is not durable yet must not leave */
     if (is_out || node->halt != CSN_HALT_NONE ||
         node->now.mono_ms - zone->holds_repeat_ms < CSN_REPEAT_MS) {
         return;
@@ -123,7 +123,7 @@ static void persist_vote(struct csn_node *node, struct csn_node_zone *zone,
         csn_record_key(CSN_RECORD_HOLD, csn_node_zone_name(node, zone), &hold->held.proposal.round);
     struct csn_buf value = {0};
     struct csn_effect *effect = csn_node_persist(node, CSN_PERSIST_VOTE, zone);
-    struct csn_persist *persist = &node->persists[node->persist_count - 1];
+    struct csn_persist *persist = csn_node_last_persist(node);
     persist->round = hold->held.proposal.round;
     csn_put_held(&persist->held, &hold->held);
     second_copy(node, effect, zone, csn_buf_view(&persist->held));
@@ -243,13 +243,14 @@ static void certify(struct csn_node *node, const struct csn_node_zone *zone,
 void csn_node_seen_held(struct csn_node *node, unsigned member, const struct csn_body_held *held,
                         const struct csn_certificate_vote *vote)
 {
-    int index = csn_zone_index(node->configs, node->zone_count, held->proposal.zone);
+    int index = csn_zone_index(&node->peers, held->proposal.zone);
     if (index < 0) {
         csn_node_count(node, CSN_COUNT_UNKNOWN_ZONE);
         return;
     }
     struct csn_node_zone *zone = &node->zones[index];
     struct csn_digest hash;
+    csn_node_touch(node, zone);
     csn_proposal_hash(&held->proposal, &hash);
     csn_facts_held(&node->facts, member, &hash, held);
     csn_zone_heard_vote(zone, member, held->proposal.round);

@@ -71,7 +71,7 @@ static struct csn_effect *work_effect(struct csn_node *node, struct csn_node_zon
 {
     struct csn_work *work = &zone->work;
     struct csn_effect *effect = csn_node_effect(node, kind, zone);
-    effect->corr = *ret_corr = ++node->next_corr;
+    effect->corr = *ret_corr = csn_node_corr(node, zone);
     effect->work.hash = work->hash;
     struct csn_proposal *proposal =
         csn_arena_alloc(&node->effects->arena, sizeof(*proposal), _Alignof(struct csn_proposal));

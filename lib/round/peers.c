@@ -7,6 +7,9 @@ void csn_peers_init(struct csn_peers *peers, const struct csn_cluster *cluster,
                     const struct csn_round_zone *zones, size_t zone_count)
 {
     *peers = (struct csn_peers){.cluster = cluster, .zones = zones, .zone_count = zone_count};
+    for (size_t i = 0; i < zone_count; i++) {
+        REQUIRE(csn_name_map_add(&peers->names, zones[i].zone));
+    }
     for (unsigned i = 0; i < cluster->member_count; i++) {
         peers->peers[i].rows = csn_calloc(zone_count, sizeof(struct csn_row));
         peers->peers[i].has_row = csn_calloc(zone_count, sizeof(bool));
@@ -19,6 +22,7 @@ void csn_peers_fini(struct csn_peers *peers)
         free(peers->peers[i].rows);
         free(peers->peers[i].has_row);
     }
+    csn_name_map_fini(&peers->names);
 }
 
 int csn_member_index(const struct csn_cluster *cluster, uint16_t site)
@@ -31,14 +35,10 @@ int csn_member_index(const struct csn_cluster *cluster, uint16_t site)
     return -1;
 }
 
-int csn_zone_index(const struct csn_round_zone *zones, size_t zone_count, const uint8_t *zone)
+int csn_zone_index(const struct csn_peers *peers, const uint8_t *zone)
 {
-    for (size_t i = 0; i < zone_count; i++) {
-        if (csn_name_equal(zones[i].zone, zone)) {
-            return (int)i;
-        }
-    }
-    return -1;
+    size_t place = csn_name_map_find(&peers->names, zone);
+    return place != CSN_NAME_MAP_NONE ? (int)place : -1;
 }
 
 static bool is_later(const struct csn_body_report *a, const struct csn_body_report *b)
@@ -50,11 +50,13 @@ static void take_rows(struct csn_peers *peers, struct csn_peer *peer, struct csn
 {
     struct csn_reader reader = csn_reader(rows);
     struct csn_row row;
-    while (csn_row_next(&reader, &row)) {
-        int zone = csn_zone_index(peers->zones, peers->zone_count, row.zone);
+    peers->taken_count = 0;
+    while (csn_row_next(&reader, &row) && peers->taken_count < CSN_REPORT_ROWS_MAX) {
+        int zone = csn_zone_index(peers, row.zone);
         if (zone >= 0) {
             peer->rows[zone] = row;
             peer->has_row[zone] = true;
+            peers->taken[peers->taken_count++] = (size_t)zone;
         }
     }
 }
@@ -64,6 +66,7 @@ int csn_peers_take(struct csn_peers *peers, unsigned member, struct csn_bytes bo
 {
     struct csn_peer *peer = &peers->peers[member];
     struct csn_body_report report;
+    peers->taken_count = 0;
     if (csn_body_report_decode(body, &report) != CSN_OK) {
         return CSN_EFORMAT;
     }

@@ -3,8 +3,11 @@
 #ifndef CSN_ROUND_PEERS_H
 #define CSN_ROUND_PEERS_H
 
+#include "dns/name_map.h"
 #include "round/node.h"
 #include "round/step.h"
+
+#define CSN_REPORT_ROWS_MAX 16 /* more do not fit: a row has 600 octets and more */
 
 struct csn_peer {
     bool is_heard;
@@ -18,6 +21,9 @@ struct csn_peers {
     const struct csn_cluster *cluster;  /* borrows */
     const struct csn_round_zone *zones; /* borrows; fixed in number and names */
     size_t zone_count;
+    struct csn_name_map names; /* owns; of the zones */
+    size_t taken[CSN_REPORT_ROWS_MAX]; /* zones whose rows the last report brought */
+    size_t taken_count;
     struct csn_peer peers[CSN_MEMBERS_MAX]; /* in the cluster document's order */
 };
 
@@ -28,7 +34,7 @@ void csn_peers_fini(struct csn_peers *peers);
 /* The index of a site among the members, or -1. */
 int csn_member_index(const struct csn_cluster *cluster, uint16_t site);
 /* The index of a zone, or -1. */
-int csn_zone_index(const struct csn_round_zone *zones, size_t zone_count, const uint8_t *zone);
+int csn_zone_index(const struct csn_peers *peers, const uint8_t *zone);
 
 /* Takes a report or promise in: CSN_EFORMAT; CSN_EEXISTS when one of this (boot, seq) or a later
  * one of this boot is known; CSN_EREFUSED when one of a later boot is. Rows of an older boot are forgotten. */

@@ -6,8 +6,7 @@
 
 void csn_tally_init(struct csn_tally *tally, unsigned member_count)
 {
-    tally->member_count = member_count;
-    tally->votes = csn_calloc(member_count * CSN_TALLY_MAX, sizeof(*tally->votes));
+    *tally = (struct csn_tally){.member_count = member_count};
 }
 
 void csn_tally_fini(struct csn_tally *tally)
@@ -45,6 +44,9 @@ const struct csn_tally_vote *csn_tally_add(struct csn_tally *tally, unsigned mem
     csn_put_held(&body, held);
     csn_sha384(csn_buf_view(&body), &body_digest);
     csn_buf_fini(&body);
+    if (tally->votes == NULL) { /* few of many zones have votes that are not certified */
+        tally->votes = csn_calloc(tally->member_count * CSN_TALLY_MAX, sizeof(*tally->votes));
+    }
     struct csn_tally_vote *kept =
         place(tally->votes + member * CSN_TALLY_MAX, &body_digest, held->proposal.round);
     if (kept != NULL) {
@@ -55,20 +57,42 @@ const struct csn_tally_vote *csn_tally_add(struct csn_tally *tally, unsigned mem
     return kept;
 }
 
+/* Votes kept, of none while there are no places. */
+static unsigned place_count(const struct csn_tally *tally)
+{
+    return tally->votes != NULL ? tally->member_count * CSN_TALLY_MAX : 0;
+}
+
+static unsigned places_of_site(const struct csn_tally *tally)
+{
+    return tally->votes != NULL ? CSN_TALLY_MAX : 0;
+}
+
+static const struct csn_tally_vote *votes_of(const struct csn_tally *tally, unsigned member)
+{
+    return tally->votes != NULL ? tally->votes + member * CSN_TALLY_MAX : NULL;
+}
+
 void csn_tally_prune(struct csn_tally *tally, struct csn_round round)
 {
-    for (unsigned i = 0; i < tally->member_count * CSN_TALLY_MAX; i++) {
+    bool is_empty = true;
+    for (unsigned i = 0; i < place_count(tally); i++) {
         if (csn_round_compare(tally->votes[i].held.proposal.round, round) <= 0) {
             tally->votes[i].is_set = false;
         }
+        is_empty = is_empty && !tally->votes[i].is_set;
+    }
+    if (is_empty) {
+        free(tally->votes);
+        tally->votes = NULL;
     }
 }
 
 bool csn_tally_has(const struct csn_tally *tally, unsigned member, struct csn_round round)
 {
-    const struct csn_tally_vote *of_site = tally->votes + member * CSN_TALLY_MAX;
+    const struct csn_tally_vote *of_site = votes_of(tally, member);
     bool has = false;
-    for (unsigned i = 0; i < CSN_TALLY_MAX; i++) {
+    for (unsigned i = 0; i < places_of_site(tally); i++) {
         has = has || (of_site[i].is_set &&
                       csn_round_compare(of_site[i].held.proposal.round, round) == 0);
     }
@@ -79,9 +103,9 @@ unsigned csn_tally_input(const struct csn_tally *tally, const struct csn_input_i
 {
     unsigned sites = 0;
     for (unsigned member = 0; member < tally->member_count; member++) {
-        const struct csn_tally_vote *of_site = tally->votes + member * CSN_TALLY_MAX;
+        const struct csn_tally_vote *of_site = votes_of(tally, member);
         bool has = false;
-        for (unsigned i = 0; i < CSN_TALLY_MAX; i++) {
+        for (unsigned i = 0; i < places_of_site(tally); i++) {
             has = has ||
                   (of_site[i].is_set && csn_input_equal(&of_site[i].held.proposal.input, input));
         }
@@ -93,8 +117,8 @@ unsigned csn_tally_input(const struct csn_tally *tally, const struct csn_input_i
 static const struct csn_tally_vote *find(const struct csn_tally *tally, unsigned member,
                                          const struct csn_digest *body_digest)
 {
-    const struct csn_tally_vote *of_site = tally->votes + member * CSN_TALLY_MAX;
-    for (unsigned i = 0; i < CSN_TALLY_MAX; i++) {
+    const struct csn_tally_vote *of_site = votes_of(tally, member);
+    for (unsigned i = 0; i < places_of_site(tally); i++) {
         if (of_site[i].is_set && csn_digest_equal(&of_site[i].body_digest, body_digest)) {
             return &of_site[i];
         }
@@ -124,7 +148,7 @@ const struct csn_tally_vote *csn_tally_highest(const struct csn_tally *tally,
                                                struct csn_round above)
 {
     const struct csn_tally_vote *highest = NULL;
-    for (unsigned i = 0; i < tally->member_count * CSN_TALLY_MAX; i++) {
+    for (unsigned i = 0; i < place_count(tally); i++) {
         const struct csn_tally_vote *vote = &tally->votes[i];
         if (vote->is_set && csn_round_compare(vote->held.proposal.round, above) > 0) {
             above = vote->held.proposal.round;
@@ -138,7 +162,7 @@ unsigned csn_tally_count(const struct csn_tally *tally, const struct csn_digest 
 {
     unsigned count = 0;
     for (unsigned i = 0; i < tally->member_count; i++) {
-        for (unsigned k = 0; k < CSN_TALLY_MAX; k++) {
+        for (unsigned k = 0; k < places_of_site(tally); k++) {
             const struct csn_tally_vote *vote = &tally->votes[i * CSN_TALLY_MAX + k];
             if (vote->is_set && csn_digest_equal(&vote->hash, hash)) {
                 count++;

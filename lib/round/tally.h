@@ -15,7 +15,7 @@ struct csn_tally_vote {
 };
 
 struct csn_tally {
-    struct csn_tally_vote *votes; /* owns; member_count x CSN_TALLY_MAX */
+    struct csn_tally_vote *votes; /* owns; member_count x CSN_TALLY_MAX; NULL: none is kept */
     unsigned member_count;
 };
 

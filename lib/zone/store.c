@@ -419,23 +419,52 @@ static int write_vote(struct csn_kv_txn *txn, struct csn_hasher *hasher, const s
     return code == CSN_ENOTFOUND ? CSN_OK : code;
 }
 
-int csn_store_write_votes(struct csn_store *store, const struct csn_vote_expect *expects, size_t expect_count,
-                          const struct csn_vote_write *writes, size_t write_count)
+/* `ret_is_clean` as long as it has written nothing. */
+static int write_one(struct csn_kv_txn *txn, struct csn_hasher *hasher, const struct csn_vote_batch *batch, bool *ret_is_clean)
+{
+    int code = CSN_OK;
+    *ret_is_clean = true;
+    for (size_t i = 0; code == CSN_OK && i < batch->expect_count; i++) {
+        code = check_expect(txn, hasher, &batch->expects[i]);
+    }
+    for (size_t i = 0; code == CSN_OK && i < batch->write_count; i++) {
+        *ret_is_clean = false;
+        code = write_vote(txn, hasher, &batch->writes[i]);
+    }
+    return code;
+}
+
+int csn_store_write_batch(struct csn_store *store, const struct csn_vote_batch *batches, size_t count, size_t *ret_done)
 {
     struct csn_kv_txn *txn;
+    *ret_done = 0;
     int code = store->is_damaged ? CSN_EPERMISSION : csn_kv_begin(store->votes, true, &txn);
     if (code != CSN_OK) {
         return code;
     }
     struct csn_hasher *hasher = csn_hasher_new();
-    for (size_t i = 0; code == CSN_OK && i < expect_count; i++) {
-        code = check_expect(txn, hasher, &expects[i]);
-    }
-    for (size_t i = 0; code == CSN_OK && i < write_count; i++) {
-        code = write_vote(txn, hasher, &writes[i]);
+    size_t done = 0;
+    bool is_clean = true;
+    while (code == CSN_OK && done < count) {
+        code = write_one(txn, hasher, &batches[done], &is_clean);
+        done += code == CSN_OK;
     }
     csn_hasher_free(hasher);
-    return csn_store_finish(txn, code);
+    /* Those before one that was not what it expected stand; one that could not be written takes them with it. */
+    int finished = csn_store_finish(txn, is_clean || code == CSN_OK ? CSN_OK : code);
+    if (finished == CSN_OK) {
+        *ret_done = done;
+        return code;
+    }
+    return finished;
+}
+
+int csn_store_write_votes(struct csn_store *store, const struct csn_vote_expect *expects, size_t expect_count,
+                          const struct csn_vote_write *writes, size_t write_count)
+{
+    struct csn_vote_batch batch = {expects, expect_count, writes, write_count};
+    size_t done;
+    return csn_store_write_batch(store, &batch, 1, &done);
 }
 
 int csn_store_read_votes(struct csn_store *store, struct csn_bytes prefix, csn_vote_fn *fn, void *arg)

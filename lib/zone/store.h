@@ -48,6 +48,15 @@ struct csn_vote_expect {
 };
 int csn_store_write_votes(struct csn_store *store, const struct csn_vote_expect *expects, size_t expect_count,
                           const struct csn_vote_write *writes, size_t write_count);
+/* Many of these in one transaction, each judged on what those before it wrote. CSN_OK: all are durable. Else the first
+ * `ret_done` are, the one after them failed with this code, and nothing of it or of the rest was written. */
+struct csn_vote_batch {
+    const struct csn_vote_expect *expects;
+    size_t expect_count;
+    const struct csn_vote_write *writes;
+    size_t write_count;
+};
+int csn_store_write_batch(struct csn_store *store, const struct csn_vote_batch *batches, size_t count, size_t *ret_done);
 typedef int csn_vote_fn(void *arg, struct csn_bytes key, struct csn_bytes value);
 /* Every record with this prefix, ascending; a code of `fn` other than CSN_OK stops and is returned. */
 int csn_store_read_votes(struct csn_store *store, struct csn_bytes prefix, csn_vote_fn *fn, void *arg);

@@ -4,6 +4,7 @@
 #   tests/bench/run.sh authors [--rate N] [--names N]
 #   tests/bench/run.sh away [--versions N]
 #   tests/bench/run.sh round|failover|lead
+#   tests/bench/run.sh many [--zones N]
 #
 #   --zone FILE    unsigned zone file (default: the real .gov zone of CONSIGN_DATA/gov-zone.bundle)
 #   --origin NAME  its apex, with a final dot (default: the owner of the file's SOA)
@@ -11,6 +12,8 @@
 #   --keep         leaves the folder with all logs
 #   authors        only this: signatures a second of 1, 2 and 3 authors whose HSMs are slow (authors.py)
 #   round, failover, lead  only this: what the real distances cost, against what is to be reached (distances.py)
+#   many           only this: what an idle cluster of 100 zones sends; N zones refreshed in one go (many.py)
+#   --zones N      how many (default 10000)
 #   --rate N       signatures a second of each HSM (default 200)
 #   --names N      new delegations in each round, two signatures each (default 1500)
 #   away           only this: what a site fetches that missed versions of the root zone's history (away.py)
@@ -23,18 +26,18 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../deploy/lib.sh"
-usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
 
-zone_file='' origin='' rounds=3 keep='' part='' rate=200 names=1500 versions=1000
+zone_file='' origin='' rounds=3 keep='' part='' rate=200 names=1500 versions=1000 zones=10000
 while [ $# -gt 0 ]; do
     case $1 in
-    --zone | --origin | --rounds | --rate | --names | --versions)
+    --zone | --origin | --rounds | --rate | --names | --versions | --zones)
         [ $# -ge 2 ] || { usage >&2; exit 2; }
-        case $1 in --zone) zone_file=$2 ;; --origin) origin=$2 ;; --rounds) rounds=$2 ;; --rate) rate=$2 ;; --names) names=$2 ;; --versions) versions=$2 ;; esac
+        case $1 in --zone) zone_file=$2 ;; --origin) origin=$2 ;; --rounds) rounds=$2 ;; --rate) rate=$2 ;; --names) names=$2 ;; --versions) versions=$2 ;; --zones) zones=$2 ;; esac
         shift
         ;;
     --keep) keep=1 ;;
-    authors | away | round | failover | lead) part=$1 ;;
+    authors | away | round | failover | lead | many) part=$1 ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
     esac
@@ -49,6 +52,10 @@ if [ "$part" = authors ]; then
     CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/authors.py" "$rate" "$names"
 elif [ "$part" = away ]; then
     CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/away.py" "$versions"
+fi
+if [ "$part" = many ]; then
+    CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 python3 "$here/many.py" 100
+    CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/many.py" "$zones"
 fi
 if [ -n "$part" ]; then
     CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/distances.py" "$part"

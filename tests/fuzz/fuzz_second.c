@@ -1,5 +1,5 @@
-/* Goal: no octets in the second copy's file make its reader do anything but call it damaged, or give pairs inside the file.
- * Method: the octets as they are, and behind the digest that they should have, as a file in memory. */
+/* Goal: no octets in the second copy's file make its reader do anything but call it damaged, or give pairs. Method: the octets
+ * as they are, behind the head of a file, and closed as its first batch and as its second: a file in memory. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -9,40 +9,57 @@
 
 #include "base/sha.h"
 #include "fuzz/replay.h"
-#include "persist.h"
+#include "second_copy.h"
 
 const char csn_fuzz_name[] = "second";
-
-#define PAIRS_MAX 8
 
 static void try_file(struct csn_bytes octets)
 {
     char path[64];
-    struct csn_record_pair pairs[PAIRS_MAX];
-    struct csn_buf buf = {0};
     struct csn_reason reason;
-    size_t count;
     int fd = memfd_create("second", MFD_CLOEXEC);
     INSIST(fd >= 0 && write(fd, octets.data, octets.size) == (ssize_t)octets.size);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    int code = csn_persister_load(path, &buf, pairs, PAIRS_MAX, &count, &reason);
-    INSIST(code == CSN_OK || (code == CSN_EDAMAGED && count == 0));
-    for (size_t i = 0; code == CSN_OK && i < count; i++) {
-        INSIST(pairs[i].value.data + pairs[i].value.size <= buf.data + buf.size);
+    struct csn_second_copy *copy = csn_second_copy_new(path);
+    int code = csn_second_copy_load(copy, &reason);
+    INSIST(code == CSN_OK || code == CSN_EDAMAGED);
+    size_t sum = 0;
+    for (size_t i = 0; i < csn_second_copy_count(copy); i++) {
+        struct csn_record_pair pair = csn_second_copy_get(copy, i);
+        sum += pair.key.size + pair.value.size;
     }
-    csn_buf_fini(&buf);
+    INSIST(sum <= octets.size);
+    csn_second_copy_free(copy);
     close(fd);
+}
+
+static void put_batch(struct csn_buf *file, struct csn_digest *chain, struct csn_bytes rest)
+{
+    struct csn_buf all = {0};
+    csn_buf_put(&all, chain->octets, sizeof(chain->octets));
+    csn_buf_put_u32(&all, (uint32_t)rest.size);
+    csn_buf_put_bytes(&all, rest);
+    csn_sha384(csn_buf_view(&all), chain);
+    csn_buf_put_u32(file, (uint32_t)rest.size);
+    csn_buf_put(file, chain->octets, sizeof(chain->octets));
+    csn_buf_put_bytes(file, rest);
+    csn_buf_fini(&all);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct csn_buf closed = {0};
-    struct csn_digest digest;
+    struct csn_buf file = {0};
+    struct csn_digest chain = {{0}};
     try_file(csn_bytes(data, size));
-    csn_sha384(csn_bytes(data, size), &digest);
-    csn_buf_put(&closed, digest.octets, sizeof(digest.octets));
-    csn_buf_put(&closed, data, size);
-    try_file(csn_buf_view(&closed));
-    csn_buf_fini(&closed);
+    csn_buf_put(&file, "CSN2", 4);
+    csn_buf_put(&file, data, size);
+    try_file(csn_buf_view(&file));
+    csn_buf_clear(&file);
+    csn_buf_put(&file, "CSN2", 4);
+    put_batch(&file, &chain, csn_bytes(data, size));
+    try_file(csn_buf_view(&file));
+    put_batch(&file, &chain, csn_bytes(data, size));
+    try_file(csn_buf_view(&file));
+    csn_buf_fini(&file);
     return 0;
 }

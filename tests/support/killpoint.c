@@ -1,5 +1,6 @@
 /* killpoint.c: for LD_PRELOAD into a daemon under test: ends its process by SIGKILL at a line of its own log, so that tests kill
- * at points drawn from the trace without a switch in our programs. A file that is renamed is a line too: `rename PATH`.
+ * at points drawn from the trace without a switch in our programs. A file that is renamed is a line too: `rename PATH`; so is
+ * one that was appended to and synced: `fdatasync PATH`.
  *
  * The file KILLPOINT_FILE says where: `COUNT WHEN PATTERN`. The process dies at the COUNT-th line, from when the file was written
  * on, that holds PATTERN (of the shell's kind, anywhere in the line): `at` once the line is written, `after` once the next one
@@ -131,6 +132,16 @@ ssize_t write(int fd, const void *octets, size_t size)
         pass(octets, size);
     }
     return written;
+}
+
+int fdatasync(int fd)
+{
+    char link[64], path[LINE_MAX_SIZE / 2] = "", line[LINE_MAX_SIZE];
+    int result = (int)syscall(SYS_fdatasync, fd);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link, path, sizeof(path) - 1);
+    pass(line, (size_t)snprintf(line, sizeof(line), "fdatasync %.*s", size > 0 ? (int)size : 0, path));
+    return result;
 }
 
 int rename(const char *from, const char *to)

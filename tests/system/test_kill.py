@@ -24,7 +24,7 @@ VERIFIED_MIN = 30
 NODE_POINTS = (
     ('before any PERSIST', 'trace.persist ', 6),
     ('before the vote\'s PERSIST', 'round.verified ', 1),
-    ('between the two copies of a vote', 'rename */last-hold', 1),
+    ('between the two copies of a vote', '*/last-hold', 1),
     ('after any PERSIST', 'trace.persisted ', 6),
     ('before SIGN', 'round.sign ', 1),
     ('after SIGN', 'round.signed ', 1),

@@ -29,6 +29,7 @@ struct inbox {
     char file[256], aside[256], said[256];
     uv_loop_t loop;
     uv_timer_t timer;
+    struct csn_watcher *watcher;
     struct csn_store *store;
     struct csn_zone_config zone;
     struct csn_intake *intake; /* like all that it borrows: lives as long as the process */
@@ -153,7 +154,9 @@ static int set_up(void **state)
     assert_int_equal(csn_policy_parse(csn_bytes(policy, sizeof(policy) - 1), "policy.yaml",
                                       &inbox.zone.policy, &reason),
                      CSN_OK);
+    assert_int_equal(csn_watcher_new(&inbox.loop, &inbox.watcher, &reason), CSN_OK);
     struct csn_intake_settings settings = {.loop = &inbox.loop,
+                                           .watcher = inbox.watcher,
                                            .log = &log_all,
                                            .zone = &inbox.zone,
                                            .store = inbox.store,
