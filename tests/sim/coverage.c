@@ -16,7 +16,6 @@ static const struct {
     const char *why;
 } impossible_tests[] = {
     {CSN_TEST_HALTED, "a halted site takes no proposal"},
-    {CSN_TEST_OPERATOR_HOLD, "no seed draws an operator; a scenario does"},
     {CSN_TEST_STAGED, "a vote follows a version that was staged whole"},
     {CSN_TEST_OTHER_HOLD, "the floor is at the round of a hold, and is tested before"},
 };

@@ -192,6 +192,33 @@ void sim_disk_copy(struct sim_disk *ret_disk, const struct sim_disk *disk)
     ret_disk->shares = copy_of(disk->shares, disk->share_count, sizeof(*disk->shares));
 }
 
+void sim_disk_back_up(struct sim_actor *actor)
+{
+    if (actor->backup == NULL) {
+        actor->backup = csn_calloc(1, sizeof(*actor->backup));
+    }
+    sim_disk_fini(actor->backup);
+    sim_disk_copy(actor->backup, &actor->disk);
+}
+
+static void swap_records(struct sim_records *a, struct sim_records *b)
+{
+    struct sim_records kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+void sim_disk_put_back(struct sim_actor *actor)
+{
+    struct sim_disk lost = actor->disk;
+    sim_disk_copy(&actor->disk, actor->backup);
+    swap_records(&actor->disk.seconds, &lost.seconds);
+    for (size_t i = 0; i < lost.input_count; i++) {
+        sim_disk_put_input(&actor->disk, lost.inputs[i].zone, &lost.inputs[i].id, lost.inputs[i].is_confirmed);
+    }
+    sim_disk_fini(&lost);
+}
+
 void sim_disk_fini(struct sim_disk *disk)
 {
     sim_records_fini(&disk->records);

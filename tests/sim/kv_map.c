@@ -175,7 +175,6 @@ struct kv_disk *kv_disk_copy(const struct kv_disk *disk)
 {
     struct kv_disk *copy = kv_disk_new();
     for (unsigned i = 0; i < ENVIRONMENTS; i++) {
-        REQUIRE(!disk->environments[i].is_open);
         for (unsigned k = 0; k < TABLES_MAX; k++) {
             struct state *state = disk->environments[i].tables[k];
             copy->environments[i].tables[k] = state != NULL ? state_copy(state) : NULL;

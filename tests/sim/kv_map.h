@@ -12,7 +12,7 @@
 struct kv_disk;
 struct kv_disk *kv_disk_new(void);
 void kv_disk_free(struct kv_disk *take_disk);
-/* As a backup copies it; nobody has it open. */
+/* What is committed, as a backup copies it. */
 struct kv_disk *kv_disk_copy(const struct kv_disk *disk);
 
 /* The folder to open a store in. */

@@ -39,6 +39,9 @@ struct sim_store {
 void sim_seam_plan(struct sim_options *options)
 {
     options->zones = options->zones > 2 ? 2 : options->zones;
+    options->sites -= options->spare; /* members change over the core seam */
+    options->spare = 0;
+    options->change_us = 0;
     options->change_us = 0; /* machines keep their stores here */
     options->sites -= options->spare;
     options->spare = 0;
@@ -88,7 +91,7 @@ static void list_input(struct listing *listing, unsigned zone, const struct csn_
     struct csn_input_meta meta;
     struct csn_input_id id = {.prepared = *name};
     INSIST(csn_input_meta_decode(octets, &meta) == CSN_OK);
-    id.generation = old != NULL ? old->id.generation : 1;
+    id.generation = old != NULL ? old->id.generation : listing->actor->generation[zone];
     id.serial = meta.serial;
     id.received = meta.received;
     id.removed = meta.removed;
@@ -638,8 +641,10 @@ static int put_input(struct sim_actor *actor, unsigned zone, const struct csn_in
 static void confirm(struct sim_world *world, struct sim_actor *actor, unsigned zone, const struct csn_input_id *id)
 {
     show_tables(world, actor);
-    if (sim_disk_input(&actor->disk, zone, &id->prepared) != NULL) {
-        sim_disk_put_input(&actor->disk, zone, id, true);
+    struct sim_input *input = sim_disk_input(&actor->disk, zone, &id->prepared);
+    if (input != NULL) {
+        input->id = *id;
+        input->is_confirmed = true;
     }
 }
 
@@ -652,6 +657,13 @@ static int read_files(struct sim_world *world, struct sim_actor *actor)
         if (id->generation > 0) {
             code = put_input(actor, zone, id);
             confirm(world, actor, zone, id);
+        }
+    }
+    for (unsigned zone = 0; zone < world->options.zones && code == CSN_OK; zone++) {
+        const struct csn_input_id *id = &actor->newest_input[zone];
+        if (sim_disk_input(&actor->disk, zone, &id->prepared) != NULL) { /* the core hears of it last */
+            sim_disk_delete_input(&actor->disk, zone, &id->prepared);
+            sim_disk_put_input(&actor->disk, zone, id, true);
         }
     }
     return code;
@@ -716,7 +728,8 @@ bool sim_seam_open(struct sim_world *world, struct sim_actor *actor)
     if (code == CSN_OK) {
         code = read_files(world, actor);
     }
-    if (code != CSN_OK && code != CSN_EFULL) {
+    /* Damage is not mended on a full disk: production reads what is whole, and waits. */
+    if (code != CSN_OK && !actor->is_disk_full) {
         sim_fail(world, "site %u: its store cannot be written: %s", actor->number, csn_error_text(code));
     }
     return code == CSN_OK;
@@ -744,6 +757,29 @@ void sim_seam_free(struct sim_actor *actor)
         free(actor->store);
         actor->store = NULL;
     }
+    if (actor->backup_store != NULL) {
+        kv_disk_free(actor->backup_store->disk);
+        free(actor->backup_store);
+        actor->backup_store = NULL;
+    }
+}
+
+void sim_seam_back_up(struct sim_actor *actor)
+{
+    if (actor->backup_store == NULL) {
+        actor->backup_store = csn_calloc(1, sizeof(*actor->backup_store));
+    }
+    kv_disk_free(actor->backup_store->disk);
+    actor->backup_store->disk = kv_disk_copy(actor->store->disk);
+    sim_disk_back_up(actor);
+}
+
+/* Inputs of today are not in it: their files are read again. */
+void sim_seam_put_back(struct sim_actor *actor)
+{
+    kv_disk_free(actor->store->disk);
+    actor->store->disk = kv_disk_copy(actor->backup_store->disk);
+    sim_disk_put_back(actor);
 }
 
 int sim_seam_commit(struct sim_world *world, struct sim_actor *actor, const struct sim_persist *persist, bool *ret_is_durable)

@@ -43,6 +43,9 @@ static struct csn_digest key_of(const struct sim_world *world, enum csn_statemen
     if (csn_statement_is_coordinators(kind)) {
         memcpy(key.octets, csn_cluster_coordinator(&world->cluster, signer)->key, CSN_ED25519_SIZE);
     }
+    if (kind == CSN_STATEMENT_ORDER) {
+        memcpy(key.octets, world->cluster.operators[signer - 1].key, CSN_ED25519_SIZE);
+    }
     return key;
 }
 

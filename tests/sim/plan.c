@@ -10,6 +10,8 @@
 #include "sim/seam.h"
 
 #define SETTLE_US (900 * SIM_S)
+#define GATE_OF_GARBAGE 1
+#define GATE_OF_PARKED 4
 #define EPISODE_TRIES 6 /* to draw a kind that this seed has */
 
 /* --- options */
@@ -73,6 +75,7 @@ static const uint32_t chance_most[SIM_FAULT_COUNT] = {
     [SIM_ROT] = 100000,           [SIM_FETCH_FAILED] = 300000,   [SIM_INPUT_LATE] = 400000,
     [SIM_INPUT_MISSING] = 200000, [SIM_INPUT_CONFLICT] = 100000, [SIM_DOCUMENT_LATE] = 500000,
     [SIM_ROGUE] = 300000,         [SIM_INPUT_GARBAGE] = 200000,  [SIM_INPUT_RETRACTED] = 300000,
+    [SIM_INPUT_PARKED] = 200000,
 };
 
 /* In a part of the seeds; drawn apart, so that the others stay what they were. */
@@ -150,8 +153,9 @@ void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone,
 
 struct arrival {
     unsigned zone;
-    bool is_garbage;
-    struct csn_input_id id;
+    uint32_t serial;
+    unsigned variant;
+    bool is_garbage, is_parked;
 };
 
 static void tell_parked(struct sim_world *world, struct sim_actor *actor, unsigned zone,
@@ -165,49 +169,100 @@ static void tell_parked(struct sim_world *world, struct sim_actor *actor, unsign
     }
 }
 
+static void judge(struct sim_world *world, struct sim_task *task)
+{
+    struct sim_actor *actor = task->actor;
+    unsigned zone = (unsigned)task->number, life = actor->life;
+    struct csn_input_id parked = actor->parked[zone];
+    bool is_approved = csn_digest_equal(&actor->approved[zone], &parked.received);
+    bool is_rejected = csn_digest_equal(&actor->rejected[zone], &parked.received);
+    if (parked.generation == 0 || (!is_approved && !is_rejected)) {
+        return;
+    }
+    actor->parked[zone] = (struct csn_input_id){0};
+    tell_parked(world, actor, zone, 0);
+    if (is_approved && actor->is_up && actor->life == life) {
+        sim_arrive(world, actor, zone, &parked);
+    }
+}
+
+void sim_judge_later(struct sim_world *world, struct sim_actor *actor, unsigned zone)
+{
+    sim_after_alive(world, 0, judge, actor, NULL)->number = zone;
+}
+
 static void arrive(struct sim_world *world, struct sim_task *task)
 {
     const struct arrival *arrival = task->data;
-    if (arrival->id.serial == world->retracted[arrival->zone]) {
+    struct sim_actor *actor = task->actor;
+    unsigned zone = arrival->zone;
+    if (arrival->serial == world->retracted[zone]) {
         return;
     }
-    tell_parked(world, task->actor, arrival->zone, arrival->is_garbage);
-    if (!arrival->is_garbage) {
-        sim_arrive(world, task->actor, arrival->zone, &arrival->id);
+    struct csn_input_id id =
+        sim_input_id(zone, actor->generation[zone], arrival->serial, arrival->variant);
+    actor->parked[zone] = arrival->is_parked ? id : (struct csn_input_id){0};
+    tell_parked(world, actor, zone,
+                arrival->is_garbage  ? GATE_OF_GARBAGE
+                : arrival->is_parked ? GATE_OF_PARKED
+                                     : 0);
+    if (arrival->is_parked && actor->is_up) {
+        sim_judge_later(world, actor, zone);
+    } else if (!arrival->is_garbage) {
+        sim_arrive(world, actor, zone, &id);
     }
 }
 
 static void send_input(struct sim_world *world, struct sim_actor *actor, unsigned zone,
-                       const struct csn_input_id *id)
+                       const struct csn_input_id *id, bool is_parked)
 {
     struct arrival *arrival = csn_calloc(1, sizeof(*arrival));
     uint64_t delay_us = sim_delay(world, SIM_S);
-    *arrival = (struct arrival){.zone = zone, .id = *id};
+    *arrival = (struct arrival){.zone = zone, .serial = id->serial, .is_parked = is_parked};
     if (sim_draw(world, SIM_INPUT_LATE)) {
         delay_us += sim_delay(world, 40 * SIM_S);
     }
-    arrival->is_garbage = sim_draw(world, SIM_INPUT_GARBAGE);
+    arrival->is_garbage = !is_parked && sim_draw(world, SIM_INPUT_GARBAGE);
     if (sim_draw(world, SIM_INPUT_CONFLICT)) {
-        arrival->id = sim_input_id(zone, id->generation, id->serial, actor->number);
+        arrival->variant = actor->number;
     }
     sim_after(world, delay_us, arrive, actor, arrival);
 }
 
 void sim_issue_input(struct sim_world *world, unsigned zone, const struct csn_input_id *id)
 {
+    bool is_parked = sim_draw(world, SIM_INPUT_PARKED);
     world->inputs[zone] = *id;
+    world->retracted[zone] = world->retracted[zone] == id->serial ? 0 : world->retracted[zone];
+    if (is_parked) {
+        sim_decide_later(world, zone, &id->received);
+    }
     for (unsigned i = 0; i < world->options.sites; i++) {
         if (!sim_draw(world, SIM_INPUT_MISSING)) {
-            send_input(world, &world->actors[i], zone, id);
+            send_input(world, &world->actors[i], zone, id, is_parked);
         }
     }
 }
 
+/* Above all that any site has read: a file of the generation before may have been read as one of this. */
+static uint32_t serial_above_all(const struct sim_world *world, unsigned zone, uint32_t serial)
+{
+    for (unsigned i = 0; i < world->options.sites; i++) {
+        uint32_t read = world->actors[i].newest_input[zone].serial;
+        serial = read > serial ? read : serial;
+    }
+    return serial;
+}
+
+/* In a new generation serials may begin below, but for the last. */
 static void issue_next(struct sim_world *world, unsigned zone)
 {
     const struct csn_input_id *last = &world->inputs[zone];
-    uint32_t serial = last->serial + (uint32_t)sim_between(&world->random, 1, 5);
-    uint32_t generation = last->generation > 0 ? last->generation : 1;
+    uint32_t generation = world->generation[zone];
+    uint32_t back = world->is_faulty && generation > last->generation ? 9 : 0;
+    uint32_t serial = world->is_faulty ? last->serial : serial_above_all(world, zone, last->serial);
+    serial += (uint32_t)sim_between(&world->random, 1, 5);
+    serial = serial > back ? serial - back : serial;
     struct csn_input_id id = sim_input_id(zone, generation, serial, 0);
     sim_issue_input(world, zone, &id);
 }
@@ -464,6 +519,7 @@ static void begin_episode(struct sim_world *world, enum sim_fault fault)
         diverge(world);
         break;
     default:
+        sim_operate(world, fault, episode_length(world));
         break;
     }
 }
@@ -474,14 +530,17 @@ static void episodes(struct sim_world *world, struct sim_task *task)
         SIM_CUT,          SIM_CLOG,         SIM_ISOLATE,    SIM_CRASH_NODE, SIM_CRASH_LEADER,
         SIM_DISK_SLOW,    SIM_DISK_FULL,    SIM_FREEZE,     SIM_CLOCK_STEP, SIM_CLOCK_OFF,
         SIM_CLOCK_FROZEN, SIM_CLOCK_RATE,   SIM_HSM_SLOW,   SIM_HSM_DEAD,   SIM_HSM_WRONG,
-        SIM_DIVERGED};
+        SIM_DIVERGED,     SIM_RESTORED,     SIM_RESTORED_ALONE, SIM_ORDER_HOLD, SIM_ORDER_MAINTENANCE,
+        SIM_ORDER_AUTHORITY, SIM_ORDER_GENERATION};
     (void)task;
     if (!world->is_faulty) {
         return;
     }
     for (unsigned tries = 0; tries < EPISODE_TRIES; tries++) {
         enum sim_fault fault = kinds[sim_below(&world->random, sizeof(kinds) / sizeof(kinds[0]))];
-        if (sim_draw(world, fault)) {
+        bool is_restore = fault == SIM_RESTORED || fault == SIM_RESTORED_ALONE; /* not always possible */
+        if (is_restore ? sim_chance(&world->random, world->options.chance[fault])
+                       : sim_draw(world, fault)) {
             begin_episode(world, fault);
             break;
         }
@@ -520,6 +579,7 @@ void sim_begin(struct sim_world *world)
     if (world->options.change_us > 0) {
         sim_after(world, sim_delay(world, 2 * world->options.change_us), change_members, NULL, NULL);
     }
+    sim_back_up_begin(world);
 }
 
 void sim_mend(struct sim_world *world)
@@ -545,6 +605,7 @@ void sim_mend(struct sim_world *world)
             sim_approve(world, actor, zone);
         }
     }
+    sim_orders_end(world);
 }
 
 /* --- I7 */

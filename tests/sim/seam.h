@@ -35,6 +35,10 @@ bool sim_seam_open(struct sim_world *world, struct sim_actor *actor);
 /* It crashed. */
 void sim_seam_close(struct sim_actor *actor);
 void sim_seam_free(struct sim_actor *actor);
+/* Copies the store into the actor's backup, in place of the one before; puts the backup back: the node is down, the second copies
+ * and the files of the zones stay as they are. */
+void sim_seam_back_up(struct sim_actor *actor);
+void sim_seam_put_back(struct sim_actor *actor);
 /* One transaction: CSN_OK; CSN_EMISMATCH: not as expected; CSN_EFULL; CSN_EIO: the process ends now, and `ret_is_durable` says
  * whether the transaction came through. */
 int sim_seam_commit(struct sim_world *world, struct sim_actor *actor,

@@ -55,10 +55,27 @@ static void log_trace(struct sim_world *world, const struct sim_actor *actor,
 static void log_effect(struct sim_world *world, const struct sim_actor *actor,
                        const struct csn_effect *effect)
 {
-    static const char *const names[CSN_EFFECT_COUNT + 1] = {
-        "COMPUTE", "SIGN",           "PROVE",        "FETCH", "STAGE",
-        "RELEASE", "CANCEL",         "PERSIST",      "SEND",  "CERTIFICATE",
-        "SERVE",   "DELETE_VERSION", "DELETE_INPUT", "TRACE", "COUNT"};
+    static const char *const names[] = {
+        [CSN_EFFECT_COMPUTE] = "COMPUTE",
+        [CSN_EFFECT_SIGN] = "SIGN",
+        [CSN_EFFECT_PROVE] = "PROVE",
+        [CSN_EFFECT_FETCH] = "FETCH",
+        [CSN_EFFECT_STAGE] = "STAGE",
+        [CSN_EFFECT_RELEASE] = "RELEASE",
+        [CSN_EFFECT_CANCEL] = "CANCEL",
+        [CSN_EFFECT_PERSIST] = "PERSIST",
+        [CSN_EFFECT_SEND] = "SEND",
+        [CSN_EFFECT_FORWARD] = "FORWARD",
+        [CSN_EFFECT_ORDER] = "ORDER",
+        [CSN_EFFECT_REFUSED] = "REFUSED",
+        [CSN_EFFECT_CERTIFICATE] = "CERTIFICATE",
+        [CSN_EFFECT_SERVE] = "SERVE",
+        [CSN_EFFECT_DELETE_VERSION] = "DELETE_VERSION",
+        [CSN_EFFECT_DELETE_INPUT] = "DELETE_INPUT",
+        [CSN_EFFECT_EPOCH] = "EPOCH",
+        [CSN_EFFECT_TRACE] = "TRACE",
+        [CSN_EFFECT_COUNT] = "COUNT",
+    };
     if (world->trace == NULL) {
         return;
     }
@@ -147,7 +164,9 @@ static void execute(struct sim_world *world, struct sim_actor *actor,
     case CSN_EFFECT_FORWARD:
         sim_forward(world, actor, effect);
         break;
-    case CSN_EFFECT_ORDER: /* nobody gives orders here */
+    case CSN_EFFECT_ORDER:
+        sim_obey(world, actor, &effect->order.order);
+        break;
     case CSN_EFFECT_REFUSED:
         break;
     case CSN_EFFECT_EPOCH:

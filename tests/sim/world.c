@@ -481,6 +481,9 @@ static void make_actors(struct sim_world *world)
         actor->number = (uint16_t)(is_node ? i + 1 : i + 1 - options->sites);
         actor->clock_drift_ppm = (int32_t)sim_below(&world->random, 100) - 50;
         memcpy(actor->configs, options->zone, sizeof(actor->configs));
+        for (unsigned zone = 0; zone < SIM_ZONES_MAX; zone++) {
+            actor->generation[zone] = 1;
+        }
     }
 }
 
@@ -508,7 +511,7 @@ struct sim_world *sim_world_new(const struct sim_options *options, FILE *trace)
     make_actors(world);
     make_links(world);
     for (unsigned zone = 0; zone < options->zones; zone++) {
-        world->policy[zone] = world->keyset[zone] = 1;
+        world->policy[zone] = world->keyset[zone] = world->generation[zone] = 1;
     }
     world->checker = sim_checker_new(world);
     return world;
@@ -523,6 +526,10 @@ void sim_world_free(struct sim_world *take_world)
         free(actor->persists);
         csn_effects_fini(&actor->effects);
         sim_disk_fini(&actor->disk);
+        if (actor->backup != NULL) {
+            sim_disk_fini(actor->backup);
+            free(actor->backup);
+        }
         sim_seam_free(actor);
     }
     while (take_world->task_count > 0) {

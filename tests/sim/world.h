@@ -70,7 +70,14 @@
     X(INPUT_GARBAGE, "input is garbage at a site: parked")                                         \
     X(INPUT_RETRACTED, "input retracted while it spreads")                                         \
     X(DOCUMENT_LATE, "document late at a site")                                                    \
-    X(ROGUE, "coordinator proposes another P")
+    X(ROGUE, "coordinator proposes another P")                                                     \
+    X(RESTORED, "old store put back, second copy stays")                                           \
+    X(RESTORED_ALONE, "old store put back, second copy gone")                                      \
+    X(ORDER_HOLD, "operator holds a zone, later resumes it")                                       \
+    X(ORDER_MAINTENANCE, "operator puts a zone or site into maintenance")                          \
+    X(ORDER_AUTHORITY, "operator moves the lead")                                                  \
+    X(ORDER_GENERATION, "operator orders a new generation of inputs")                              \
+    X(INPUT_PARKED, "input parked until an operator approves or rejects it")
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(name, text) SIM_##name,
@@ -165,6 +172,9 @@ struct sim_share *sim_disk_share(const struct sim_disk *disk, const struct csn_d
                                  uint16_t author);
 void sim_disk_put_share(struct sim_disk *disk, const struct sim_share *share);
 void sim_disk_copy(struct sim_disk *ret_disk, const struct sim_disk *disk);
+/* As the backup, and back again, but for second copies and inputs. */
+void sim_disk_back_up(struct sim_actor *actor);
+void sim_disk_put_back(struct sim_actor *actor);
 void sim_disk_fini(struct sim_disk *disk);
 
 /* PERSIST on its way: second copy, commit, PERSISTED; the next begins after the commit. */
@@ -221,6 +231,13 @@ struct sim_actor {
         struct csn_roots roots;
     } computed[SIM_ZONES_MAX]; /* what COMPUTE gave last; STAGE builds on it */
     struct sim_store *store;   /* owns; of worlds with real zones, else NULL */
+    struct sim_disk *backup;   /* owns; what was copied last; NULL: nothing yet */
+    struct sim_store *backup_store; /* owns; its part with real zones */
+
+    /* what the operators' orders say of inputs, as the core told it */
+    uint32_t generation[SIM_ZONES_MAX];
+    struct csn_digest approved[SIM_ZONES_MAX], rejected[SIM_ZONES_MAX]; /* D(received) */
+    struct csn_input_id parked[SIM_ZONES_MAX]; /* durable: the file is still there; generation 0: none */
 };
 
 /* Messages of one kind from an actor never reach some others; of scenarios. */
@@ -303,6 +320,10 @@ struct sim_world {
 
     struct csn_input_id inputs[SIM_ZONES_MAX]; /* the last that was issued */
     uint32_t policy[SIM_ZONES_MAX], keyset[SIM_ZONES_MAX];
+    uint32_t generation[SIM_ZONES_MAX]; /* the newest that was ordered */
+    uint64_t generation_number[SIM_ZONES_MAX]; /* of that order */
+    uint64_t order_number; /* of the last order */
+    uint32_t restored;     /* bits: sites that got an old store back, and may vote no more */
     uint32_t retracted[SIM_ZONES_MAX]; /* what is still on its way of this serial never arrives */
     bool is_last_input;                /* no more are issued */
 
@@ -392,6 +413,18 @@ void sim_finish(struct sim_world *world, struct sim_actor *actor, const struct c
 /* --- fetch.c */
 void sim_fetch(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect);
 
+/* --- operators.c */
+/* Orders of this kind begin, or a backup is put back. */
+void sim_operate(struct sim_world *world, enum sim_fault fault, uint64_t for_us);
+/* The core tells of an order about inputs. */
+void sim_obey(struct sim_world *world, struct sim_actor *actor, const struct csn_order *order);
+/* An operator decides about this parked input in a while. */
+void sim_decide_later(struct sim_world *world, unsigned zone, const struct csn_digest *received);
+/* No order keeps a zone back, and every site has heard of its generation. */
+void sim_orders_end(struct sim_world *world);
+/* Copies every store from time to time. */
+void sim_back_up_begin(struct sim_world *world);
+
 /* --- plan.c */
 void sim_plan(uint64_t seed, struct sim_options *ret_options);
 /* A calm cluster of three sites and one coordinator, for scenarios. */
@@ -403,6 +436,8 @@ void sim_mend(struct sim_world *world);
 void sim_issue_input(struct sim_world *world, unsigned zone, const struct csn_input_id *id);
 void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone,
                 const struct csn_input_id *id);
+/* The parked input is taken or given up, if an order says so. */
+void sim_judge_later(struct sim_world *world, struct sim_actor *actor, unsigned zone);
 void sim_approve(struct sim_world *world, struct sim_actor *actor, unsigned zone);
 /* I7: every healthy site serves a version of the last input with a round made after this call,
  * within settle_us. */

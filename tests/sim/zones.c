@@ -355,6 +355,16 @@ void sim_seam_free(struct sim_actor *actor)
     (void)actor;
 }
 
+void sim_seam_back_up(struct sim_actor *actor)
+{
+    sim_disk_back_up(actor);
+}
+
+void sim_seam_put_back(struct sim_actor *actor)
+{
+    sim_disk_put_back(actor);
+}
+
 static bool is_as_expected(const struct sim_persist *persist, const struct sim_records *records)
 {
     for (size_t i = 0; i < persist->expects.count; i++) {

@@ -1,0 +1,267 @@
+/* Operators: orders, given at one node that is up and forwarded by the nodes, and old stores that are put back. */
+#include "sim/seam.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "round/order.h"
+#include "sim/checker.h"
+
+#define BACK_UP_US (40 * SIM_S)
+
+/* --- orders */
+
+static struct sim_actor *any_node(struct sim_world *world)
+{
+    unsigned first = (unsigned)sim_below(&world->random, world->options.sites);
+    for (unsigned i = 0; i < world->options.sites; i++) {
+        struct sim_actor *actor = &world->actors[(first + i) % world->options.sites];
+        if (actor->is_up) {
+            return actor;
+        }
+    }
+    return NULL;
+}
+
+/* As its own operator's tool hands it in: signed, and checked already. */
+static void give(struct sim_world *world, struct sim_actor *actor, unsigned zone, struct csn_order *order)
+{
+    uint8_t signature[CSN_SIGNATURE_SIZE];
+    struct csn_buf body = {0}, message = {0};
+    struct csn_event event = {.kind = CSN_EVENT_STATEMENT};
+    memcpy(order->cluster, world->cluster.id, sizeof(order->cluster));
+    memcpy(order->zone, world->options.zone[zone].zone, sizeof(world->options.zone[zone].zone));
+    order->environment = world->cluster.environment;
+    memcpy(order->reason, "a seed", sizeof("a seed"));
+    csn_order_encode(order, &body);
+    csn_statement_signed(CSN_STATEMENT_ORDER, 1, 0, csn_buf_view(&body), &message);
+    sim_sign(world->cluster.operators[0].key, csn_buf_view(&message), signature);
+    event.statement.kind = CSN_STATEMENT_ORDER;
+    event.statement.signer = 1;
+    event.statement.body = csn_buf_view(&body);
+    event.statement.signature = signature;
+    sim_log(world, actor, "order %s z%u site %u", csn_order_text(order->kind), zone, order->site);
+    sim_step(world, actor, &event);
+    csn_buf_fini(&body);
+    csn_buf_fini(&message);
+}
+
+static void give_somewhere(struct sim_world *world, unsigned zone, struct csn_order order)
+{
+    struct sim_actor *actor = any_node(world);
+    order.number = ++world->order_number;
+    if (actor != NULL) {
+        give(world, actor, zone, &order);
+    }
+}
+
+struct counter_order {
+    unsigned zone;
+    struct csn_order order;
+};
+
+static void end_order(struct sim_world *world, struct sim_task *task)
+{
+    const struct counter_order *counter = task->data;
+    if (any_node(world) == NULL) {
+        struct counter_order *copy = csn_alloc(sizeof(*copy));
+        *copy = *counter;
+        sim_after(world, SIM_S, end_order, NULL, copy);
+        return;
+    }
+    give_somewhere(world, counter->zone, counter->order);
+}
+
+/* One order now, and the one that takes it back later. */
+static void order_for(struct sim_world *world, unsigned zone, struct csn_order order, enum csn_order_kind back,
+                      uint64_t for_us)
+{
+    struct counter_order *counter = csn_calloc(1, sizeof(*counter));
+    *counter = (struct counter_order){.zone = zone, .order = order};
+    counter->order.kind = back;
+    sim_after(world, for_us, end_order, NULL, counter);
+    give_somewhere(world, zone, order);
+}
+
+static void order_generation(struct sim_world *world, unsigned zone)
+{
+    struct csn_order order = {.kind = CSN_ORDER_GENERATION, .generation = ++world->generation[zone]};
+    give_somewhere(world, zone, order);
+    world->generation_number[zone] = world->order_number;
+}
+
+void sim_obey(struct sim_world *world, struct sim_actor *actor, const struct csn_order *order)
+{
+    unsigned zone = sim_zone_index(world, order->zone);
+    if (order->kind == CSN_ORDER_GENERATION) {
+        actor->generation[zone] = order->generation;
+    } else if (order->kind == CSN_ORDER_APPROVE) {
+        actor->approved[zone] = order->received;
+    } else if (order->kind == CSN_ORDER_REJECT) {
+        actor->rejected[zone] = order->received;
+    }
+    sim_judge_later(world, actor, zone);
+}
+
+struct decision {
+    unsigned zone;
+    struct csn_digest received;
+};
+
+static void decide(struct sim_world *world, struct sim_task *task)
+{
+    const struct decision *decision = task->data;
+    struct csn_order order = {.kind = sim_chance(&world->random, 700000) ? CSN_ORDER_APPROVE : CSN_ORDER_REJECT,
+                              .received = decision->received};
+    give_somewhere(world, decision->zone, order);
+}
+
+void sim_decide_later(struct sim_world *world, unsigned zone, const struct csn_digest *received)
+{
+    struct decision *decision = csn_calloc(1, sizeof(*decision));
+    *decision = (struct decision){.zone = zone, .received = *received};
+    sim_after(world, sim_delay(world, 20 * SIM_S), decide, NULL, decision);
+}
+
+void sim_orders_end(struct sim_world *world)
+{
+    for (unsigned zone = 0; zone < world->options.zones && !world->has_failed; zone++) {
+        give_somewhere(world, zone, (struct csn_order){.kind = CSN_ORDER_RESUME});
+        for (uint16_t site = 0; site <= world->options.sites; site++) {
+            give_somewhere(world, zone, (struct csn_order){.kind = CSN_ORDER_MAINTENANCE_OFF, .site = site});
+        }
+        struct csn_order order = {.kind = CSN_ORDER_GENERATION,
+                                  .generation = world->generation[zone],
+                                  .number = world->generation_number[zone]};
+        for (unsigned i = 0; i < world->options.sites && order.number > 0; i++) {
+            if (!world->actors[i].is_up) {
+                continue; /* it hears of it from the others */
+            }
+            give(world, &world->actors[i], zone, &order);
+        }
+    }
+}
+
+/* --- backups */
+
+static void back_up(struct sim_world *world, struct sim_task *task)
+{
+    if (!world->is_faulty) {
+        return;
+    }
+    for (unsigned i = 0; i < world->options.sites; i++) {
+        if (world->actors[i].is_up && sim_chance(&world->random, 500000)) {
+            sim_seam_back_up(&world->actors[i]);
+        }
+    }
+    sim_after(world, sim_delay(world, BACK_UP_US), back_up, task->actor, NULL);
+}
+
+void sim_back_up_begin(struct sim_world *world)
+{
+    if (world->options.chance[SIM_RESTORED] > 0 || world->options.chance[SIM_RESTORED_ALONE] > 0) {
+        sim_after(world, sim_delay(world, BACK_UP_US), back_up, NULL, NULL);
+    }
+}
+
+static bool is_rotten(const struct sim_world *world, const struct csn_digest *root)
+{
+    bool is = false;
+    for (unsigned i = 0; i < world->rotten_count; i++) {
+        is = is || csn_digest_equal(&world->rotten[i], root);
+    }
+    return is;
+}
+
+/* What the backup lacks is whole at another site: the last copy of a version is lost only where more sites lose their disks than
+ * the rules promise to survive. */
+static bool is_affordable(const struct sim_world *world, const struct sim_actor *actor)
+{
+    for (size_t i = 0; i < actor->disk.version_count; i++) {
+        const struct sim_version *version = &actor->disk.versions[i];
+        bool is_safe = sim_disk_version(actor->backup, version->zone, &version->full_root) != NULL;
+        for (unsigned k = 0; k < world->options.sites && !is_safe; k++) {
+            is_safe = k != actor->index && !is_rotten(world, &version->full_root) &&
+                      sim_disk_version(&world->actors[k].disk, version->zone, &version->full_root) != NULL;
+        }
+        if (!is_safe) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How many votes the store remembers. */
+static size_t holds(const struct sim_records *records)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < records->count; i++) {
+        const struct csn_buf *key = &records->items[i].key;
+        count += key->size > 1 && key->data[1] == 'H';
+    }
+    return count;
+}
+
+static void restore(struct sim_world *world, struct sim_actor *actor, bool is_alone)
+{
+    if (actor->is_up) {
+        sim_crash(world, actor);
+        sim_restart_later(world, actor);
+    }
+    sim_log(world, actor, "an old store is put back%s", is_alone ? ", without its second copy" : "");
+    sim_count(world, is_alone ? SIM_RESTORED_ALONE : SIM_RESTORED);
+    sim_seam_put_back(actor);
+    if (is_alone) {
+        sim_records_fini(&actor->disk.seconds);
+    }
+    world->restored |= UINT32_C(1) << actor->index;
+    sim_checker_restored(world->checker, actor);
+}
+
+/* Whoever was restored votes no more once it knows that it forgot something: a quorum of others must stay, also where members
+ * change. */
+static bool may_restore(const struct sim_world *world, const struct sim_actor *actor)
+{
+    unsigned spare = world->options.sites - world->options.quorum;
+    bool is_one = (world->restored >> actor->index & 1) != 0;
+    return world->options.change_us == 0 && actor->backup != NULL && is_affordable(world, actor) &&
+           (is_one || (unsigned)__builtin_popcount(world->restored) < spare);
+}
+
+/* A store that remembers no vote and has no second copy is that of a new member, who would come with a new key. */
+static void restore_some(struct sim_world *world, bool is_alone)
+{
+    struct sim_actor *actor = &world->actors[sim_below(&world->random, world->options.sites)];
+    if (may_restore(world, actor) && (!is_alone || holds(&actor->backup->records) > 0)) {
+        restore(world, actor, is_alone);
+    }
+}
+
+void sim_operate(struct sim_world *world, enum sim_fault fault, uint64_t for_us)
+{
+    unsigned zone = (unsigned)sim_below(&world->random, world->options.zones);
+    uint16_t site = (uint16_t)sim_below(&world->random, world->options.sites + 1);
+    switch (fault) {
+    case SIM_ORDER_HOLD:
+        order_for(world, zone, (struct csn_order){.kind = CSN_ORDER_HOLD}, CSN_ORDER_RESUME, for_us);
+        break;
+    case SIM_ORDER_MAINTENANCE:
+        order_for(world, zone, (struct csn_order){.kind = CSN_ORDER_MAINTENANCE_ON, .site = site},
+                  CSN_ORDER_MAINTENANCE_OFF, for_us);
+        break;
+    case SIM_ORDER_AUTHORITY:
+        give_somewhere(world, zone, (struct csn_order){.kind = CSN_ORDER_AUTHORITY, .site = site});
+        break;
+    case SIM_ORDER_GENERATION:
+        order_generation(world, zone);
+        break;
+    case SIM_RESTORED:
+        restore_some(world, false);
+        break;
+    case SIM_RESTORED_ALONE:
+        restore_some(world, true);
+        break;
+    default:
+        break;
+    }
+}
