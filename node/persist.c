@@ -96,11 +96,34 @@ static void done(void *arg)
     run_next(persister);
 }
 
+/* Records and second copies begin with two letters, then the zone's name. */
+static bool is_of_zone(struct csn_bytes key, struct csn_bytes second)
+{
+    size_t size = second.size - 2;
+    return key.size >= second.size &&
+           csn_bytes_equal(csn_bytes(key.data + 2, size), csn_bytes(second.data + 2, size));
+}
+
+/* A second copy is written before the transaction, so it must not build on what only this transaction brings: a release whose
+ * certificate the store does not know is, after a crash between the two, that of a store put back (amnesia). */
+static bool must_wait(const struct csn_persister *persister, const struct write *write)
+{
+    struct csn_bytes second = write->second.key;
+    for (size_t i = 0; second.data != NULL && second.size > 2 && i < persister->batch_count; i++) {
+        for (size_t k = 0; k < persister->batch[i].write_count; k++) {
+            if (is_of_zone(persister->batch[i].writes[k].key, second)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void fill_batch(struct csn_persister *persister)
 {
     persister->batch_count = 0;
-    for (const struct write *write = persister->first; write != NULL && persister->batch_count < BATCH_MAX;
-         write = write->next) {
+    for (const struct write *write = persister->first;
+         write != NULL && persister->batch_count < BATCH_MAX && !must_wait(persister, write); write = write->next) {
         persister->batch[persister->batch_count++] = (struct csn_vote_batch){
             .expects = write->expects, .expect_count = write->expect_count, .writes = write->writes, .write_count = write->write_count};
         if (write->second.key.data != NULL) {

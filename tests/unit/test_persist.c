@@ -155,12 +155,29 @@ static void test_nothing_is_written_after_one_that_failed(void **state)
     assert_int_equal(stored(fixture, "rd").count, 0);
 }
 
+/* The second copy of a release must not be there before the certificate it builds on: here the transaction of the certificate
+ * fails, after one that makes both wait for it together. */
+static void test_a_second_copy_waits_for_what_it_builds_on(void **state)
+{
+    struct fixture *fixture = *state;
+    add(fixture, 1, "rHx", NULL, "vote");
+    add(fixture, 2, "rCz", "not there", "certificate");
+    add(fixture, 3, "rRz", NULL, "released");
+    uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(fixture->told, 2);
+    assert_int_equal(fixture->codes[0], CSN_OK);
+    assert_int_equal(fixture->codes[1], CSN_EMISMATCH);
+    assert_int_equal(stored(fixture, "rR").count, 0);
+    assert_int_equal(second_count(fixture), 2); /* of the vote and of what the failed one had itself, not of the release */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_many_writes_are_answered_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_writes_build_on_each_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_is_written_after_one_that_failed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_second_copy_waits_for_what_it_builds_on, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
