@@ -227,6 +227,13 @@ class Membership(unittest.TestCase):
         c.propose(keep, document)
         return document
 
+    def refresh(self, c, version, before):
+        """A new policy, and the serial of the release that it makes due."""
+        c.edit('policy.yaml', lambda text: re.sub('version: [0-9]+', f'version: {version}', text))
+        c.stop('zrh', COORDINATOR)
+        c.start('zrh', COORDINATOR)
+        return wait_for('a refresh', lambda: (serial := c.serial('zrh')) and serial != before and serial)
+
     def test_a_last_site_goes_on_alone_by_the_officers_word_and_the_others_come_back(self):
         with Changing(small_zone(1, 'before')) as c:
             c.start()
@@ -240,11 +247,10 @@ class Membership(unittest.TestCase):
             # Refreshes only: a new file is not released, a new policy signs what was there.
             c.write_zone(small_zone(2, 'not now'), ['zrh'])
             wait_for('the file is taken', lambda: len(c.log_lines('zrh', 'input.taken')) > 1)
-            c.edit('policy.yaml', lambda text: text.replace('version: 1', 'version: 2'))
-            c.stop('zrh', COORDINATOR)
-            c.start('zrh', COORDINATOR)
-            serial = wait_for('a refresh', lambda: (serial := c.serial('zrh')) and serial != before and serial)
+            serial = self.refresh(c, 2, before)
             self.assertGreater(serial, before + (1 << 20))
+            wait_for('the file is taken again', lambda: len(c.log_lines('zrh', 'input.taken')) > 2)
+            serial = self.refresh(c, 3, serial)  # by now the leader has heard of the file
             self.assertEqual(c.marker('zrh'), 'before')
             # All three again, by the officers' next document.
             back = document.next(2, lambda members: first.members)
