@@ -246,10 +246,10 @@ class Membership(unittest.TestCase):
             assert_matches('EMERGENCY until', c.ctl('zrh', 'status').stdout, 'status')
             # Refreshes only: a new file is not released, a new policy signs what was there.
             c.write_zone(small_zone(2, 'not now'), ['zrh'])
-            wait_for('the file is taken', lambda: len(c.log_lines('zrh', 'input.taken')) > 1)
+            wait_for('the file is taken', lambda: c.log_lines('zrh', 'input serial 2:'))
             serial = self.refresh(c, 2, before)
             self.assertGreater(serial, before + (1 << 20))
-            wait_for('the file is taken again', lambda: len(c.log_lines('zrh', 'input.taken')) > 2)
+            wait_for('the file is taken again', lambda: len(c.log_lines('zrh', 'input serial 2:')) > 1)
             serial = self.refresh(c, 3, serial)  # by now the leader has heard of the file
             self.assertEqual(c.marker('zrh'), 'before')
             # All three again, by the officers' next document.
