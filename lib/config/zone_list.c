@@ -22,11 +22,25 @@ static char *trim(char *line)
     return line;
 }
 
+/* A final dot is not needed. */
+static bool read_name(const char *text, uint8_t ret_zone[CSN_NAME_MAX])
+{
+    char name[CSN_NAME_TEXT_MAX];
+    size_t size = strlen(text);
+    if (size == 0 || size + 2 > sizeof(name) || text[strspn(text, plain)] != '\0' || strcmp(text, ".") == 0) {
+        return false;
+    }
+    memcpy(name, text, size + 1);
+    if (name[size - 1] != '.') {
+        memcpy(name + size, ".", 2);
+    }
+    return csn_name_parse(name, ret_zone) == CSN_OK;
+}
+
 static int add(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path, size_t number,
                const char *name, size_t most, struct csn_zone_list *list)
 {
-    if (name[strspn(name, plain)] != '\0' || strcmp(name, ".") == 0 ||
-        csn_name_parse(name, list->zones[list->count]) != CSN_OK) {
+    if (!read_name(name, list->zones[list->count])) {
         return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT,
                                "%s:%zu: expected the name of a zone, of letters, digits, '-', '_' and '.', not '%.40s'; others "
                                "stand in 'zones'",

@@ -120,7 +120,8 @@ static int tear_down_site(void **state)
                                         "node.yaml",      "tls.pem",     "coordinator.yaml",
                                         "ca.pem",         "site.key",    "pin",
                                         "libsofthsm2.so", "worker",      "secondaries.secret",
-                                        "short.secret",   "empty"};
+                                        "short.secret",   "empty",       "names",
+                                        "aa.example.yaml", "bb.example.yaml"};
     char path[256];
     for (size_t i = 0; i < COUNT(names); i++) {
         snprintf(path, sizeof(path), "%s/%s", site->folder, names[i]);
@@ -490,6 +491,49 @@ static void test_node_refuses_impossible_timings_and_keys(void **state)
     }
 }
 
+/* A listing beside a zone: names with comments and blanks, paths with the name in them; what is wrong names the line. */
+static void test_listed_zones_stand_beside_the_others(void **state)
+{
+    const struct site *site = *state;
+    static const char lists[] = "zone-lists:\n  - {names: names, input: \"{zone}.txt\", policy: policy.yaml, keys: \"{zone}.yaml\"}\n"
+                                "zones:\n";
+    static const struct {
+        const char *names, *word;
+    } rows[] = {{"# ours\n\n  Aa.example.  # the first\nbb.example\n", NULL},
+                {"aa.example\nxc\n", "zone: xc. stands twice"},
+                {"aa.example\naa.example.\n", "zone: aa.example. stands twice"},
+                {"aa.example\na/b\n", "names:2: expected the name of a zone"},
+                {".\n", "names:1: expected the name of a zone"},
+                {"cc.example\n", "cc.example.yaml"}};
+    char *keyset = read_sample(site, "keyset.yaml");
+    char *first = replace(keyset, "zone: xc.", "zone: aa.example."), *second = replace(keyset, "zone: xc.", "zone: bb.example.");
+    put_file(site, "aa.example.yaml", first, 0644);
+    put_file(site, "bb.example.yaml", second, 0644);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct csn_node_config *config = NULL;
+        struct csn_reason reason = {.text = ""};
+        char expected[256];
+        put_file(site, "names", rows[i].names, 0644);
+        int code = load_node(site, "zones:\n", lists, &config, &reason);
+        if (rows[i].word != NULL) {
+            assert_int_not_equal(code, CSN_OK);
+            assert_non_null(strstr(reason.text, rows[i].word));
+            continue;
+        }
+        assert_string_equal(reason.text, "");
+        assert_int_equal(code, CSN_OK);
+        assert_int_equal(config->zone_count, 3);
+        assert_memory_equal(config->zones[1].zone, "\2aa\7example", 12);
+        snprintf(expected, sizeof(expected), "%s/aa.example.txt", site->folder);
+        assert_string_equal(config->zones[1].input, expected);
+        assert_memory_equal(config->zones[2].keyset.zone, "\2bb\7example", 12);
+        csn_node_config_free(config);
+    }
+    free(keyset);
+    free(first);
+    free(second);
+}
+
 static void test_missing_configuration_says_so(void **state)
 {
     (void)state;
@@ -543,6 +587,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_check_asks_more_than_a_start, set_up_site,
                                         tear_down_site),
         cmocka_unit_test_setup_teardown(test_coordinator_is_checked_for_publication, set_up_site,
+                                        tear_down_site),
+        cmocka_unit_test_setup_teardown(test_listed_zones_stand_beside_the_others, set_up_site,
                                         tear_down_site),
         cmocka_unit_test(test_missing_configuration_says_so),
         cmocka_unit_test_setup_teardown(test_coordinator_sample_is_read, set_up_site,
