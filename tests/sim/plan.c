@@ -87,6 +87,9 @@ static void plan_changes(uint64_t seed, struct sim_options *options)
         options->spare = options->sites < SIM_SITES_MAX;
         options->sites += options->spare;
         options->quorum = (options->sites - options->spare) / 2 + 1;
+        for (unsigned fault = SIM_RESTORED; fault < SIM_FAULT_COUNT; fault++) {
+            options->chance[fault] = 0; /* orders and backups have the other seeds */
+        }
     }
 }
 
