@@ -127,6 +127,10 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     if (ret_options->lossy_kind == CSN_STATEMENT_HELD && sim_chance(&random, 150000)) {
         ret_options->chance[SIM_LOSS_OF_KIND] = 1000000; /* lone votes pile up */
     }
+    if (ret_options->chance[SIM_RESTORED] + ret_options->chance[SIM_RESTORED_ALONE] > 0) {
+        ret_options->chance[SIM_ORDER_GENERATION] = 0; /* a site that votes no more, and files read */
+        ret_options->chance[SIM_INPUT_PARKED] = 0;     /* under two orders: no q sites that confirm */
+    }
     plan_changes(seed, ret_options);
     sim_seam_plan(ret_options);
 }
