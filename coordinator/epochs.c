@@ -40,7 +40,7 @@ int csn_coordinator_epochs_load(struct csn_coordinator_epochs *epochs, struct cs
     struct csn_bytes document = csn_buf_view(&config->cluster_document.octets);
     int code = csn_chain_open(chain_path(config, path), &config->cluster, document, config->cluster_path, &epochs->chain, &why);
     /* A new document in the configuration goes before what was only remembered. */
-    if (code != CSN_OK || find_present(&epochs->chain, config->name) == NULL) {
+    if (code != CSN_OK || why.text[0] != '\0' || find_present(&epochs->chain, config->name) == NULL) {
         csn_chain_fini(&epochs->chain);
         code = csn_chain_begin(&epochs->chain, document, config->cluster_path, reason);
     }

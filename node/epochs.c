@@ -92,6 +92,7 @@ int csn_epochs_load(struct csn_epochs *epochs, struct csn_node_config *config, s
         code = set_present(epochs, config, csn_identity_key(key), reason);
     }
     csn_identity_free(key);
+    epochs->other = code == CSN_OK && reason->text[0] != '\0' ? *reason : (struct csn_reason){{0}};
     return code;
 }
 
@@ -127,20 +128,6 @@ static void tell_epoch(struct csn_daemon *daemon)
 static bool is_last(const struct csn_daemon *daemon)
 {
     return csn_chain_last(&daemon->epochs.chain) == present(daemon);
-}
-
-void csn_epochs_start(struct csn_daemon *daemon)
-{
-    if (!is_last(daemon)) {
-        tell_epoch(daemon);
-    } else if (daemon->epochs.next.size > 0) {
-        tell_next(daemon);
-    }
-    if (csn_epochs_is_unconfirmed(daemon)) {
-        csn_log(&daemon->log, CSN_INFO, "epoch.waits",
-                "epoch %" PRIu32 " has not begun as far as this site knows; it votes when the members have entered it",
-                daemon->config->cluster.epoch);
-    }
 }
 
 /* --- the next document */
@@ -214,7 +201,31 @@ static void keep_chain(struct csn_daemon *daemon)
     struct csn_reason reason;
     int code = csn_chain_keep(&daemon->epochs.chain, path_in(daemon->config, "chain", path), &reason);
     if (code != CSN_OK) {
-        csn_daemon_die(daemon, code, "the link to a new epoch cannot be kept");
+        csn_daemon_die(daemon, code, "the cluster document cannot be kept");
+    }
+}
+
+/* What is in force is what is kept: a document that is edited later changes nothing, and what was certified can be checked. */
+static void keep_first(struct csn_daemon *daemon)
+{
+    char path[PATH_MAX];
+    if (!daemon->unwritable.is_set && access(path_in(daemon->config, "chain", path), F_OK) != 0) {
+        keep_chain(daemon);
+    }
+}
+
+void csn_epochs_start(struct csn_daemon *daemon)
+{
+    keep_first(daemon);
+    if (!is_last(daemon)) {
+        tell_epoch(daemon);
+    } else if (daemon->epochs.next.size > 0) {
+        tell_next(daemon);
+    }
+    if (csn_epochs_is_unconfirmed(daemon)) {
+        csn_log(&daemon->log, CSN_INFO, "epoch.waits",
+                "epoch %" PRIu32 " has not begun as far as this site knows; it votes when the members have entered it",
+                daemon->config->cluster.epoch);
     }
 }
 

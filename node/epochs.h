@@ -17,13 +17,15 @@ struct csn_epochs {
     struct csn_chain chain;  /* owns */
     struct csn_buf next;     /* owns; the signed document that is durable here; empty: none */
     struct csn_cluster next_cluster;
+    struct csn_reason other;      /* the configured document is not what is in force; empty: it is */
     struct csn_epochs_call *call; /* owns; a request for links or a document under way, or NULL */
     uint64_t again_ms;            /* no other before this; CLOCK_BOOTTIME */
     struct csn_digest strange;    /* of the last document of another site that cannot be the next here */
 };
 
 /* Before the daemon starts: the chain of this store, and the configuration's cluster document and member set to those of the newest
- * epoch of which the site is a member. CSN_EMISMATCH where the configured document is not what the site went through. */
+ * epoch of which the site is a member. CSN_EMISMATCH where the configured document is of another cluster. CSN_OK with a reason: it is not what is in force, or
+ * what was kept is damaged. */
 int csn_epochs_load(struct csn_epochs *epochs, struct csn_node_config *config, struct csn_reason *reason);
 
 /* How the present epoch began; NULL: it is the first, or nobody told yet. Borrowed. */

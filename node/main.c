@@ -58,7 +58,7 @@ static int run(struct csn_node_config *config, char **argv)
     int code = csn_epochs_load(&daemon.epochs, config, &reason);
     if (code == CSN_OK) {
         if (reason.text[0] != '\0') {
-            csn_log(&daemon.log, CSN_ERROR, "epoch.damaged", "%s; peers are asked for the links", reason.text);
+            csn_log(&daemon.log, CSN_ERROR, "epoch.document", "%s", reason.text);
         }
         code = csn_daemon_start(&daemon, uv_default_loop(), config, &reason);
     }
@@ -78,6 +78,7 @@ static int check(const char *path, struct csn_node_config *take_config)
     int code = csn_check_node(path, take_config, now_s, &reason);
     if (code == CSN_OK) {
         code = csn_epochs_load(&epochs, take_config, &reason);
+        code = code == CSN_OK && reason.text[0] != '\0' ? CSN_EMISMATCH : code;
     }
     if (code == CSN_OK) {
         code = csn_credentials_check(&take_config->identity, take_config->site, take_config->member->key, true, now_s,

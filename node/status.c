@@ -118,6 +118,9 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
     } else if (core->halt == CSN_HALT_DAMAGED || core->halt == CSN_HALT_AMNESIA) {
         csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: halted: %s", daemon->config->site, csn_halt_text(core->halt));
     }
+    if (daemon->epochs.other.text[0] != '\0') {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: %s", daemon->config->site, daemon->epochs.other.text);
+    }
     blame_own_hsm(daemon, site->is_in_maintenance, status);
 }
 

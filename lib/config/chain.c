@@ -196,13 +196,21 @@ static int check_configured(const struct csn_chain *chain, const struct csn_clus
     if (memcmp(last->id, configured->id, sizeof(last->id)) != 0 || last->environment != configured->environment) {
         return csn_reason_set(reason, CSN_EMISMATCH, "%s: of another cluster than what is kept in %s", document_path, path);
     }
-    if (csn_chain_holds(chain, configured) || configured->epoch > last->epoch) {
-        return CSN_OK;
+    if (!csn_chain_holds(chain, configured) && configured->epoch <= last->epoch) {
+        csn_reason_set(reason, CSN_EMISMATCH,
+                       "%s: another document of epoch %u than the one that is in force and kept in %s; it is not used, officers "
+                       "sign what changes; put that one back: consignctl membership show",
+                       document_path, configured->epoch, path);
     }
-    return csn_reason_set(reason, CSN_EMISMATCH,
-                          "%s: another document of epoch %u than the one this site went through (%s); put that one back: "
-                          "consignctl membership show",
-                          document_path, configured->epoch, path);
+    return CSN_OK;
+}
+
+/* What is kept is damaged, and `reason` says how. */
+static int begin_anew(struct csn_chain *chain, struct csn_bytes document, const char *document_path, struct csn_reason *reason)
+{
+    struct csn_reason why = *reason;
+    csn_reason_set(reason, CSN_EDAMAGED, "%s; peers are asked for the links", why.text);
+    return csn_chain_begin(chain, document, document_path, NULL);
 }
 
 int csn_chain_open(const char *path, const struct csn_cluster *configured, struct csn_bytes document, const char *document_path,
@@ -217,7 +225,7 @@ int csn_chain_open(const char *path, const struct csn_cluster *configured, struc
     } else if (code == CSN_OK) {
         code = csn_chain_decode(csn_buf_view(&octets), path, &chain, reason) == CSN_OK
                    ? check_configured(&chain, configured, path, document_path, reason)
-                   : csn_chain_begin(&chain, document, document_path, NULL);
+                   : begin_anew(&chain, document, document_path, reason);
     } else {
         csn_reason_set(reason, code, "%s", why.text);
     }

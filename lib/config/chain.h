@@ -50,9 +50,10 @@ void csn_chain_encode(const struct csn_chain *chain, struct csn_buf *buf);
  * csn_chain_holds. */
 int csn_chain_decode(struct csn_bytes octets, const char *file, struct csn_chain *ret_chain, struct csn_reason *reason);
 
-/* The chain that is kept in this file, or the configured document alone where there is none. The configured document must be in
- * what is kept, or be later than all of it: then the links to it have yet to come. CSN_EMISMATCH with a reason. CSN_OK with a
- * reason, which is empty before: what is kept is damaged, and the configured document stands alone; peers have the links. */
+/* The chain that is kept in this file, or the configured document alone where there is none. The configured document is in
+ * what is kept, or later than all of it: then the links to it have yet to come. CSN_EMISMATCH with a reason: it is of another
+ * cluster. CSN_OK with a reason, which is empty before: what is kept has another document of its epoch, and stands; or it is
+ * damaged, and the configured document stands alone until peers give the links. */
 int csn_chain_open(const char *path, const struct csn_cluster *configured, struct csn_bytes document, const char *document_path,
                    struct csn_chain *ret_chain, struct csn_reason *reason);
 /* Durable when it returns. */

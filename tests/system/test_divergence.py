@@ -124,7 +124,7 @@ class Divergence(unittest.TestCase):
         cluster.run('openssl', 'pkeyutl', '-verify', '-rawin', '-pubin', '-keyform', 'DER', '-inkey', c.path('public'), '-in',
                     c.path('octets'), '-sigfile', c.path('signature'))
 
-    def test_edited_cluster_document_halts_the_site_and_darkens_nothing(self):
+    def test_edited_cluster_document_is_not_used_and_said(self):
         with Cluster(small_zone(1, 'one')) as c:
             c.start()
             c.wait_marker('one')
@@ -132,9 +132,15 @@ class Divergence(unittest.TestCase):
             with open(c.path('cluster.yaml')) as old, open(c.path('edited.yaml'), 'w') as edited:
                 edited.write(old.read() + '# a harmless remark\n')
             c.edit('sin', lambda text: text.replace('../cluster.yaml', '../edited.yaml'))
+            code, said = c.check('sin')
+            self.assertEqual(code, 2, said)
+            self.assertIn('another document of epoch 1 than the one that is in force', said)
             c.start('sin')
-            wait_for('sin halted', lambda: (c.site_status('sin', 'sin') or {}).get('state') == 'halted')
+            wait_for('sin says so', lambda: c.health('sin')[0] == 1 and 'it is not used' in c.reasons('sin'))
             wait_for('sin serves what it had', lambda: c.marker('sin') == 'one')
+            c.stop('sjc')  # no quorum without sin, which votes by the document that it keeps
+            c.write_zone(small_zone(2, 'two'))
+            c.wait_marker('two', ['zrh', 'sin'])
 
 
 if __name__ == '__main__':
