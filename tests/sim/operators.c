@@ -123,21 +123,31 @@ void sim_decide_later(struct sim_world *world, unsigned zone, const struct csn_d
     sim_after(world, sim_delay(world, 20 * SIM_S), decide, NULL, decision);
 }
 
+/* At every node that is up: the one asked may be about to end, its disk full, and nobody else would have heard. */
+static void give_everywhere(struct sim_world *world, unsigned zone, struct csn_order order)
+{
+    for (unsigned i = 0; i < world->options.sites && !world->has_failed; i++) {
+        if (world->actors[i].is_up) {
+            give(world, &world->actors[i], zone, &order);
+        }
+    }
+}
+
 void sim_orders_end(struct sim_world *world)
 {
-    for (unsigned zone = 0; zone < world->options.zones && !world->has_failed; zone++) {
-        give_somewhere(world, zone, (struct csn_order){.kind = CSN_ORDER_RESUME});
+    for (unsigned zone = 0; zone < world->options.zones; zone++) {
+        struct csn_order order = {.kind = CSN_ORDER_RESUME, .number = ++world->order_number};
+        give_everywhere(world, zone, order);
         for (uint16_t site = 0; site <= world->options.sites; site++) {
-            give_somewhere(world, zone, (struct csn_order){.kind = CSN_ORDER_MAINTENANCE_OFF, .site = site});
+            order = (struct csn_order){
+                .kind = CSN_ORDER_MAINTENANCE_OFF, .site = site, .number = ++world->order_number};
+            give_everywhere(world, zone, order);
         }
-        struct csn_order order = {.kind = CSN_ORDER_GENERATION,
-                                  .generation = world->generation[zone],
-                                  .number = world->generation_number[zone]};
-        for (unsigned i = 0; i < world->options.sites && order.number > 0; i++) {
-            if (!world->actors[i].is_up) {
-                continue; /* it hears of it from the others */
-            }
-            give(world, &world->actors[i], zone, &order);
+        order = (struct csn_order){.kind = CSN_ORDER_GENERATION,
+                                   .generation = world->generation[zone],
+                                   .number = world->generation_number[zone]};
+        if (order.number > 0) {
+            give_everywhere(world, zone, order);
         }
     }
 }
