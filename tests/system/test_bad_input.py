@@ -133,10 +133,18 @@ class BadInput(unittest.TestCase):
             c.wait_marker('one')
             self.damage(c, ('votes', 'data.mdb'), self.overwrite, 'damaged')
 
-    def test_damaged_zones_stop_the_site(self):
+    def test_damaged_zones_are_said_and_fetched_again(self):
         with self.cluster_with_release() as c:
             c.wait_marker('one')
-            self.damage(c, ('zones', 'data.mdb'), self.overwrite, 'damaged')
+            c.stop('sin')
+            self.overwrite(c.path('sin', 'store', 'zones', 'data.mdb'))
+            c.start('sin')
+            wait_for('sin serves again', lambda: c.marker('sin') == 'one')
+            assert_matches('store.damaged .*fetched from the other sites', c.log('sin'), 'log of sin')
+            c.write_zone(small_zone(2, 'two'))
+            c.wait_marker('two')
+            c.assert_same_everywhere()
+            wait_for('sin is well', lambda: c.health('sin')[0] == 0)
 
     def test_lost_votes_stop_the_site(self):
         with self.cluster_with_release() as c:
