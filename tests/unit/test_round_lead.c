@@ -146,7 +146,7 @@ static struct hand *make(size_t zone_count)
     hand->now_ms = 100000;
     hand->zone_count = zone_count;
     for (size_t i = 0; i < zone_count; i++) {
-        char name[80];
+        char name[96];
         snprintf(name, sizeof(name), "z%zu.%060d.", i, 0);
         hand->zones[i] = hand->world.zone;
         memset(hand->zones[i].zone, 0, CSN_NAME_MAX);
