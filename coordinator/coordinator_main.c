@@ -71,6 +71,7 @@ static int check(struct csn_coordinator_config *take_config)
     if (code != CSN_OK) {
         fprintf(stderr, "%s\n", reason.text);
     }
+    csn_chain_fini(&epochs.chain);
     csn_coordinator_config_free(take_config);
     return code == CSN_OK ? 0 : 2;
 }

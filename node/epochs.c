@@ -96,6 +96,12 @@ int csn_epochs_load(struct csn_epochs *epochs, struct csn_node_config *config, s
     return code;
 }
 
+void csn_epochs_unload(struct csn_epochs *epochs)
+{
+    csn_chain_fini(&epochs->chain);
+    csn_buf_fini(&epochs->next);
+}
+
 static const struct csn_chain_epoch *present(const struct csn_daemon *daemon)
 {
     return csn_chain_find(&daemon->epochs.chain, daemon->config->cluster.epoch);

@@ -27,6 +27,8 @@ struct csn_epochs {
  * epoch of which the site is a member. CSN_EMISMATCH where the configured document is of another cluster. CSN_OK with a reason: it is not what is in force, or
  * what was kept is damaged. */
 int csn_epochs_load(struct csn_epochs *epochs, struct csn_node_config *config, struct csn_reason *reason);
+/* Of one that no daemon runs with. */
+void csn_epochs_unload(struct csn_epochs *epochs);
 
 /* How the present epoch began; NULL: it is the first, or nobody told yet. Borrowed. */
 const struct csn_epoch_certificate *csn_epochs_link(const struct csn_daemon *daemon);

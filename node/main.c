@@ -87,6 +87,7 @@ static int check(const char *path, struct csn_node_config *take_config)
     if (code != CSN_OK) {
         fprintf(stderr, "%s\n", reason.text);
     }
+    csn_epochs_unload(&epochs);
     csn_node_config_free(take_config);
     return code == CSN_OK ? 0 : 2;
 }

@@ -38,15 +38,17 @@ static void on_persisted(void *arg, uint64_t id, int code)
 
 static int set_up(void **state)
 {
-    static struct fixture fixture;
-    fixture = (struct fixture){0};
-    assert_int_equal(make_folder((void **)&fixture.folder), 0);
-    snprintf(fixture.path, sizeof(fixture.path), "%s/last-hold", fixture.folder);
-    uv_loop_init(&fixture.loop);
-    fixture.store = open_store(fixture.folder);
-    fixture.persister =
-        csn_persister_new(&fixture.loop, fixture.store, csn_second_copy_new(fixture.path), on_persisted, &fixture);
-    *state = &fixture;
+    static struct fixture fixtures[16]; /* a persister lives as long as its process */
+    static size_t count;
+    assert_true(count < sizeof(fixtures) / sizeof(fixtures[0]));
+    struct fixture *fixture = &fixtures[count++];
+    assert_int_equal(make_folder((void **)&fixture->folder), 0);
+    snprintf(fixture->path, sizeof(fixture->path), "%s/last-hold", fixture->folder);
+    uv_loop_init(&fixture->loop);
+    fixture->store = open_store(fixture->folder);
+    fixture->persister =
+        csn_persister_new(&fixture->loop, fixture->store, csn_second_copy_new(fixture->path), on_persisted, fixture);
+    *state = fixture;
     return 0;
 }
 
