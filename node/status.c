@@ -429,7 +429,8 @@ static void blame_refusals(const struct csn_zone_shell *shell, struct csn_status
     }
 }
 
-/* A site that refuses what the others certify goes on serving by adoption; its operator must hear of it. */
+/* A site that refuses what the others certify goes on serving by adoption; its operator must hear of it. But not of a round whose
+ * certificate came before the proposal: its floor is that round. */
 static void blame_refusal(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, struct csn_status *status)
 {
     struct csn_digest certified;
@@ -437,7 +438,8 @@ static void blame_refusal(const struct csn_node_zone_status *core, const struct 
         return;
     }
     csn_proposal_hash(&core->released->held.proposal, &certified);
-    if (csn_digest_equal(&certified, &core->refusal.hash) && core->refusal.test != CSN_TEST_DIVERGED) {
+    if (csn_digest_equal(&certified, &core->refusal.hash) && core->refusal.test != CSN_TEST_DIVERGED &&
+        core->refusal.test != CSN_TEST_ROUND) {
         char text[CSN_REFUSAL_TEXT_SIZE];
         csn_refusal_write(&core->refusal, text);
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: zone %s: the others certified a round that this site %s",

@@ -201,7 +201,10 @@ class Damage(unittest.TestCase):
         if then == 'stays':
             self.assertEqual(c.zone('sin').digest, self.served.digest)
         if then == 'heals':
-            wait_for('sin is well', lambda: c.health('sin')[0] == 0)
+            try:
+                wait_for('sin is well', lambda: c.health('sin')[0] == 0)
+            except cluster.Late as late:
+                raise AssertionError(f'{late}; {c.health("sin")}\n{c.log("sin")[-6000:]}') from late
             c.assert_same_everywhere()
         else:
             self.assertEqual(self.votes(c), 0)
