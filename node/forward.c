@@ -13,7 +13,6 @@
 
 #define PIECE_DEADLINE_MS 15000
 #define REPLY_MEMORY_MAX ((size_t)4 * 1024 * 1024)
-#define WORTH 2 /* less than one part in this many of the zone */
 
 /* A row of one of the deltas: what becomes of an RRset, or of the RRSIGs of one. */
 struct change {
@@ -26,7 +25,7 @@ struct forward {
     uint16_t site;
     struct csn_digest from, to;
     struct csn_history_checker checker; /* owns */
-    uint64_t octets_max;
+    uint64_t octets_max;           /* of rows */
     uint64_t octets;               /* of replies */
     struct csn_buf records;        /* owns */
     struct csn_stored_delta *deltas; /* owns; newest first; borrow from `records` */
@@ -193,7 +192,9 @@ static int take_reply(struct forward *forward, const Consign__BulkReply *reply)
         return CSN_EFORMAT;
     }
     csn_buf_put(&forward->records, reply->octets.data, reply->octets.len);
-    return csn_get_u64(reply->meta.data) > forward->octets_max ? CSN_ELIMIT : CSN_OK;
+    bool is_much = csn_get_u64(reply->meta.data) > forward->octets_max ||
+                   forward->records.size > forward->octets_max + (uint64_t)CSN_HISTORY_COUNT_MAX * CSN_HISTORY_RECORD_EXTRA;
+    return is_much ? CSN_ELIMIT : CSN_OK;
 }
 
 static void on_reply(void *arg, int code, struct csn_bytes octets)
@@ -250,7 +251,7 @@ void csn_forward_fetch(struct csn_zone_shell *zone, uint16_t site, const struct 
                                 .site = site,
                                 .from = zone->serving.full_root,
                                 .to = *full_root,
-                                .octets_max = zone->history.zone_size / WORTH,
+                                .octets_max = zone->history.zone_size,
                                 .done = done,
                                 .arg = arg};
     csn_history_checker_init(zone, &forward->checker);

@@ -7,7 +7,7 @@
 #include "difference.h"
 
 /* As csn_difference_fetch. CSN_ENOTFOUND: the site's history does not reach what is served here; CSN_ELIMIT: it is more than
- * half of the zone. */
+ * the zone. */
 void csn_forward_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, csn_difference_fn *done,
                        void *arg);
 

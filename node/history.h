@@ -63,6 +63,7 @@ void csn_history_join(struct csn_history *history, const struct csn_history *mor
 void csn_history_prune(struct csn_zone_shell *zone);
 
 /* As deltas travel: size u16 | certificate | size u32 | delta. */
+#define CSN_HISTORY_RECORD_EXTRA (CSN_CERTIFICATE_MAX + 1024u) /* octets of a record beside its rows, at most */
 void csn_history_record_put(const struct csn_stored_delta *delta, struct csn_buf *buf);
 
 #endif

@@ -15,7 +15,6 @@
 
 #define PIECE_DEADLINE_MS 15000
 #define REPLY_MEMORY_MAX ((size_t)4 * 1024 * 1024)
-#define RECORD_EXTRA (CSN_CERTIFICATE_MAX + 1024) /* of a record, beside the rows */
 #define RETRY_MS 1000 /* doubling */
 #define TRIES_MAX 8   /* then the next release or start asks again */
 
@@ -98,7 +97,7 @@ static int take_records(struct fetch *fetch, size_t *ret_used)
         code = take_record(fetch, &stored);
         *ret_used = (size_t)(reader.at - fetch->record.data);
     }
-    return code == CSN_OK && fetch->record.size - *ret_used > fetch->zone_size + RECORD_EXTRA ? CSN_ELIMIT : code;
+    return code == CSN_OK && fetch->record.size - *ret_used > fetch->zone_size + CSN_HISTORY_RECORD_EXTRA ? CSN_ELIMIT : code;
 }
 
 /* One transaction; then what they borrow from may go. */

@@ -2,7 +2,7 @@
 # What a release costs on this machine, against the least its cryptography can cost and against other signers:
 #   tests/bench/run.sh [--zone FILE] [--origin NAME] [--rounds N] [--keep]
 #   tests/bench/run.sh authors [--rate N] [--names N]
-#   tests/bench/run.sh away [--versions N]
+#   tests/bench/run.sh away [--versions N,N...]
 #   tests/bench/run.sh round|failover|lead
 #   tests/bench/run.sh many [--zones N]
 #
@@ -17,7 +17,7 @@
 #   --rate N       signatures a second of each HSM (default 200)
 #   --names N      new delegations in each round, two signatures each (default 1500)
 #   away           only this: what a site fetches that missed versions of the root zone's history (away.py)
-#   --versions N   missed versions (default 1000, which take some 15 minutes to release)
+#   --versions N   missed versions, one count after the other (default 10,100,300,1000, which take some 25 minutes to release)
 #
 # crypto floor = (signatures / h + sites x signatures x (1/v1 + 1/v2)) / cores, where h, v1 and v2 are signatures a second, on one
 # thread, of raw calls of SoftHSM, OpenSSL and GnuTLS, measured in the same run (floor.c). A round lasts from the first
@@ -28,7 +28,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../deploy/lib.sh"
 usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
 
-zone_file='' origin='' rounds=3 keep='' part='' rate=200 names=1500 versions=1000 zones=10000
+zone_file='' origin='' rounds=3 keep='' part='' rate=200 names=1500 versions=10,100,300,1000 zones=10000
 while [ $# -gt 0 ]; do
     case $1 in
     --zone | --origin | --rounds | --rate | --names | --versions | --zones)
@@ -51,7 +51,7 @@ bin=$build/bin
 if [ "$part" = authors ]; then
     CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/authors.py" "$rate" "$names"
 elif [ "$part" = away ]; then
-    CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/away.py" "$versions"
+    CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/away.py" ${versions//,/ }
 fi
 if [ "$part" = many ]; then
     CONSIGN_BIN=$bin PYTHONDONTWRITEBYTECODE=1 python3 "$here/many.py" 100
