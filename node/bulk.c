@@ -257,21 +257,27 @@ static void answer_links(struct answer *answer)
     free(views);
 }
 
+static struct csn_bytes find_document(const struct csn_epochs *epochs, const struct csn_digest *digest)
+{
+    bool is_here = epochs->next.size > 0 && csn_digest_equal(digest, &epochs->next_cluster.digest);
+    return is_here ? csn_buf_view(&epochs->next) : csn_bytes(NULL, 0);
+}
+
+/* Floors of thousands of zones are more than one reply holds. */
 static void answer_epoch_object(struct answer *answer)
 {
     Consign__BulkReply reply = CONSIGN__BULK_REPLY__INIT;
-    const struct csn_epochs *epochs = &answer->daemon->epochs;
     struct csn_digest digest;
     digest_of(answer->request, &digest);
-    struct csn_bytes octets = csn_bytes(NULL, 0);
-    if (answer->request->kind == CONSIGN__BULK_KIND__BULK_FLOORS) {
-        octets = csn_node_floors(answer->daemon->core, &digest);
-    } else if (epochs->next.size > 0 && csn_digest_equal(&digest, &epochs->next_cluster.digest)) {
-        octets = csn_buf_view(&epochs->next);
-    }
-    if (octets.size > 0 && octets.size <= CSN_MESH_PIECE_MAX) {
+    struct csn_bytes octets = answer->request->kind == CONSIGN__BULK_KIND__BULK_FLOORS
+                                  ? csn_node_floors(answer->daemon->core, &digest)
+                                  : find_document(&answer->daemon->epochs, &digest);
+    uint64_t offset = answer->request->offset;
+    if (offset < octets.size) {
+        size_t left = octets.size - (size_t)offset, size = left < CSN_MESH_PIECE_MAX ? left : CSN_MESH_PIECE_MAX;
         answer->status = CONSIGN__BULK_STATUS__BULK_OK;
-        reply.octets = (ProtobufCBinaryData){.len = octets.size, .data = (uint8_t *)(uintptr_t)octets.data};
+        reply.octets = (ProtobufCBinaryData){.len = size, .data = (uint8_t *)(uintptr_t)octets.data + offset};
+        reply.is_last = size == left;
     }
     respond(answer, &reply, answer->request->digest);
 }

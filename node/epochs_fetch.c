@@ -11,6 +11,7 @@
 #define DEADLINE_MS 15000
 #define AGAIN_MS 1000 /* between two requests for links or documents */
 #define REPLY_MEMORY_MAX ((size_t)8 * 1024 * 1024) /* of a reply taken apart */
+#define FLOORS_MAX ((size_t)CSN_ZONES_MAX * 1024) /* octets of a site's floors; more are not of zones that are configured here */
 
 /* A request for links or for the next document to one site. */
 struct csn_epochs_call {
@@ -138,41 +139,63 @@ struct floors {
     struct csn_daemon *daemon; /* borrows */
     uint64_t corr;
     struct csn_digest digest;
+    struct csn_buf octets; /* owns; of the pieces so far */
     uint16_t sites[CSN_MEMBERS_MAX];
     uint8_t site_count, site_at;
 };
 
 static void ask_floors(struct floors *floors);
 
-static void end_floors(struct floors *floors, int code, struct csn_bytes octets)
+static void end_floors(struct floors *floors, int code)
 {
-    struct csn_event event = {.kind = CSN_EVENT_FETCHED, .corr = floors->corr, .code = code, .floors = octets};
+    struct csn_event event = {
+        .kind = CSN_EVENT_FETCHED, .corr = floors->corr, .code = code, .floors = csn_buf_view(&floors->octets)};
     csn_daemon_event(floors->daemon, &event);
+    csn_buf_fini(&floors->octets);
     free(floors);
 }
 
 static void give_up(void *arg)
 {
-    end_floors(arg, CSN_ENOTFOUND, csn_bytes(NULL, 0));
+    end_floors(arg, CSN_ENOTFOUND);
+}
+
+/* False: nothing that belongs there. */
+static bool take_piece(struct floors *floors, const Consign__BulkReply *reply)
+{
+    bool is_next = reply->digest.len == CSN_DIGEST_SIZE && memcmp(reply->digest.data, floors->digest.octets, CSN_DIGEST_SIZE) == 0 &&
+                   reply->offset == floors->octets.size && reply->octets.len > 0;
+    if (is_next) {
+        csn_buf_put_bytes(&floors->octets, view(reply->octets));
+    }
+    return is_next && floors->octets.size <= FLOORS_MAX;
+}
+
+static bool has_digest(const struct floors *floors)
+{
+    struct csn_digest digest;
+    csn_sha384(csn_buf_view(&floors->octets), &digest);
+    return csn_digest_equal(&digest, &floors->digest);
 }
 
 static void on_floors(void *arg, int code, struct csn_bytes reply)
 {
     struct floors *floors = arg;
-    struct csn_digest digest = {{0}};
     Consign__BulkReply *message = unpack(code, reply);
-    if (message != NULL) {
-        csn_sha384(view(message->octets), &digest);
-    }
-    if (message != NULL && csn_digest_equal(&digest, &floors->digest)) {
-        end_floors(floors, CSN_OK, view(message->octets));
-    } else {
-        floors->site_at++;
-        ask_floors(floors);
-    }
+    bool is_good = message != NULL && take_piece(floors, message);
+    bool is_last = message != NULL && message->is_last;
     if (message != NULL) {
         consign__bulk_reply__free_unpacked(message, NULL);
     }
+    if (is_good && is_last && has_digest(floors)) {
+        end_floors(floors, CSN_OK);
+        return;
+    }
+    if (!is_good || is_last) {
+        csn_buf_clear(&floors->octets);
+        floors->site_at++;
+    }
+    ask_floors(floors);
 }
 
 static void ask_floors(struct floors *floors)
@@ -180,10 +203,13 @@ static void ask_floors(struct floors *floors)
     Consign__BulkRequest request = CONSIGN__BULK_REQUEST__INIT;
     request.kind = CONSIGN__BULK_KIND__BULK_FLOORS;
     request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = floors->digest.octets};
+    request.offset = floors->octets.size;
     for (; floors->site_at < floors->site_count; floors->site_at++) {
         if (send_request(floors->daemon, floors->sites[floors->site_at], &request, on_floors, floors) == CSN_OK) {
             return;
         }
+        csn_buf_clear(&floors->octets);
+        request.offset = 0;
     }
     csn_job_later(floors->daemon->loop, 0, give_up, floors);
 }

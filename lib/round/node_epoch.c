@@ -1,5 +1,6 @@
 #include "round/node_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "round/fields.h"
@@ -392,22 +393,22 @@ bool csn_epoch_completed(struct csn_node *node, const struct csn_event *event)
                                                 take_floors(node, &node->epochs.last, event));
 }
 
-/* R8: the field-wise maximum of these floors, in an emergency with the serials further on, and the own. */
-static void raise(struct csn_node *node, struct csn_node_zone *zone, struct csn_epoch_parts *parts,
-                  const bool used[CSN_MEMBERS_MAX], uint32_t serial_offset)
+/* The field-wise maximum of these floors for each zone; one pass, for there may be thousands. */
+static struct csn_floor *merge_floors(const struct csn_node *node, const struct csn_epoch_parts *parts,
+                                      const bool used[CSN_MEMBERS_MAX])
 {
-    struct csn_floor raised = {0}, floor;
+    struct csn_floor *merged = csn_calloc(node->zone_count, sizeof(merged[0])), floor;
     uint8_t name[CSN_NAME_MAX];
     for (unsigned i = 0; i < parts->count; i++) {
         struct csn_reader reader = csn_reader(csn_buf_view(&parts->items[i].octets));
         while (used[i] && csn_floors_next(&reader, name, &floor)) {
-            if (csn_name_equal(name, csn_node_zone_name(node, zone))) {
-                csn_floor_merge(&raised, &floor);
+            int index = csn_zone_index(&node->peers, name);
+            if (index >= 0) {
+                csn_floor_merge(&merged[index], &floor);
             }
         }
     }
-    raised.serial += raised.has_serial ? serial_offset : 0;
-    csn_floor_merge(&zone->floor, &raised);
+    return merged;
 }
 
 /* All that must be durable before the word that follows: the floors, and what they were raised to, for others. */
@@ -415,14 +416,17 @@ static void persist_raised(struct csn_node *node, struct csn_epoch_parts *parts,
                            const bool used[CSN_MEMBERS_MAX], const struct csn_cluster *epoch)
 {
     uint32_t offset = epoch->is_emergency ? epoch->emergency.serial_offset : 0;
+    struct csn_floor *merged = merge_floors(node, parts, used);
     struct csn_effect *persist = NULL;
-    for (size_t i = 0; i < node->zone_count; i++) {
-        raise(node, &node->zones[i], parts, used, offset);
+    for (size_t i = 0; i < node->zone_count; i++) { /* R8: raised to these; in an emergency with the serials further on */
+        merged[i].serial += merged[i].has_serial ? offset : 0;
+        csn_floor_merge(&node->zones[i].floor, &merged[i]);
         if (i % FLOORS_WRITES == 0) {
             persist = csn_node_persist(node, CSN_PERSIST_NOTE, NULL);
         }
         csn_persist_floor(node, persist, &node->zones[i]);
     }
+    free(merged);
     for (unsigned i = 0; i < parts->count; i++) {
         struct csn_round place = part_place(epoch->epoch, parts->items[i].seal.site);
         struct csn_buf value = {0};

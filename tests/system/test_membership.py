@@ -213,6 +213,37 @@ class Membership(unittest.TestCase):
                          self.kill_in_the_middle):
                 step(c)
 
+    def add_zones(self, c, count):
+        """Zones with long names and no input: their floors are what counts, and they are many octets."""
+        tail = '.'.join(['x' * 63] * 3 + ['many'])
+        names = [f'z{i:05}.{tail}' for i in range(count)]
+        with open(c.path('keyset.yaml')) as file:
+            keyset = file.read()
+        os.makedirs(c.path('keys'))
+        for name in names:
+            with open(c.path('keys', f'{name}.yaml'), 'w') as file:
+                file.write(keyset.replace(f'zone: {c.origin}', f'zone: {name}.', 1))
+        with open(c.path('names'), 'w') as file:
+            file.writelines(name + '\n' for name in names)
+        listing = 'zone-lists:\n  - names: ../names\n    policy: ../policy.yaml\n    keys: ../keys/{zone}.yaml\n'
+        tokens = '    token-keys: [{key: ksk, label: ksk}, {key: zsk, label: zsk}]\n'
+        for name in SITES + c.coordinators:
+            c.edit(name, lambda text: text + listing + (f'    input: in/{{zone}}\n{tokens}' if name in SITES else ''))
+
+    def test_floors_larger_than_one_piece_reach_a_site_that_was_away(self):
+        with Changing(small_zone(1, 'first'), log_level='info') as c:
+            self.add_zones(c, 2200)
+            c.start()
+            c.wait_marker('first')
+            c.stop('sin')
+            document = c.document.next(tail=lambda text: text.replace('name: duty', 'name: night'))
+            c.propose('zrh', document)
+            c.wait_epoch(document, ('zrh', 'sjc'))
+            c.start('sin')
+            c.wait_epoch(document, ('sin',))
+            c.stop('sjc')
+            c.assert_released('joined', ('zrh', 'sin'))  # which sin votes for
+
     def declare_emergency(self, c, keep):
         """The officers' document by which one site goes on alone, proposed there."""
         base = c.path('base')
