@@ -52,20 +52,9 @@ static void see_row(struct gathering *gathering, const struct csn_row *row, stru
 {
     struct csn_explain_facts *facts = &gathering->facts;
     const struct csn_certificate *newest = gathering->core.certificate;
-    site->has_row = true;
-    site->is_held = row->is_held;
-    site->is_diverged = row->diverged != 0;
-    site->is_behind = row->is_behind;
-    site->is_in_maintenance = (row->maintenance & CSN_MAINTENANCE_SITE) != 0;
-    site->has_gate = row->gate != 0;
-    site->has_released = !csn_round_is_none(row->released.round);
-    site->released = row->released_serial;
-    site->serves_newest = site->has_released && csn_round_compare(row->released.round, gathering->core.newest) >= 0;
+    csn_explain_see_row(row, gathering->core.newest, gathering->input, site);
     bool is_known = newest != NULL && csn_round_compare(row->released.round, newest->held.proposal.round) == 0;
     site->first_expiry_s = is_known ? newest->held.earliest_expiry_s : 0;
-    for (uint8_t k = 0; gathering->input != NULL && k < row->input_count; k++) {
-        site->has_input = site->has_input || csn_input_equal(&row->inputs[k], gathering->input);
-    }
     facts->due_s = site->serves_newest && row->due_s < facts->due_s ? row->due_s : facts->due_s;
 }
 

@@ -387,6 +387,33 @@ static void add_may(const struct csn_explain_facts *facts, enum csn_explain_stat
     }
 }
 
+/* --- a site's row */
+
+static bool confirms(const struct csn_row *row, const struct csn_input_id *input)
+{
+    for (uint8_t i = 0; input != NULL && i < row->input_count; i++) {
+        if (csn_input_equal(&row->inputs[i], input)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, const struct csn_input_id *input,
+                         struct csn_explain_site *site)
+{
+    site->has_row = true;
+    site->is_held = row->is_held;
+    site->is_diverged = row->diverged != 0;
+    site->is_behind = row->is_behind;
+    site->is_in_maintenance = (row->maintenance & CSN_MAINTENANCE_SITE) != 0;
+    site->has_gate = row->gate != 0;
+    site->has_released = !csn_round_is_none(row->released.round);
+    site->released = row->released_serial;
+    site->serves_newest = !csn_round_is_none(newest) && csn_round_compare(row->released.round, newest) >= 0;
+    site->has_input = confirms(row, input);
+}
+
 enum csn_explain_state csn_explain(const struct csn_explain_facts *facts, struct csn_explanation *ret_explanation)
 {
     struct csn_explanation *to = ret_explanation;

@@ -89,6 +89,11 @@ struct csn_explain_facts {
     uint64_t disagreed_until_s;
 };
 
+/* Fills of `site` what its row says: `newest` is the newest round that is known to be certified, `input` the one that waits (NULL:
+ * none). What the site serves expires, the caller knows. */
+void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, const struct csn_input_id *input,
+                         struct csn_explain_site *site);
+
 /* Fills all but the refusals that are kept and where it was seen from. */
 enum csn_explain_state csn_explain(const struct csn_explain_facts *facts, struct csn_explanation *ret_explanation);
 

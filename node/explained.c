@@ -29,33 +29,6 @@ static const struct csn_input_id *waiting_input(const struct csn_node_zone_statu
     return is_newer ? input : NULL;
 }
 
-static bool has_input(const struct csn_row *row, const struct csn_input_id *input)
-{
-    for (uint8_t i = 0; input != NULL && i < row->input_count; i++) {
-        if (csn_input_equal(&row->inputs[i], input)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void see_row(const struct gathering *gathering, const struct csn_row *row, struct csn_explain_site *site)
-{
-    const struct csn_node_zone_status *core = &gathering->core;
-    site->has_row = true;
-    site->is_held = row->is_held;
-    site->is_diverged = row->diverged != 0;
-    site->is_behind = row->is_behind;
-    site->is_in_maintenance = (row->maintenance & CSN_MAINTENANCE_SITE) != 0;
-    site->has_gate = row->gate != 0;
-    site->serves_newest = !csn_round_is_none(core->row.newest.round) &&
-                          csn_round_compare(row->released.round, core->row.newest.round) >= 0;
-    site->has_input = has_input(row, waiting_input(core));
-    site->has_released = !csn_round_is_none(row->released.round);
-    site->released = row->released_serial;
-    site->first_expiry_s = csn_node_expiry(gathering->daemon->core, gathering->index, row->released.round);
-}
-
 static void see_site(const struct gathering *gathering, const struct csn_member *member, struct csn_explain_site *site)
 {
     const struct csn_daemon *daemon = gathering->daemon;
@@ -73,7 +46,8 @@ static void see_site(const struct gathering *gathering, const struct csn_member 
         site->is_halted = peer.state == CSN_NODE_HALTED;
     }
     if (row != NULL) {
-        see_row(gathering, row, site);
+        csn_explain_see_row(row, gathering->core.row.newest.round, waiting_input(&gathering->core), site);
+        site->first_expiry_s = csn_node_expiry(daemon->core, gathering->index, row->released.round);
     }
     site->has_share = csn_node_get_share(daemon->core, gathering->index, member->number, &site->share);
     site->refusal = csn_node_get_refusal(daemon->core, gathering->index, member->number);

@@ -1,43 +1,15 @@
 /* consign-node -c FILE.yaml [--check]. Exit status: 0 ended by a signal, or --check found nothing; 1 failed while starting or
  * because its store did; 2 usage or configuration. */
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "config/check.h"
 #include "base/fs.h"
 #include "credentials.h"
 #include "daemon.h"
-
-#define USAGE "usage: consign-node -c FILE.yaml [--check]\n"
-
-static int put_help(void)
-{
-    puts(USAGE "\n"
-         "One site: computes, signs with its HSM, votes, and serves what a quorum released.\n"
-         "  -c, --config FILE  its configuration\n"
-         "  --check            reads the configuration and what it names, says what is wrong, and ends\n"
-         "  -h, --help         this text\n"
-         "  --version          the version of this program\n"
-         "\n"
-         "Exit status: 0 ended by a signal, or --check found nothing; 1 failed; 2 usage or configuration.");
-    return 0;
-}
-
-static int put_usage(void)
-{
-    fputs(USAGE, stderr);
-    return 2;
-}
-
-static int misuse(const char *what, const char *which)
-{
-    fprintf(stderr, "consign-node: %s%s\n", what, which);
-    return put_usage();
-}
+#include "ops/command.h"
 
 /* Heavy work must not keep a vote's write waiting for a thread: some are left beside the parts of two jobs. */
 static void size_thread_pool(void)
@@ -94,37 +66,18 @@ static int check(const char *path, struct csn_node_config *take_config)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'}, {0}};
-    const char *path = NULL;
-    bool is_check = false;
-    for (int option; (option = getopt_long(argc, argv, "hc:", options, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'k':
-            is_check = true;
-            break;
-        case 'V':
-            puts("consign-node " CONSIGN_VERSION);
-            return 0;
-        case 'h':
-            return put_help();
-        default:
-            return put_usage(); /* getopt said what is wrong */
-        }
-    }
-    if (path == NULL || optind != argc) {
-        return optind != argc ? misuse("one word too many: ", argv[optind]) : misuse("-c FILE.yaml is missing", "");
+    struct csn_command command;
+    int status = csn_command_read("consign-node", "One site: computes, signs with its HSM, votes, and serves what a quorum released.",
+                                  argc, argv, &command);
+    if (status >= 0) {
+        return status;
     }
     signal(SIGPIPE, SIG_IGN);
     struct csn_node_config *config;
     struct csn_reason reason = {0};
-    if (csn_node_config_load(path, &config, &reason) != CSN_OK) {
+    if (csn_node_config_load(command.path, &config, &reason) != CSN_OK) {
         fprintf(stderr, "%s\n", reason.text);
         return 2;
     }
-    return is_check ? check(path, config) : run(config, argv);
+    return command.is_check ? check(command.path, config) : run(config, argv);
 }
