@@ -7,6 +7,7 @@
 #include "bulk.pb-c.h"
 #include "job.h"
 #include "kept/share.h"
+#include "reply.h"
 #include "round/signed_document.h"
 #include "trees.h"
 #include "zone/rows.h"
@@ -183,11 +184,9 @@ static void respond(struct answer *answer, Consign__BulkReply *reply, ProtobufCB
     reply->digest = digest;
     reply->after = answer->request->after;
     reply->offset = answer->request->offset;
-    size_t size = consign__bulk_reply__get_packed_size(reply);
-    bool is_small = size <= CSN_MESH_REPLY_MAX;
+    bool is_small = consign__bulk_reply__get_packed_size(reply) <= CSN_MESH_REPLY_MAX;
     if (is_small) {
-        consign__bulk_reply__pack(reply, csn_buf_reserve(&packed, size));
-        packed.size = size;
+        csn_reply_pack(reply, answer->request->takes_zstd, &packed);
     }
     respond_code(answer, is_small ? CSN_OK : CSN_ELIMIT, csn_buf_view(&packed));
     csn_buf_fini(&packed);

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bounded.h"
 #include "bulk.pb-c.h"
 #include "job.h"
+#include "reply.h"
 
 #define PIECE_DEADLINE_MS 15000
 #define PIECES_MAX 6 /* under way to one site; its other 10 calls are left to fetches */
-#define REPLY_MEMORY_MAX ((size_t)4 * 1024 * 1024)
 #define BRANCHES_A_PIECE 84  /* 256 hashes each: under 1 MiB */
 #define BUCKETS_A_PIECE 1000 /* 3 octets each: a request has at most 4 KiB */
 #define ROW_ESTIMATE 300     /* octets */
@@ -105,12 +104,10 @@ static void on_reply(void *arg, int code, struct csn_bytes octets)
 {
     struct piece *piece = arg;
     struct csn_tree_answer answer = {.code = code};
-    struct csn_bounded bounded;
     Consign__BulkReply *reply = NULL;
-    csn_bounded_init(&bounded, REPLY_MEMORY_MAX);
     piece->side->octets += octets.size;
     if (code == CSN_OK) {
-        reply = consign__bulk_reply__unpack(&bounded.allocator, octets.size, octets.data);
+        reply = csn_reply_unpack(octets);
         answer.code = reply != NULL ? CSN_OK : CSN_EFORMAT;
     }
     if (reply != NULL) {
@@ -118,7 +115,7 @@ static void on_reply(void *arg, int code, struct csn_bytes octets)
     }
     on_answer(piece, &answer);
     if (reply != NULL) {
-        consign__bulk_reply__free_unpacked(reply, &bounded.allocator);
+        consign__bulk_reply__free_unpacked(reply, NULL);
     }
 }
 
@@ -137,6 +134,7 @@ static void pack_question(const struct csn_zone_shell *zone, const struct csn_tr
     }
     request.serial = question->serial;
     request.places = (ProtobufCBinaryData){.len = question->places.size, .data = (uint8_t *)(uintptr_t)question->places.data};
+    request.takes_zstd = true;
     size_t size = consign__bulk_request__get_packed_size(&request);
     consign__bulk_request__pack(&request, csn_buf_reserve(buf, size));
     buf->size += size;

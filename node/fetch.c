@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bounded.h"
 #include "bulk.pb-c.h"
 #include "difference.h"
 #include "forward.h"
@@ -12,10 +11,10 @@
 #include "kept/inputs.h"
 #include "kept/share.h"
 #include "kept/version.h"
+#include "reply.h"
 #include "zone/rows.h"
 
 #define PIECE_DEADLINE_MS 15000
-#define REPLY_MEMORY_MAX ((size_t)4 * 1024 * 1024) /* of a reply taken apart */
 #define OCTETS_MAX ((size_t)8 << 30) /* of one object; a peer that sends more is given up */
 
 struct fetch {
@@ -359,9 +358,7 @@ static void on_reply(void *arg, int code, struct csn_bytes reply)
         next_site(fetch, code);
         return;
     }
-    struct csn_bounded bounded;
-    csn_bounded_init(&bounded, REPLY_MEMORY_MAX);
-    fetch->reply = consign__bulk_reply__unpack(&bounded.allocator, reply.size, reply.data);
+    fetch->reply = csn_reply_unpack(reply);
     bool is_good = fetch->reply != NULL && is_answer_to(fetch, fetch->reply);
     if (!is_good || fetch->reply->status != CONSIGN__BULK_STATUS__BULK_OK) {
         if (fetch->reply != NULL) {
@@ -394,6 +391,7 @@ static void pack_request(struct fetch *fetch, struct csn_buf *buf)
     request.after = (ProtobufCBinaryData){.len = fetch->after.size, .data = fetch->after.data};
     request.offset = fetch->object == CSN_OBJECT_SHARE ? fetch->received : 0;
     request.round = (ProtobufCBinaryData){.len = CSN_ROUND_SIZE, .data = round};
+    request.takes_zstd = true;
     size_t size = consign__bulk_request__get_packed_size(&request);
     consign__bulk_request__pack(&request, csn_buf_reserve(buf, size));
     buf->size += size;

@@ -4,15 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bounded.h"
 #include "bulk.pb-c.h"
 #include "history_check.h"
 #include "job.h"
 #include "kept/version.h"
+#include "reply.h"
 #include "zone/walk.h"
 
 #define PIECE_DEADLINE_MS 15000
-#define REPLY_MEMORY_MAX ((size_t)4 * 1024 * 1024)
 
 /* A row of one of the deltas: what becomes of an RRset, or of the RRSIGs of one. */
 struct change {
@@ -200,16 +199,14 @@ static int take_reply(struct forward *forward, const Consign__BulkReply *reply)
 static void on_reply(void *arg, int code, struct csn_bytes octets)
 {
     struct forward *forward = arg;
-    struct csn_bounded bounded;
     bool is_last = false;
     forward->octets += octets.size;
     if (code == CSN_OK) {
-        csn_bounded_init(&bounded, REPLY_MEMORY_MAX);
-        Consign__BulkReply *reply = consign__bulk_reply__unpack(&bounded.allocator, octets.size, octets.data);
+        Consign__BulkReply *reply = csn_reply_unpack(octets);
         code = reply != NULL ? take_reply(forward, reply) : CSN_EFORMAT;
         is_last = reply != NULL && reply->is_last;
         if (reply != NULL) {
-            consign__bulk_reply__free_unpacked(reply, &bounded.allocator);
+            consign__bulk_reply__free_unpacked(reply, NULL);
         }
     }
     forward->code = code;
@@ -232,6 +229,7 @@ static void ask(struct forward *forward)
     request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = forward->to.octets};
     request.after = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = forward->from.octets};
     request.offset = forward->records.size;
+    request.takes_zstd = true;
     size_t size = consign__bulk_request__get_packed_size(&request);
     consign__bulk_request__pack(&request, csn_buf_reserve(&packed, size));
     packed.size = size;

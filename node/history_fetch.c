@@ -7,14 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bounded.h"
 #include "bulk.pb-c.h"
 #include "daemon.h"
 #include "history_check.h"
 #include "job.h"
+#include "reply.h"
 
 #define PIECE_DEADLINE_MS 15000
-#define REPLY_MEMORY_MAX ((size_t)4 * 1024 * 1024)
 #define RETRY_MS 1000 /* doubling */
 #define TRIES_MAX 8   /* then the next release or start asks again */
 
@@ -232,14 +231,12 @@ static bool is_answer_to(const struct fetch *fetch, const Consign__BulkReply *re
 static void on_reply(void *arg, int code, struct csn_bytes octets)
 {
     struct fetch *fetch = arg;
-    struct csn_bounded bounded;
     fetch->octets += octets.size;
     if (code != CSN_OK) {
         next_site(fetch, code);
         return;
     }
-    csn_bounded_init(&bounded, REPLY_MEMORY_MAX);
-    fetch->reply = consign__bulk_reply__unpack(&bounded.allocator, octets.size, octets.data);
+    fetch->reply = csn_reply_unpack(octets);
     bool is_good = fetch->reply != NULL && is_answer_to(fetch, fetch->reply);
     if (!is_good || fetch->reply->status != CONSIGN__BULK_STATUS__BULK_OK) {
         if (fetch->reply != NULL) {
@@ -260,6 +257,7 @@ static void pack_request(struct fetch *fetch, struct csn_buf *buf)
     request.zone = (ProtobufCBinaryData){.len = csn_name_size(name), .data = (uint8_t *)(uintptr_t)name};
     request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = fetch->at.octets};
     request.offset = fetch->record.size;
+    request.takes_zstd = true;
     size_t size = consign__bulk_request__get_packed_size(&request);
     consign__bulk_request__pack(&request, csn_buf_reserve(buf, size));
     buf->size += size;
