@@ -14,7 +14,6 @@
 
 #define REQUEST_MEMORY_MAX ((size_t)16 * 1024) /* of a request taken apart; a larger one is refused */
 #define LINKS_MAX (CSN_MESH_PIECE_MAX - CSN_CLUSTER_DOCUMENT_MAX) /* octets of links in one reply, beside a document */
-#define CERTIFICATES_MAX 64 /* in one reply; the rest is asked for again */
 
 /* A request being answered in a worker thread. */
 struct answer {
@@ -206,11 +205,11 @@ static void done(void *arg)
 static void answer_certificates(struct answer *answer)
 {
     Consign__BulkReply reply = CONSIGN__BULK_REPLY__INIT;
-    ProtobufCBinaryData views[CERTIFICATES_MAX];
+    ProtobufCBinaryData views[CSN_BULK_CERTIFICATES_MAX];
     struct csn_round above = csn_round_decode(answer->request->round.data);
     struct csn_certificate certificate;
     size_t count = 0, size = 0;
-    for (struct csn_bytes octets; count < CERTIFICATES_MAX; count++) {
+    for (struct csn_bytes octets; count < CSN_BULK_CERTIFICATES_MAX; count++) {
         octets = csn_node_certificate_above(answer->daemon->core, answer->request->zone.data, above);
         size += octets.size;
         if (octets.size == 0 || size > CSN_MESH_PIECE_MAX || csn_certificate_decode(octets, &certificate) != CSN_OK) {
@@ -222,7 +221,7 @@ static void answer_certificates(struct answer *answer)
     answer->status = CONSIGN__BULK_STATUS__BULK_OK;
     reply.n_certificates = count;
     reply.certificates = views;
-    reply.is_last = count < CERTIFICATES_MAX;
+    reply.is_last = count < CSN_BULK_CERTIFICATES_MAX;
     respond(answer, &reply, answer->request->digest);
 }
 

@@ -5,6 +5,8 @@
 
 #include "daemon.h"
 
+#define CSN_BULK_CERTIFICATES_MAX 64 /* in one reply; the rest is asked for again, and more are refused */
+
 /* Answers through csn_mesh_respond, now or later, exactly once. */
 void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct csn_mesh_asked *asked);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bulk.h"
 #include "bulk.pb-c.h"
 #include "difference.h"
 #include "forward.h"
@@ -311,29 +312,41 @@ static void after_piece(void *arg)
 
 /* --- certificates, in the loop */
 
-static void take_certificate(struct fetch *fetch, ProtobufCBinaryData octets)
+static int take_certificate(struct fetch *fetch, ProtobufCBinaryData octets)
 {
     struct csn_daemon *daemon = fetch->zone->daemon;
     struct csn_certificate certificate;
     struct csn_reason reason;
     struct csn_bytes view = csn_bytes(octets.data, octets.len);
-    if (csn_certificate_decode(view, &certificate) != CSN_OK ||
-        csn_epochs_check(daemon, &certificate, &reason) != CSN_OK) {
+    int code = csn_certificate_decode(view, &certificate);
+    code = code == CSN_OK ? csn_epochs_check(daemon, &certificate, &reason) : code;
+    if (code != CSN_OK) {
         csn_log(&daemon->log, CSN_WARNING, "certificate.bad", "zone %s: site %u gave a certificate that does not verify",
                 fetch->zone->name, fetch->sites[fetch->site_at]);
-        return;
+        return code;
     }
     struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE, .certificate = {.certificate = &certificate, .octets = view}};
     csn_daemon_event(daemon, &event);
+    return CSN_OK;
 }
 
+/* A site that gives a bad one, or none that is of use, is followed by the next. One of an epoch that is not known here yet hides
+ * no others. */
 static void take_certificates(struct fetch *fetch)
 {
-    for (size_t i = fetch->reply->n_certificates; i > 0; i--) { /* the newest first: its version is what is fetched */
-        take_certificate(fetch, fetch->reply->certificates[i - 1]);
+    int code = CSN_OK;
+    bool is_any = false;
+    for (size_t i = fetch->reply->n_certificates; code == CSN_OK && i > 0; i--) { /* the newest first: its version is what is fetched */
+        code = take_certificate(fetch, fetch->reply->certificates[i - 1]);
+        is_any = is_any || code == CSN_OK;
+        code = code == CSN_EREFUSED ? CSN_OK : code;
     }
     consign__bulk_reply__free_unpacked(fetch->reply, NULL);
     fetch->reply = NULL;
+    if (code != CSN_OK || !is_any) {
+        next_site(fetch, code != CSN_OK ? code : CSN_ENOTFOUND);
+        return;
+    }
     fetch->code = CSN_OK;
     end(fetch);
 }
@@ -343,7 +356,7 @@ static void take_certificates(struct fetch *fetch)
 static bool is_answer_to(const struct fetch *fetch, const Consign__BulkReply *reply)
 {
     if (fetch->object == CSN_OBJECT_CERTIFICATES) {
-        return true;
+        return reply->n_certificates <= CSN_BULK_CERTIFICATES_MAX;
     }
     return reply->digest.len == CSN_DIGEST_SIZE && memcmp(reply->digest.data, fetch->digest.octets, CSN_DIGEST_SIZE) == 0 &&
            csn_bytes_equal(csn_bytes(reply->after.data, reply->after.len), csn_buf_view(&fetch->after)) &&

@@ -101,6 +101,25 @@ class History(unittest.TestCase):
         c.assert_same_everywhere()
         self.check_changes(c, zones[-3:])
 
+    def test_a_peer_that_never_stops_costs_little(self):
+        """The first site that is asked says that differences are few and sends them without end, and certificates by the thousand."""
+        with Cluster(small_zone(1, 'v1'), log_level='info') as c:
+            flood = support('consign-node-flood')
+            c.launch['zrh'] = ['sh', '-c', f'shift; exec {flood} "$@"', 'sh']
+            c.launch['sin'] = ['prlimit', f'--data={2 ** 30}']  # so that only this test fails
+            c.start()
+            c.wait_marker('v1')
+            for number in range(2, 5):
+                c.kill('sin')
+                release(c, number, f'v{number}', sites=['zrh', 'sjc'], names=24)
+                c.start('sin')
+                c.wait_current('sin', 'zrh')
+            wait_for('it was asked', lambda: c.log_lines('sin', 'certificates not from site 1: '))
+            with open(f'/proc/{c.processes["sin"].pid}/status') as file:
+                peak_kb = int(re.search(r'VmHWM:\s+(\d+) kB', file.read())[1])
+            self.assertLess(peak_kb, 400 * 1024)
+            self.assertLess(len(c.log('sin').splitlines()), 1000)
+
     def check_udp(self, c, zones):
         """One change fits into a datagram; all of them do not: then the SOA alone, as for a serial nobody knows."""
         def ask(serial):
