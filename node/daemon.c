@@ -76,6 +76,47 @@ void csn_shell_keep_input(struct csn_zone_shell *zone, struct csn_input *input)
     zone->inputs[0] = csn_input_ref(input);
 }
 
+/* --- work in threads */
+
+#define BIG_RECORDS 1000    /* from here on a job on the zone is too long to stand before others' */
+#define SLICE_RECORDS 4000  /* of a part, about: a second of verifying */
+#define PARTS_MAX 64
+#define THREADS_FOR_SMALL 2 /* beside the lane's */
+#define THREADS_MIN 4       /* libuv's own number */
+
+static bool is_big(const struct csn_zone_shell *zone)
+{
+    return zone->records > BIG_RECORDS;
+}
+
+struct csn_lane *csn_shell_lane(struct csn_zone_shell *zone)
+{
+    return is_big(zone) ? &zone->daemon->lane : NULL;
+}
+
+unsigned csn_shell_parts(const struct csn_zone_shell *zone)
+{
+    uint64_t slices = zone->records / SLICE_RECORDS;
+    unsigned least = is_big(zone) ? zone->daemon->cores : 1;
+    return slices < least ? least : slices < PARTS_MAX ? (unsigned)slices : PARTS_MAX;
+}
+
+void csn_shell_run(struct csn_zone_shell *zone, unsigned parts, csn_job_part_fn *work, csn_job_done_fn *done, void *arg)
+{
+    csn_job_run_in(csn_shell_lane(zone), zone->daemon->loop, parts, work, done, arg);
+}
+
+/* Before the first job: libuv reads the number once. */
+static void open_lane(struct csn_daemon *daemon)
+{
+    char count[16];
+    daemon->cores = uv_available_parallelism();
+    unsigned threads = daemon->cores + THREADS_FOR_SMALL;
+    snprintf(count, sizeof(count), "%u", threads > THREADS_MIN ? threads : THREADS_MIN);
+    uv_os_setenv("UV_THREADPOOL_SIZE", count);
+    csn_lane_init(&daemon->lane, daemon->cores);
+}
+
 /* --- effects */
 
 /* Signs, sends to all, and queues it for this node's own core. */
@@ -184,15 +225,14 @@ static void delete_done(void *arg)
     free(doomed);
 }
 
-static void delete_table(struct csn_daemon *daemon, enum csn_table_kind kind, const struct csn_effect *effect,
-                         const struct csn_digest *name)
+static void delete_table(struct csn_zone_shell *zone, enum csn_table_kind kind, const struct csn_digest *name)
 {
     struct doomed *doomed = csn_calloc(1, sizeof(*doomed));
-    doomed->daemon = daemon;
+    doomed->daemon = zone->daemon;
     doomed->kind = kind;
-    memcpy(doomed->zone, effect->zone, sizeof(doomed->zone));
+    memcpy(doomed->zone, zone->config->zone, sizeof(doomed->zone));
     doomed->name = *name;
-    csn_job_run(daemon->loop, 1, delete_work, delete_done, doomed);
+    csn_shell_run(zone, 1, delete_work, delete_done, doomed);
 }
 
 static void execute_zone(struct csn_zone_shell *zone, const struct csn_effect *effect)
@@ -220,10 +260,10 @@ static void execute_zone(struct csn_zone_shell *zone, const struct csn_effect *e
         csn_release_serve(zone, effect);
         break;
     case CSN_EFFECT_DELETE_VERSION:
-        delete_table(zone->daemon, CSN_TABLE_VERSION, effect, &effect->version);
+        delete_table(zone, CSN_TABLE_VERSION, &effect->version);
         break;
     case CSN_EFFECT_DELETE_INPUT:
-        delete_table(zone->daemon, CSN_TABLE_INPUT, effect, &effect->input);
+        delete_table(zone, CSN_TABLE_INPUT, &effect->input);
         break;
     default:
         break;
@@ -378,6 +418,7 @@ static void on_input(void *arg, struct csn_input *input, uint32_t generation)
     csn_shell_keep_input(zone, input);
     zone->input_since_s = csn_daemon_now(zone->daemon).wall_s;
     zone->input_serial = input->serial;
+    zone->records = input->records;
     struct csn_event event = {.kind = CSN_EVENT_INPUT,
                               .input = {.zone = zone->config->zone,
                                         .id = {.generation = generation,
@@ -516,6 +557,7 @@ static void add_zones(struct csn_daemon *daemon)
 int csn_shell_start_intake(struct csn_zone_shell *zone, struct csn_reason *reason)
 {
     struct csn_intake_settings settings = {.loop = zone->daemon->loop,
+                                           .lane = &zone->daemon->lane,
                                            .watcher = zone->daemon->watcher,
                                            .log = &zone->daemon->log,
                                            .zone = zone->config,
@@ -619,7 +661,7 @@ int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct cs
 {
     daemon->loop = loop;
     daemon->config = config;
-    daemon->parts = uv_available_parallelism();
+    open_lane(daemon);
     daemon->looped_end = &daemon->looped;
     int code = open_store(daemon, reason);
     if (code != CSN_OK) {
@@ -645,6 +687,7 @@ int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct cs
     }
     csn_epochs_start(daemon);
     start_timers(daemon);
+    csn_lag_start(&daemon->lag, loop, &daemon->log);
     csn_log(&daemon->log, CSN_INFO, "node.start", "site %s with %zu zones", config->site, daemon->zone_count);
     for (size_t i = 0; i < config->zone_count; i++) {
         csn_log(&daemon->log, CSN_INFO, "zone.start", "zone %s: policy %" PRIu32 ", key set %" PRIu32, daemon->zones[i].name,

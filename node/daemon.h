@@ -11,6 +11,8 @@
 #include "history.h"
 #include "hsm/client.h"
 #include "intake.h"
+#include "job.h"
+#include "lag.h"
 #include "mesh/mesh.h"
 #include "ops/control.h"
 #include "round/node.h"
@@ -76,6 +78,7 @@ struct csn_zone_shell {
     struct csn_input *inputs[CSN_INPUTS_CACHED]; /* own references; newest first, may be NULL */
     struct csn_digest verified;  /* full root of the version this process staged and verified last */
     struct csn_serving serving;
+    uint64_t records; /* of its newest content here, about; 0: not known yet */
     struct csn_history history;
     uint64_t input_since_s; /* when the newest input was taken here, Unix; 0: none in this process */
     uint32_t input_serial;  /* and its serial */
@@ -95,7 +98,8 @@ struct csn_daemon {
     char **argv;     /* borrows; to begin again with */
     struct csn_log log;
     const struct csn_node_config *config; /* borrows */
-    unsigned parts;                       /* into which heavy work is cut */
+    unsigned cores;
+    struct csn_lane lane;                 /* for work on big zones; see csn_shell_run */
     struct csn_store *store;              /* owns, as all below */
     struct csn_node *core;
     struct csn_second_copy *second; /* borrows; the persister's */
@@ -121,6 +125,7 @@ struct csn_daemon {
     bool is_stepping;
     bool was_hsm_up;
     uint64_t bad_certificates; /* dropped; the first is logged */
+    struct csn_lag lag;
     uv_timer_t tick;
     uv_signal_t terminate, interrupt;
 };
@@ -145,6 +150,12 @@ int csn_shell_start_intake(struct csn_zone_shell *zone, struct csn_reason *reaso
 struct csn_input *csn_shell_input(const struct csn_zone_shell *zone, const struct csn_digest *prepared);
 /* Remembers it; takes a reference of its own. */
 void csn_shell_keep_input(struct csn_zone_shell *zone, struct csn_input *input);
+
+/* Work on this zone's data: that of a big zone goes in the daemon's lane, so that it never takes the threads that the others'
+ * rounds and all votes need. csn_shell_parts: in how many parts work that can be cut is best cut. */
+void csn_shell_run(struct csn_zone_shell *zone, unsigned parts, csn_job_part_fn *work, csn_job_done_fn *done, void *arg);
+unsigned csn_shell_parts(const struct csn_zone_shell *zone);
+struct csn_lane *csn_shell_lane(struct csn_zone_shell *zone); /* NULL: no lane */
 
 struct csn_now csn_daemon_now(const struct csn_daemon *daemon);
 

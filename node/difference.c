@@ -90,7 +90,7 @@ static void on_compared(void *arg, struct csn_compare *compare)
     if (compare->code == CSN_OK) {
         difference->walk = compare->walk;
         compare->walk = NULL;
-        csn_job_run(difference->zone->daemon->loop, 1, work, end, difference);
+        csn_shell_run(difference->zone, 1, work, end, difference);
         return;
     }
     /* A fault of this side is no reason to ask another site. */

@@ -385,7 +385,7 @@ static void on_reply(void *arg, int code, struct csn_bytes reply)
         take_certificates(fetch);
         return;
     }
-    csn_job_run(fetch->zone->daemon->loop, 1, work, after_piece, fetch);
+    csn_shell_run(fetch->zone, 1, work, after_piece, fetch);
 }
 
 static void pack_request(struct fetch *fetch, struct csn_buf *buf)

@@ -213,7 +213,7 @@ static void on_reply(void *arg, int code, struct csn_bytes octets)
     if (code != CSN_OK) {
         end(forward);
     } else if (is_last) {
-        csn_job_run(forward->zone->daemon->loop, 1, work, end, forward);
+        csn_shell_run(forward->zone, 1, work, end, forward);
     } else {
         ask(forward);
     }

@@ -409,7 +409,7 @@ void csn_history_make(struct csn_zone_shell *zone, const struct csn_certificate 
     if (zone->serving.is_ready) {
         make_from(make, &zone->serving.full_root);
     }
-    csn_job_run(zone->daemon->loop, 1, make_work, make_done, make);
+    csn_shell_run(zone, 1, make_work, make_done, make);
 }
 
 /* --- forgetting */
@@ -447,7 +447,7 @@ static void forget(struct csn_zone_shell *zone, struct csn_delta_name *take_name
     }
     struct forget *forget = csn_calloc(1, sizeof(*forget));
     *forget = (struct forget){.zone = zone, .names = take_names, .count = count};
-    csn_job_run(zone->daemon->loop, 1, forget_work, forget_done, forget);
+    csn_shell_run(zone, 1, forget_work, forget_done, forget);
 }
 
 void csn_history_prune(struct csn_zone_shell *zone)
@@ -537,6 +537,6 @@ void csn_history_serve(struct csn_zone_shell *zone, const struct csn_certificate
         load->zone = zone;
         load->served = zone->serving.full_root;
         zone->history.is_loading = true;
-        csn_job_run(zone->daemon->loop, 1, load_work, load_done, load);
+        csn_shell_run(zone, 1, load_work, load_done, load);
     }
 }

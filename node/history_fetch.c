@@ -246,7 +246,7 @@ static void on_reply(void *arg, int code, struct csn_bytes octets)
         next_site(fetch, is_good ? CSN_ENOTFOUND : CSN_EFORMAT);
         return;
     }
-    csn_job_run(fetch->zone->daemon->loop, 1, work, after_work, fetch);
+    csn_shell_run(fetch->zone, 1, work, after_work, fetch);
 }
 
 static void pack_request(struct fetch *fetch, struct csn_buf *buf)

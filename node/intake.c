@@ -6,11 +6,11 @@
 
 #include "base/fs.h"
 #include "dns/zonefile.h"
-#include "job.h"
 #include "kept/inputs.h"
 #include "quarantine.h"
 #include "watch.h"
 
+#define BIG_SIZE 65536 /* from here on reading goes in the lane */
 #define FILE_SIZE_MAX ((size_t)16 << 30) /* a longer file is refused before it is read */
 
 /* One reading of the file: made for a worker thread, looked at by the loop when it is done. */
@@ -234,7 +234,8 @@ static void start_reading(struct csn_intake *intake)
     reading->released_serial = intake->released_serial;
     reading->released = intake->released ? csn_input_ref(intake->released) : NULL;
     intake->is_reading = true;
-    csn_job_run(intake->settings.loop, 1, work, done, reading);
+    struct csn_lane *lane = csn_watch_size(intake->watch) > BIG_SIZE ? intake->settings.lane : NULL;
+    csn_job_run_in(lane, intake->settings.loop, 1, work, done, reading);
 }
 
 static void on_ready(void *arg)

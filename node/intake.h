@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "config/node.h"
+#include "job.h"
 #include "watch.h"
 #include "zone/prepare.h"
 #include "zone/store.h"
@@ -39,6 +40,7 @@ typedef void csn_intake_failed_fn(void *arg, int code, const struct csn_reason *
 
 struct csn_intake_settings { /* borrows, for the intake's life */
     uv_loop_t *loop;
+    struct csn_lane *lane; /* for big files */
     struct csn_watcher *watcher;
     const struct csn_log *log;
     const struct csn_zone_config *zone;

@@ -5,19 +5,20 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-struct job;
-
 struct part {
     uv_work_t work;
-    struct job *job; /* borrows */
+    struct csn_job *job; /* borrows */
     unsigned number;
 };
 
-struct job {
+struct csn_job {
+    struct csn_job *next;  /* owns; in the lane */
+    uv_loop_t *loop;       /* borrows */
+    struct csn_lane *lane; /* borrows; NULL: none */
     csn_job_part_fn *work;
     csn_job_done_fn *done;
     void *arg; /* borrows */
-    unsigned parts, left;
+    unsigned parts, started, left;
     struct part part[]; /* owns */
 };
 
@@ -27,11 +28,52 @@ static void on_work(uv_work_t *work)
     part->job->work(part->job->arg, part->number, part->job->parts);
 }
 
+static void on_done(uv_work_t *work, int status);
+
+static void start_part(struct csn_job *job)
+{
+    struct part *part = &job->part[job->started];
+    part->job = job;
+    part->number = job->started++;
+    part->work.data = part;
+    INSIST(uv_queue_work(job->loop, &part->work, on_work, on_done) == 0);
+}
+
+static void wait_in(struct csn_lane *lane, struct csn_job *job)
+{
+    job->next = NULL;
+    *lane->end = job;
+    lane->end = &job->next;
+}
+
+static struct csn_job *take_first(struct csn_lane *lane)
+{
+    struct csn_job *job = lane->first;
+    lane->first = job->next;
+    lane->end = lane->first == NULL ? &lane->first : lane->end;
+    return job;
+}
+
+static void start_next(struct csn_lane *lane)
+{
+    while (lane->room > 0 && lane->first != NULL) {
+        struct csn_job *job = take_first(lane);
+        lane->room--;
+        start_part(job);
+        if (job->started < job->parts) {
+            wait_in(lane, job);
+        }
+    }
+}
+
 static void on_done(uv_work_t *work, int status)
 {
     (void)status; /* never cancelled */
-    struct part *part = work->data;
-    struct job *job = part->job;
+    struct csn_job *job = ((struct part *)work->data)->job;
+    if (job->lane != NULL) {
+        job->lane->room++;
+        start_next(job->lane);
+    }
     if (--job->left == 0) {
         csn_job_done_fn *done = job->done;
         void *arg = job->arg;
@@ -40,21 +82,31 @@ static void on_done(uv_work_t *work, int status)
     }
 }
 
-void csn_job_run(uv_loop_t *loop, unsigned parts, csn_job_part_fn *work, csn_job_done_fn *done, void *arg)
+void csn_lane_init(struct csn_lane *lane, unsigned room)
+{
+    REQUIRE(room > 0);
+    *lane = (struct csn_lane){.room = room, .end = &lane->first};
+}
+
+void csn_job_run_in(struct csn_lane *lane, uv_loop_t *loop, unsigned parts, csn_job_part_fn *work, csn_job_done_fn *done,
+                    void *arg)
 {
     REQUIRE(parts > 0);
-    struct job *job = csn_calloc(1, sizeof(*job) + parts * sizeof(job->part[0]));
-    job->work = work;
-    job->done = done;
-    job->arg = arg;
-    job->parts = job->left = parts;
-    for (unsigned i = 0; i < parts; i++) {
-        struct part *part = &job->part[i];
-        part->job = job;
-        part->number = i;
-        part->work.data = part;
-        INSIST(uv_queue_work(loop, &part->work, on_work, on_done) == 0);
+    struct csn_job *job = csn_calloc(1, sizeof(*job) + parts * sizeof(job->part[0]));
+    *job = (struct csn_job){.loop = loop, .lane = lane, .work = work, .done = done, .arg = arg, .parts = parts, .left = parts};
+    if (lane != NULL) {
+        wait_in(lane, job);
+        start_next(lane);
+        return;
     }
+    while (job->started < job->parts) {
+        start_part(job);
+    }
+}
+
+void csn_job_run(uv_loop_t *loop, unsigned parts, csn_job_part_fn *work, csn_job_done_fn *done, void *arg)
+{
+    csn_job_run_in(NULL, loop, parts, work, done, arg);
 }
 
 void csn_job_range(size_t count, unsigned part, unsigned parts, size_t *ret_from, size_t *ret_to)

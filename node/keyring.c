@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "hsm/input.h"
-#include "job.h"
 
 #define GOOD_MS 60000 /* between two checks of a good token */
 #define BAD_MS 3000   /* of another */
@@ -342,7 +341,7 @@ static void on_inputs(void *arg)
 }
 
 static void start_batch(struct csn_keyring *keyring, struct csn_content *content, const uint32_t *indices, size_t count,
-                        unsigned parts, bool is_proof, csn_keyring_signed_fn *fn, void *arg)
+                        struct csn_lane *lane, unsigned parts, bool is_proof, csn_keyring_signed_fn *fn, void *arg)
 {
     struct batch *batch = csn_calloc(1, sizeof(*batch));
     *batch = (struct batch){
@@ -353,17 +352,17 @@ static void start_batch(struct csn_keyring *keyring, struct csn_content *content
     for (size_t i = 0; i < count; i++) {
         batch->inputs[i].signature = indices[i];
     }
-    csn_job_run(keyring->loop, parts, make_inputs, on_inputs, batch);
+    csn_job_run_in(lane, keyring->loop, parts, make_inputs, on_inputs, batch);
 }
 
 void csn_keyring_sign(struct csn_keyring *keyring, struct csn_content *content, const uint32_t *indices, size_t count,
-                      unsigned parts, csn_keyring_signed_fn *fn, void *arg)
+                      struct csn_lane *lane, unsigned parts, csn_keyring_signed_fn *fn, void *arg)
 {
-    start_batch(keyring, content, indices, count, parts, false, fn, arg);
+    start_batch(keyring, content, indices, count, lane, parts, false, fn, arg);
 }
 
 void csn_keyring_prove(struct csn_keyring *keyring, struct csn_content *content, const uint32_t *indices, size_t count,
-                       unsigned parts, csn_keyring_signed_fn *fn, void *arg)
+                       csn_keyring_signed_fn *fn, void *arg)
 {
-    start_batch(keyring, content, indices, count, parts, true, fn, arg);
+    start_batch(keyring, content, indices, count, NULL, 1, true, fn, arg);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "config/node.h"
 #include "hsm/client.h"
+#include "job.h"
 #include "round/statement.h"
 #include "sign/content.h"
 
@@ -28,14 +29,14 @@ const char *csn_keyring_reason(const struct csn_keyring *keyring);
 bool csn_keyring_is_wrong_key(const struct csn_keyring *keyring);
 
 /* Signs for a round: for each of `count` signatures (indices in the content) its octets go to csn_signature_set, from the
- * loop. All, or a code. The content must live until `fn`. */
+ * loop. All, or a code. The content must live until `fn`. What is signed is hashed in so many parts in this lane (job.h). */
 typedef void csn_keyring_signed_fn(void *arg, int code, const struct csn_reason *reason);
 void csn_keyring_sign(struct csn_keyring *keyring, struct csn_content *content, const uint32_t *indices, size_t count,
-                      unsigned parts, csn_keyring_signed_fn *fn, void *arg);
+                      struct csn_lane *lane, unsigned parts, csn_keyring_signed_fn *fn, void *arg);
 
 /* Signs these RRsets and throws the signatures away, once they verified with the published keys: proofs of a site that authors
  * nothing (R3). */
 void csn_keyring_prove(struct csn_keyring *keyring, struct csn_content *content, const uint32_t *indices, size_t count,
-                       unsigned parts, csn_keyring_signed_fn *fn, void *arg);
+                       csn_keyring_signed_fn *fn, void *arg);
 
 #endif

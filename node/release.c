@@ -133,7 +133,7 @@ static void after_history(void *arg, int code)
     if (code != CSN_OK) {
         csn_daemon_die(check->zone->daemon, code, "the difference to the new version cannot be kept");
     }
-    csn_job_run(check->zone->daemon->loop, 1, keep_certificate, end_check, check);
+    csn_shell_run(check->zone, 1, keep_certificate, end_check, check);
 }
 
 /* A version is released with its delta (step.h). */
@@ -155,7 +155,7 @@ static void after_roots(void *arg)
         after_check(check);
         return;
     }
-    csn_job_run(check->zone->daemon->loop, 2 * check->zone->daemon->parts, verify_part, after_check, check);
+    csn_shell_run(check->zone, 2 * csn_shell_parts(check->zone), verify_part, after_check, check);
 }
 
 void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *effect)
@@ -166,12 +166,13 @@ void csn_release_check(struct csn_zone_shell *zone, const struct csn_effect *eff
     check->certificate = *effect->release.certificate;
     csn_buf_put_bytes(&check->octets, effect->release.octets);
     csn_outcome_init(&check->outcome);
+    zone->records = check->certificate.held.records;
     if (csn_digest_equal(&zone->verified, &check->certificate.held.full_root)) {
         /* Staged here: read back, its roots recomputed and verified by both paths a moment ago. */
         csn_job_later(zone->daemon->loop, 0, after_check, check);
         return;
     }
-    csn_job_run(zone->daemon->loop, 1, check_roots, after_roots, check);
+    csn_shell_run(zone, 1, check_roots, after_roots, check);
 }
 
 /* --- SERVE */
@@ -225,7 +226,7 @@ static void remember_input(struct csn_zone_shell *zone, const struct csn_input_i
     remember->prepared = id->prepared;
     remember->generation = id->generation;
     remember->serial = id->serial;
-    csn_job_run(zone->daemon->loop, 1, load_input, keep_input, remember);
+    csn_shell_run(zone, 1, load_input, keep_input, remember);
 }
 
 struct sweep {
@@ -246,7 +247,7 @@ static void sweep_shares(struct csn_zone_shell *zone, struct csn_round round)
     struct sweep *sweep = csn_calloc(1, sizeof(*sweep));
     sweep->zone = zone;
     sweep->round = round;
-    csn_job_run(zone->daemon->loop, 1, sweep_work, free, sweep);
+    csn_shell_run(zone, 1, sweep_work, free, sweep);
 }
 
 struct due {
@@ -294,6 +295,7 @@ void csn_release_serve(struct csn_zone_shell *zone, const struct csn_effect *eff
     zone->serving = (struct csn_serving){.is_ready = true, .full_root = held->full_root, .serial = held->proposal.serial,
                                          .expiry_s = held->earliest_expiry_s,
                                          .checked_ms = csn_daemon_now(daemon).mono_ms};
+    zone->records = zone->records > held->records ? zone->records : held->records;
     remember_input(zone, &held->proposal.input);
     csn_log(&daemon->log, CSN_INFO, "round.released", "zone %s serial %" PRIu32 ": %u votes, %" PRIu64 " records", zone->name,
             held->proposal.serial, effect->release.certificate->vote_count, held->records);
@@ -345,5 +347,5 @@ void csn_release_tick(struct csn_zone_shell *zone)
     rot->zone = zone;
     rot->full_root = zone->serving.full_root;
     zone->serving.checked_ms = now_ms;
-    csn_job_run(zone->daemon->loop, 1, look_for_rot, rot_looked_for, rot);
+    csn_shell_run(zone, 1, look_for_rot, rot_looked_for, rot);
 }

@@ -251,6 +251,11 @@ static void on_closed(uv_handle_t *handle)
     free(watch);
 }
 
+uint64_t csn_watch_size(const struct csn_watch *watch)
+{
+    return (uint64_t)watch->last.size;
+}
+
 void csn_watch_close(struct csn_watch *take_watch)
 {
     if (take_watch == NULL) {

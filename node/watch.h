@@ -24,6 +24,8 @@ int csn_watch_new(struct csn_watcher *watcher, const char *path, csn_watch_fn *f
                   struct csn_reason *reason);
 /* It could not be read, or changed meanwhile: call again when it has stood still. */
 void csn_watch_again(struct csn_watch *watch);
+/* Octets of the file when it was looked at last. */
+uint64_t csn_watch_size(const struct csn_watch *watch);
 void csn_watch_close(struct csn_watch *take_watch);
 
 #endif

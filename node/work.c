@@ -269,7 +269,7 @@ static void after_plan(void *arg)
         end_compute(op);
         return;
     }
-    csn_job_run(daemon_of(op)->loop, 1, finish_and_carry, end_compute, op);
+    csn_shell_run(op->work->zone, 1, finish_and_carry, end_compute, op);
 }
 
 static void after_new(void *arg)
@@ -279,7 +279,8 @@ static void after_new(void *arg)
         end_compute(op);
         return;
     }
-    csn_job_run(daemon_of(op)->loop, daemon_of(op)->parts, plan_part, after_plan, op);
+    op->work->zone->records = op->work->content->zone->count;
+    csn_shell_run(op->work->zone, csn_shell_parts(op->work->zone), plan_part, after_plan, op);
 }
 
 static struct csn_work *work_new(struct csn_zone_shell *zone, const struct csn_effect *effect)
@@ -305,7 +306,7 @@ void csn_work_compute(struct csn_zone_shell *zone, const struct csn_effect *effe
     if (zone->keyring != NULL) {
         csn_keyring_check(zone->keyring); /* the round's canary */
     }
-    csn_job_run(zone->daemon->loop, 1, load_and_new, after_new, op);
+    csn_shell_run(zone, 1, load_and_new, after_new, op);
 }
 
 /* --- SIGN: one share for each H(P), for ever: what was made once is used again, and two never are made side by side. */
@@ -373,7 +374,7 @@ static void after_signing(void *arg, int code, const struct csn_reason *reason)
         end_sign(op);
         return;
     }
-    csn_job_run(daemon_of(op)->loop, 1, keep_share, end_sign, op);
+    csn_shell_run(op->work->zone, 1, keep_share, end_sign, op);
 }
 
 static void after_find(void *arg)
@@ -389,7 +390,9 @@ static void after_find(void *arg)
     } else {
         csn_log(&daemon_of(op)->log, CSN_INFO, "round.sign", "zone %s serial %" PRIu32 ": %zu signatures to make",
                 op->work->zone->name, op->work->proposal.serial, op->index_count);
-        csn_keyring_sign(keyring, op->work->content, op->indices, op->index_count, daemon_of(op)->parts, after_signing, op);
+        struct csn_zone_shell *zone = op->work->zone;
+        csn_keyring_sign(keyring, op->work->content, op->indices, op->index_count, csn_shell_lane(zone), csn_shell_parts(zone),
+                         after_signing, op);
     }
 }
 
@@ -403,7 +406,7 @@ static void start_sign(void *arg)
         return;
     }
     zone->signing = op->work;
-    csn_job_run(zone->daemon->loop, 1, find_share, after_find, op);
+    csn_shell_run(zone, 1, find_share, after_find, op);
 }
 
 /* The effects after COMPUTE are for the content computed last; another's can only be one that was cancelled. */
@@ -449,7 +452,7 @@ void csn_work_prove(struct csn_zone_shell *zone, const struct csn_effect *effect
     for (size_t i = 0; i < wanted; i++) {
         op->indices[i] = (uint32_t)(count * i / wanted);
     }
-    csn_keyring_prove(zone->keyring, work->content, op->indices, wanted, 1, end_prove, op);
+    csn_keyring_prove(zone->keyring, work->content, op->indices, wanted, end_prove, op);
 }
 
 /* --- STAGE */
@@ -551,7 +554,7 @@ static void after_verify(void *arg)
 {
     struct op *op = arg;
     if (op->outcome.code == CSN_ESIGNATURE) {
-        csn_job_run(daemon_of(op)->loop, 1, blame, end_stage, op);
+        csn_shell_run(op->work->zone, 1, blame, end_stage, op);
         return;
     }
     end_stage(op);
@@ -564,7 +567,9 @@ static void after_gather(void *arg)
         end_stage(op);
         return;
     }
-    csn_job_run(daemon_of(op)->loop, 2 * daemon_of(op)->parts, verify_part, after_verify, op);
+    csn_log(&daemon_of(op)->log, CSN_DEBUG, "round.staged", "zone %s serial %" PRIu32 ": written, read back, being verified",
+            op->work->zone->name, op->work->proposal.serial);
+    csn_shell_run(op->work->zone, 2 * csn_shell_parts(op->work->zone), verify_part, after_verify, op);
 }
 
 /* At the first round of this process, on a change of policy or keys, and daily. */
@@ -586,5 +591,5 @@ void csn_work_stage(struct csn_zone_shell *zone, const struct csn_effect *effect
     op->is_risky = !is_certified(zone, &work->proposal.input);
     op->published_count = csn_keyset_rdatas(&zone->config->keyset, true, op->published);
     op->unpublished_count = csn_keyset_rdatas(&zone->config->keyset, false, op->unpublished);
-    csn_job_run(zone->daemon->loop, 1, gather, after_gather, op);
+    csn_shell_run(zone, 1, gather, after_gather, op);
 }

@@ -14,6 +14,10 @@
 #define DECODED_MAX (16u * CSN_HSM_MESSAGE_MAX)
 #define TIMERS 3
 
+struct queue {
+    struct csn_message *first, **end;
+};
+
 struct csn_hsm {
     uv_loop_t *loop;                  /* borrows */
     struct csn_hsm_settings settings; /* owns its texts */
@@ -21,7 +25,10 @@ struct csn_hsm {
     uv_timer_t deadline, restart, pump;
     unsigned timers; /* open ones; the client is freed with the last */
     bool is_closing, is_overdue;
-    struct csn_message *first, **last; /* waiting to be sent */
+    /* Waiting to be sent. What one message says does not wait until thousands of signatures are made: it takes turns with the
+     * messages of long calls. */
+    struct queue quick, slow;
+    bool is_slow_next;
     struct csn_message *in_flight[IN_FLIGHT_MAX];
     size_t in_flight_count;
     uint64_t next_id;
@@ -62,16 +69,32 @@ static void fail_message(struct csn_message *take_message, int code,
     message_free(take_message);
 }
 
-static void fail_waiting(struct csn_hsm *hsm, int code, const struct csn_reason *reason)
+static void queue_init(struct queue *queue)
 {
-    struct csn_message *message = hsm->first;
-    hsm->first = NULL;
-    hsm->last = &hsm->first;
+    *queue = (struct queue){.end = &queue->first};
+}
+
+static struct csn_message *take_all(struct queue *queue)
+{
+    struct csn_message *first = queue->first;
+    queue_init(queue);
+    return first;
+}
+
+static void fail_messages(struct csn_message *message, int code, const struct csn_reason *reason)
+{
     while (message != NULL) {
         struct csn_message *next = message->next;
         fail_message(message, code, reason);
         message = next;
     }
+}
+
+static void fail_waiting(struct csn_hsm *hsm, int code, const struct csn_reason *reason)
+{
+    struct csn_message *quick = take_all(&hsm->quick), *slow = take_all(&hsm->slow);
+    fail_messages(quick, code, reason);
+    fail_messages(slow, code, reason);
 }
 
 static void fail_in_flight(struct csn_hsm *hsm, int first_code, int code,
@@ -111,8 +134,11 @@ struct csn_message *csn_hsm_message_new(struct csn_hsm *hsm, struct csn_call *ca
 
 void csn_hsm_send(struct csn_hsm *hsm, struct csn_message *take_message)
 {
-    *hsm->last = take_message;
-    hsm->last = &take_message->next;
+    const struct csn_call *call = take_message->call;
+    bool is_slow = call->kind == CALL_SIGN && call->count > CSN_HSM_BATCH_MAX;
+    struct queue *queue = is_slow ? &hsm->slow : &hsm->quick;
+    *queue->end = take_message;
+    queue->end = &take_message->next;
     arm_pump(hsm);
 }
 
@@ -156,11 +182,19 @@ static void transmit(struct csn_hsm *hsm, struct csn_message *message)
     message->frame = csn_bytes(NULL, 0);
 }
 
+static bool is_waiting(const struct csn_hsm *hsm)
+{
+    return hsm->quick.first != NULL || hsm->slow.first != NULL;
+}
+
 static struct csn_message *pop(struct csn_hsm *hsm)
 {
-    struct csn_message *message = hsm->first;
-    hsm->first = message->next;
-    hsm->last = hsm->first == NULL ? &hsm->first : hsm->last;
+    bool is_slow = hsm->quick.first == NULL || (hsm->is_slow_next && hsm->slow.first != NULL);
+    struct queue *queue = is_slow ? &hsm->slow : &hsm->quick;
+    struct csn_message *message = queue->first;
+    queue->first = message->next;
+    queue->end = queue->first == NULL ? &queue->first : queue->end;
+    hsm->is_slow_next = !is_slow;
     return message;
 }
 
@@ -181,7 +215,7 @@ static void on_pump(uv_timer_t *timer)
         fail_waiting(hsm, hsm->status.state == CSN_HSM_DOWN ? CSN_EHSM : CSN_EPERMISSION,
                      &hsm->status.reason);
     }
-    while (hsm->status.state == CSN_HSM_UP && hsm->first != NULL &&
+    while (hsm->status.state == CSN_HSM_UP && is_waiting(hsm) &&
            hsm->in_flight_count < IN_FLIGHT_MAX) {
         struct csn_message *message = pop(hsm);
         if (message->call->is_answered) {
@@ -446,7 +480,8 @@ struct csn_hsm *csn_hsm_new(uv_loop_t *loop, const struct csn_hsm_settings *sett
     struct csn_hsm *hsm = csn_calloc(1, sizeof(*hsm));
     uv_timer_t *timers[TIMERS] = {&hsm->deadline, &hsm->restart, &hsm->pump};
     hsm->loop = loop;
-    hsm->last = &hsm->first;
+    queue_init(&hsm->quick);
+    queue_init(&hsm->slow);
     hsm->hasher = csn_hasher_new();
     copy_settings(settings, &hsm->settings);
     for (size_t i = 0; i < TIMERS; i++) {
@@ -480,7 +515,7 @@ void csn_hsm_free(struct csn_hsm *take_hsm)
         hsm->process = NULL;
     }
     fail_in_flight(hsm, CSN_ECLOSED, CSN_ECLOSED, &reason);
-    while (hsm->first != NULL) {
+    while (is_waiting(hsm)) {
         fail_waiting(hsm, CSN_ECLOSED, &reason); /* a callback may have asked anew */
     }
     uv_close((uv_handle_t *)&hsm->deadline, on_timer_closed);

@@ -22,6 +22,7 @@
 #include "hsm/input.h"
 #include "support/token.h"
 
+#define LONG 5000 /* signatures: messages enough that the last is far off */
 #define DEADLINE_MS 20000 /* generous: only tests of the deadline itself make it short */
 
 static const struct csn_log quiet = {.program = "test_hsm", .least = CSN_ERROR + 1};
@@ -382,6 +383,22 @@ static void test_large_job_comes_back_in_order(void **state)
     check_signatures(bench, 13, 2000);
     assert_int_equal(status_of(bench).signatures, 2000);
     assert_int_equal(status_of(bench).restarts, 0);
+    bench_free(bench);
+}
+
+/* A zone with very many signatures to make holds up neither the checks nor the rounds of the others. */
+static void test_short_call_overtakes_a_long_one(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_key(1, DEADLINE_MS);
+    struct csn_hsm_key key = by_label("zsk");
+    start_sign(bench, "zsk", 13, LONG);
+    uv_run(&bench->loop, UV_RUN_NOWAIT); /* its first messages are at the worker */
+    csn_hsm_public_key(bench->hsm, &key, on_public, bench);
+    assert_int_equal(wait_answer(bench), CSN_OK);
+    assert_int_equal(bench->count, 0); /* the other is not done */
+    assert_int_equal(wait_answer(bench), CSN_OK);
+    check_signatures(bench, 13, LONG);
     bench_free(bench);
 }
 
@@ -902,6 +919,7 @@ int main(void)
         cmocka_unit_test(test_softhsm_signs_with_every_algorithm),
         cmocka_unit_test(test_software_signs_with_every_algorithm),
         cmocka_unit_test(test_large_job_comes_back_in_order),
+        cmocka_unit_test(test_short_call_overtakes_a_long_one),
         cmocka_unit_test(test_empty_and_oversized_jobs_are_answered_here),
         cmocka_unit_test(test_key_that_is_missing_or_ambiguous_is_said),
         cmocka_unit_test(test_canary_finds_a_key_that_is_another),
