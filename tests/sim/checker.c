@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/checker_floors.h"
 #include "sim/epochs.h"
 #include "sim/layout.h"
 #include "sim/seam.h"
@@ -50,12 +51,14 @@ struct sim_checker {
     struct chain chains[SIM_ZONES_MAX];
     bool sealed[SIM_EPOCHS_MAX + 2][SIM_SITES_MAX];  /* by epoch: who said that it votes no more */
     bool entered[SIM_EPOCHS_MAX + 2][SIM_SITES_MAX]; /* who entered it */
+    struct sim_sealed *seals;                        /* owns */
 };
 
 struct sim_checker *sim_checker_new(struct sim_world *world)
 {
     struct sim_checker *checker = csn_calloc(1, sizeof(*checker));
     checker->world = world;
+    checker->seals = sim_sealed_new();
     return checker;
 }
 
@@ -67,6 +70,7 @@ void sim_checker_free(struct sim_checker *take_checker)
         }
         free(take_checker->chains[zone].items);
     }
+    sim_sealed_free(take_checker->seals);
     free(take_checker);
 }
 
@@ -250,6 +254,7 @@ void sim_checker_change(struct sim_checker *checker, const struct sim_actor *act
     }
     if (is_seal) {
         checker->sealed[epoch][actor->index] = true;
+        sim_sealed_take(checker->seals, checker->world, actor, epoch, body);
         return;
     }
     const struct csn_cluster *old = sim_document_of(checker->world, epoch - 1);
@@ -258,6 +263,7 @@ void sim_checker_change(struct sim_checker *checker, const struct sim_actor *act
                  actor->number, epoch);
     }
     checker->entered[epoch][actor->index] = true;
+    sim_sealed_check_entry(checker->seals, checker->world, actor, epoch, body);
 }
 
 /* Nobody votes in an epoch that it sealed, nor in one that has not begun, nor where it is no member. */
@@ -279,6 +285,10 @@ static void check_epoch(struct sim_checker *checker, const struct sim_actor *act
     if (held->epoch > 1 && count_of(checker->entered[held->epoch]) < document->quorum) {
         sim_fail(checker->world, "R8: site %u votes in epoch %u, which has not begun",
                  actor->number, held->epoch);
+    }
+    if (held->epoch > 1) {
+        sim_sealed_check_vote(checker->seals, checker->world, actor, held->epoch, held->zone,
+                              sim_document_of(checker->world, held->epoch - 1)->quorum);
     }
 }
 

@@ -94,6 +94,7 @@ static void renew(struct sim_world *world, struct sim_actor *actor)
     sim_crash(world, actor);
     sim_disk_fini(&actor->disk);
     memset(actor->newest_input, 0, sizeof(actor->newest_input));
+    memset(actor->file, 0, sizeof(actor->file));
     actor->incarnation++;
     actor->epoch = world->epoch_count;
     actor->has_link = false;
@@ -106,18 +107,25 @@ static void hand_out(struct sim_world *world, struct sim_task *task)
     sim_give_next(world, task->actor);
 }
 
-static void issue(struct sim_world *world, const struct csn_cluster *document)
+static void issue(struct sim_world *world, const struct csn_cluster *document, uint32_t sites)
 {
     struct sim_epoch *epoch = &world->epochs[world->epoch_count++];
     *epoch = (struct sim_epoch){.document = *document};
     for (unsigned i = 0; i < world->options.sites; i++) {
         uint64_t delay_us = sim_delay(world, SIM_S) +
                             (sim_draw(world, SIM_DOCUMENT_LATE) ? sim_delay(world, 40 * SIM_S) : 0);
-        sim_after(world, delay_us, hand_out, &world->actors[i], NULL);
+        if ((sites >> i & 1) != 0) {
+            sim_after(world, delay_us, hand_out, &world->actors[i], NULL);
+        }
     }
 }
 
 bool sim_change_members(struct sim_world *world, enum sim_change change, uint16_t site)
+{
+    return sim_change_members_at(world, change, site, UINT32_MAX);
+}
+
+bool sim_change_members_at(struct sim_world *world, enum sim_change change, uint16_t site, uint32_t sites)
 {
     const struct csn_cluster *now = &world->epochs[world->epoch_count - 1].document;
     struct csn_cluster next = *now;
@@ -145,7 +153,7 @@ bool sim_change_members(struct sim_world *world, enum sim_change change, uint16_
     }
     world->stats.changes[change]++;
     sim_log(world, machine, "document of epoch %u: change %u of site %u", next.epoch, change, site);
-    issue(world, &next);
+    issue(world, &next, sites);
     if (machine != NULL) {
         renew(world, machine);
         sim_restart_later(world, machine);

@@ -34,6 +34,8 @@ struct csn_digest sim_member_key(const struct sim_world *world, uint16_t site, u
 /* Officers issue the next document, if the last is in force and this change is possible; `site` is the member that
  * goes (MACHINE, SPARE, FEWER). */
 bool sim_change_members(struct sim_world *world, enum sim_change change, uint16_t site);
+/* As before, but only these sites (bits of indices) are handed the document; the others may hear of it. */
+bool sim_change_members_at(struct sim_world *world, enum sim_change change, uint16_t site, uint32_t sites);
 /* A change that the seed draws. */
 void sim_change_any(struct sim_world *world);
 /* The next document reaches a site. */

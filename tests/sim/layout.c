@@ -127,3 +127,26 @@ bool layout_certificate(struct csn_bytes octets, struct layout_certificate *ret_
     return !cursor.is_short && layout_held(ret_certificate->body, &ret_certificate->held) &&
            ret_certificate->held.size == size;
 }
+
+size_t layout_floor(struct csn_bytes octets, bool has_zone, struct layout_floor *ret_floor)
+{
+    struct cursor cursor = {.at = octets.data, .end = octets.data + octets.size};
+    memset(ret_floor, 0, sizeof(*ret_floor));
+    if (has_zone) {
+        name(&cursor, ret_floor->zone);
+    }
+    copy(&cursor, ret_floor->round, LAYOUT_ROUND);
+    ret_floor->has_serial = number(&cursor, 1) != 0;
+    ret_floor->serial = (uint32_t)number(&cursor, 4);
+    ret_floor->input_generation = (uint32_t)number(&cursor, 4);
+    ret_floor->input_serial = (uint32_t)number(&cursor, 4);
+    take(&cursor, LAYOUT_DIGEST); /* D(received) */
+    take(&cursor, LAYOUT_DIGEST); /* D(prepared) */
+    number(&cursor, 4);           /* removed */
+    take(&cursor, LAYOUT_DIGEST);
+    ret_floor->time_s = number(&cursor, 8);
+    ret_floor->schedule_s = number(&cursor, 8);
+    version(&cursor, &ret_floor->policy);
+    version(&cursor, &ret_floor->keyset);
+    return cursor.is_short ? 0 : (size_t)(cursor.at - octets.data);
+}

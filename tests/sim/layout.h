@@ -37,6 +37,16 @@ struct layout_held {
     uint64_t earliest_expiry_s;
 };
 
+struct layout_floor {
+    uint8_t zone[255]; /* zeros: not read */
+    uint8_t round[LAYOUT_ROUND];
+    bool has_serial;
+    uint32_t serial;
+    uint32_t input_generation, input_serial;
+    uint64_t time_s, schedule_s;
+    struct layout_version policy, keyset;
+};
+
 struct layout_vote {
     uint16_t site;
     uint32_t incarnation;
@@ -52,5 +62,8 @@ struct layout_certificate {
 /* A body at the start of `octets`; what follows it is not looked at. */
 bool layout_held(struct csn_bytes octets, struct layout_held *ret_held);
 bool layout_certificate(struct csn_bytes octets, struct layout_certificate *ret_certificate);
+
+/* A floor at the start of `octets`, after its zone's name or without one: its size; 0: there is none. */
+size_t layout_floor(struct csn_bytes octets, bool has_zone, struct layout_floor *ret_floor);
 
 #endif
