@@ -322,7 +322,10 @@ static void check_released(struct csn_node *node, struct csn_node_zone *zone,
  * gone (R8, amnesia). */
 static bool is_store_gone(const struct csn_node *node, const struct csn_event *event)
 {
-    return !node->has_boot && (event->start.second_count > 0 || event->start.version_count > 0);
+    struct csn_bytes value;
+    bool is_boot_copied = find_copy(event, CSN_RECORD_BOOT, &value) != COPY_MISSING;
+    size_t said = event->start.second_count - is_boot_copied;
+    return !node->has_boot && (said > 0 || event->start.version_count > 0);
 }
 
 static void check_seal(struct csn_node *node, const struct csn_event *event)
@@ -423,24 +426,38 @@ static void admit_zones(struct csn_node *node)
 
 #define BOOT_CLOCK_MAX UINT64_C(4102444800) /* the year 2100: a clock beyond is wrong */
 
-/* Never below one that was used: a store restored from an older copy has forgotten some, and reports are ordered by it. */
-static uint32_t next_boot(const struct csn_node *node)
+static uint32_t copied_boot(const struct csn_event *event)
+{
+    struct csn_bytes value = {0};
+    bool is_good = find_copy(event, CSN_RECORD_BOOT, &value) == COPY_GOOD;
+    struct csn_reader reader = csn_reader(value);
+    uint32_t boot = is_good ? csn_read_u32(&reader) : 0;
+    return csn_reader_done(&reader) ? boot : 0;
+}
+
+/* Never below one that was used: a store restored from an older copy has forgotten some, and reports are ordered by it.
+ * The second copy knows them, and where it is gone too the clock does, unless it was ahead then. */
+static uint32_t next_boot(const struct csn_node *node, const struct csn_event *event)
 {
     uint32_t clock = node->now.wall_s < BOOT_CLOCK_MAX ? (uint32_t)node->now.wall_s : 0;
-    uint32_t above = node->boot < UINT32_MAX ? node->boot + 1 : UINT32_MAX;
+    uint32_t copied = copied_boot(event);
+    uint32_t last = copied > node->boot ? copied : node->boot;
+    uint32_t above = last < UINT32_MAX ? last + 1 : UINT32_MAX;
     return above > clock ? above : clock;
 }
 
-static void persist_boot(struct csn_node *node)
+static void persist_boot(struct csn_node *node, const struct csn_event *event)
 {
     struct csn_record_key key = csn_record_key(CSN_RECORD_BOOT, NULL, NULL);
     struct csn_record_key epoch_key = csn_record_key(CSN_RECORD_EPOCH, NULL, NULL);
     struct csn_buf boot = {0}, epoch = {0};
     struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_BOOT, NULL);
-    node->boot = next_boot(node);
+    node->boot = next_boot(node, event);
     csn_buf_put_u32(&boot, node->boot);
     csn_record_close(csn_record_key_view(&key), &boot);
     csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&boot));
+    persist->persist.second = (struct csn_record_pair){
+        csn_effects_copy(node->effects, csn_record_key_view(&key)), persist->persist.writes[0].value};
     if (!node->has_epoch && !node->epochs.is_joining) {
         csn_record_epoch(node, &epoch);
         csn_persist_write(node, persist, csn_record_key_view(&epoch_key), csn_buf_view(&epoch));
@@ -483,7 +500,7 @@ void csn_node_start(struct csn_node *node, const struct csn_event *event)
     }
     if (!csn_node_is_mute(node) && !is_store_gone(node, event)) { /* a boot counted now would hide it from the next start */
         admit_zones(node);
-        persist_boot(node);
+        persist_boot(node, event);
     } else if (is_store_gone(node, event)) {
         node->is_started = true; /* without a boot of its own: it votes no more, and adopts */
     }

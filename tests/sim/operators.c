@@ -95,6 +95,7 @@ void sim_obey(struct sim_world *world, struct sim_actor *actor, const struct csn
     unsigned zone = sim_zone_index(world, order->zone);
     if (order->kind == CSN_ORDER_GENERATION) {
         actor->generation[zone] = order->generation;
+        sim_read_again_later(world, actor, zone);
     } else if (order->kind == CSN_ORDER_APPROVE) {
         actor->approved[zone] = order->received;
     } else if (order->kind == CSN_ORDER_REJECT) {

@@ -87,9 +87,6 @@ static void plan_changes(uint64_t seed, struct sim_options *options)
         options->spare = options->sites < SIM_SITES_MAX;
         options->sites += options->spare;
         options->quorum = (options->sites - options->spare) / 2 + 1;
-        for (unsigned fault = SIM_RESTORED; fault < SIM_FAULT_COUNT; fault++) {
-            options->chance[fault] = 0; /* orders and backups have the other seeds */
-        }
     }
 }
 
@@ -127,10 +124,6 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     if (ret_options->lossy_kind == CSN_STATEMENT_HELD && sim_chance(&random, 150000)) {
         ret_options->chance[SIM_LOSS_OF_KIND] = 1000000; /* lone votes pile up */
     }
-    if (ret_options->chance[SIM_RESTORED] + ret_options->chance[SIM_RESTORED_ALONE] > 0) {
-        ret_options->chance[SIM_ORDER_GENERATION] = 0; /* a site that votes no more, and files read */
-        ret_options->chance[SIM_INPUT_PARKED] = 0;     /* under two orders: no q sites that confirm */
-    }
     plan_changes(seed, ret_options);
     sim_seam_plan(ret_options);
 }
@@ -162,6 +155,7 @@ struct arrival {
     unsigned zone;
     uint32_t serial;
     unsigned variant;
+    uint64_t issued;
     bool is_garbage, is_parked;
 };
 
@@ -198,6 +192,22 @@ void sim_judge_later(struct sim_world *world, struct sim_actor *actor, unsigned 
     sim_after_alive(world, 0, judge, actor, NULL)->number = zone;
 }
 
+static void read_again(struct sim_world *world, struct sim_task *task)
+{
+    unsigned zone = (unsigned)task->number;
+    const struct sim_file *file = &task->actor->file[zone];
+    if (file->serial != 0) {
+        struct csn_input_id id =
+            sim_input_id(zone, task->actor->generation[zone], file->serial, file->variant);
+        sim_arrive(world, task->actor, zone, &id);
+    }
+}
+
+void sim_read_again_later(struct sim_world *world, struct sim_actor *actor, unsigned zone)
+{
+    sim_after(world, 0, read_again, actor, NULL)->number = zone;
+}
+
 static void arrive(struct sim_world *world, struct sim_task *task)
 {
     const struct arrival *arrival = task->data;
@@ -216,6 +226,10 @@ static void arrive(struct sim_world *world, struct sim_task *task)
     if (arrival->is_parked && actor->is_up) {
         sim_judge_later(world, actor, zone);
     } else if (!arrival->is_garbage) {
+        if (arrival->issued > actor->file[zone].issued) { /* one that is late changes nothing any more */
+            actor->file[zone] =
+                (struct sim_file){arrival->serial, arrival->variant, arrival->issued};
+        }
         sim_arrive(world, actor, zone, &id);
     }
 }
@@ -225,7 +239,10 @@ static void send_input(struct sim_world *world, struct sim_actor *actor, unsigne
 {
     struct arrival *arrival = csn_calloc(1, sizeof(*arrival));
     uint64_t delay_us = sim_delay(world, SIM_S);
-    *arrival = (struct arrival){.zone = zone, .serial = id->serial, .is_parked = is_parked};
+    *arrival = (struct arrival){.zone = zone,
+                                .serial = id->serial,
+                                .issued = world->issued,
+                                .is_parked = is_parked};
     if (sim_draw(world, SIM_INPUT_LATE)) {
         delay_us += sim_delay(world, 40 * SIM_S);
     }
@@ -240,6 +257,7 @@ void sim_issue_input(struct sim_world *world, unsigned zone, const struct csn_in
 {
     bool is_parked = sim_draw(world, SIM_INPUT_PARKED);
     world->inputs[zone] = *id;
+    world->issued++;
     world->retracted[zone] = world->retracted[zone] == id->serial ? 0 : world->retracted[zone];
     if (is_parked) {
         sim_decide_later(world, zone, &id->received);
@@ -653,17 +671,19 @@ static void log_row(struct sim_world *world, const struct sim_actor *actor, unsi
     csn_node_get_zone(actor->node, index, sim_now(world, actor), &zone);
     const struct csn_row *row = &zone.row;
     sim_log(world, actor,
-            "z%u: work %s, adopt %s, refusal %u; floor %llu.%u serial %u input %u T %llu policy %u "
+            "z%u: work %s, adopt %s, refusal %u; floor %llu.%u serial %u input %u.%u T %llu policy %u "
             "key set %u; newest %llu.%u;"
-            " released %llu.%u; hsm %u diverged %u, %u inputs from %u, %u holds; clock %llu",
+            " released %llu.%u; hsm %u diverged %u, %u inputs from %u.%u, %u holds; clock %llu",
             index, csn_work_text(zone.work), csn_adopt_text(zone.adopt),
             zone.refusal.is_set ? zone.refusal.test : 0,
             (unsigned long long)row->floor.round.term.counter, row->floor.round.seq,
-            row->floor.serial, row->floor.input.serial, (unsigned long long)row->floor.time_s,
+            row->floor.serial, row->floor.input.generation, row->floor.input.serial,
+            (unsigned long long)row->floor.time_s,
             row->floor.policy.number, row->floor.keyset.number,
             (unsigned long long)row->newest.round.term.counter, row->newest.round.seq,
             (unsigned long long)row->released.round.term.counter, row->released.round.seq, row->hsm,
-            row->diverged, row->input_count, row->input_count > 0 ? row->inputs[0].serial : 0,
+            row->diverged, row->input_count, row->input_count > 0 ? row->inputs[0].generation : 0,
+            row->input_count > 0 ? row->inputs[0].serial : 0,
             row->hold_count, (unsigned long long)sim_now(world, actor).wall_s);
 }
 

@@ -86,7 +86,7 @@ static void log_effect(struct sim_world *world, const struct sim_actor *actor,
         }
     } else if (effect->kind == CSN_EFFECT_PERSIST) {
         sim_log(world, actor, "PERSIST %llu%s", (unsigned long long)effect->persist.id,
-                effect->persist.second.key.data != NULL ? " vote" : "");
+                effect->persist.second.key.data != NULL ? " copied" : "");
     } else if (effect->kind == CSN_EFFECT_FETCH) {
         sim_log(world, actor, "FETCH %d corr %llu", (int)effect->fetch.object,
                 (unsigned long long)effect->corr);

@@ -238,6 +238,11 @@ struct sim_actor {
     uint32_t generation[SIM_ZONES_MAX];
     struct csn_digest approved[SIM_ZONES_MAX], rejected[SIM_ZONES_MAX]; /* D(received) */
     struct csn_input_id parked[SIM_ZONES_MAX]; /* durable: the file is still there; generation 0: none */
+    struct sim_file {
+        uint32_t serial; /* 0: nothing yet */
+        unsigned variant;
+        uint64_t issued; /* the how manieth input */
+    } file[SIM_ZONES_MAX]; /* what the own source shows: read again under another generation */
 };
 
 /* Messages of one kind from an actor never reach some others; of scenarios. */
@@ -319,6 +324,7 @@ struct sim_world {
     bool is_faulty; /* faults are drawn */
 
     struct csn_input_id inputs[SIM_ZONES_MAX]; /* the last that was issued */
+    uint64_t issued;                           /* how many */
     uint32_t policy[SIM_ZONES_MAX], keyset[SIM_ZONES_MAX];
     uint32_t generation[SIM_ZONES_MAX]; /* the newest that was ordered */
     uint64_t generation_number[SIM_ZONES_MAX]; /* of that order */
@@ -436,6 +442,8 @@ void sim_mend(struct sim_world *world);
 void sim_issue_input(struct sim_world *world, unsigned zone, const struct csn_input_id *id);
 void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone,
                 const struct csn_input_id *id);
+/* The file is read again, under the generation that is ordered now. */
+void sim_read_again_later(struct sim_world *world, struct sim_actor *actor, unsigned zone);
 /* The parked input is taken or given up, if an order says so. */
 void sim_judge_later(struct sim_world *world, struct sim_actor *actor, unsigned zone);
 void sim_approve(struct sim_world *world, struct sim_actor *actor, unsigned zone);
