@@ -1,5 +1,5 @@
 /* seam.h: where worlds differ. Over the core seam (zones.c) zones are symbols and a disk is what
- * world.h says of it. Over the key-value seam (kv_zones.c) a zone is records, its store is lib/zone
+ * world.h says of it. Over the key-value seam (kv_store.h) a zone is records, its store is lib/zone
  * over a map in memory (kv_map.h), and a round's content, shares and versions are made by the
  * production code; the disk in world.h then shows what the store holds, for the checker. A program
  * links one of the two. */
