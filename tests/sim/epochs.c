@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/seam.h"
 
 const struct csn_cluster *sim_document(const struct sim_world *world, const struct sim_actor *actor)
 {
@@ -92,6 +93,7 @@ static struct sim_actor *find_spare(struct sim_world *world, const struct csn_cl
 static void renew(struct sim_world *world, struct sim_actor *actor)
 {
     sim_crash(world, actor);
+    sim_seam_free(actor);
     sim_disk_fini(&actor->disk);
     memset(actor->newest_input, 0, sizeof(actor->newest_input));
     memset(actor->file, 0, sizeof(actor->file));

@@ -4,12 +4,6 @@
 void sim_seam_plan(struct sim_options *options)
 {
     options->zones = options->zones > 2 ? 2 : options->zones;
-    options->sites -= options->spare; /* members change over the core seam */
-    options->spare = 0;
-    options->change_us = 0;
-    options->change_us = 0; /* machines keep their stores here */
-    options->sites -= options->spare;
-    options->spare = 0;
     for (unsigned zone = 0; zone < options->zones; zone++) {
         options->zone[zone].refresh_s = KV_REFRESH_S;
     }

@@ -54,6 +54,19 @@ static int list_table(void *arg, enum csn_table_kind kind, const uint8_t *apex, 
     return CSN_OK;
 }
 
+/* The core hears of them in the order of the disk, and of what the source has last: its file is read when the store was. */
+static void put_newest_last(struct sim_world *world, struct sim_actor *actor)
+{
+    for (unsigned zone = 0; zone < world->options.zones; zone++) {
+        const struct csn_input_id *id = &actor->newest_input[zone];
+        const struct sim_input *input = sim_disk_input(&actor->disk, zone, &id->prepared);
+        if (input != NULL && input->is_confirmed && csn_input_equal(&input->id, id)) {
+            sim_disk_delete_input(&actor->disk, zone, &id->prepared);
+            sim_disk_put_input(&actor->disk, zone, id, true);
+        }
+    }
+}
+
 void kv_show_tables(struct sim_world *world, struct sim_actor *actor)
 {
     struct listing listing = {.world = world, .actor = actor, .old = actor->disk};
@@ -72,6 +85,7 @@ void kv_show_tables(struct sim_world *world, struct sim_actor *actor)
     }
     free(listing.old.versions);
     free(listing.old.inputs);
+    put_newest_last(world, actor);
 }
 
 /* --- how a process ends */
@@ -224,6 +238,7 @@ static void confirm(struct sim_world *world, struct sim_actor *actor, unsigned z
     if (input != NULL) {
         input->id = *id;
         input->is_confirmed = true;
+        put_newest_last(world, actor);
     }
 }
 
@@ -236,13 +251,6 @@ static int read_files(struct sim_world *world, struct sim_actor *actor)
         if (id->generation > 0) {
             code = put_input(actor, zone, id);
             confirm(world, actor, zone, id);
-        }
-    }
-    for (unsigned zone = 0; zone < world->options.zones && code == CSN_OK; zone++) {
-        const struct csn_input_id *id = &actor->newest_input[zone];
-        if (sim_disk_input(&actor->disk, zone, &id->prepared) != NULL) { /* the core hears of it last */
-            sim_disk_delete_input(&actor->disk, zone, &id->prepared);
-            sim_disk_put_input(&actor->disk, zone, id, true);
         }
     }
     return code;
