@@ -1,241 +1,8 @@
-#include "round/node_state.h"
+#include "round/node_epoch.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "round/fields.h"
-
-#define FLOORS_WRITES 16 /* floors of one PERSIST: raising them one after the other only forbids more */
-
-/* --- records */
-
-static struct csn_round part_place(uint32_t epoch, uint16_t site)
-{
-    return (struct csn_round){.term = {.counter = epoch, .coordinator = site}};
-}
-
-static void put_part(struct csn_buf *buf, const struct csn_epoch_part *part)
-{
-    csn_buf_put_u32(buf, part->seal.incarnation);
-    csn_buf_put_u32(buf, part->seal.zones);
-    csn_put_digest(buf, &part->seal.floors);
-    csn_buf_put(buf, part->seal.signature, sizeof(part->seal.signature));
-    csn_buf_put_bytes(buf, csn_buf_view(&part->octets));
-}
-
-static void write_record(struct csn_node *node, struct csn_effect *persist,
-                         enum csn_record_letter letter, const struct csn_round *place,
-                         struct csn_buf *value)
-{
-    struct csn_record_key key = csn_record_key(letter, NULL, place);
-    csn_record_close(csn_record_key_view(&key), value);
-    csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(value));
-    csn_buf_fini(value);
-}
-
-static void write_epoch(struct csn_node *node, struct csn_effect *persist)
-{
-    struct csn_record_key key = csn_record_key(CSN_RECORD_EPOCH, NULL, NULL);
-    struct csn_buf value = {0};
-    csn_record_epoch(node, &value);
-    csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&value));
-    csn_buf_fini(&value);
-}
-
-/* The seal's record, and its second copy: body | floors. */
-static void put_seal(const struct csn_node *node, struct csn_buf *buf)
-{
-    csn_body_seal_encode(&node->epochs.own, buf);
-    csn_buf_put_bytes(buf, csn_buf_view(&node->epochs.own_floors));
-}
-
-static bool read_seal(struct csn_reader *reader, struct csn_body_seal *ret_seal,
-                      struct csn_bytes *ret_floors)
-{
-    struct csn_digest digest;
-    struct csn_bytes body = csn_read_bytes(reader, CSN_BODY_SEAL_SIZE);
-    *ret_floors = csn_read_bytes(reader, csn_reader_left(reader));
-    csn_sha384(*ret_floors, &digest);
-    return csn_reader_done(reader) && csn_body_seal_decode(body, ret_seal) == CSN_OK &&
-           csn_digest_equal(&digest, &ret_seal->floors);
-}
-
-bool csn_epoch_load_seal(struct csn_node *node, struct csn_node_zone *zone,
-                         struct csn_reader *reader, struct csn_round at)
-{
-    struct csn_bytes floors;
-    (void)zone;
-    (void)at;
-    node->epochs.has_own = read_seal(reader, &node->epochs.own, &floors);
-    csn_buf_clear(&node->epochs.own_floors);
-    csn_buf_put_bytes(&node->epochs.own_floors, floors);
-    return node->epochs.has_own;
-}
-
-bool csn_epoch_load_entry(struct csn_node *node, struct csn_node_zone *zone,
-                          struct csn_reader *reader, struct csn_round at)
-{
-    struct csn_bytes body = csn_read_bytes(reader, csn_reader_left(reader));
-    (void)zone;
-    (void)at;
-    node->epochs.has_entry = csn_body_entry_decode(body, &node->epochs.entry) == CSN_OK;
-    return node->epochs.has_entry;
-}
-
-static struct csn_epoch_part *part_of(struct csn_epoch_parts *parts, uint16_t site)
-{
-    for (unsigned i = 0; i < parts->count; i++) {
-        if (parts->items[i].seal.site == site) {
-            return &parts->items[i];
-        }
-    }
-    return NULL;
-}
-
-static struct csn_epoch_part *add_part(struct csn_epoch_parts *parts, uint16_t site)
-{
-    struct csn_epoch_part *part = part_of(parts, site);
-    if (part == NULL && parts->count < CSN_MEMBERS_MAX) {
-        part = &parts->items[parts->count++];
-        *part = (struct csn_epoch_part){.seal.site = site};
-    }
-    return part;
-}
-
-/* Floors that were raised to, with the seal that names them: of the change to this epoch, or to the next. */
-bool csn_epoch_load_part(struct csn_node *node, struct csn_node_zone *zone,
-                         struct csn_reader *reader, struct csn_round at)
-{
-    bool is_next = at.term.counter == (uint64_t)node->cluster.epoch + 1;
-    struct csn_epoch_part scratch = {.seal.site = at.term.coordinator};
-    (void)zone;
-    scratch.seal.incarnation = csn_read_u32(reader);
-    scratch.seal.zones = csn_read_u32(reader);
-    csn_read_digest(reader, &scratch.seal.floors);
-    csn_read_copy(reader, scratch.seal.signature, sizeof(scratch.seal.signature));
-    struct csn_bytes octets = csn_read_bytes(reader, csn_reader_left(reader));
-    struct csn_epoch_part *part = NULL;
-    if (at.term.counter < node->cluster.epoch && node->epochs.stale_count < CSN_MEMBERS_MAX) {
-        node->epochs.stale[node->epochs.stale_count++] = csn_record_key(CSN_RECORD_PART, NULL, &at);
-    }
-    if (is_next || at.term.counter == node->cluster.epoch) {
-        part = add_part(is_next ? &node->epochs.seals : &node->epochs.last, at.term.coordinator);
-    }
-    if (csn_reader_done(reader) && part != NULL) {
-        *part = scratch;
-        part->fetch.is_here = true;
-        csn_buf_put_bytes(&part->octets, octets);
-    }
-    return csn_reader_done(reader);
-}
-
-/* --- start */
-
-static bool is_same_seal(const struct csn_body_seal *a, const struct csn_body_seal *b)
-{
-    struct csn_buf first = {0}, second = {0};
-    csn_body_seal_encode(a, &first);
-    csn_body_seal_encode(b, &second);
-    bool is_same = csn_bytes_equal(csn_buf_view(&first), csn_buf_view(&second));
-    csn_buf_fini(&first);
-    csn_buf_fini(&second);
-    return is_same;
-}
-
-/* ADR 0019: a copy that is newer is of a store that was put back, or of a transaction that never came to be:
- * sealed all the same. One that is older, or missing, is not this store's. */
-void csn_epoch_check_copy(struct csn_node *node, const struct csn_bytes *copy)
-{
-    struct csn_epochs *epochs = &node->epochs;
-    struct csn_body_seal seal = {0};
-    struct csn_bytes floors = {0};
-    struct csn_reader reader = csn_reader(copy != NULL ? *copy : csn_bytes(NULL, 0));
-    bool is_read = copy != NULL && read_seal(&reader, &seal, &floors);
-    bool is_newer = is_read && (!epochs->has_own || seal.epoch.number > epochs->own.epoch.number);
-    if (copy != NULL && !is_read) {
-        csn_node_halt(node, CSN_HALT_DAMAGED);
-    } else if (is_newer) {
-        struct csn_buf value = {0};
-        struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_NOTE, NULL);
-        epochs->own = seal;
-        epochs->has_own = true;
-        csn_buf_clear(&epochs->own_floors);
-        csn_buf_put_bytes(&epochs->own_floors, floors);
-        put_seal(node, &value);
-        write_record(node, persist, CSN_RECORD_SEAL, NULL, &value);
-    } else if (epochs->has_own && (!is_read || !is_same_seal(&seal, &epochs->own))) {
-        csn_node_halt(node, CSN_HALT_AMNESIA);
-    }
-}
-
-static bool is_entered(const struct csn_node *node, struct csn_version_id version)
-{
-    return node->epochs.has_entry && csn_version_equal(&node->epochs.entry.epoch, &version);
-}
-
-static void take_link(struct csn_node *node, const struct csn_epoch_certificate *link)
-{
-    struct csn_epochs *epochs = &node->epochs;
-    struct csn_version_id version = csn_epoch_version(&node->cluster);
-    if (link == NULL || !csn_version_equal(&link->next, &version)) {
-        return;
-    }
-    epochs->link = *link;
-    epochs->has_link = true;
-    for (unsigned i = 0; i < link->seal_count; i++) {
-        struct csn_epoch_part *part = add_part(&epochs->last, link->seals[i].site);
-        if (part != NULL && !part->fetch.is_here) {
-            part->seal = link->seals[i];
-        }
-    }
-}
-
-/* The store may be of this epoch, or of an earlier one: then floors are raised first, unless that was done at the
- * entry. */
-void csn_epoch_check_store(struct csn_node *node, const struct csn_epoch_certificate *link)
-{
-    struct csn_version_id here = csn_epoch_version(&node->cluster);
-    const struct csn_version_id *stored = &node->epochs.stored;
-    bool is_founding = csn_digest_is_zero(&node->cluster.previous);
-    bool is_here = node->has_epoch && csn_version_equal(stored, &here);
-    if (node->has_epoch && !is_here && (stored->number >= here.number || is_founding)) {
-        csn_node_halt(node, CSN_HALT_EPOCH);
-        return;
-    }
-    take_link(node, link);
-    node->epochs.is_joining = !is_here && !is_founding;
-    if (node->epochs.is_joining && node->epochs.has_link && is_entered(node, here)) {
-        node->epochs.is_joining = false;
-    }
-    node->has_epoch = is_here;
-    node->is_sealed = is_here && node->is_sealed;
-}
-
-/* In the first transaction of a member of this epoch: nobody joins an earlier one any more. */
-void csn_epoch_delete_stale(struct csn_node *node, struct csn_effect *persist)
-{
-    for (unsigned i = 0; i < node->epochs.stale_count; i++) {
-        csn_persist_delete(node, persist, csn_record_key_view(&node->epochs.stale[i]));
-    }
-}
-
-/* Seals of this epoch, and of a later one that the store has forgotten. */
-void csn_epoch_check_sealed(struct csn_node *node)
-{
-    if (node->epochs.has_own && node->epochs.own.epoch.number >= node->cluster.epoch) {
-        node->is_sealed = true;
-        node->epochs.is_said = true;
-    }
-}
-
-void csn_epochs_fini(struct csn_node *node)
-{
-    for (unsigned i = 0; i < CSN_MEMBERS_MAX; i++) {
-        csn_buf_fini(&node->epochs.seals.items[i].octets);
-        csn_buf_fini(&node->epochs.last.items[i].octets);
-    }
-    csn_buf_fini(&node->epochs.own_floors);
-}
 
 /* --- the seal */
 
@@ -270,7 +37,7 @@ static bool may_seal(const struct csn_node *node)
 
 static void make_seal(struct csn_node *node)
 {
-    struct csn_epochs *epochs = &node->epochs;
+    struct csn_node_epochs *epochs = &node->epochs;
     csn_buf_clear(&epochs->own_floors);
     for (size_t i = 0; i < node->zone_count; i++) {
         csn_floors_put(&epochs->own_floors, node->configs[i].zone, &node->zones[i].floor);
@@ -297,11 +64,11 @@ static void seal(struct csn_node *node)
         csn_work_drop(node, &node->zones[i]);
     }
     struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_SEAL, NULL);
-    put_seal(node, &value);
-    write_record(node, persist, CSN_RECORD_SEAL, NULL, &value);
+    csn_epoch_put_seal(node, &value);
+    csn_epoch_write_record(node, persist, CSN_RECORD_SEAL, NULL, &value);
     persist->persist.second = (struct csn_record_pair){
         csn_effects_copy(node->effects, csn_record_key_view(&key)), persist->persist.writes[0].value};
-    write_epoch(node, persist);
+    csn_epoch_write(node, persist);
 }
 
 static void say_seal(struct csn_node *node)
@@ -321,161 +88,44 @@ void csn_epoch_sealed(struct csn_node *node)
     csn_node_report(node, CSN_STATEMENT_REPORT);
 }
 
-/* --- floors of others */
-
-/* As many zones as were sealed, all of them configured here: else it waits until they are. */
-static bool are_floors_whole(const struct csn_node *node, const struct csn_epoch_part *part,
-                             struct csn_bytes octets)
-{
-    struct csn_reader reader = csn_reader(octets);
-    uint8_t zone[CSN_NAME_MAX];
-    struct csn_floor floor;
-    struct csn_digest digest;
-    uint32_t zones = 0;
-    csn_sha384(octets, &digest);
-    while (csn_floors_next(&reader, zone, &floor)) {
-        zones++;
-        reader.failed |= csn_zone_index(&node->peers, zone) < 0;
-    }
-    return !reader.failed && zones == part->seal.zones &&
-           csn_digest_equal(&digest, &part->seal.floors);
-}
-
-static void fetch_floors(struct csn_node *node, struct csn_epoch_part *part)
-{
-    if (csn_digest_equal(&part->seal.floors, &node->epochs.own.floors) && node->epochs.has_own &&
-        !part->fetch.is_here && part->fetch.corr == 0) {
-        csn_buf_clear(&part->octets);
-        csn_buf_put_bytes(&part->octets, csn_buf_view(&node->epochs.own_floors));
-        part->fetch.is_here = are_floors_whole(node, part, csn_buf_view(&part->octets));
-        return;
-    }
-    struct csn_effect *effect = csn_node_fetch(node, NULL, &part->fetch, CSN_OBJECT_FLOORS);
-    if (effect == NULL) {
-        return;
-    }
-    effect->fetch.digest = part->seal.floors;
-    for (unsigned pass = 0; pass < 2; pass++) { /* the one that sealed them first */
-        for (unsigned i = 0; i < node->cluster.member_count; i++) {
-            uint16_t site = node->cluster.members[i].number;
-            if (i != node->member && (site == part->seal.site) == (pass == 0)) {
-                effect->fetch.sites[effect->fetch.site_count++] = site;
-            }
-        }
-    }
-}
-
-static bool take_floors(struct csn_node *node, struct csn_epoch_parts *parts,
-                        const struct csn_event *event)
-{
-    for (unsigned i = 0; i < parts->count; i++) {
-        struct csn_epoch_part *part = &parts->items[i];
-        if (part->fetch.corr != event->corr) {
-            continue;
-        }
-        bool is_good =
-            event->code == CSN_OK && are_floors_whole(node, part, event->floors);
-        if (is_good) {
-            csn_buf_clear(&part->octets);
-            csn_buf_put_bytes(&part->octets, event->floors);
-        } else if (event->code == CSN_OK) {
-            csn_node_count(node, CSN_COUNT_UNKNOWN_ZONE);
-        }
-        csn_node_fetched(node, &part->fetch, is_good ? CSN_OK : CSN_ENOTFOUND);
-        return true;
-    }
-    return false;
-}
-
-bool csn_epoch_completed(struct csn_node *node, const struct csn_event *event)
-{
-    return event->kind == CSN_EVENT_FETCHED && (take_floors(node, &node->epochs.seals, event) ||
-                                                take_floors(node, &node->epochs.last, event));
-}
-
-/* The field-wise maximum of these floors for each zone; one pass, for there may be thousands. */
-static struct csn_floor *merge_floors(const struct csn_node *node, const struct csn_epoch_parts *parts,
-                                      const bool used[CSN_MEMBERS_MAX])
-{
-    struct csn_floor *merged = csn_calloc(node->zone_count, sizeof(merged[0])), floor;
-    uint8_t name[CSN_NAME_MAX];
-    for (unsigned i = 0; i < parts->count; i++) {
-        struct csn_reader reader = csn_reader(csn_buf_view(&parts->items[i].octets));
-        while (used[i] && csn_floors_next(&reader, name, &floor)) {
-            int index = csn_zone_index(&node->peers, name);
-            if (index >= 0) {
-                csn_floor_merge(&merged[index], &floor);
-            }
-        }
-    }
-    return merged;
-}
-
-/* All that must be durable before the word that follows: the floors, and what they were raised to, for others. */
-static void persist_raised(struct csn_node *node, struct csn_epoch_parts *parts,
-                           const bool used[CSN_MEMBERS_MAX], const struct csn_cluster *epoch)
-{
-    uint32_t offset = epoch->is_emergency ? epoch->emergency.serial_offset : 0;
-    struct csn_floor *merged = merge_floors(node, parts, used);
-    struct csn_effect *persist = NULL;
-    for (size_t i = 0; i < node->zone_count; i++) { /* R8: raised to these; in an emergency with the serials further on */
-        merged[i].serial += merged[i].has_serial ? offset : 0;
-        csn_floor_merge(&node->zones[i].floor, &merged[i]);
-        if (i % FLOORS_WRITES == 0) {
-            persist = csn_node_persist(node, CSN_PERSIST_NOTE, NULL);
-        }
-        csn_persist_floor(node, persist, &node->zones[i]);
-    }
-    free(merged);
-    for (unsigned i = 0; i < parts->count; i++) {
-        struct csn_round place = part_place(epoch->epoch, parts->items[i].seal.site);
-        struct csn_buf value = {0};
-        if (used[i]) {
-            put_part(&value, &parts->items[i]);
-            write_record(node, csn_node_persist(node, CSN_PERSIST_NOTE, NULL), CSN_RECORD_PART,
-                         &place, &value);
-        }
-    }
-}
-
 /* --- the entry */
 
 static bool may_enter(const struct csn_node *node)
 {
-    const struct csn_epochs *epochs = &node->epochs;
+    const struct csn_node_epochs *epochs = &node->epochs;
     struct csn_version_id version = csn_epoch_version(&epochs->next);
     return node->state == CSN_NODE_SEALED && epochs->has_next && epochs->is_said &&
            is_own_seal_current(node) && csn_version_equal(&epochs->own.next, &version) &&
-           !epochs->is_entering && !is_entered(node, version) &&
+           !epochs->is_entering && !csn_epoch_is_entered(node, version) &&
            csn_epoch_stays(&node->cluster, &epochs->next, node->site);
 }
 
 static void enter(struct csn_node *node, const bool used[CSN_MEMBERS_MAX])
 {
-    struct csn_epochs *epochs = &node->epochs;
+    struct csn_node_epochs *epochs = &node->epochs;
     struct csn_buf value = {0};
     epochs->entry = (struct csn_body_entry){.environment = node->cluster.environment,
                                             .epoch = csn_epoch_version(&epochs->next)};
     memcpy(epochs->entry.cluster, node->cluster.id, sizeof(epochs->entry.cluster));
     for (unsigned m = 0; m < node->cluster.member_count; m++) { /* ascending sites */
         uint16_t site = node->cluster.members[m].number;
-        const struct csn_epoch_part *part = part_of(&epochs->seals, site);
+        const struct csn_epoch_part *part = csn_epoch_part_of(&epochs->seals, site);
         if (part != NULL && used[part - epochs->seals.items]) {
             epochs->entry.seals[epochs->entry.seal_count++] =
                 (struct csn_entry_seal){site, part->seal.floors};
         }
     }
-    persist_raised(node, &epochs->seals, used, &epochs->next);
+    csn_epoch_persist_raised(node, &epochs->seals, used, &epochs->next);
     epochs->is_entering = true;
     epochs->has_entry = false; /* until this one is durable */
     csn_body_entry_encode(&epochs->entry, &value);
-    write_record(node, csn_node_persist(node, CSN_PERSIST_ENTRY, NULL), CSN_RECORD_ENTRY, NULL,
-                 &value);
+    csn_epoch_write_record(node, csn_node_persist(node, CSN_PERSIST_ENTRY, NULL), CSN_RECORD_ENTRY,
+                           NULL, &value);
 }
 
 static void advance_entry(struct csn_node *node)
 {
-    struct csn_epochs *epochs = &node->epochs;
+    struct csn_node_epochs *epochs = &node->epochs;
     bool used[CSN_MEMBERS_MAX] = {false};
     unsigned counted = 0;
     if (!may_enter(node)) {
@@ -483,7 +133,7 @@ static void advance_entry(struct csn_node *node)
     }
     for (unsigned i = 0; i < epochs->seals.count; i++) {
         struct csn_epoch_part *part = &epochs->seals.items[i];
-        fetch_floors(node, part);
+        csn_epoch_fetch_floors(node, part);
         used[i] = part->fetch.is_here;
         counted += used[i] && csn_epoch_seal_counts(&node->cluster, &epochs->next, part->seal.site);
     }
@@ -515,7 +165,7 @@ static bool is_entry_good(struct csn_node *node, const struct csn_body_entry *en
 {
     unsigned counted = 0;
     for (unsigned i = 0; i < entry->seal_count; i++) {
-        const struct csn_epoch_part *part = part_of(&node->epochs.seals, entry->seals[i].site);
+        const struct csn_epoch_part *part = csn_epoch_part_of(&node->epochs.seals, entry->seals[i].site);
         if (part == NULL || !csn_digest_equal(&part->seal.floors, &entry->seals[i].floors)) {
             return false;
         }
@@ -542,7 +192,7 @@ static void add_entry(struct csn_epoch_certificate *certificate, const struct cs
 
 static bool assemble(struct csn_node *node, struct csn_epoch_certificate *ret_certificate)
 {
-    struct csn_epochs *epochs = &node->epochs;
+    struct csn_node_epochs *epochs = &node->epochs;
     bool named[CSN_MEMBERS_MAX] = {false};
     uint8_t needed = csn_epoch_entries_needed(&node->cluster, &epochs->next);
     *ret_certificate = (struct csn_epoch_certificate){.environment = node->cluster.environment,
@@ -560,7 +210,7 @@ static bool assemble(struct csn_node *node, struct csn_epoch_certificate *ret_ce
     for (unsigned i = 0; i < node->cluster.member_count; i++) {
         if (named[i]) {
             ret_certificate->seals[ret_certificate->seal_count++] =
-                part_of(&epochs->seals, node->cluster.members[i].number)->seal;
+                csn_epoch_part_of(&epochs->seals, node->cluster.members[i].number)->seal;
         }
     }
     return ret_certificate->entry_count == needed;
@@ -601,7 +251,7 @@ static bool is_entry_here(struct csn_node *node, const struct csn_epoch_entry *e
 {
     memset(ret_used, 0, CSN_MEMBERS_MAX * sizeof(ret_used[0]));
     for (unsigned i = 0; i < entry->seal_count; i++) {
-        const struct csn_epoch_part *part = part_of(&node->epochs.last, entry->seals[i]);
+        const struct csn_epoch_part *part = csn_epoch_part_of(&node->epochs.last, entry->seals[i]);
         if (part == NULL || !part->fetch.is_here) {
             return false;
         }
@@ -613,20 +263,20 @@ static bool is_entry_here(struct csn_node *node, const struct csn_epoch_entry *e
 /* R8: any other member raises its floors, to those that one entry of the certificate names, before its first vote. */
 static void advance_join(struct csn_node *node)
 {
-    struct csn_epochs *epochs = &node->epochs;
+    struct csn_node_epochs *epochs = &node->epochs;
     bool used[CSN_MEMBERS_MAX];
     if (!epochs->is_joining || !epochs->has_link || epochs->is_entering ||
         node->halt != CSN_HALT_NONE) {
         return;
     }
     for (unsigned i = 0; i < epochs->last.count; i++) {
-        fetch_floors(node, &epochs->last.items[i]);
+        csn_epoch_fetch_floors(node, &epochs->last.items[i]);
     }
     for (unsigned i = 0; i < epochs->link.entry_count; i++) {
         if (is_entry_here(node, &epochs->link.entries[i], used)) {
-            persist_raised(node, &epochs->last, used, &node->cluster);
+            csn_epoch_persist_raised(node, &epochs->last, used, &node->cluster);
             epochs->is_entering = true;
-            write_epoch(node, csn_node_persist(node, CSN_PERSIST_JOIN, NULL));
+            csn_epoch_write(node, csn_node_persist(node, CSN_PERSIST_JOIN, NULL));
             return;
         }
     }
@@ -666,7 +316,7 @@ void csn_epoch_take_link(struct csn_node *node, const struct csn_event *event)
 {
     const struct csn_cluster *next = event->epoch.next;
     if (is_own(node, next)) {
-        take_link(node, event->epoch.certificate);
+        csn_epoch_keep_link(node, event->epoch.certificate);
     } else if (next->epoch > node->cluster.epoch && !node->epochs.is_over) {
         leave(node, next, NULL);
     }
@@ -692,13 +342,13 @@ int csn_epoch_take_seal(struct csn_node *node, unsigned member, const struct csn
         return CSN_OK;
     }
     bool is_forgotten = member == node->member && body.epoch.number >= node->cluster.epoch &&
-                        !(node->epochs.has_own && is_same_seal(&body, &node->epochs.own));
+                        !(node->epochs.has_own && csn_epoch_is_same_seal(&body, &node->epochs.own));
     if (is_forgotten) {
         csn_node_halt(node, CSN_HALT_AMNESIA);
     } else if (node->epochs.has_next && csn_version_equal(&body.epoch, &here) &&
                csn_version_equal(&body.next, &next) &&
-               part_of(&node->epochs.seals, site) == NULL) {
-        struct csn_epoch_part *part = add_part(&node->epochs.seals, site);
+               csn_epoch_part_of(&node->epochs.seals, site) == NULL) {
+        struct csn_epoch_part *part = csn_epoch_add_part(&node->epochs.seals, site);
         part->seal = (struct csn_epoch_seal){.site = site,
                                              .incarnation = event->statement.incarnation,
                                              .zones = body.zones,
@@ -739,7 +389,7 @@ void csn_epoch_advance(struct csn_node *node)
 /* Whoever was down hears it now; a seal that the own entry names may have no other mouth left. */
 void csn_epoch_repeat(struct csn_node *node)
 {
-    const struct csn_epochs *epochs = &node->epochs;
+    const struct csn_node_epochs *epochs = &node->epochs;
     struct csn_version_id next = csn_epoch_version(&epochs->next);
     if (!is_own_seal_current(node) || !epochs->is_said || node->halt != CSN_HALT_NONE ||
         node->now.mono_ms - epochs->repeat_ms < CSN_REPEAT_MS) {
@@ -747,7 +397,7 @@ void csn_epoch_repeat(struct csn_node *node)
     }
     node->epochs.repeat_ms = node->now.mono_ms;
     say_seal(node);
-    if (!epochs->has_next || !is_entered(node, next)) {
+    if (!epochs->has_next || !csn_epoch_is_entered(node, next)) {
         return;
     }
     say_entry(node);
@@ -770,26 +420,4 @@ void csn_epoch_repeat(struct csn_node *node)
         memcpy(effect->forward.signature, part->signature, sizeof(effect->forward.signature));
         csn_buf_fini(&octets);
     }
-}
-
-static struct csn_bytes find_floors(const struct csn_epoch_parts *parts,
-                                    const struct csn_digest *digest)
-{
-    for (unsigned i = 0; i < parts->count; i++) {
-        if (parts->items[i].fetch.is_here &&
-            csn_digest_equal(&parts->items[i].seal.floors, digest)) {
-            return csn_buf_view(&parts->items[i].octets);
-        }
-    }
-    return csn_bytes(NULL, 0);
-}
-
-struct csn_bytes csn_node_floors(const struct csn_node *node, const struct csn_digest *digest)
-{
-    const struct csn_epochs *epochs = &node->epochs;
-    if (epochs->has_own && csn_digest_equal(&epochs->own.floors, digest)) {
-        return csn_buf_view(&epochs->own_floors);
-    }
-    struct csn_bytes octets = find_floors(&epochs->seals, digest);
-    return octets.size > 0 ? octets : find_floors(&epochs->last, digest);
 }

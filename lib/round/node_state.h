@@ -10,7 +10,8 @@
  *   node_work.c     R3: from content to a staged version; the table of work states
  *   node_refused.c  what sites refuse, for operators
  *   node_vote.c     R4
- *   node_epoch.c    R8: sealing an epoch, entering the next, joining one that has begun
+ *   node_epoch*.c   R8: sealing an epoch, entering the next, joining one that has begun; what is durable of it; floors
+ *                   of others
  *   node_adopt.c    R5: certificates, release, what is kept; the table of adoption states */
 #ifndef CSN_ROUND_NODE_STATE_H
 #define CSN_ROUND_NODE_STATE_H
@@ -166,7 +167,7 @@ struct csn_known_entry {
     uint8_t signature[CSN_SIGNATURE_SIZE];
 };
 
-struct csn_epochs {
+struct csn_node_epochs {
     /* durable */
     struct csn_version_id stored; /* the epoch's record, while has_epoch */
     bool has_own;
@@ -226,7 +227,7 @@ struct csn_node {
     bool is_started; /* the boot is durable, or there is none: its store is gone */
     bool is_sealed;
     bool has_epoch; /* a record is there, of this epoch */
-    struct csn_epochs epochs;
+    struct csn_node_epochs epochs;
     struct csn_term promised, promised_durable; /* reports carry the durable one */
     uint32_t boot;
     bool has_boot; /* a record is there */
