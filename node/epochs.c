@@ -138,12 +138,15 @@ static bool is_last(const struct csn_daemon *daemon)
 
 /* --- the next document */
 
-/* One document a number: a site that sealed for one could not seal for another. Until it has, an emergency goes before. */
+/* One document a number: a site that sealed for one could not seal for another. Until it has, an emergency goes before,
+ * and of two the one that was issued later: one whose base is not what the sites know never begins. */
 static bool displaces(const struct csn_daemon *daemon, const struct csn_cluster *next)
 {
     struct csn_node_status core;
     csn_node_get_status(daemon->core, csn_daemon_now(daemon), &core);
-    return next->is_emergency && !daemon->epochs.next_cluster.is_emergency && core.state != CSN_NODE_SEALED;
+    const struct csn_cluster *kept = &daemon->epochs.next_cluster;
+    bool is_later = !kept->is_emergency || next->emergency.issued_s > kept->emergency.issued_s;
+    return next->is_emergency && is_later && core.state != CSN_NODE_SEALED;
 }
 
 static int check_next(struct csn_daemon *daemon, struct csn_bytes document, const char *from, struct csn_cluster *ret_next,
@@ -171,6 +174,17 @@ static int check_next(struct csn_daemon *daemon, struct csn_bytes document, cons
                               from, ret_next->epoch);
     }
     return CSN_OK;
+}
+
+int csn_epochs_propose(struct csn_daemon *daemon, struct csn_bytes document, const char *from, struct csn_reason *reason)
+{
+    struct csn_reason why = {{0}};
+    struct csn_cluster next;
+    int code = check_next(daemon, document, from, &next, reason);
+    if (code == CSN_OK && (code = csn_node_check_base(daemon->core, &next, &why)) != CSN_OK) {
+        csn_reason_set(reason, code, "%s: the emergency cannot begin here: %.300s", from, why.text);
+    }
+    return code == CSN_OK ? csn_epochs_take_next(daemon, document, from, reason) : code;
 }
 
 int csn_epochs_take_next(struct csn_daemon *daemon, struct csn_bytes document, const char *from, struct csn_reason *reason)
@@ -366,8 +380,14 @@ void csn_epochs_show(const struct csn_daemon *daemon, bool wants_chain, struct c
                  csn_chain_last(&epochs->chain)->cluster.epoch);
         put_line(text, line);
     } else if (epochs->next.size > 0) {
+        struct csn_reason why = {{0}};
         put_line(text, "next, when a quorum has it:\n");
         csn_cluster_write_change(cluster, &epochs->next_cluster, text);
+        if (csn_node_check_base(daemon->core, &epochs->next_cluster, &why) != CSN_OK) {
+            put_line(text, "it cannot begin here: ");
+            put_line(text, why.text);
+            put_line(text, "\n");
+        }
     }
 }
 

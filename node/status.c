@@ -655,7 +655,7 @@ static int on_reports(void *arg, const char *zone, struct csn_buf *ret_text, str
 
 static int on_propose(void *arg, struct csn_bytes document, struct csn_reason *reason)
 {
-    return csn_epochs_take_next(arg, document, "the document", reason);
+    return csn_epochs_propose(arg, document, "the document", reason);
 }
 
 static int on_membership(void *arg, bool wants_chain, struct csn_buf *ret_text, struct csn_reason *reason)

@@ -36,13 +36,28 @@ int csn_chain_begin(struct csn_chain *chain, struct csn_bytes document, const ch
     return CSN_OK;
 }
 
+/* The last document before the emergency that the chain ends in; NULL: not here. */
+static const struct csn_cluster *find_before(const struct csn_chain *chain)
+{
+    for (size_t i = chain->count; i > 0; i--) {
+        if (!chain->epochs[i - 1]->cluster.is_emergency) {
+            return &chain->epochs[i - 1]->cluster;
+        }
+    }
+    return NULL;
+}
+
 /* The document of a link, whose officers and rules hold. */
-static int check_signed(const struct csn_cluster *now, const struct csn_signed_document *document, const char *file,
+static int check_signed(const struct csn_chain *chain, const struct csn_signed_document *document, const char *file,
                         struct csn_cluster *ret_next, struct csn_reason *reason)
 {
+    const struct csn_cluster *now = &csn_chain_last(chain)->cluster;
     int code = csn_cluster_parse(document->document, file, ret_next, reason);
     if (code == CSN_OK) {
         code = csn_epoch_check_next(now, ret_next, reason);
+    }
+    if (code == CSN_OK) {
+        code = csn_epoch_check_return(find_before(chain), now, ret_next, reason);
     }
     return code == CSN_OK ? csn_signed_document_check(document, &now->officers, csn_ed25519_verify, NULL, reason) : code;
 }
@@ -54,11 +69,12 @@ int csn_chain_check_next(const struct csn_chain *chain, struct csn_bytes signed_
     if (csn_signed_document_decode(signed_document, &document) != CSN_OK) {
         return csn_reason_set(reason, CSN_EFORMAT, "%s: not a signed document; consign-ceremony officer combine writes it", file);
     }
-    return check_signed(&csn_chain_last(chain)->cluster, &document, file, ret_next, reason);
+    return check_signed(chain, &document, file, ret_next, reason);
 }
 
-static int read_link(struct csn_chain_epoch *epoch, const struct csn_cluster *now, struct csn_reason *reason)
+static int read_link(const struct csn_chain *chain, struct csn_chain_epoch *epoch, struct csn_reason *reason)
 {
+    const struct csn_cluster *now = &csn_chain_last(chain)->cluster;
     struct csn_link link;
     struct csn_signed_document document;
     if (csn_link_decode(csn_buf_view(&epoch->link), &link) != CSN_OK ||
@@ -67,7 +83,7 @@ static int read_link(struct csn_chain_epoch *epoch, const struct csn_cluster *no
         return csn_reason_set(reason, CSN_EFORMAT, "the link from epoch %u on is malformed", now->epoch);
     }
     csn_buf_put_bytes(&epoch->document, document.document);
-    int code = check_signed(now, &document, "the next cluster document", &epoch->cluster, reason);
+    int code = check_signed(chain, &document, "the next cluster document", &epoch->cluster, reason);
     return code == CSN_OK ? csn_epoch_certificate_check(&epoch->certificate, now, &epoch->cluster, csn_ed25519_verify, NULL, reason)
                           : code;
 }
@@ -79,7 +95,7 @@ int csn_chain_append(struct csn_chain *chain, struct csn_bytes link, struct csn_
     }
     struct csn_chain_epoch *epoch = csn_calloc(1, sizeof(*epoch));
     csn_buf_put_bytes(&epoch->link, link);
-    int code = read_link(epoch, &csn_chain_last(chain)->cluster, reason);
+    int code = read_link(chain, epoch, reason);
     if (code != CSN_OK) {
         free_epoch(epoch);
         return code;

@@ -88,7 +88,7 @@ struct csn_cluster {
     struct csn_digest previous; /* of the document of epoch - 1; zeros in epoch 1 */
     bool is_emergency;
     struct csn_emergency emergency; /* zeros unless is_emergency */
-    struct csn_digest merges; /* of the emergency document whose branch comes back; zeros: none */
+    struct csn_digest merges; /* the last document before the emergency, whose branch comes back; zeros: none */
 };
 
 /* What binds the votes of this epoch beyond R4; NULL: none. Borrowed, as all below. */

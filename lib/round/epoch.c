@@ -137,7 +137,89 @@ int csn_epoch_check_next(const struct csn_cluster *now, const struct csn_cluster
     if (code == CSN_OK) {
         code = check_change(now, next, &change, reason);
     }
-    return code == CSN_OK && next->is_emergency ? check_emergency(&next->emergency, reason) : code;
+    if (code == CSN_OK && next->is_emergency) {
+        code = check_emergency(&next->emergency, reason);
+    }
+    bool is_return = now->is_emergency && !next->is_emergency;
+    return code == CSN_OK && !is_return && !csn_digest_is_zero(&next->merges)
+               ? csn_reason_set(reason, CSN_EREFUSED, "merges: only after an emergency")
+               : code;
+}
+
+/* --- branches */
+
+static bool comes_back(const struct csn_cluster *before, const struct csn_cluster *now,
+                       const struct csn_cluster *next, const struct csn_member *member)
+{
+    return csn_epoch_stays(before, next, member->number) &&
+           csn_cluster_member(now, member->number) == NULL;
+}
+
+/* The fewest members that are in `both` documents of any quorum of this one. */
+static unsigned least_common(const struct csn_cluster *cluster, unsigned both)
+{
+    unsigned others = cluster->member_count - both;
+    return cluster->quorum > others ? cluster->quorum - others : 0;
+}
+
+/* As 2q > n + f, for quorums of two documents. */
+static bool do_quorums_meet(const struct csn_cluster *before, const struct csn_cluster *next)
+{
+    unsigned both = 0, faults = before->faults > next->faults ? before->faults : next->faults;
+    for (unsigned i = 0; i < next->member_count; i++) {
+        both += csn_epoch_stays(before, next, next->members[i].number);
+    }
+    return least_common(before, both) + least_common(next, both) > both + faults;
+}
+
+static int check_merges(const struct csn_cluster *before, const struct csn_cluster *next,
+                        struct csn_reason *reason)
+{
+    if (!csn_digest_equal(&next->merges, &before->digest)) {
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "merges is not the SHA-384 of the document of epoch %u, the last before the emergency",
+                              before->epoch);
+    }
+    return do_quorums_meet(before, next)
+               ? CSN_OK
+               : csn_reason_set(reason, CSN_EREFUSED,
+                                "%u of these members can agree without any of %u that agreed in epoch %u: take back more of those that kept their keys, and replace others in a later document",
+                                next->quorum, before->quorum, before->epoch);
+}
+
+int csn_epoch_check_return(const struct csn_cluster *before, const struct csn_cluster *now,
+                           const struct csn_cluster *next, struct csn_reason *reason)
+{
+    if (!now->is_emergency || next->is_emergency) {
+        return CSN_OK;
+    }
+    if (before == NULL) {
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "the last document before the emergency is not known here");
+    }
+    if (!csn_digest_is_zero(&next->merges)) {
+        return check_merges(before, next, reason);
+    }
+    for (unsigned i = 0; i < next->member_count; i++) {
+        if (comes_back(before, now, next, &next->members[i])) {
+            return csn_reason_set(reason, CSN_EREFUSED,
+                                  "%s comes back with its key, and may have voted meanwhile: merges has to be the SHA-384 of the document of epoch %u",
+                                  next->members[i].name, before->epoch);
+        }
+    }
+    return CSN_OK;
+}
+
+void csn_epoch_move_on(const struct csn_cluster *epoch, struct csn_floor *floor)
+{
+    uint64_t *counter = &floor->round.term.counter;
+    bool is_branch = epoch->is_emergency || !csn_digest_is_zero(&epoch->merges);
+    if (is_branch && *counter <= CSN_TERM_COUNTER_MAX - CSN_BRANCH_TERMS) {
+        *counter += CSN_BRANCH_TERMS;
+    }
+    if (epoch->is_emergency && floor->has_serial) {
+        floor->serial += epoch->emergency.serial_offset;
+    }
 }
 
 /* --- floors */

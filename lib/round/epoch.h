@@ -10,6 +10,16 @@
 /* Whether `next` may follow `now`: CSN_EREFUSED with a reason. Who signed it is not asked here. */
 int csn_epoch_check_next(const struct csn_cluster *now, const struct csn_cluster *next,
                          struct csn_reason *reason);
+/* The return from an emergency (ADR 0030). `now` is the emergency's document, `before` the last one before it (NULL:
+ * not known). Members that come back with the key they had come with what they voted meanwhile: then the
+ * document says so (`merges`), and any quorum of `next` has a member of any quorum of `before`, by whose floor
+ * nothing that the branch certified can be undone. CSN_EREFUSED with a reason. */
+int csn_epoch_check_return(const struct csn_cluster *before, const struct csn_cluster *now,
+                           const struct csn_cluster *next, struct csn_reason *reason);
+/* Where branches part, in an emergency, and where they meet again, the rounds go on beyond all that those who are
+ * elsewhere may use meanwhile: certificates of before are below all floors. */
+#define CSN_BRANCH_TERMS (UINT64_C(1) << 24)
+void csn_epoch_move_on(const struct csn_cluster *epoch, struct csn_floor *floor);
 /* The members of both, by number, incarnation and key: these carry the change. */
 bool csn_epoch_stays(const struct csn_cluster *now, const struct csn_cluster *next, uint16_t site);
 /* How many seals end `now`; after an emergency's document only those of its own members count. */

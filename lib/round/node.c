@@ -465,6 +465,7 @@ static void repeat(struct csn_node *node)
         csn_work_repeat(node, zone);
         csn_holds_repeat(node, zone);
         csn_orders_repeat(node, zone);
+        csn_branch_repeat(node, zone);
     }
     csn_epoch_repeat(node);
     csn_node_tell_newest(node);
@@ -484,7 +485,9 @@ void csn_node_step(struct csn_node *node, const struct csn_event *event,
 {
     node->now = event->now;
     node->effects = effects;
-    if (!csn_node_is_mute(node)) {
+    /* One that was left out may be told that it is taken back. */
+    bool may_come_back = node->halt == CSN_HALT_REMOVED && event->kind == CSN_EVENT_EPOCH;
+    if (!csn_node_is_mute(node) || may_come_back) {
         take_event(node, event);
     }
     bool is_up = node->is_started && !csn_node_is_mute(node);

@@ -165,6 +165,9 @@ uint64_t csn_node_expiry(const struct csn_node *node, size_t zone, struct csn_ro
  * none. */
 struct csn_bytes csn_node_certificate_above(const struct csn_node *node, const uint8_t *zone,
                                             struct csn_round above);
+/* Whether an emergency's document begins at what this node knows as the newest certificates: CSN_EREFUSED with a
+ * reason; until it does the node does not seal for it. CSN_OK for any other document. */
+int csn_node_check_base(const struct csn_node *node, const struct csn_cluster *next, struct csn_reason *reason);
 /* Floors that a site sealed, for peers that ask; empty: not here. */
 struct csn_bytes csn_node_floors(const struct csn_node *node, const struct csn_digest *digest);
 

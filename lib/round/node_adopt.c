@@ -257,6 +257,45 @@ static void prune_certificates(struct csn_node *node, struct csn_effect *persist
     memmove(known, known + 1, (zone->certificate_count - at) * sizeof(*known));
 }
 
+/* Certified in another epoch than what is answered here, and behind it in something (I2): a branch that went on
+ * without the other. What comes after both is released. */
+static bool goes_back(const struct csn_node_zone *zone, const struct csn_proposal *proposal)
+{
+    const struct csn_known_certificate *served = csn_zone_certificate(zone, zone->released.round);
+    return served != NULL && served->certificate.held.proposal.epoch != proposal->epoch &&
+           csn_proposal_goes_back(proposal, &served->certificate.held.proposal);
+}
+
+/* A newer certificate than the one released, and it may be. */
+static bool is_release_waiting(const struct csn_node_zone *zone)
+{
+    const struct csn_known_certificate *newest = &zone->certificates[zone->certificate_count - 1];
+    const struct csn_proposal *proposal = &newest->certificate.held.proposal;
+    return csn_round_compare(proposal->round, zone->released.round) > 0 && !goes_back(zone, proposal);
+}
+
+/* A certificate of an earlier epoch below the floor says nothing new, but where its branch parted from this one:
+ * then nothing may go back behind it either. The round shows that the floor is more than the newest certificate. */
+static void merge_branch(struct csn_node *node, struct csn_node_zone *zone,
+                         const struct csn_proposal *proposal)
+{
+    struct csn_buf before = {0}, after = {0};
+    struct csn_floor floor = csn_floor_of(proposal);
+    if (proposal->epoch >= node->cluster.epoch ||
+        csn_round_compare(proposal->round, zone->floor.round) >= 0) {
+        return;
+    }
+    csn_put_floor(&before, &zone->floor);
+    csn_floor_merge(&zone->floor, &floor);
+    csn_put_floor(&after, &zone->floor);
+    if (!csn_bytes_equal(csn_buf_view(&before), csn_buf_view(&after))) {
+        zone->floor.round.seq += zone->floor.round.seq < UINT32_MAX;
+        csn_persist_floor(node, csn_node_persist(node, CSN_PERSIST_NOTE, zone), zone);
+    }
+    csn_buf_fini(&before);
+    csn_buf_fini(&after);
+}
+
 /* R5. */
 static void adopt(struct csn_node *node, struct csn_node_zone *zone,
                   const struct csn_certificate *certificate, struct csn_bytes octets)
@@ -270,7 +309,7 @@ static void adopt(struct csn_node *node, struct csn_node_zone *zone,
         csn_floor_adopt(&zone->floor, proposal);
         csn_persist_floor(node, persist, zone);
     }
-    bool is_newer = csn_round_compare(proposal->round, zone->released.round) > 0;
+    bool is_newer = csn_round_compare(proposal->round, zone->released.round) > 0 && !goes_back(zone, proposal);
     struct csn_trace *trace =
         csn_node_trace(node, is_newer ? CSN_TRACE_CERTIFIED : CSN_TRACE_ORPHAN, zone);
     trace->round = proposal->round;
@@ -322,6 +361,7 @@ void csn_node_certificate(struct csn_node *node, const struct csn_certificate *c
     }
     struct csn_node_zone *zone = &node->zones[index];
     csn_node_touch(node, zone);
+    merge_branch(node, zone, proposal);
     if (!is_news(zone, proposal->round)) {
         return;
     }
@@ -405,8 +445,11 @@ static void pursue(struct csn_node *node, struct csn_node_zone *zone,
                    const struct csn_known_certificate *target)
 {
     zone->adopt.round = target->certificate.held.proposal.round;
-    if (csn_zone_is_complete(zone, &target->certificate.held.full_root)) {
+    bool is_here = csn_zone_is_complete(zone, &target->certificate.held.full_root);
+    if (is_here && !goes_back(zone, &target->certificate.held.proposal)) {
         begin_release(node, zone, target);
+    } else if (is_here) {
+        return; /* it is the parent of what comes next, and nothing else */
     } else if (!will_work_bring(zone, target) && node->now.mono_ms >= zone->adopt.retry_ms) {
         begin_fetch(node, zone, target);
     } else if (zone->adopt.state == CSN_ADOPT_CURRENT) {
@@ -441,6 +484,18 @@ void csn_adopt_advance(struct csn_node *node, struct csn_node_zone *zone)
     }
 }
 
+/* The others may never have heard of what this site answers: their floors rise to it, and its input is vouched for. */
+void csn_branch_repeat(struct csn_node *node, struct csn_node_zone *zone)
+{
+    const struct csn_known_certificate *served = csn_zone_certificate(zone, zone->released.round);
+    bool is_apart = served != NULL && goes_back(zone, &zone->certificates[zone->certificate_count - 1].certificate.held.proposal);
+    if (is_apart && node->now.mono_ms - zone->branch_repeat_ms >= CSN_REPEAT_MS) {
+        struct csn_effect *effect = csn_node_effect(node, CSN_EFFECT_CERTIFICATE, zone);
+        effect->certificate = csn_effects_copy(node->effects, csn_buf_view(&served->octets));
+        zone->branch_repeat_ms = node->now.mono_ms;
+    }
+}
+
 static void pause(struct csn_node *node, struct csn_node_zone *zone)
 {
     struct csn_adopt *adopt = &zone->adopt;
@@ -455,7 +510,12 @@ static void fetched(struct csn_node *node, struct csn_node_zone *zone,
 {
     if (code == CSN_OK && known != NULL) {
         csn_zone_add_version(zone, &known->certificate.held.full_root);
+    }
+    bool is_good = code == CSN_OK && known != NULL;
+    if (is_good && !goes_back(zone, &known->certificate.held.proposal)) {
         begin_release(node, zone, known);
+    } else if (is_good) {
+        move(node, zone, CSN_ADOPT_WAITING);
     } else {
         pause(node, zone);
     }
@@ -547,7 +607,7 @@ void csn_node_serve(struct csn_node *node, struct csn_node_zone *zone)
     }
     release_effect(node, zone, CSN_EFFECT_SERVE, known);
     zone->serving_since_s = node->now.wall_s;
-    bool is_late = csn_round_compare(csn_zone_newest(zone).round, zone->released.round) > 0;
+    bool is_late = is_release_waiting(zone);
     zone->late_ms = is_late && !zone->is_late ? node->now.mono_ms : zone->late_ms;
     zone->is_late = is_late;
     struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_RELEASED, zone);

@@ -12,13 +12,44 @@ static bool is_own_seal_current(const struct csn_node *node)
     return node->epochs.has_own && csn_version_equal(&node->epochs.own.epoch, &here);
 }
 
+/* An emergency begins where its officers think it does, or not at all: with a newer certificate here they knew too
+ * little, without the one they name this site does. */
+static int check_base(const struct csn_node *node, const struct csn_emergency_base *base, struct csn_reason *reason)
+{
+    int index = csn_zone_index(&node->peers, base->zone);
+    struct csn_round round = csn_round_decode(base->round);
+    struct csn_release newest = index >= 0 ? csn_zone_newest(&node->zones[index]) : (struct csn_release){0};
+    int order = csn_round_compare(newest.round, round);
+    char zone[CSN_NAME_TEXT_MAX];
+    csn_name_text(base->zone, zone);
+    if (index < 0) {
+        return csn_reason_set(reason, CSN_EREFUSED, "base: %s is no zone of this site", zone);
+    }
+    if (order > 0) {
+        return csn_reason_set(reason, CSN_EREFUSED, "base of %s: this site knows a newer certificate; name that one", zone);
+    }
+    return order == 0 && csn_digest_equal(&newest.full_root, &base->full_root)
+               ? CSN_OK
+               : csn_reason_set(reason, CSN_EREFUSED, "base of %s: this site does not have that certificate", zone);
+}
+
+int csn_node_check_base(const struct csn_node *node, const struct csn_cluster *next, struct csn_reason *reason)
+{
+    int code = CSN_OK;
+    for (unsigned i = 0; next->is_emergency && code == CSN_OK && i < next->emergency.base_count; i++) {
+        code = check_base(node, &next->emergency.bases[i], reason);
+    }
+    return code;
+}
+
 /* So that the pause is short, a site seals when it hears that enough others can, and enough will enter. */
 static bool may_seal(const struct csn_node *node)
 {
     const struct csn_cluster *now = &node->cluster, *next = &node->epochs.next;
     struct csn_version_id version = csn_epoch_version(next);
     unsigned counted = 0, staying = 0;
-    if (node->state != CSN_NODE_OK || node->is_sealed || !node->epochs.has_next) {
+    if (node->state != CSN_NODE_OK || node->is_sealed || !node->epochs.has_next ||
+        csn_node_check_base(node, next, NULL) != CSN_OK) {
         return false;
     }
     for (unsigned i = 0; i < now->member_count; i++) {
@@ -315,9 +346,10 @@ void csn_epoch_take_next(struct csn_node *node, const struct csn_cluster *next)
 void csn_epoch_take_link(struct csn_node *node, const struct csn_event *event)
 {
     const struct csn_cluster *next = event->epoch.next;
+    bool comes_back = node->halt == CSN_HALT_REMOVED && csn_epoch_stays(&node->cluster, next, node->site);
     if (is_own(node, next)) {
         csn_epoch_keep_link(node, event->epoch.certificate);
-    } else if (next->epoch > node->cluster.epoch && !node->epochs.is_over) {
+    } else if (next->epoch > node->cluster.epoch && (!node->epochs.is_over || comes_back)) {
         leave(node, next, NULL);
     }
 }

@@ -100,11 +100,10 @@ static struct csn_floor *merge_floors(const struct csn_node *node, const struct 
 void csn_epoch_persist_raised(struct csn_node *node, struct csn_epoch_parts *parts,
                               const bool used[CSN_MEMBERS_MAX], const struct csn_cluster *epoch)
 {
-    uint32_t offset = epoch->is_emergency ? epoch->emergency.serial_offset : 0;
     struct csn_floor *merged = merge_floors(node, parts, used);
     struct csn_effect *persist = NULL;
-    for (size_t i = 0; i < node->zone_count; i++) { /* R8: raised to these; in an emergency with the serials further on */
-        merged[i].serial += merged[i].has_serial ? offset : 0;
+    for (size_t i = 0; i < node->zone_count; i++) { /* R8 */
+        csn_epoch_move_on(epoch, &merged[i]);
         csn_floor_merge(&node->zones[i].floor, &merged[i]);
         if (i % FLOORS_WRITES == 0) {
             persist = csn_node_persist(node, CSN_PERSIST_NOTE, NULL);

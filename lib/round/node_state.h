@@ -134,7 +134,7 @@ struct csn_node_zone {
     uint64_t accepted_ms;
     struct csn_refusal refusal;                /* the own, said again when P comes again */
     struct csn_refusal heard[CSN_MEMBERS_MAX]; /* each site's last, this one's too, until it votes */
-    uint64_t holds_repeat_ms, orders_repeat_ms;
+    uint64_t holds_repeat_ms, orders_repeat_ms, branch_repeat_ms;
     size_t persist_count; /* that are out and concern this zone */
 
     /* its row in reports */
@@ -479,6 +479,8 @@ void csn_node_certificate(struct csn_node *node, const struct csn_certificate *c
  * later one. */
 bool csn_zone_has_forgotten(const struct csn_node *node, const struct csn_node_zone *zone);
 void csn_adopt_advance(struct csn_node *node, struct csn_node_zone *zone);
+/* While the newest certificate is of a branch that is behind what is answered here, that is said again. */
+void csn_branch_repeat(struct csn_node *node, struct csn_node_zone *zone);
 bool csn_adopt_completed(struct csn_node *node, struct csn_node_zone *zone,
                          const struct csn_event *event);
 void csn_node_released(struct csn_node *node, struct csn_node_zone *zone, struct csn_round round);

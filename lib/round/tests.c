@@ -267,6 +267,20 @@ struct csn_floor csn_floor_of(const struct csn_proposal *proposal)
     };
 }
 
+bool csn_proposal_goes_back(const struct csn_proposal *proposal, const struct csn_proposal *old)
+{
+    int order = csn_input_compare(&proposal->input, &old->input);
+    bool is_input_good =
+        order == 1 ||
+        (order == 0 && csn_digest_equal(&proposal->input.received, &old->input.received));
+    return !csn_serial_is_after(proposal->serial, old->serial) || !is_input_good ||
+           proposal->time_s < old->time_s || proposal->schedule_s < old->schedule_s ||
+           proposal->policy.number < old->policy.number ||
+           !is_same_or_other(&old->policy, &proposal->policy) ||
+           proposal->keyset.number < old->keyset.number ||
+           !is_same_or_other(&old->keyset, &proposal->keyset);
+}
+
 void csn_floor_adopt(struct csn_floor *floor, const struct csn_proposal *proposal)
 {
     struct csn_floor old = *floor;

@@ -40,6 +40,8 @@ uint32_t csn_serial_later(uint32_t a, uint32_t b);
 
 /* R4: the floor of a vote for P. */
 struct csn_floor csn_floor_of(const struct csn_proposal *proposal);
+/* I2: whether P, certified after the old one, is behind it in serial, input, T, S, policy or key set. */
+bool csn_proposal_goes_back(const struct csn_proposal *proposal, const struct csn_proposal *old);
 /* R5: raised by a certificate whose round is not below: its fields, but the later serial. */
 void csn_floor_adopt(struct csn_floor *floor, const struct csn_proposal *proposal);
 /* Field by field the later of both. */

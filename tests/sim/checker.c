@@ -238,6 +238,31 @@ static bool is_recorded(const struct sim_records *records, struct csn_bytes body
     return false;
 }
 
+/* Enough sealed the epoch before this one: its quorum; in an emergency that of those who go on. */
+static bool is_sealed(const struct sim_checker *checker, uint32_t epoch)
+{
+    const struct csn_cluster *old = sim_document_of(checker->world, epoch - 1);
+    const struct csn_cluster *now = sim_document_of(checker->world, epoch);
+    unsigned counted = 0;
+    for (unsigned i = 0; now != NULL && i < SIM_SITES_MAX; i++) {
+        bool counts = !now->is_emergency || csn_cluster_member(now, (uint16_t)(i + 1)) != NULL;
+        counted += counts && checker->sealed[epoch - 1][i];
+    }
+    return now != NULL && counted >= (now->is_emergency ? now->quorum : old->quorum);
+}
+
+/* Enough entered it: its quorum, or all that were left by the emergency before. */
+static bool has_begun(const struct sim_checker *checker, uint32_t epoch)
+{
+    const struct csn_cluster *now = sim_document_of(checker->world, epoch);
+    const struct csn_cluster *old = sim_document_of(checker->world, epoch - 1);
+    unsigned needed = now->quorum;
+    if (old != NULL && old->is_emergency && !now->is_emergency && old->member_count < needed) {
+        needed = old->member_count;
+    }
+    return epoch == 1 || count_of(checker->entered[epoch]) >= needed;
+}
+
 /* Both bodies: cluster id 16 | environment u8 | epoch u32; the seal's is the one that ends. */
 void sim_checker_change(struct sim_checker *checker, const struct sim_actor *actor, bool is_seal,
                         struct csn_bytes body)
@@ -257,8 +282,7 @@ void sim_checker_change(struct sim_checker *checker, const struct sim_actor *act
         sim_sealed_take(checker->seals, checker->world, actor, epoch, body);
         return;
     }
-    const struct csn_cluster *old = sim_document_of(checker->world, epoch - 1);
-    if (old == NULL || count_of(checker->sealed[epoch - 1]) < old->quorum) {
+    if (epoch == 1 || !is_sealed(checker, epoch)) {
         sim_fail(checker->world, "R8: site %u enters epoch %u, whose last is not sealed",
                  actor->number, epoch);
     }
@@ -282,7 +306,7 @@ static void check_epoch(struct sim_checker *checker, const struct sim_actor *act
         sim_fail(checker->world, "R8: site %u votes in epoch %u, which it has sealed",
                  actor->number, held->epoch);
     }
-    if (held->epoch > 1 && count_of(checker->entered[held->epoch]) < document->quorum) {
+    if (!has_begun(checker, held->epoch)) {
         sim_fail(checker->world, "R8: site %u votes in epoch %u, which has not begun",
                  actor->number, held->epoch);
     }
@@ -459,10 +483,32 @@ static const struct sim_version *version_of(const struct sim_checker *checker, u
     return sim_disk_version(&checker->world->actors[site].disk, zone, &root);
 }
 
-static void check_pair(struct sim_checker *checker, const struct layout_held *old,
-                       const struct layout_held *held)
+/* What an emergency may bend: what those who are left out certified, without the vote of one who went on, may be ahead of it in
+ * all but rounds and serials. What is certified after the return is behind neither. */
+static bool is_of_one_line(const struct sim_checker *checker, unsigned zone, const struct certified *old,
+                           const struct certified *certified)
 {
-    const char *what = goes_back(held, old);
+    const struct csn_cluster *document = sim_document_of(checker->world, certified->held.epoch);
+    bool is_one = old->held.epoch == certified->held.epoch || !document->is_emergency;
+    for (unsigned i = 0; !is_one && i < document->member_count; i++) {
+        const struct votes *votes = &checker->votes[document->members[i].number - 1][zone];
+        for (size_t k = 0; k < votes->count; k++) {
+            is_one = is_one || csn_digest_equal(&votes->items[k].body, &old->body);
+        }
+    }
+    return is_one;
+}
+
+static void check_pair(struct sim_checker *checker, unsigned zone, const struct certified *first,
+                       const struct certified *second)
+{
+    const struct layout_held *old = &first->held, *held = &second->held;
+    const char *what = is_of_one_line(checker, zone, first, second) ? goes_back(held, old) : NULL;
+    if (held->epoch < old->epoch) {
+        sim_fail(checker->world, "I2: round %llu.%u of epoch %u is above %llu.%u of epoch %u",
+                 counter_of(held->round), seq_of(held->round), held->epoch, counter_of(old->round),
+                 seq_of(old->round), old->epoch);
+    }
     if (!is_after(held->serial, old->serial)) {
         sim_fail(checker->world, "I2: serial %u is certified in round %llu.%u after %u in %llu.%u",
                  held->serial, counter_of(held->round), seq_of(held->round), old->serial,
@@ -502,11 +548,9 @@ static void certify(struct sim_checker *checker, unsigned zone, const struct cer
     while (at > 0 && order(chain->items[at - 1].held.round, certified->held.round) > 0) {
         at--;
     }
-    if (at > 0) {
-        check_pair(checker, &chain->items[at - 1].held, &certified->held);
-    }
-    if (at < chain->count) {
-        check_pair(checker, &certified->held, &chain->items[at].held);
+    for (size_t i = 0; i < chain->count; i++) {
+        check_pair(checker, zone, i < at ? &chain->items[i] : certified,
+                   i < at ? certified : &chain->items[i]);
     }
     chain->items = csn_realloc(chain->items, chain->count + 1, sizeof(*chain->items));
     memmove(chain->items + at + 1, chain->items + at, (chain->count - at) * sizeof(*chain->items));
@@ -676,6 +720,14 @@ void sim_checker_serve(struct sim_checker *checker, const struct sim_actor *acto
         (order(held->round, served->round) < 0 || is_after(served->serial, held->serial))) {
         sim_fail(checker->world, "site %u serves serial %u after %u", actor->number, held->serial,
                  served->serial);
+    }
+    bool is_older = held->input_generation < served->input_generation ||
+                    (held->input_generation == served->input_generation &&
+                     is_after(served->input_serial, held->input_serial));
+    if (served->is_set && (is_older || held->time_s < served->time_s)) {
+        sim_fail(checker->world, "site %u serves input %u of T %llu after input %u of T %llu",
+                 actor->number, held->input_serial, (unsigned long long)held->time_s,
+                 served->input_serial, (unsigned long long)served->time_s);
     }
     if (!is_pointer_durable(actor, held->round)) {
         sim_fail(checker->world, "R5: site %u serves serial %u before the pointer is durable",

@@ -163,6 +163,95 @@ bool sim_change_members_at(struct sim_world *world, enum sim_change change, uint
     return true;
 }
 
+/* --- emergencies */
+
+static const struct csn_cluster *newest_document(const struct sim_world *world)
+{
+    return &world->epochs[world->epoch_count - 1].document;
+}
+
+bool sim_is_emergency(const struct sim_world *world)
+{
+    return newest_document(world)->is_emergency;
+}
+
+/* What the kept sites that are up know: no more is known to the officers. */
+static void add_bases(struct sim_world *world, struct csn_cluster *next)
+{
+    struct csn_emergency *emergency = &next->emergency;
+    for (unsigned zone = 0; zone < world->options.zones; zone++) {
+        struct csn_release newest = {0};
+        for (unsigned i = 0; i < next->member_count; i++) {
+            const struct sim_actor *actor = sim_site(world, next->members[i].number);
+            struct csn_node_zone_status status;
+            if (!actor->is_up) {
+                continue;
+            }
+            csn_node_get_zone(actor->node, zone, sim_now(world, actor), &status);
+            bool is_later = csn_round_compare(status.row.newest.round, newest.round) > 0;
+            newest = is_later ? status.row.newest : newest;
+        }
+        if (!csn_round_is_none(newest.round)) {
+            struct csn_emergency_base *base = &emergency->bases[emergency->base_count++];
+            memcpy(base->zone, world->options.zone[zone].zone, sizeof(base->zone));
+            csn_round_encode(newest.round, base->round);
+            base->full_root = newest.full_root;
+        }
+    }
+}
+
+static void begin_document(const struct sim_world *world, struct csn_cluster *next)
+{
+    const struct csn_cluster *now = newest_document(world);
+    next->epoch = now->epoch + 1;
+    next->previous = now->digest;
+    next->digest = sim_symbol("document", world->options.seed, next->epoch, 0);
+}
+
+bool sim_declare_emergency(struct sim_world *world, uint32_t keep, uint64_t not_after_s)
+{
+    const struct csn_cluster *now = newest_document(world);
+    struct csn_cluster next = *now;
+    begin_document(world, &next);
+    for (unsigned i = 0; i < now->member_count; i++) {
+        if ((keep >> now->members[i].number & 1u) == 0) {
+            unset_member(&next, now->members[i].number);
+        }
+    }
+    next.quorum = (uint8_t)(next.member_count / 2 + 1);
+    next.is_emergency = true;
+    next.emergency = (struct csn_emergency){.issued_s = not_after_s - 1,
+                                            .not_after_s = not_after_s,
+                                            .serial_offset = CSN_EMERGENCY_SERIAL_STEP};
+    if (world->epoch_count + 1 >= SIM_EPOCHS_MAX || !is_in_force(world, world->epoch_count) ||
+        csn_epoch_check_next(now, &next, NULL) != CSN_OK) {
+        return false;
+    }
+    add_bases(world, &next);
+    sim_log(world, NULL, "emergency: document of epoch %u", next.epoch);
+    issue(world, &next, keep >> 1);
+    return true;
+}
+
+bool sim_end_emergency(struct sim_world *world)
+{
+    const struct csn_cluster *now = newest_document(world), *before = now;
+    while (before->is_emergency) {
+        before = sim_document_of(world, before->epoch - 1);
+    }
+    struct csn_cluster next = *before;
+    begin_document(world, &next);
+    next.merges = before->digest;
+    if (!now->is_emergency || !is_in_force(world, world->epoch_count) ||
+        csn_epoch_check_next(now, &next, NULL) != CSN_OK ||
+        csn_epoch_check_return(before, now, &next, NULL) != CSN_OK) {
+        return false;
+    }
+    sim_log(world, NULL, "the emergency ends: document of epoch %u", next.epoch);
+    issue(world, &next, UINT32_MAX);
+    return true;
+}
+
 /* One machine is lost at a time: until the others have caught up, what it held may be nowhere else. */
 static bool is_all_elsewhere(const struct sim_world *world, uint16_t site)
 {

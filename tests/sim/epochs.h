@@ -36,6 +36,12 @@ struct csn_digest sim_member_key(const struct sim_world *world, uint16_t site, u
 bool sim_change_members(struct sim_world *world, enum sim_change change, uint16_t site);
 /* As before, but only these sites (bits of indices) are handed the document; the others may hear of it. */
 bool sim_change_members_at(struct sim_world *world, enum sim_change change, uint16_t site, uint32_t sites);
+/* Officers let some of the members go on alone (bits: 1 << site), whom the document reaches first: from what these know as
+ * newest, until a wall clock's second. False: not possible now. */
+bool sim_declare_emergency(struct sim_world *world, uint32_t keep, uint64_t not_after_s);
+/* The members of before are all taken back. */
+bool sim_end_emergency(struct sim_world *world);
+bool sim_is_emergency(const struct sim_world *world);
 /* A change that the seed draws. */
 void sim_change_any(struct sim_world *world);
 /* The next document reaches a site. */

@@ -2,7 +2,7 @@
 down, late, killed or new ends in the same epoch with the same zone.
 Method: one cluster goes through epochs: a verifier comes and goes, a site that lost its store is replaced, a document waits for a
 quorum, a site is killed in the middle. The sites keep their first configuration: the chain of epochs tells them the rest. Another
-loses two of its three sites."""
+loses two of its three sites, as far as the third can tell: they go on, come back, and nothing that was released is undone."""
 import hashlib
 import os
 import re
@@ -27,9 +27,12 @@ class Document:
         for block in re.split(r'^  - ', members, flags=re.MULTILINE)[1:]:
             self.members.append(dict(line.strip().split(': ') for line in block.splitlines()))
 
-    def next(self, quorum=None, change=lambda members: members, tail=lambda text: text):
-        head = dict(self.head, epoch=str(int(self.head['epoch']) + 1), quorum=str(quorum or self.head['quorum']),
-                    previous=hashlib.sha384(self.text.encode()).hexdigest())
+    def digest(self):
+        return hashlib.sha384(self.text.encode()).hexdigest()
+
+    def next(self, quorum=None, change=lambda members: members, tail=lambda text: text, **more):
+        head = dict(self.head, **more, epoch=str(int(self.head['epoch']) + 1), quorum=str(quorum or self.head['quorum']),
+                    previous=self.digest())
         members = change([dict(member) for member in self.members])
         lines = [f'{key}: {value}' for key, value in head.items()] + ['members:']
         for member in members:
@@ -265,34 +268,60 @@ class Membership(unittest.TestCase):
         c.start('zrh', COORDINATOR)
         return wait_for('a refresh', lambda: (serial := c.serial('zrh')) and serial != before and serial)
 
-    def test_a_last_site_goes_on_alone_by_the_officers_word_and_the_others_come_back(self):
+    def go_on_alone(self, c, before):
+        """Refreshes only: a new file is not released, a new policy signs what was there. The serial that it ends with."""
+        assert_matches('EMERGENCY until', c.ctl('zrh', 'status').stdout, 'status')
+        c.write_zone(small_zone(5, 'not now'), ['zrh'])
+        wait_for('the file is taken', lambda: c.log_lines('zrh', 'input serial 5:'))
+        serial = self.refresh(c, 2, before)
+        self.assertGreater(serial, before + (1 << 20))
+        wait_for('the file is taken again', lambda: len(c.log_lines('zrh', 'input serial 5:')) > 1)
+        serial = self.refresh(c, 3, serial)  # by now the leader has heard of the file
+        self.assertEqual(c.marker('zrh'), 'before')
+        return serial
+
+    def refuse_what_forgets(self, c, back):
+        """A return that does not say that the others may have voted."""
+        done = c.ctl('zrh', 'membership', 'propose', c.sign(Document(re.sub('merges: .*\n', '', back.text))))
+        assert_matches('sjc comes back with its key', done.stderr, 'no word of the branch')
+
+    def assert_never_back(self, c, sites):
+        for site in sites:
+            serials = [int(number) for line in c.log_lines(site, ' trace released ') for number in re.findall('serial[ =]([0-9]+)', line)]
+            self.assertGreater(len(serials), 3, c.log_lines(site, ' trace released '))
+            self.assertEqual(serials, sorted(serials), f'{site} released {serials}')
+
+    def test_a_last_site_goes_on_alone_by_the_officers_word_and_a_branch_that_went_on_comes_back(self):
         with Changing(small_zone(1, 'before')) as c:
             c.start()
             c.wait_marker('before')
-            before = c.wait_released()
+            before, first, others = c.wait_released(), c.document, ('sjc', 'sin')
+            # To the first site the others are dead; in truth they go on without it.
+            c.kill('zrh')
+            c.write_zone(small_zone(2, 'branch'), others)
+            c.wait_marker('branch', others)
+            branch = c.wait_released(others)
             c.kill('sjc')
             c.kill('sin')
-            first, document = c.document, self.declare_emergency(c, 'zrh')
+            c.start('zrh')
+            wait_for('the last site is up', lambda: c.status('zrh'))
+            document = self.declare_emergency(c, 'zrh')
             c.wait_epoch(document, ('zrh', COORDINATOR))
-            assert_matches('EMERGENCY until', c.ctl('zrh', 'status').stdout, 'status')
-            # Refreshes only: a new file is not released, a new policy signs what was there.
-            c.write_zone(small_zone(2, 'not now'), ['zrh'])
-            wait_for('the file is taken', lambda: c.log_lines('zrh', 'input serial 2:'))
-            serial = self.refresh(c, 2, before)
-            self.assertGreater(serial, before + (1 << 20))
-            wait_for('the file is taken again', lambda: len(c.log_lines('zrh', 'input serial 2:')) > 1)
-            serial = self.refresh(c, 3, serial)  # by now the leader has heard of the file
-            self.assertEqual(c.marker('zrh'), 'before')
-            # All three again, by the officers' next document.
-            back = document.next(2, lambda members: first.members)
+            serial = self.go_on_alone(c, before)
+            self.assertGreater(serial, branch)
+            # All three again, by the officers' next document, which names the branch: what it released is everywhere.
+            back = document.next(2, lambda members: first.members, merges=first.digest())
             back = Document(re.sub(r'(?s)emergency:.*', '', back.text))
+            self.refuse_what_forgets(c, back)
             c.propose('zrh', back)
             c.wait_epoch(back, ('zrh', COORDINATOR))
-            c.start('sjc', 'sin')
+            c.start(*others)
             c.wait_epoch(back, SITES)
-            c.input_serial = 2
-            c.assert_released('after', SITES)
+            c.wait_marker('branch')
             self.assertGreater(c.wait_released(), serial)
+            c.input_serial = 5
+            c.assert_released('after', SITES)
+            self.assert_never_back(c, SITES)
 
 
 if __name__ == '__main__':

@@ -304,6 +304,126 @@ static void test_return_takes_several_back(void **state)
     assert_int_equal(csn_epoch_check_next(&document, &back, NULL), CSN_EREFUSED);
 }
 
+/* Sites 1 to 3 of document 7, q = 2; the emergency keeps site 1; `back` takes all back. */
+static void make_return(struct csn_cluster *emergency_document, struct csn_cluster *back)
+{
+    remove_one(&now);
+    *emergency_document = now;
+    emergency(emergency_document);
+    emergency_document->epoch = 8;
+    emergency_document->previous = now.digest;
+    memset(&emergency_document->digest, 0xd8, sizeof(emergency_document->digest));
+    *back = now;
+    back->epoch = 9;
+    back->previous = emergency_document->digest;
+    back->merges = now.digest;
+}
+
+static void merges_nothing(struct csn_cluster *back)
+{
+    back->merges = (struct csn_digest){{0}};
+}
+static void merges_other(struct csn_cluster *back)
+{
+    back->merges = back->previous;
+}
+static void renew_member(struct csn_cluster *back, unsigned index)
+{
+    back->members[index].incarnation = 2;
+    back->members[index].key[0] ^= 1;
+}
+static void one_of_two_renewed(struct csn_cluster *back)
+{
+    renew_member(back, 1);
+}
+static void both_renewed(struct csn_cluster *back)
+{
+    renew_member(back, 1);
+    renew_member(back, 2);
+    back->merges = (struct csn_digest){{0}};
+}
+static void one_comes_back(struct csn_cluster *back)
+{
+    back->member_count = 2;
+}
+static void a_new_one_too(struct csn_cluster *back)
+{
+    set_member(back, 3, 9);
+    back->member_count = 4;
+    back->quorum = 3;
+}
+static void two_new_ones_too(struct csn_cluster *back)
+{
+    a_new_one_too(back);
+    set_member(back, 4, 10);
+    back->member_count = 5;
+}
+static void a_liar_more(struct csn_cluster *back)
+{
+    a_new_one_too(back);
+    back->faults = 1;
+}
+
+/* Whoever comes back with a key may have voted: the document says so, and its quorums meet those of before. */
+static void test_return_forgets_nothing_of_a_branch(void **state)
+{
+    static const struct {
+        void (*change)(struct csn_cluster *back);
+        int code;
+    } rows[] = {
+        {nothing, CSN_OK},
+        {merges_nothing, CSN_EREFUSED},
+        {merges_other, CSN_EREFUSED},
+        {one_of_two_renewed, CSN_EREFUSED}, /* 1 and the new 2 know nothing of what 2 and 3 certified */
+        {both_renewed, CSN_OK},
+        {one_comes_back, CSN_OK},
+        {a_new_one_too, CSN_OK},
+        {two_new_ones_too, CSN_EREFUSED},
+        {a_liar_more, CSN_EREFUSED},
+    };
+    (void)state;
+    struct csn_cluster document, back, changed;
+    make_return(&document, &back);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_reason reason = {0};
+        changed = back;
+        rows[i].change(&changed);
+        int code = csn_epoch_check_return(&now, &document, &changed, &reason);
+        if (code != rows[i].code) {
+            fail_msg("row %zu: %d, %s", i, code, reason.text);
+        }
+        assert_true(code == CSN_OK || reason.text[0] != '\0');
+        assert_int_equal(csn_epoch_check_return(NULL, &document, &changed, NULL), CSN_EREFUSED);
+        assert_int_equal(csn_epoch_check_return(&now, &now, &changed, NULL), CSN_OK);
+    }
+    assert_int_equal(csn_epoch_check_next(&document, &back, NULL), CSN_OK);
+    back.previous = now.digest; /* no return: nothing to merge */
+    back.epoch = 8;
+    assert_int_equal(csn_epoch_check_next(&now, &back, NULL), CSN_EREFUSED);
+    back.merges = (struct csn_digest){{0}};
+    assert_int_equal(csn_epoch_check_next(&now, &back, NULL), CSN_OK);
+}
+
+static void test_branches_move_on(void **state)
+{
+    (void)state;
+    struct csn_cluster document, back;
+    struct csn_floor floor = {.round = {{5, 1}, 7}, .has_serial = true, .serial = UINT32_MAX};
+    make_return(&document, &back);
+    csn_epoch_move_on(&now, &floor);
+    assert_int_equal(floor.round.term.counter, 5);
+    csn_epoch_move_on(&document, &floor);
+    assert_true(floor.round.term.counter == 5 + CSN_BRANCH_TERMS);
+    assert_int_equal(floor.serial, (1u << 20) - 1);
+    csn_epoch_move_on(&back, &floor);
+    assert_true(floor.round.term.counter == 5 + 2 * CSN_BRANCH_TERMS);
+    assert_int_equal(floor.serial, (1u << 20) - 1);
+    floor = (struct csn_floor){.round.term.counter = CSN_TERM_COUNTER_MAX};
+    csn_epoch_move_on(&document, &floor); /* none is left, and no serial is made up */
+    assert_true(floor.round.term.counter == CSN_TERM_COUNTER_MAX);
+    assert_int_equal(floor.serial, 0);
+}
+
 static void test_who_stays_and_who_counts(void **state)
 {
     (void)state;
@@ -518,6 +638,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_next_document_changes_one_member, setup),
         cmocka_unit_test_setup(test_return_takes_several_back, setup),
+        cmocka_unit_test_setup(test_return_forgets_nothing_of_a_branch, setup),
+        cmocka_unit_test_setup(test_branches_move_on, setup),
         cmocka_unit_test_setup(test_who_stays_and_who_counts, setup),
         cmocka_unit_test_setup(test_bodies_decode_only_whole, setup),
         cmocka_unit_test_setup(test_bodies_out_of_range_are_refused, setup),
