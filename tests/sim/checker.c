@@ -238,17 +238,22 @@ static bool is_recorded(const struct sim_records *records, struct csn_bytes body
     return false;
 }
 
-/* Enough sealed the epoch before this one: its quorum; in an emergency that of those who go on. */
+/* The quorum of the epoch before this one; in an emergency that of those who go on. */
+static unsigned seals_needed(const struct sim_checker *checker, uint32_t epoch)
+{
+    const struct csn_cluster *now = sim_document_of(checker->world, epoch);
+    return now->is_emergency ? now->quorum : sim_document_of(checker->world, epoch - 1)->quorum;
+}
+
 static bool is_sealed(const struct sim_checker *checker, uint32_t epoch)
 {
-    const struct csn_cluster *old = sim_document_of(checker->world, epoch - 1);
     const struct csn_cluster *now = sim_document_of(checker->world, epoch);
     unsigned counted = 0;
     for (unsigned i = 0; now != NULL && i < SIM_SITES_MAX; i++) {
         bool counts = !now->is_emergency || csn_cluster_member(now, (uint16_t)(i + 1)) != NULL;
         counted += counts && checker->sealed[epoch - 1][i];
     }
-    return now != NULL && counted >= (now->is_emergency ? now->quorum : old->quorum);
+    return now != NULL && counted >= seals_needed(checker, epoch);
 }
 
 /* Enough entered it: its quorum, or all that were left by the emergency before. */
@@ -312,7 +317,7 @@ static void check_epoch(struct sim_checker *checker, const struct sim_actor *act
     }
     if (held->epoch > 1) {
         sim_sealed_check_vote(checker->seals, checker->world, actor, held->epoch, held->zone,
-                              sim_document_of(checker->world, held->epoch - 1)->quorum);
+                              seals_needed(checker, held->epoch));
     }
 }
 
