@@ -342,6 +342,7 @@ static void begin_leading(struct csn_leader *leader)
     for (size_t i = 0; i < leader->zone_count; i++) {
         struct csn_leader_zone *zone = &leader->zones[i];
         zone->tried = (struct csn_round){0};
+        zone->has_waited = false;
         zone->failures = 0;
         zone->retry_ms = leader->now.mono_ms;
         zone->retry_pause_s = 0;
@@ -444,6 +445,7 @@ void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *z
     }
     zone->newest = *certificate;
     zone->has_newest = true;
+    zone->has_waited = false;
     csn_buf_clear(&zone->newest_octets);
     csn_buf_put_bytes(&zone->newest_octets, octets);
     csn_proposal_hash(&certificate->held.proposal, &zone->newest_hash);

@@ -420,7 +420,8 @@ static struct csn_round highest_claim(const struct csn_leader *leader,
     return claimed;
 }
 
-/* A claim is waited for once, so that one that is never shown holds nothing up. */
+/* Each claim is waited for at most once, and all of them at most once between two rounds: neither one that is never shown nor a
+ * site that claims ever more holds anything up. */
 static bool is_waiting_for_claim(struct csn_leader *leader, struct csn_leader_zone *zone)
 {
     struct csn_round claimed = highest_claim(leader, zone);
@@ -429,9 +430,10 @@ static bool is_waiting_for_claim(struct csn_leader *leader, struct csn_leader_zo
     }
     if (csn_round_compare(claimed, zone->claimed) > 0) {
         zone->claimed = claimed;
-        zone->claimed_ms = leader->now.mono_ms;
+        zone->claimed_ms = zone->has_waited ? zone->claimed_ms : leader->now.mono_ms;
+        zone->has_waited = true;
     }
-    return leader->now.mono_ms - zone->claimed_ms < CLAIM_WAIT_MS;
+    return zone->has_waited && leader->now.mono_ms - zone->claimed_ms < CLAIM_WAIT_MS;
 }
 
 /* Sites that hold it, or would let it through. */

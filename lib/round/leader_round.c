@@ -55,6 +55,7 @@ void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone,
     REQUIRE(leader->at_work_count < CSN_ROUNDS_AT_WORK_MAX);
     leader->at_work[leader->at_work_count++] = zone->index;
     zone->is_fresh = is_fresh;
+    zone->has_waited = false;
     zone->proposal = *proposal;
     zone->sending_seq = seq;
     zone->began_ms = leader->now.mono_ms;
@@ -77,18 +78,35 @@ void csn_round_back_off(struct csn_leader *leader, struct csn_leader_zone *zone)
 
 /* --- what is left of a round */
 
-/* Sites that held, or still may. */
-static unsigned possible_votes(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+static bool may_hold(const struct csn_leader *leader, const struct csn_leader_zone *zone, unsigned member)
 {
-    unsigned possible = 0;
+    const struct csn_fact *fact = fact_of(leader, zone, member);
+    return csn_leader_ready(leader, zone, member) != NULL && (fact == NULL || (!fact->is_refused && !fact->has_held));
+}
+
+/* Members that hold the same bytes as this one does. */
+static unsigned holders_with(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                             const struct csn_fact *held)
+{
+    unsigned found = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         const struct csn_fact *fact = fact_of(leader, zone, i);
-        bool has_held = fact != NULL && fact->has_held;
-        bool may_hold =
-            csn_leader_ready(leader, zone, i) != NULL && (fact == NULL || !fact->is_refused);
-        possible += has_held || may_hold;
+        found += fact != NULL && fact->has_held && csn_digest_equal(&fact->full_root, &held->full_root);
     }
-    return possible;
+    return found;
+}
+
+/* Sites that held the same bytes, or still may. */
+static unsigned possible_votes(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    unsigned open = 0, most = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = fact_of(leader, zone, i);
+        unsigned holders = fact != NULL && fact->has_held ? holders_with(leader, zone, fact) : 0;
+        most = holders > most ? holders : most;
+        open += may_hold(leader, zone, i);
+    }
+    return most + open;
 }
 
 /* The most sites that computed the same, and those that may still join them. */
@@ -192,6 +210,37 @@ static void judge_authors(struct csn_leader *leader, struct csn_leader_zone *zon
         bool is_accused = accusers(leader, zone, site) > leader->cluster.faults;
         if (has_failed(leader, zone, member) || is_slow || is_accused) {
             leave_out(leader, zone, member, is_accused);
+        }
+    }
+}
+
+/* Of the same content, different bytes: an author gave different sites different signatures. */
+static bool is_split(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    const struct csn_fact *first = NULL;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = fact_of(leader, zone, i);
+        if (fact == NULL || !fact->has_held) {
+            continue;
+        }
+        first = first != NULL ? first : fact;
+        if (csn_roots_equal(&fact->roots, &first->roots) && !csn_digest_equal(&fact->full_root, &first->full_root)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Which author it was, a round with one author shows; they take turns. */
+static void judge_split(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    unsigned count = zone->proposal.author_count, alone = zone->splits++ % count;
+    if (count == 1) { /* it was this one */
+        memset(zone->authors_out, 0, sizeof(zone->authors_out));
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (count == 1 || i != alone) {
+            leave_out(leader, zone, (unsigned)csn_member_index(&leader->cluster, zone->proposal.authors[i]), true);
         }
     }
 }
@@ -346,7 +395,10 @@ static void fail(struct csn_leader *leader, struct csn_leader_zone *zone, enum c
     if (end == CSN_ROUND_END_DISAGREED) {
         remember_disagreement(leader, zone);
     }
-    if (zone->is_fresh && end != CSN_ROUND_END_OBSOLETE && end != CSN_ROUND_END_DISAGREED) {
+    bool is_judged = zone->is_fresh && end != CSN_ROUND_END_OBSOLETE && end != CSN_ROUND_END_DISAGREED;
+    if (is_judged && is_split(leader, zone)) {
+        judge_split(leader, zone);
+    } else if (is_judged) {
         judge_authors(leader, zone, end);
     }
     csn_round_abandon(leader, zone, end);

@@ -62,11 +62,13 @@ struct csn_leader_zone {
     struct csn_version_id disagreed_keyset;
     uint64_t disagreed_until_ms, disagreed_pause_s;
     struct csn_author_out authors_out[CSN_MEMBERS_MAX];
+    unsigned splits; /* rounds whose votes were for different bytes: whose turn it is to author alone */
     bool has_ended;
     enum csn_round_end last_end;
 
-    /* something newer was claimed, its octets are not here: waited for a little */
+    /* something newer was claimed, its octets are not here: waited for a little, once between two rounds */
     struct csn_round claimed;
+    bool has_waited; /* or waits, since claimed_ms */
     uint64_t claimed_ms;
 };
 

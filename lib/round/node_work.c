@@ -242,7 +242,20 @@ static void send_offer(struct csn_node *node, struct csn_node_zone *zone)
     csn_buf_fini(&octets);
 }
 
-/* A HELD of the same content, or a certificate, says which bytes must come out; NULL: none yet. */
+/* Members that hold this content with this full root. */
+static unsigned holders_of(const struct csn_node *node, const struct csn_node_zone *zone,
+                           const struct csn_digest *full_root)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < node->cluster.member_count; i++) {
+        const struct csn_fact *fact = csn_facts_find(&node->facts, i, &zone->work.hash);
+        found += fact != NULL && fact->has_held && csn_roots_equal(&fact->roots, &zone->work.roots) &&
+                 csn_digest_equal(&fact->full_root, full_root);
+    }
+    return found;
+}
+
+/* A certificate, or HELDs of the same content by more sites than may lie, say which bytes must come out; NULL: none yet. */
 static const struct csn_digest *expected_root(const struct csn_node *node,
                                               const struct csn_node_zone *zone)
 {
@@ -252,7 +265,8 @@ static const struct csn_digest *expected_root(const struct csn_node *node,
     }
     for (unsigned i = 0; i < node->cluster.member_count; i++) {
         const struct csn_fact *fact = csn_facts_find(&node->facts, i, &zone->work.hash);
-        if (fact != NULL && fact->has_held && csn_roots_equal(&fact->roots, &zone->work.roots)) {
+        if (fact != NULL && fact->has_held &&
+            holders_of(node, zone, &fact->full_root) > node->cluster.faults) {
             return &fact->full_root;
         }
     }
@@ -330,10 +344,22 @@ static void give_up_share(struct csn_node *node, struct csn_node_zone *zone, uin
     }
 }
 
+/* The author is gone: who holds the round has its bytes too, and it is the only one who may. */
+static bool is_left_to_holders(const struct csn_node *node, const struct csn_node_zone *zone, uint16_t author)
+{
+    bool is_held = false;
+    for (unsigned i = 0; i < node->cluster.member_count; i++) {
+        const struct csn_fact *fact = csn_facts_find(&node->facts, i, &zone->work.hash);
+        is_held = is_held || (fact != NULL && fact->has_held);
+    }
+    unsigned member = (unsigned)csn_member_index(&node->cluster, author);
+    return is_held && !csn_peers_is_fresh(&node->peers, member, node->now, CSN_SILENT_MS);
+}
+
 static void gather(struct csn_node *node, struct csn_node_zone *zone)
 {
     struct csn_work *work = &zone->work;
-    bool is_held = expected_root(node, zone) != NULL;
+    bool is_expected = expected_root(node, zone) != NULL;
     unsigned here = 0;
     for (unsigned i = 0; i < work->proposal.author_count; i++) {
         struct csn_fetch *share = &work->shares[i];
@@ -345,7 +371,7 @@ static void gather(struct csn_node *node, struct csn_node_zone *zone)
         } else if (share->failed >= CSN_FETCH_TRIES) {
             give_up_share(node, zone, site);
             return;
-        } else if (is_held || offer_of(node, zone, site) != NULL) {
+        } else if (is_expected || offer_of(node, zone, site) != NULL || is_left_to_holders(node, zone, site)) {
             fetch_share(node, zone, i);
         }
     }

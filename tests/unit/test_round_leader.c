@@ -591,6 +591,68 @@ static void test_claim_that_is_never_shown_holds_nothing_up(void **state)
     drop_hand(hand);
 }
 
+/* One that claims ever more delays a round by one wait. */
+static void test_claims_without_end_hold_nothing_up(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    run(hand, 500);
+    promise_all(hand);
+    for (unsigned i = 0; i < 10; i++) {
+        hand->rows[0].newest.round.seq++;
+        run(hand, 500);
+    }
+    assert_true(last_proposal(hand, &body));
+    drop_hand(hand);
+}
+
+/* Each site holds the same content with other bytes. */
+static void hold_apart(struct hand *hand, const struct csn_proposal *proposal)
+{
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        struct csn_body_held held = {.proposal = *proposal, .earliest_expiry_s = proposal->time_s + 1000000};
+        struct csn_buf octets = {0};
+        memset(held.full_root.octets, (int)i + 1, CSN_DIGEST_SIZE);
+        csn_body_held_encode(&held, &octets);
+        statement(hand, CSN_STATEMENT_HELD, (uint16_t)(i + 1), csn_buf_view(&octets));
+        csn_buf_fini(&octets);
+    }
+}
+
+static void next_fresh(struct hand *hand, struct csn_proposal *proposal)
+{
+    struct csn_body_proposal body;
+    for (unsigned i = 0; i < 100; i++) {
+        run(hand, 250);
+        if (last_proposal(hand, &body) && csn_round_compare(body.proposal.round, proposal->round) > 0) {
+            *proposal = body.proposal;
+            return;
+        }
+    }
+    fail_msg("no fresh proposal");
+}
+
+/* An author that gives each site other signatures is found: the authors take turns alone, the one whose round splits again is
+ * left out, the others author on. */
+static void test_author_that_splits_the_votes_is_left_out(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_proposal proposal = {0};
+    next_fresh(hand, &proposal);
+    assert_int_equal(proposal.author_count, 3);
+    hold_apart(hand, &proposal);
+    next_fresh(hand, &proposal);
+    assert_int_equal(proposal.author_count, 1);
+    uint16_t liar = proposal.authors[0];
+    hold_apart(hand, &proposal);
+    next_fresh(hand, &proposal);
+    assert_int_equal(proposal.author_count, 2);
+    assert_true(proposal.authors[0] != liar && proposal.authors[1] != liar);
+    drop_hand(hand);
+}
+
 /* One that lies (f = 1) cannot drive the term away, nor up to the end of its numbers. */
 static void test_term_of_one_liar_does_not_count(void **state)
 {
@@ -634,6 +696,8 @@ int main(void)
         cmocka_unit_test(test_round_ends_soon_after_an_author_halts),
         cmocka_unit_test(test_diverged_sites_author_when_no_other_can),
         cmocka_unit_test(test_claim_that_is_never_shown_holds_nothing_up),
+        cmocka_unit_test(test_claims_without_end_hold_nothing_up),
+        cmocka_unit_test(test_author_that_splits_the_votes_is_left_out),
         cmocka_unit_test(test_term_of_one_liar_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

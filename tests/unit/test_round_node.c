@@ -136,12 +136,13 @@ static void propose(struct hand *hand, const struct csn_proposal *proposal, uint
     csn_buf_fini(&octets);
 }
 
-/* Started, with an input, and promised to (5, 1). */
-static struct hand *make_hand(void)
+/* Started, with an input, and promised to (5, 1); `faults` sites may lie. */
+static struct hand *make_hand_beside_liars(uint8_t faults)
 {
     struct hand *hand = csn_calloc(1, sizeof(*hand));
     struct csn_input_id id = world_input(1, 'a');
     world_init(&hand->world);
+    hand->world.cluster.faults = faults;
     hand->now_ms = 100000;
     hand->node = csn_node_new(&hand->world.cluster, 1, &hand->world.zone, 1);
     struct csn_event start = event_of(hand, CSN_EVENT_START);
@@ -156,6 +157,11 @@ static struct hand *make_hand(void)
     persisted(hand, find(hand, CSN_EFFECT_PERSIST)->persist.id, CSN_OK);
     assert_non_null(find_sent(hand, CSN_STATEMENT_PROMISE));
     return hand;
+}
+
+static struct hand *make_hand(void)
+{
+    return make_hand_beside_liars(0);
 }
 
 static void drop_hand(struct hand *hand)
@@ -240,6 +246,40 @@ static uint64_t work_to_vote(struct hand *hand, const struct csn_proposal *propo
     assert_non_null(persist);
     assert_non_null(persist->persist.second.key.data);
     return persist->persist.id;
+}
+
+/* What STAGE is to yield, when site 3 holds the round for full root 7 before the author's bytes are here; 0: anything. */
+static uint8_t expected_beside(uint8_t faults)
+{
+    struct hand *hand = make_hand_beside_liars(faults);
+    struct csn_proposal proposal = proposal_of(hand, 1);
+    struct csn_body_held held = held_of(&proposal, 7);
+    struct csn_digest hash;
+    csn_proposal_hash(&proposal, &hash);
+    propose(hand, &proposal, 5, 1);
+    struct csn_event computed = event_of(hand, CSN_EVENT_COMPUTED);
+    computed.corr = find(hand, CSN_EFFECT_COMPUTE)->corr;
+    computed.computed = some_roots(9);
+    step(hand, &computed);
+    struct csn_event fetched = event_of(hand, CSN_EVENT_FETCHED);
+    say_held(hand, 3, &held);
+    const struct csn_effect *fetch = find(hand, CSN_EFFECT_FETCH);
+    fetched.corr = fetch != NULL ? fetch->corr : 0;
+    say_offer(hand, 2, &hash);
+    fetch = find(hand, CSN_EFFECT_FETCH);
+    fetched.corr = fetch != NULL ? fetch->corr : fetched.corr;
+    step(hand, &fetched);
+    uint8_t octet = find(hand, CSN_EFFECT_STAGE)->work.full_root.octets[0];
+    drop_hand(hand);
+    return octet;
+}
+
+/* Were it believed, one liar's vote would have each honest site refuse its own right bytes. */
+static void test_bytes_are_expected_only_where_more_sites_say_so_than_may_lie(void **state)
+{
+    (void)state;
+    assert_int_equal(expected_beside(1), 0);
+    assert_int_equal(expected_beside(0), 7);
 }
 
 static void test_held_leaves_only_when_it_is_durable(void **state)
@@ -848,6 +888,7 @@ static void test_strangers_and_malformed_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bytes_are_expected_only_where_more_sites_say_so_than_may_lie),
         cmocka_unit_test(test_held_leaves_only_when_it_is_durable),
         cmocka_unit_test(test_failed_write_halts_and_nothing_leaves),
         cmocka_unit_test(test_held_round_is_answered_without_work),
