@@ -25,8 +25,10 @@ struct csn_persister {
     csn_persisted_fn *fn;
     void *arg; /* borrows */
     struct write *first, **end; /* owns */
-    struct csn_vote_batch batch[BATCH_MAX]; /* of the running transaction: the first writes of the queue */
-    size_t batch_count, done_count;         /* what is in it; of these, durable */
+    struct csn_vote_batch batch[1 + BATCH_MAX]; /* of the running transaction: the mark, the first writes of the queue */
+    struct csn_vote_write mark;                 /* what the second copy gave to keep */
+    struct csn_buf stored;                      /* owns; its value */
+    size_t batch_count, done_count;             /* writes in it; of these, durable */
     int code;                               /* of the one after the durable ones, if there is one */
     bool is_running, is_failed;
     bool is_second_lost;
@@ -42,6 +44,8 @@ struct csn_persister *csn_persister_new(uv_loop_t *loop, struct csn_store *store
     persister->fn = fn;
     persister->arg = arg;
     persister->end = &persister->first;
+    persister->mark.key = csn_bytes(CSN_SECOND_STORED_KEY, strlen(CSN_SECOND_STORED_KEY));
+    persister->batch[0] = (struct csn_vote_batch){.writes = &persister->mark, .write_count = 1};
     return persister;
 }
 
@@ -57,11 +61,14 @@ static void work(void *arg, unsigned part, unsigned parts)
     (void)parts;
     struct csn_persister *persister = arg;
     persister->done_count = 0;
-    persister->code = csn_second_copy_write(persister->second);
-    if (persister->code == CSN_OK) {
-        persister->code =
-            csn_store_write_batch(persister->store, persister->batch, persister->batch_count, &persister->done_count);
+    persister->code = csn_second_copy_write(persister->second, &persister->stored);
+    if (persister->code != CSN_OK) {
+        return;
     }
+    size_t done, marks = persister->stored.size > 0 ? 1 : 0;
+    persister->mark.value = csn_buf_view(&persister->stored);
+    persister->code = csn_store_write_batch(persister->store, persister->batch + 1 - marks, persister->batch_count + marks, &done);
+    persister->done_count = done > marks ? done - marks : 0;
 }
 
 static void run_next(struct csn_persister *persister);
@@ -110,8 +117,9 @@ static bool must_wait(const struct csn_persister *persister, const struct write 
 {
     struct csn_bytes second = write->second.key;
     for (size_t i = 0; second.data != NULL && second.size > 2 && i < persister->batch_count; i++) {
-        for (size_t k = 0; k < persister->batch[i].write_count; k++) {
-            if (is_of_zone(persister->batch[i].writes[k].key, second)) {
+        const struct csn_vote_batch *batch = &persister->batch[1 + i];
+        for (size_t k = 0; k < batch->write_count; k++) {
+            if (is_of_zone(batch->writes[k].key, second)) {
                 return true;
             }
         }
@@ -124,7 +132,7 @@ static void fill_batch(struct csn_persister *persister)
     persister->batch_count = 0;
     for (const struct write *write = persister->first;
          write != NULL && persister->batch_count < BATCH_MAX && !must_wait(persister, write); write = write->next) {
-        persister->batch[persister->batch_count++] = (struct csn_vote_batch){
+        persister->batch[1 + persister->batch_count++] = (struct csn_vote_batch){
             .expects = write->expects, .expect_count = write->expect_count, .writes = write->writes, .write_count = write->write_count};
         if (write->second.key.data != NULL) {
             csn_second_copy_put(persister->second, write->second);

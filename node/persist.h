@@ -10,6 +10,9 @@
 #include "second_copy.h"
 #include "zone/store.h"
 
+/* Record of the votes beside the core's: what the second copy gave the store to keep (docs/PROTOCOL.md, 4). */
+#define CSN_SECOND_STORED_KEY "second"
+
 struct csn_persister;
 
 /* `code` CSN_OK: durable. After another code nothing later was written, nor ever will be. */

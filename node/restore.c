@@ -23,7 +23,8 @@ struct restore {
     size_t version_count, bad_count;
     struct csn_record_pair *seconds; /* owns */
     size_t second_count;
-    bool is_second_damaged;
+    struct csn_buf stored; /* owns; what the second copy gave the store to keep */
+    bool is_second_damaged, is_second_ahead;
     struct csn_buf *certificate_files; /* owns */
     struct csn_bytes *certificates;    /* owns; borrow from those */
     size_t certificate_count;
@@ -39,6 +40,14 @@ static int add_record(void *arg, struct csn_bytes key, struct csn_bytes value)
     struct csn_record_pair *record = &restore->records[restore->record_count++];
     record->key = csn_bytes(csn_arena_copy(&restore->arena, key.data, key.size), key.size);
     record->value = csn_bytes(csn_arena_copy(&restore->arena, value.data, value.size), value.size);
+    return CSN_OK;
+}
+
+static int add_stored(void *arg, struct csn_bytes key, struct csn_bytes value)
+{
+    struct restore *restore = arg;
+    (void)key;
+    csn_buf_put_bytes(&restore->stored, value);
     return CSN_OK;
 }
 
@@ -129,8 +138,8 @@ static int load_seconds(struct restore *restore, struct csn_reason *reason)
     struct csn_daemon *daemon = restore->daemon;
     struct csn_second_copy *copy = daemon->second;
     bool is_wanted = !daemon->unwritable.is_set || daemon->unwritable.is_damaged; /* its disk may be gone, else */
-    int code = is_wanted ? csn_second_copy_load(copy, reason) : CSN_OK;
-    restore->second_count = code == CSN_OK ? csn_second_copy_count(copy) : 0;
+    int code = is_wanted ? csn_second_copy_load(copy, csn_buf_view(&restore->stored), &restore->is_second_ahead, reason) : CSN_OK;
+    restore->second_count = csn_second_copy_count(copy);
     restore->seconds = csn_calloc(restore->second_count + 1, sizeof(restore->seconds[0]));
     for (size_t i = 0; i < restore->second_count; i++) {
         restore->seconds[i] = csn_second_copy_get(copy, i);
@@ -162,6 +171,9 @@ static int collect(struct restore *restore, struct csn_reason *reason)
 {
     struct csn_daemon *daemon = restore->daemon;
     int code = csn_store_read_votes(daemon->store, csn_bytes(CSN_RECORD_PREFIX, strlen(CSN_RECORD_PREFIX)), add_record, restore);
+    if (code == CSN_OK) {
+        code = csn_store_read_votes(daemon->store, csn_bytes(CSN_SECOND_STORED_KEY, strlen(CSN_SECOND_STORED_KEY)), add_stored, restore);
+    }
     if (code != CSN_OK) {
         return csn_reason_set(reason, code, "%s: the votes cannot be read: %s; restore nothing: this site must return as a new member",
                               daemon->config->store, csn_error_text(code));
@@ -193,6 +205,7 @@ static void restore_fini(struct restore *restore)
     }
     free(restore->certificate_files);
     free(restore->certificates);
+    csn_buf_fini(&restore->stored);
     free(restore->records);
     free(restore->seconds);
     free(restore->versions);
@@ -216,6 +229,7 @@ int csn_restore(struct csn_daemon *daemon, struct csn_reason *reason)
                                             .version_count = restore.version_count,
                                             .is_damaged = daemon->unwritable.is_damaged,
                                             .is_second_damaged = restore.is_second_damaged,
+                                            .is_second_ahead = restore.is_second_ahead,
                                             .certificates = restore.certificates,
                                             .certificate_count = restore.certificate_count,
                                             .link = csn_epochs_link(daemon)}};

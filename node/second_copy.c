@@ -12,9 +12,12 @@
 #define FILE_SIZE_MAX ((size_t)1024 * 1024 * 1024)
 #define SLACK ((size_t)1024 * 1024) /* octets no longer in force that are not worth a new file */
 #define SLOTS_LEAST 64
-#define HEAD_SIZE (sizeof(uint32_t) + CSN_DIGEST_SIZE) /* of a batch */
+#define HEAD_SIZE (sizeof(uint64_t) + sizeof(uint32_t) + CSN_DIGEST_SIZE) /* of a batch */
+#define MARK_ROOM ((size_t)4096) /* a write that is torn garbles one mark at most */
+#define MARKS 2
+#define CLOSE_SIZE 8
 
-static const char magic[4] = {'C', 'S', 'N', '2'};
+static const char magic[4] = {'C', 'S', 'N', '3'};
 
 struct entry {
     struct csn_buf octets; /* owns; key, then value */
@@ -29,7 +32,8 @@ struct csn_second_copy {
     uint32_t *slots; /* owns; index + 1 by the key's hash, 0: free */
     size_t slot_count;
     struct csn_buf batch;    /* owns; what was put since the last write, behind room for its head */
-    struct csn_digest chain; /* of the last batch */
+    uint64_t number;         /* of the last batch; 0: none */
+    struct csn_digest chain; /* its digest */
     bool is_lost;
     size_t file_size, live_size; /* octets written; octets in force */
 };
@@ -151,11 +155,12 @@ static void put_pair(struct csn_buf *batch, struct csn_record_pair pair)
     csn_buf_put_bytes(batch, pair.value);
 }
 
-static void batch_digest(const struct csn_digest *chain, uint32_t size, struct csn_bytes rest, struct csn_digest *ret_digest)
+static void batch_digest(const struct csn_digest *chain, uint64_t number, struct csn_bytes rest, struct csn_digest *ret_digest)
 {
     struct csn_buf all = {0};
     csn_buf_put(&all, chain->octets, sizeof(chain->octets));
-    csn_buf_put_u32(&all, size);
+    csn_buf_put_u64(&all, number);
+    csn_buf_put_u32(&all, (uint32_t)rest.size);
     csn_buf_put_bytes(&all, rest);
     csn_sha384(csn_buf_view(&all), ret_digest);
     csn_buf_fini(&all);
@@ -166,7 +171,9 @@ static void end_batch(struct csn_second_copy *copy, struct csn_buf *batch)
 {
     struct csn_buf head = {0};
     struct csn_bytes rest = csn_bytes(batch->data + HEAD_SIZE, batch->size - HEAD_SIZE);
-    batch_digest(&copy->chain, (uint32_t)rest.size, rest, &copy->chain);
+    copy->number++;
+    batch_digest(&copy->chain, copy->number, rest, &copy->chain);
+    csn_buf_put_u64(&head, copy->number);
     csn_buf_put_u32(&head, (uint32_t)rest.size);
     csn_buf_put(&head, copy->chain.octets, sizeof(copy->chain.octets));
     memcpy(batch->data, head.data, head.size);
@@ -180,6 +187,44 @@ void csn_second_copy_put(struct csn_second_copy *copy, struct csn_record_pair pa
     }
     put_pair(&copy->batch, pair);
     set(copy, pair);
+}
+
+/* --- marks */
+
+static void put_mark(struct csn_buf *buf, uint64_t number)
+{
+    struct csn_digest digest;
+    struct csn_buf mark = {0};
+    csn_buf_put(&mark, magic, sizeof(magic));
+    csn_buf_put_u64(&mark, number);
+    csn_sha384(csn_buf_view(&mark), &digest);
+    csn_buf_put_bytes(buf, csn_buf_view(&mark));
+    csn_buf_put(buf, digest.octets, CLOSE_SIZE);
+    csn_buf_fini(&mark);
+}
+
+/* 0: it was torn, or is damaged. */
+static uint64_t read_mark(struct csn_bytes octets)
+{
+    struct csn_reader reader = csn_reader(octets);
+    struct csn_buf wanted = {0};
+    csn_read_bytes(&reader, sizeof(magic));
+    uint64_t number = csn_read_u64(&reader);
+    put_mark(&wanted, number);
+    bool is_good = octets.size >= wanted.size && memcmp(octets.data, wanted.data, wanted.size) == 0;
+    csn_buf_fini(&wanted);
+    return is_good ? number : 0;
+}
+
+/* The later counts: one is written while the other stands. */
+static uint64_t read_marks(struct csn_reader *reader)
+{
+    uint64_t newest = 0;
+    for (unsigned i = 0; i < MARKS; i++) {
+        uint64_t number = read_mark(csn_read_bytes(reader, MARK_ROOM));
+        newest = number > newest ? number : newest;
+    }
+    return newest;
 }
 
 /* --- reading */
@@ -202,6 +247,7 @@ static bool read_pairs(struct csn_second_copy *copy, struct csn_bytes rest)
 static bool read_batch(struct csn_second_copy *copy, struct csn_reader *reader, bool *ret_is_last)
 {
     struct csn_digest said, digest;
+    uint64_t number = csn_read_u64(reader);
     uint32_t size = csn_read_u32(reader);
     csn_read_copy(reader, said.octets, sizeof(said.octets));
     struct csn_bytes rest = csn_read_bytes(reader, size);
@@ -209,38 +255,92 @@ static bool read_batch(struct csn_second_copy *copy, struct csn_reader *reader, 
     if (reader->failed) {
         return false;
     }
-    batch_digest(&copy->chain, size, rest, &digest);
-    if (!csn_digest_equal(&said, &digest)) {
+    batch_digest(&copy->chain, number, rest, &digest);
+    bool is_next = number > 0 && (copy->number == 0 || number == copy->number + 1);
+    if (!is_next || !csn_digest_equal(&said, &digest)) {
         return false;
     }
+    copy->number = number;
     copy->chain = digest;
     return read_pairs(copy, rest);
 }
 
-int csn_second_copy_load(struct csn_second_copy *copy, struct csn_reason *reason)
+/* What the file says of itself. */
+struct finding {
+    bool is_damaged;
+    bool has_tail;   /* behind the last batch: one that a crash cut off, or that rotted */
+    uint64_t marked; /* the highest number of a batch that is known to have been synced; 0: no mark can be read */
+};
+
+static struct finding read_file(struct csn_second_copy *copy, struct csn_bytes file)
 {
-    struct csn_buf file = {0};
-    int code = csn_fs_read(copy->path, FILE_SIZE_MAX, &file, reason);
-    if (code != CSN_OK) {
-        csn_buf_fini(&file);
-        return code == CSN_ENOTFOUND ? CSN_OK : code;
-    }
-    struct csn_reader reader = csn_reader(csn_buf_view(&file));
-    struct csn_bytes head = csn_read_bytes(&reader, sizeof(magic));
-    bool is_whole = !reader.failed && memcmp(head.data, magic, sizeof(magic)) == 0;
-    /* The first batch came with the file, renamed into place when it was whole. */
-    bool is_first = true, is_last = false;
+    struct csn_reader reader = csn_reader(file);
+    struct finding finding = {.marked = read_marks(&reader)};
+    bool is_whole = !reader.failed && reader.at < reader.end, is_last = false;
     while (is_whole && reader.at < reader.end) {
         is_whole = read_batch(copy, &reader, &is_last);
-        if (!is_whole && is_last && !is_first) {
-            is_whole = true;
-            break;
-        }
-        is_first = false;
+    }
+    /* The first batch came with the file, renamed into place when it was whole. */
+    finding.has_tail = !is_whole && is_last && copy->number > 0;
+    finding.is_damaged = finding.marked == 0 || copy->number < finding.marked || (!is_whole && !finding.has_tail);
+    return finding;
+}
+
+/* What the store kept of the last write that it knows of. */
+struct stored {
+    uint64_t number; /* 0: it keeps nothing */
+    struct csn_digest digest;
+};
+
+static struct stored read_stored(struct csn_bytes octets)
+{
+    struct stored stored = {0};
+    struct csn_reader reader = csn_reader(octets);
+    if (octets.size > 0) {
+        stored.number = csn_read_u64(&reader);
+        csn_read_copy(&reader, stored.digest.octets, sizeof(stored.digest.octets));
+    }
+    return stored;
+}
+
+/* The table of docs/adr/0032. The transaction of a batch ends before the next batch begins: a store that does not know of all
+ * but the last is an older one, put back. */
+static const char *judge(const struct csn_second_copy *copy, const struct finding *finding, const struct stored *stored,
+                         bool *ret_is_ahead)
+{
+    uint64_t begun = finding->marked > copy->number ? finding->marked : copy->number;
+    bool is_same = stored->number != copy->number || csn_digest_equal(&stored->digest, &copy->chain);
+    bool is_cut = finding->has_tail && stored->number < copy->number;
+    *ret_is_ahead = (finding->is_damaged || is_cut) && stored->number < begun;
+    if (finding->is_damaged) {
+        return "the second copy of the last votes is damaged";
+    }
+    if (stored->number > copy->number) {
+        return copy->number == 0 ? "the second copy of the last votes is gone"
+                                 : "the second copy of the last votes is older than the store, or its end is damaged";
+    }
+    if (!is_same) {
+        return "the second copy is not of this store";
+    }
+    return is_cut ? "the end of the second copy cannot be read, and the store is older than the rest: a backup was put back" : NULL;
+}
+
+int csn_second_copy_load(struct csn_second_copy *copy, struct csn_bytes stored, bool *ret_is_ahead, struct csn_reason *reason)
+{
+    struct csn_buf file = {0};
+    struct finding finding = {0};
+    *ret_is_ahead = false;
+    int code = csn_fs_read(copy->path, FILE_SIZE_MAX, &file, reason);
+    if (code == CSN_OK) {
+        finding = read_file(copy, csn_buf_view(&file));
     }
     csn_buf_fini(&file);
-    return is_whole ? CSN_OK
-                    : csn_reason_set(reason, CSN_EDAMAGED, "%s: the second copy of the last votes is damaged", copy->path);
+    if (code != CSN_OK && code != CSN_ENOTFOUND) {
+        return code;
+    }
+    struct stored kept = read_stored(stored);
+    const char *what = judge(copy, &finding, &kept, ret_is_ahead);
+    return what == NULL ? CSN_OK : csn_reason_set(reason, CSN_EDAMAGED, "%s: %s", copy->path, what);
 }
 
 /* --- writing */
@@ -248,6 +348,20 @@ int csn_second_copy_load(struct csn_second_copy *copy, struct csn_reason *reason
 static int code_of(int error)
 {
     return error == ENOSPC || error == EDQUOT ? CSN_EFULL : CSN_EIO;
+}
+
+static int write_at(int fd, size_t at, struct csn_bytes left)
+{
+    while (left.size > 0) {
+        ssize_t put = pwrite(fd, left.data, left.size, (off_t)at);
+        if (put < 0 && errno != EINTR) {
+            return code_of(errno);
+        }
+        size_t size = put > 0 ? (size_t)put : 0;
+        left = csn_bytes(left.data + size, left.size - size);
+        at += size;
+    }
+    return CSN_OK;
 }
 
 /* All that is in force, as the first batch of a new file. */
@@ -260,7 +374,11 @@ static int write_anew(struct csn_second_copy *copy)
         put_pair(&batch, csn_second_copy_get(copy, i));
     }
     end_batch(copy, &batch);
-    csn_buf_put(&file, magic, sizeof(magic));
+    for (size_t end = MARK_ROOM; end <= MARKS * MARK_ROOM; end += MARK_ROOM) {
+        put_mark(&file, copy->number);
+        memset(csn_buf_reserve(&file, end - file.size), 0, end - file.size);
+        file.size = end;
+    }
     csn_buf_put_bytes(&file, csn_buf_view(&batch));
     int code = csn_fs_write(copy->path, csn_buf_view(&file), 0600, NULL);
     copy->file_size = file.size;
@@ -269,33 +387,39 @@ static int write_anew(struct csn_second_copy *copy)
     if (copy->fd >= 0) {
         close(copy->fd);
     }
-    copy->fd = code == CSN_OK ? open(copy->path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
+    copy->fd = code == CSN_OK ? open(copy->path, O_WRONLY | O_CLOEXEC) : -1;
     return code == CSN_OK && copy->fd < 0 ? code_of(errno) : code;
 }
 
+/* The mark is of a batch that is durable, so it follows the sync. It is not waited for: the next sync, or the system within
+ * seconds, takes it along. */
 static int append(struct csn_second_copy *copy)
 {
+    struct csn_buf mark = {0};
     end_batch(copy, &copy->batch);
-    struct csn_bytes left = csn_buf_view(&copy->batch);
-    while (left.size > 0) {
-        ssize_t put = write(copy->fd, left.data, left.size);
-        if (put < 0 && errno != EINTR) {
-            return code_of(errno);
-        }
-        size_t size = put > 0 ? (size_t)put : 0;
-        left = csn_bytes(left.data + size, left.size - size);
+    int code = write_at(copy->fd, copy->file_size, csn_buf_view(&copy->batch));
+    if (code == CSN_OK && fdatasync(copy->fd) != 0) {
+        code = code_of(errno);
     }
+    if (code == CSN_OK) {
+        put_mark(&mark, copy->number);
+        code = write_at(copy->fd, copy->number % MARKS * MARK_ROOM, csn_buf_view(&mark));
+    }
+    csn_buf_fini(&mark);
     copy->file_size += copy->batch.size;
-    return fdatasync(copy->fd) == 0 ? CSN_OK : code_of(errno);
+    return code;
 }
 
-int csn_second_copy_write(struct csn_second_copy *copy)
+int csn_second_copy_write(struct csn_second_copy *copy, struct csn_buf *ret_stored)
 {
+    csn_buf_clear(ret_stored);
     if (copy->batch.size == 0 || copy->is_lost) {
         return CSN_OK;
     }
     bool is_anew = copy->fd < 0 || copy->file_size + copy->batch.size > 2 * copy->live_size + SLACK;
     int code = is_anew ? write_anew(copy) : append(copy);
     csn_buf_clear(&copy->batch);
+    csn_buf_put_u64(ret_stored, copy->number);
+    csn_buf_put(ret_stored, copy->chain.octets, sizeof(copy->chain.octets));
     return code;
 }

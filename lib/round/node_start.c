@@ -318,6 +318,35 @@ static void check_released(struct csn_node *node, struct csn_node_zone *zone,
     }
 }
 
+/* The certificate beside a version, which another environment keeps, may have become durable before the votes know of it: no
+ * sign of an older store. But nothing older is answered, and it is taken as if it had been heard. */
+static void check_beside(struct csn_node *node, const struct csn_event *event)
+{
+    for (size_t i = 0; i < event->start.certificate_count; i++) {
+        struct csn_certificate certificate;
+        if (csn_certificate_decode(event->start.certificates[i], &certificate) != CSN_OK) {
+            continue;
+        }
+        struct csn_round round = certificate.held.proposal.round;
+        int index = csn_zone_index(&node->peers, certificate.held.proposal.zone);
+        struct csn_node_zone *zone = index >= 0 ? &node->zones[index] : NULL;
+        if (zone != NULL && csn_round_compare(round, zone->released.round) > 0 &&
+            csn_round_compare(round, zone->forgotten) > 0 && csn_zone_certificate(zone, round) == NULL) {
+            zone->forgotten = round;
+        }
+    }
+}
+
+static void take_beside(struct csn_node *node, const struct csn_event *event)
+{
+    for (size_t i = 0; i < event->start.certificate_count; i++) {
+        struct csn_certificate certificate;
+        if (csn_certificate_decode(event->start.certificates[i], &certificate) == CSN_OK) {
+            csn_node_certificate(node, &certificate, event->start.certificates[i]);
+        }
+    }
+}
+
 /* A site without its store is a new member: a second copy, or versions, whose votes were never begun are of a store that is
  * gone (R8, amnesia). */
 static bool is_store_gone(const struct csn_node *node, const struct csn_event *event)
@@ -340,6 +369,9 @@ static void check_seal(struct csn_node *node, const struct csn_event *event)
     }
 }
 
+/* Of a release that was forgotten with what knew of it: only the other sites can tell that this one's is as late. */
+static const struct csn_round latest_round = {.term = {UINT64_MAX, UINT16_MAX}, .seq = UINT32_MAX};
+
 static void check_copies(struct csn_node *node, const struct csn_event *event)
 {
     if (is_store_gone(node, event) || event->start.is_second_damaged) {
@@ -348,10 +380,15 @@ static void check_copies(struct csn_node *node, const struct csn_event *event)
     const struct csn_record_pair **holds = sort_copies(node, event, CSN_RECORD_HOLD);
     const struct csn_record_pair **releases = sort_copies(node, event, CSN_RECORD_RELEASED);
     for (size_t i = 0; i < node->zone_count && node->halt == CSN_HALT_NONE; i++) {
-        struct csn_node_zone *zone = &node->zones[i];
-        check_hold(node, zone, holds[i]);
-        check_released(node, zone, releases[i]);
+        check_hold(node, &node->zones[i], holds[i]);
     }
+    for (size_t i = 0; i < node->zone_count; i++) { /* all: halted or not, none answers older than it did */
+        check_released(node, &node->zones[i], releases[i]);
+        if (event->start.is_second_ahead) {
+            node->zones[i].forgotten = latest_round;
+        }
+    }
+    check_beside(node, event);
     free(holds);
     free(releases);
     if (node->halt == CSN_HALT_NONE) {
@@ -497,6 +534,9 @@ void csn_node_start(struct csn_node *node, const struct csn_event *event)
         if (!csn_zone_has_forgotten(node, &node->zones[i])) { /* never older than was answered before */
             csn_node_serve(node, &node->zones[i]);
         }
+    }
+    if (!csn_node_is_mute(node)) {
+        take_beside(node, event);
     }
     if (!csn_node_is_mute(node) && !is_store_gone(node, event)) { /* a boot counted now would hide it from the next start */
         admit_zones(node);

@@ -113,7 +113,8 @@ struct csn_node_zone {
     uint64_t due_s;
     bool is_serving;
     /* The round last released by the second copy, of which the store knows nothing: it is an older
-     * one that was put back. Zeros: it is not. */
+     * one that was put back. Zeros: it is not. The latest round: one of which the copy lost what it
+     * knew. */
     struct csn_round forgotten;
     uint64_t serving_since_s;
     bool is_late; /* a newer certificate than `released` is known */

@@ -96,9 +96,10 @@ struct csn_event {
              * NULL: not known, or it is the first. */
             const struct csn_epoch_certificate *link;
             bool is_damaged;        /* records are missing: they could not be read */
-            bool is_second_damaged; /* the second copies could not be read at all */
+            bool is_second_damaged; /* second copies are missing, or none can be believed */
+            bool is_second_ahead;   /* then: the store is older than what is missing */
             /* Of the versions that were released last or were about to be, as they stand beside
-             * them: for damaged records. */
+             * them. */
             const struct csn_bytes *certificates;
             size_t certificate_count;
         } start;

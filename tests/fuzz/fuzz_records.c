@@ -123,6 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                         .version_count = count,
                                         .is_damaged = (how & 1) != 0,
                                         .is_second_damaged = (how & 2) != 0,
+                                        .is_second_ahead = (how & 6) == 6,
                                         .certificates = input.certificates,
                                         .certificate_count = input.certificate_count}};
     csn_node_step(node, &event, &effects);

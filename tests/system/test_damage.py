@@ -65,8 +65,14 @@ class Spoiler:
         """Strings of TXT records, wherever they stand."""
         self._change(ZONES + '/data.mdb', lambda octets: [found.start() for found in re.finditer(b'the-marker', octets)])
 
-    def flip(self, name):
-        self._change(name, lambda octets: [len(octets) // 2])
+    def batch(self, name, at):
+        """Of the second copy: its first, the one that came with the file, or its last."""
+        self._change(name, lambda octets: [8192 + 100 if at == 'first' else len(octets) - 1])
+
+    def torn(self, name):
+        """The beginning of a batch, as a power cut leaves it."""
+        with open(self.path(name), 'ab') as file:
+            file.write(bytes(7) + b'\1\0\0\1\0' + os.urandom(100))
 
     def cut(self, name):
         os.truncate(self.path(name), os.path.getsize(self.path(name)) // 2)
@@ -93,7 +99,8 @@ class Spoiler:
     def old(self, name):
         """As it was before the last release."""
         self.gone(name)
-        shutil.copytree(self.path('older', name), self.path(name))
+        copy = shutil.copytree if os.path.isdir(self.path('older', name)) else shutil.copy
+        copy(self.path('older', name), self.path(name))
 
 
 # What is spoiled; what sin does without a peer; what it says; what it does once it has peers again.
@@ -108,7 +115,16 @@ CASES = [(f'record {letter} of the votes', [('record', letter)], 'serves', RETUR
     ('folder of the votes gone', [('gone', VOTES)], 'serves', RETURN, 'adopts'),
     ('locks garbage', [('garbage', VOTES + '/lock.mdb'), ('garbage', ZONES + '/lock.mdb')], 'well', None, 'heals'),
     ('locks gone', [('gone', VOTES + '/lock.mdb'), ('gone', ZONES + '/lock.mdb')], 'well', None, 'heals'),
-    ('second copy flipped', [('flip', SECOND)], 'serves', RETURN, 'adopts'),
+    ('first batch of the second copy', [('batch', SECOND, 'first')], 'serves', RETURN, 'adopts'),
+    ('last batch of the second copy', [('batch', SECOND, 'last')], 'serves', RETURN, 'adopts'),
+    ('second copy torn', [('torn', SECOND)], 'well', None, 'heals'),
+    ('second copy put back', [('old', SECOND)], 'serves', RETURN, 'adopts'),
+    ('votes put back', [('old', VOTES)], 'serves', RETURN, 'adopts'),
+    ('votes put back, last batch of the second copy', [('old', VOTES), ('batch', SECOND, 'last')], 'silent', RETURN, 'adopts'),
+    ('votes put back, second copy torn', [('old', VOTES), ('torn', SECOND)], 'silent', RETURN, 'adopts'),
+    ('votes put back, second copy gone', [('old', VOTES), ('gone', SECOND)], 'serves', RETURN, 'adopts'),
+    ('votes and second copy put back', [('old', VOTES), ('old', SECOND)], 'serves', None, 'adopts'),
+    ('votes and zones put back', [('old', VOTES), ('old', ZONES)], 'silent', RETURN, 'adopts'),
     ('second copy empty', [('empty', SECOND)], 'serves', RETURN, 'adopts'),
     ('second copy gone', [('gone', SECOND)], 'serves', RETURN, 'adopts'),
     ('rows of the release', [('rows',)], 'silent', FETCH, 'heals'),
@@ -125,12 +141,13 @@ CASES = [(f'record {letter} of the votes', [('record', letter)], 'serves', RETUR
     ('votes, and the certificate', [('cut', VOTES + '/data.mdb'), ('blob',)], 'silent', RETURN, 'stays'),
     ('votes, and zones put back', [('cut', VOTES + '/data.mdb'), ('old', ZONES)], 'silent', RETURN, 'stays'),
 ]
-WITH_PEERS = ('record F of the votes', 'folder of the votes gone', 'second copy flipped', 'index of the release', 'zones zeroed')
+WITH_PEERS = ('record F of the votes', 'folder of the votes gone', 'votes put back, last batch of the second copy', 'second copy torn',
+              'index of the release', 'zones zeroed')
 
 
 class Damage(unittest.TestCase):
     def make(self, c):
-        """Two releases and an order; an older copy of zones is kept."""
+        """Two releases and an order; older copies of votes, zones and second copy are kept."""
         c.edit('policy.yaml', lambda text: text + 'refresh-interval: 600s\n')
         c.start()
         c.wait_marker('the-marker')
@@ -140,7 +157,8 @@ class Damage(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
         wait_for('resumed', lambda: not any(row['order'] == 'hold' for row in c.zone_status('sin')['orders']))
         c.stop('sin')
-        shutil.copytree(c.path('sin', ZONES), c.path('sin', 'older', ZONES))
+        for name in ('store', 'second'):
+            shutil.copytree(c.path('sin', name), c.path('sin', 'older', name))
         c.start('sin')
         c.write_zone(small_zone(2, 'the-marker', extra='more IN NS a.nic\n'))
         wait_for('the second release', lambda: all((zone := c.zone(site)) and zone.has('more.xc.') for site in c.sites))
@@ -172,6 +190,7 @@ class Damage(unittest.TestCase):
         if expect == 'silent':
             self.assertEqual(c.ask('sin')[0].rcode, 2)
         else:
+            wait_for('sin serves', lambda: c.zone('sin'))  # nothing older first
             self.assertEqual(c.zone('sin').digest, self.served.digest)
         self.assertEqual(c.health('sin')[0], 2)
         if says is not None:

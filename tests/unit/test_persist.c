@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -98,10 +99,34 @@ static size_t second_count(const struct fixture *fixture)
 {
     struct csn_second_copy *copy = csn_second_copy_new(fixture->path);
     struct csn_reason reason = {""};
-    assert_int_equal(csn_second_copy_load(copy, &reason), CSN_OK);
+    bool is_ahead;
+    assert_int_equal(csn_second_copy_load(copy, csn_bytes(NULL, 0), &is_ahead, &reason), CSN_OK);
     size_t count = csn_second_copy_count(copy);
     csn_second_copy_free(copy);
     return count;
+}
+
+static int keep_value(void *arg, struct csn_bytes key, struct csn_bytes value)
+{
+    (void)key;
+    csn_buf_put_bytes(arg, value);
+    return CSN_OK;
+}
+
+/* The store, as it stands, against the second copy. */
+static int judge(struct fixture *fixture)
+{
+    struct csn_second_copy *copy = csn_second_copy_new(fixture->path);
+    struct csn_buf stored = {0};
+    struct csn_reason reason = {""};
+    bool is_ahead;
+    struct csn_bytes key = csn_bytes(CSN_SECOND_STORED_KEY, strlen(CSN_SECOND_STORED_KEY));
+    assert_int_equal(csn_store_read_votes(fixture->store, key, keep_value, &stored), CSN_OK);
+    assert_true(stored.size > 0);
+    int code = csn_second_copy_load(copy, csn_buf_view(&stored), &is_ahead, &reason);
+    csn_buf_fini(&stored);
+    csn_second_copy_free(copy);
+    return code;
 }
 
 static void test_many_writes_are_answered_in_order(void **state)
@@ -119,6 +144,7 @@ static void test_many_writes_are_answered_in_order(void **state)
         assert_int_equal(fixture->codes[i], CSN_OK);
     }
     assert_int_equal(stored(fixture, "rzone").count, WRITES);
+    assert_int_equal(judge(fixture), CSN_OK);
     assert_int_equal(second_count(fixture), WRITES);
 }
 
@@ -136,6 +162,22 @@ static void test_writes_build_on_each_other(void **state)
     assert_int_equal(second_count(fixture), 1);
 }
 
+/* The store knows how much of the second copy was synced: a batch that is gone is missed. */
+static void test_a_second_copy_that_lost_its_end_is_older_than_the_store(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stat st;
+    add(fixture, 1, "rz", NULL, "one");
+    uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(judge(fixture), CSN_OK);
+    assert_int_equal(stat(fixture->path, &st), 0);
+    add(fixture, 2, "rz", "one", "two");
+    uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(judge(fixture), CSN_OK);
+    assert_int_equal(truncate(fixture->path, st.st_size), 0);
+    assert_int_equal(judge(fixture), CSN_EDAMAGED);
+}
+
 static void test_nothing_is_written_after_one_that_failed(void **state)
 {
     struct fixture *fixture = *state;
@@ -151,6 +193,7 @@ static void test_nothing_is_written_after_one_that_failed(void **state)
     assert_int_equal(fixture->codes[2], CSN_EMISMATCH);
     assert_string_equal(stored(fixture, "rb").last, "two");
     assert_int_equal(stored(fixture, "rc").count, 0);
+    assert_int_equal(judge(fixture), CSN_OK); /* what failed is ahead, as after a crash */
     add(fixture, 5, "rd", NULL, "five");
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
     assert_int_equal(fixture->told, 3);
@@ -178,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_many_writes_are_answered_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_writes_build_on_each_other, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_second_copy_that_lost_its_end_is_older_than_the_store, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_is_written_after_one_that_failed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_second_copy_waits_for_what_it_builds_on, set_up, tear_down),
     };

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "round/fields.h"
 #include "round/node_state.h"
 #include "round_world.h"
 
@@ -94,12 +95,12 @@ struct outcome {
     enum csn_halt halt;
 };
 
-static struct outcome start(struct site *site, struct csn_event *event)
+static struct outcome start_with(struct site *site, const struct csn_round_zone *zones, size_t zone_count, struct csn_event *event)
 {
     struct outcome outcome = {0};
     struct csn_effects effects = {0};
     struct csn_node_status status;
-    struct csn_node *node = csn_node_new(&site->world.cluster, 1, &site->world.zone, 1);
+    struct csn_node *node = csn_node_new(&site->world.cluster, 1, zones, zone_count);
     event->kind = CSN_EVENT_START;
     event->now = world_now(&site->world, 0);
     csn_node_step(node, event, &effects);
@@ -116,6 +117,11 @@ static struct outcome start(struct site *site, struct csn_event *event)
     csn_effects_fini(&effects);
     csn_node_free(node);
     return outcome;
+}
+
+static struct outcome start(struct site *site, struct csn_event *event)
+{
+    return start_with(site, &site->world.zone, 1, event);
 }
 
 static void test_damaged_records_serve_what_is_sure_and_nothing_older(void **state)
@@ -176,6 +182,133 @@ static void test_a_second_copy_that_cannot_be_read_ends_the_votes_alone(void **s
     world_fini(&site.world);
 }
 
+/* The store is older than a part of the second copy that is lost: what it released last need not be what was answered last. */
+static void test_a_store_older_than_what_the_second_copy_lost_serves_nothing(void **state)
+{
+    (void)state;
+    struct site site;
+    make_site(&site);
+    struct csn_event event = {.start = {.records = site.records,
+                                        .record_count = site.record_count,
+                                        .seconds = site.seconds,
+                                        .second_count = site.second_count,
+                                        .versions = site.versions,
+                                        .version_count = site.version_count,
+                                        .is_second_damaged = true,
+                                        .is_second_ahead = true}};
+    struct outcome outcome = start(&site, &event);
+    assert_int_equal(outcome.served, 0);
+    assert_int_equal(outcome.halt, CSN_HALT_AMNESIA);
+    world_fini(&site.world);
+}
+
+/* The records as they were before the newest release. */
+static size_t older_records(struct site *site, struct csn_buf *released, struct csn_record_pair *ret_records)
+{
+    struct csn_certificate certificate;
+    struct csn_bytes value;
+    size_t count = 0;
+    assert_int_equal(csn_certificate_decode(site->older, &certificate), CSN_OK);
+    for (size_t i = 0; i < site->record_count; i++) {
+        struct csn_record_pair record = site->records[i];
+        assert_true(csn_record_open(record.key, record.value, &value));
+        if (record.key.data[1] == CSN_RECORD_RELEASED) {
+            csn_put_round(released, certificate.held.proposal.round);
+            csn_record_close(record.key, released);
+            record.value = csn_buf_view(released);
+        }
+        if (record.key.data[1] != CSN_RECORD_CERTIFICATE || !csn_bytes_equal(value, site->newest)) {
+            ret_records[count++] = record;
+        }
+    }
+    return count;
+}
+
+/* The floor as the older certificate left it. */
+static void older_floor(const struct site *site, struct csn_record_pair *records, size_t count, struct csn_buf *value)
+{
+    struct csn_certificate certificate;
+    assert_int_equal(csn_certificate_decode(site->older, &certificate), CSN_OK);
+    struct csn_floor floor = csn_floor_of(&certificate.held.proposal);
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].key.data[1] == CSN_RECORD_FLOOR) {
+            csn_put_floor(value, &floor);
+            csn_record_close(records[i].key, value);
+            records[i].value = csn_buf_view(value);
+        }
+    }
+}
+
+/* The second copy knows a later release of each zone than the store: it is not enough to find it of the first. */
+static void test_an_older_store_answers_for_no_zone_that_it_has_forgotten(void **state)
+{
+    (void)state;
+    struct site site;
+    struct csn_record_pair records[PAIRS_MAX], seconds[PAIRS_MAX];
+    struct csn_buf released = {0}, copied = {0};
+    make_site(&site);
+    struct csn_round_zone zones[2] = {site.world.zone, site.world.zone};
+    memcpy(zones[0].zone, "\2aa", 4);
+    struct csn_record_key key = csn_record_key(CSN_RECORD_RELEASED, zones[0].zone, NULL);
+    csn_put_round(&copied, (struct csn_round){.term = {9, 1}, .seq = 9});
+    csn_record_close(csn_record_key_view(&key), &copied);
+    memcpy(seconds, site.seconds, sizeof(seconds));
+    seconds[site.second_count] = (struct csn_record_pair){csn_record_key_view(&key), csn_buf_view(&copied)};
+    for (size_t first = 0; first < 2; first++) { /* of the other zone alone, and of both */
+        struct csn_event event = {.start = {.records = first == 0 ? site.records : records,
+                                            .record_count = first == 0 ? site.record_count : older_records(&site, &released, records),
+                                            .seconds = seconds,
+                                            .second_count = site.second_count + 1,
+                                            .versions = site.versions,
+                                            .version_count = site.version_count}};
+        struct outcome outcome = start_with(&site, zones, 2, &event);
+        assert_int_equal(outcome.served, first == 0 ? site.serial : 0);
+        assert_int_equal(outcome.halt, CSN_HALT_AMNESIA);
+    }
+    csn_buf_fini(&released);
+    csn_buf_fini(&copied);
+    world_fini(&site.world);
+}
+
+/* Votes and second copy were put back together: the certificate beside the version tells what was answered last, and with this
+ * site's vote in it that a vote was forgotten. Where it came to the disk alone, nothing was. */
+static void test_a_certificate_beside_the_version_is_taken_as_if_heard(void **state)
+{
+    (void)state;
+    static const struct {
+        enum beside beside;
+        const char *forgotten, *seconds_left_out; /* letters */
+        enum csn_halt halt;
+    } rows[] = {{NEWEST, "H", "RH", CSN_HALT_AMNESIA}, {NEWEST, "", "R", CSN_HALT_NONE}, {OLDER, "", "R", CSN_HALT_NONE}};
+    struct site site;
+    struct csn_record_pair older[PAIRS_MAX], records[PAIRS_MAX], seconds[PAIRS_MAX];
+    struct csn_buf released = {0}, floor = {0};
+    make_site(&site);
+    size_t count = older_records(&site, &released, older);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_bytes beside = rows[i].beside == OLDER ? site.older : site.newest;
+        size_t kept = without(older, count, rows[i].forgotten, records);
+        struct csn_event event = {.start = {.records = records,
+                                            .record_count = kept,
+                                            .seconds = seconds,
+                                            .second_count =
+                                                without(site.seconds, site.second_count, rows[i].seconds_left_out, seconds),
+                                            .versions = site.versions,
+                                            .version_count = site.version_count,
+                                            .certificates = &beside,
+                                            .certificate_count = 1}};
+        if (rows[i].forgotten[0] != '\0') { /* the floor too */
+            older_floor(&site, records, kept, &floor);
+        }
+        struct outcome outcome = start(&site, &event);
+        assert_int_equal(outcome.served != 0, rows[i].beside == OLDER);
+        assert_int_equal(outcome.halt, rows[i].halt);
+    }
+    csn_buf_fini(&released);
+    csn_buf_fini(&floor);
+    world_fini(&site.world);
+}
+
 /* The folder of the votes is gone, zones and second copy are not. */
 static void test_a_store_that_is_gone_serves_only_what_it_released_last(void **state)
 {
@@ -232,6 +365,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_damaged_records_serve_what_is_sure_and_nothing_older),
         cmocka_unit_test(test_a_second_copy_that_cannot_be_read_ends_the_votes_alone),
+        cmocka_unit_test(test_a_store_older_than_what_the_second_copy_lost_serves_nothing),
+        cmocka_unit_test(test_an_older_store_answers_for_no_zone_that_it_has_forgotten),
+        cmocka_unit_test(test_a_certificate_beside_the_version_is_taken_as_if_heard),
         cmocka_unit_test(test_a_store_that_is_gone_serves_only_what_it_released_last),
         cmocka_unit_test(test_a_site_whose_store_is_gone_adopts_what_others_certified),
     };
