@@ -17,6 +17,7 @@
 
 /* What was said last leaves first, so that the others need not ask for it; a site that goes hears it now or never. */
 #define LEAVE_MS 300
+#define CLOCKS_S 3600 /* that officers' clocks may be ahead of this site's */
 #define HEX_LINE 64 /* octets of the chain in a line */
 
 static const char *path_in(const struct csn_node_config *config, const char *name, char path[PATH_MAX])
@@ -138,15 +139,37 @@ static bool is_last(const struct csn_daemon *daemon)
 
 /* --- the next document */
 
-/* One document a number: a site that sealed for one could not seal for another. Until it has, an emergency goes before,
- * and of two the one that was issued later: one whose base is not what the sites know never begins. */
+static bool is_over(const struct csn_daemon *daemon, const struct csn_cluster *next)
+{
+    return next->is_emergency && next->emergency.not_after_s <= csn_daemon_now(daemon).wall_s;
+}
+
+/* One document a number: a site that sealed for one could not seal for another. Until it has, an emergency goes before, and
+ * of two the one that was issued later: one whose base is not what the sites know never begins. Anything goes before one that is
+ * over while it waits. */
 static bool displaces(const struct csn_daemon *daemon, const struct csn_cluster *next)
 {
+    const struct csn_cluster *waiting = &daemon->epochs.next_cluster;
     struct csn_node_status core;
     csn_node_get_status(daemon->core, csn_daemon_now(daemon), &core);
-    const struct csn_cluster *kept = &daemon->epochs.next_cluster;
-    bool is_later = !kept->is_emergency || next->emergency.issued_s > kept->emergency.issued_s;
-    return next->is_emergency && is_later && core.state != CSN_NODE_SEALED;
+    bool is_later = !waiting->is_emergency || next->emergency.issued_s > waiting->emergency.issued_s;
+    return ((next->is_emergency && is_later) || is_over(daemon, waiting)) && core.state != CSN_NODE_SEALED;
+}
+
+/* Officers' word from another day must not stop the zones: in an emergency that is over nothing is signed. */
+static int check_emergency(struct csn_daemon *daemon, const struct csn_cluster *next, const char *from, struct csn_reason *reason)
+{
+    uint64_t now_s = csn_daemon_now(daemon).wall_s, not_after_s = next->emergency.not_after_s;
+    char now[CSN_TIME_TEXT_SIZE], end[CSN_TIME_TEXT_SIZE];
+    if (!next->is_emergency || (not_after_s > now_s && not_after_s - now_s <= CSN_EMERGENCY_MAX_S + CLOCKS_S)) {
+        return CSN_OK;
+    }
+    csn_time_text(now_s, now);
+    csn_time_text(not_after_s, end);
+    return csn_reason_set(reason, CSN_EREFUSED,
+                          "%s: an emergency until %s, and this site's clock says %s: it would be over already or last longer than 72 h; "
+                          "officers issue another, or mend the clock",
+                          from, end, now);
 }
 
 static int check_next(struct csn_daemon *daemon, struct csn_bytes document, const char *from, struct csn_cluster *ret_next,
@@ -173,7 +196,7 @@ static int check_next(struct csn_daemon *daemon, struct csn_bytes document, cons
                               "next number",
                               from, ret_next->epoch);
     }
-    return CSN_OK;
+    return check_emergency(daemon, ret_next, from, reason);
 }
 
 int csn_epochs_propose(struct csn_daemon *daemon, struct csn_bytes document, const char *from, struct csn_reason *reason)

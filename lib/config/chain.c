@@ -62,10 +62,18 @@ static int check_signed(const struct csn_chain *chain, const struct csn_signed_d
     return code == CSN_OK ? csn_signed_document_check(document, &now->officers, csn_ed25519_verify, NULL, reason) : code;
 }
 
+static int full(struct csn_reason *reason)
+{
+    return csn_reason_set(reason, CSN_ELIMIT, "a chain has at most %u epochs", CSN_CHAIN_EPOCHS_MAX);
+}
+
 int csn_chain_check_next(const struct csn_chain *chain, struct csn_bytes signed_document, const char *file,
                          struct csn_cluster *ret_next, struct csn_reason *reason)
 {
     struct csn_signed_document document;
+    if (chain->count == CSN_CHAIN_EPOCHS_MAX) { /* said before anybody seals for it */
+        return full(reason);
+    }
     if (csn_signed_document_decode(signed_document, &document) != CSN_OK) {
         return csn_reason_set(reason, CSN_EFORMAT, "%s: not a signed document; consign-ceremony officer combine writes it", file);
     }
@@ -91,7 +99,7 @@ static int read_link(const struct csn_chain *chain, struct csn_chain_epoch *epoc
 int csn_chain_append(struct csn_chain *chain, struct csn_bytes link, struct csn_reason *reason)
 {
     if (chain->count == CSN_CHAIN_EPOCHS_MAX) {
-        return csn_reason_set(reason, CSN_ELIMIT, "a chain has at most %u epochs", CSN_CHAIN_EPOCHS_MAX);
+        return full(reason);
     }
     struct csn_chain_epoch *epoch = csn_calloc(1, sizeof(*epoch));
     csn_buf_put_bytes(&epoch->link, link);

@@ -41,7 +41,8 @@ bool csn_chain_holds(const struct csn_chain *chain, const struct csn_cluster *cl
 int csn_chain_check_certificate(const struct csn_chain *chain, const struct csn_certificate *certificate,
                                 struct csn_reason *reason);
 
-/* A signed document against the last one: its form, its officers, and csn_epoch_check_next. `file` is for messages. */
+/* A signed document against the last one: its form, its officers, and csn_epoch_check_next; CSN_ELIMIT where no
+ * link would have room. `file` is for messages. */
 int csn_chain_check_next(const struct csn_chain *chain, struct csn_bytes signed_document, const char *file,
                          struct csn_cluster *ret_next, struct csn_reason *reason);
 

@@ -48,6 +48,8 @@ static bool may_seal(const struct csn_node *node)
     const struct csn_cluster *now = &node->cluster, *next = &node->epochs.next;
     struct csn_version_id version = csn_epoch_version(next);
     unsigned counted = 0, staying = 0;
+    bool is_over = next->is_emergency && node->now.wall_s >= next->emergency.not_after_s;
+    bool is_begun = false; /* another sealed for it, and could for nothing else */
     if (node->state != CSN_NODE_OK || node->is_sealed || !node->epochs.has_next ||
         csn_node_check_base(node, next, NULL) != CSN_OK) {
         return false;
@@ -61,8 +63,9 @@ static bool may_seal(const struct csn_node *node)
              (report->state == CSN_NODE_OK || report->state == CSN_NODE_SEALED));
         counted += is_ready && csn_epoch_seal_counts(now, next, now->members[i].number);
         staying += is_ready && csn_epoch_stays(now, next, now->members[i].number);
+        is_begun |= is_ready && i != node->member && report->state == CSN_NODE_SEALED;
     }
-    return counted >= csn_epoch_seals_needed(now, next) &&
+    return (!is_over || is_begun) && counted >= csn_epoch_seals_needed(now, next) &&
            staying >= csn_epoch_entries_needed(now, next);
 }
 

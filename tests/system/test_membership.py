@@ -258,6 +258,10 @@ class Membership(unittest.TestCase):
         assert_matches('member 2 sjc leaves(.|\n)*EMERGENCY until', c.ceremony(*words).stdout, 'emergency new')
         with open(path) as file:
             document = Document(file.read())
+        for year in ('2021', '2091'):  # signed once, and found in a drawer
+            dates = re.sub(r'(issued|not-after): [0-9]{4}', rf'\1: {year}', document.text)
+            done = c.ctl(keep, 'membership', 'propose', c.sign(Document(dates)))
+            assert_matches(f'an emergency until {year}.*over already or last longer than 72 h', done.stderr, 'of another day')
         c.propose(keep, document)
         return document
 

@@ -283,6 +283,25 @@ static void test_link_is_refused_without_officers_members_or_order(void **state)
     assert_not_linked(&next, 2, 3, "one");
 }
 
+static void test_document_is_refused_when_its_link_would_have_no_room(void **state)
+{
+    (void)state;
+    struct csn_chain chain = make_chain();
+    struct csn_cluster next = follow(&csn_chain_last(&chain)->cluster), read;
+    struct csn_buf text = write_cluster(&next), document = sign_document(&text, 2);
+    struct csn_reason reason = {{0}};
+    assert_int_equal(csn_chain_check_next(&chain, csn_buf_view(&document), "f", &read, &reason), CSN_OK);
+    size_t count = chain.count;
+    chain.epochs = csn_realloc(chain.epochs, CSN_CHAIN_EPOCHS_MAX, sizeof(chain.epochs[0]));
+    chain.epochs[CSN_CHAIN_EPOCHS_MAX - 1] = chain.epochs[count - 1];
+    chain.count = CSN_CHAIN_EPOCHS_MAX;
+    assert_int_equal(csn_chain_check_next(&chain, csn_buf_view(&document), "f", &read, &reason), CSN_ELIMIT);
+    chain.count = count;
+    csn_buf_fini(&text);
+    csn_buf_fini(&document);
+    csn_chain_fini(&chain);
+}
+
 static void test_certificate_is_checked_against_the_document_of_its_epoch(void **state)
 {
     (void)state;
@@ -350,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_document_written_out_is_read_back_the_same),
         cmocka_unit_test(test_chain_grows_and_comes_back_from_octets_and_hex),
         cmocka_unit_test(test_link_is_refused_without_officers_members_or_order),
+        cmocka_unit_test(test_document_is_refused_when_its_link_would_have_no_room),
         cmocka_unit_test(test_certificate_is_checked_against_the_document_of_its_epoch),
         cmocka_unit_test(test_kept_and_configured_are_of_one_history),
     };

@@ -307,6 +307,26 @@ static void test_other_document_for_the_same_number_is_dropped(void **state)
     drop(world);
 }
 
+/* In an emergency that is over nothing would be signed: nobody seals for it, unless somebody did. */
+static void test_emergency_that_is_over_is_not_sealed_for(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    world->next.is_emergency = true;
+    world->next.emergency = (struct csn_emergency){
+        .issued_s = WORLD_START_S - 3600, .not_after_s = WORLD_START_S, .serial_offset = CSN_EMERGENCY_SERIAL_STEP};
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(world->sent[CSN_STATEMENT_SEAL], 0);
+    world_stop_site(world, 0);
+    world->sites[0].clock_ahead_s = -24 * 3600;
+    world_start_site(world, 0);
+    world_give_next(world, 0);
+    world_run(world, CHANGE_MS);
+    assert_true(world->has_link);
+    drop(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_late_site_raises_its_floors_first),
         cmocka_unit_test(test_floors_are_raised_to_a_lone_vote),
         cmocka_unit_test(test_other_document_for_the_same_number_is_dropped),
+        cmocka_unit_test(test_emergency_that_is_over_is_not_sealed_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
