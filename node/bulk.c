@@ -109,7 +109,7 @@ static void read_share(struct answer *answer)
 static bool put_delta(struct answer *answer, const struct csn_stored_delta *delta, uint64_t *skip)
 {
     struct csn_buf record = {0};
-    csn_history_record_put(delta, &record);
+    csn_lineage_record_put(delta, &record);
     size_t skipped = *skip < record.size ? (size_t)*skip : record.size, left = record.size - skipped;
     size_t room = CSN_MESH_PIECE_MAX - answer->octets.size, size = left < room ? left : room;
     csn_buf_put(&answer->octets, record.data + skipped, size);
@@ -358,7 +358,7 @@ static bool is_well_formed(const Consign__BulkRequest *request)
 }
 
 /* Where the peer names the full root that it has: down to that one, or nothing. The octets of rows on the way, first. */
-static void end_at_after(struct answer *answer, const struct csn_history *history)
+static void end_at_after(struct answer *answer, const struct csn_lineage *lineage)
 {
     struct csn_bytes after = csn_bytes(answer->request->after.data, answer->request->after.len);
     uint64_t size = 0;
@@ -366,7 +366,7 @@ static void end_at_after(struct answer *answer, const struct csn_history *histor
     bool is_reached = after.size == 0;
     while (after.size > 0 && !is_reached && count < answer->name_count) {
         const struct csn_delta_name *name = &answer->names[count++];
-        size += csn_history_to(history, &name->to)->size;
+        size += csn_lineage_to(lineage, &name->to)->size;
         is_reached = csn_bytes_equal(after, csn_bytes(name->from.octets, CSN_DIGEST_SIZE));
     }
     if (after.size > 0) {
@@ -402,8 +402,8 @@ void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct
     } else if (decoded->kind == CONSIGN__BULK_KIND__BULK_DELTAS) {
         struct csn_digest to;
         digest_of(decoded, &to);
-        answer->name_count = csn_history_back(&csn_daemon_zone(daemon, decoded->zone.data)->history, &to, &answer->names);
-        end_at_after(answer, &csn_daemon_zone(daemon, decoded->zone.data)->history);
+        answer->name_count = csn_lineage_back(&csn_daemon_zone(daemon, decoded->zone.data)->history.lineage, &to, &answer->names);
+        end_at_after(answer, &csn_daemon_zone(daemon, decoded->zone.data)->history.lineage);
         csn_job_run(daemon->loop, 1, work, done, answer);
     } else if (decoded->kind >= CONSIGN__BULK_KIND__BULK_TOPS) {
         ask_tree(answer, csn_daemon_zone(daemon, decoded->zone.data));

@@ -21,126 +21,21 @@ struct fetch {
     struct csn_zone_shell *zone; /* borrows */
     uint16_t sites[CSN_MEMBERS_MAX];
     unsigned site_count, site_at;
-    struct csn_history_checker checker; /* owns */
-    struct csn_digest served;      /* what all of it leads to */
-    uint64_t zone_size;
-    struct csn_digest at;          /* the delta to this one is wanted */
-    uint64_t size;                 /* octets of rows on the way from there to what is served */
-    size_t count;                  /* deltas fetched */
+    struct csn_lineage_checker checker; /* owns */
+    struct csn_past past;          /* owns */
     uint64_t octets;               /* of replies */
-    struct csn_leafset *leaves;    /* owns; those of `at`; NULL: not made yet */
-    struct csn_delta_name *known;  /* owns; on the way from what is served to `at` */
-    size_t known_count;
     Consign__BulkReply *reply;     /* owns; in a worker's hands */
-    struct csn_buf record;         /* owns; of what has not come whole yet */
-    struct csn_stored_delta *taken; /* owns; of this reply: they borrow from `record` */
-    size_t taken_count;
-    struct csn_history found; /* owns its deltas; kept in the store, not yet in the index */
     bool was_busy;            /* somebody could not be asked */
     int code;
 };
-
-/* --- what is taken, in a worker thread */
-
-/* The leaves of the oldest version that is known here. */
-static int take_known(struct fetch *fetch)
-{
-    struct csn_deltas_reader *reader;
-    struct csn_stored_delta stored;
-    struct csn_delta delta;
-    int code = csn_deltas_open(fetch->zone->daemon->store, &reader);
-    if (code != CSN_OK) {
-        return code;
-    }
-    for (size_t i = 0; code == CSN_OK && i < fetch->known_count; i++) {
-        code = csn_deltas_get(reader, fetch->zone->config->zone, &fetch->known[i], &stored);
-        code = code == CSN_OK ? csn_delta_decode(fetch->zone->config->zone, stored.octets, &delta) : code;
-        code = code == CSN_OK ? csn_leafset_take_back(fetch->leaves, &delta) : code;
-    }
-    csn_deltas_close(reader);
-    return code;
-}
-
-static int take_record(struct fetch *fetch, struct csn_stored_delta *stored)
-{
-    struct csn_delta delta;
-    int code = csn_history_check(&fetch->checker, &fetch->at, stored, &delta);
-    code = code == CSN_OK ? csn_leafset_take_back(fetch->leaves, &delta) : code;
-    if (code == CSN_OK) {
-        stored->name = (struct csn_delta_name){.from = delta.from.full_root, .to = delta.to.full_root};
-        fetch->taken = csn_realloc(fetch->taken, fetch->taken_count + 1, sizeof(fetch->taken[0]));
-        fetch->taken[fetch->taken_count++] = *stored;
-        fetch->at = delta.from.full_root;
-        fetch->size += delta.gone.size + delta.added.size;
-    }
-    return code;
-}
-
-static bool is_enough(const struct fetch *fetch)
-{
-    return fetch->size > fetch->zone_size || fetch->known_count + fetch->count + fetch->taken_count >= CSN_HISTORY_COUNT_MAX;
-}
-
-/* Every record that is whole; ret_used octets of them. What was good before a bad one stays good. */
-static int take_records(struct fetch *fetch, size_t *ret_used)
-{
-    struct csn_reader reader = csn_reader(csn_buf_view(&fetch->record));
-    int code = CSN_OK;
-    while (code == CSN_OK && !is_enough(fetch)) {
-        struct csn_stored_delta stored;
-        stored.certificate = csn_read_bytes(&reader, csn_read_u16(&reader));
-        stored.octets = csn_read_bytes(&reader, csn_read_u32(&reader));
-        if (reader.failed) {
-            break;
-        }
-        code = take_record(fetch, &stored);
-        *ret_used = (size_t)(reader.at - fetch->record.data);
-    }
-    return code == CSN_OK && fetch->record.size - *ret_used > fetch->zone_size + CSN_HISTORY_RECORD_EXTRA ? CSN_ELIMIT : code;
-}
-
-/* One transaction; then what they borrow from may go. */
-static int keep(struct fetch *fetch)
-{
-    int code = CSN_OK;
-    if (fetch->taken_count > 0) {
-        code = csn_store_put_deltas(fetch->zone->daemon->store, fetch->zone->config->zone, fetch->taken, fetch->taken_count);
-    }
-    for (size_t i = 0; code == CSN_OK && i < fetch->taken_count; i++) {
-        code = csn_history_note(&fetch->found, &fetch->taken[i]);
-    }
-    fetch->count += code == CSN_OK ? fetch->taken_count : 0;
-    fetch->taken_count = 0;
-    return code;
-}
-
-static void keep_rest(struct fetch *fetch, size_t used)
-{
-    if (used == 0) {
-        return;
-    }
-    memmove(fetch->record.data, fetch->record.data + used, fetch->record.size - used);
-    fetch->record.size -= used;
-}
 
 static void work(void *arg, unsigned part, unsigned parts)
 {
     (void)part;
     (void)parts;
     struct fetch *fetch = arg;
-    size_t used = 0;
-    int code = CSN_OK;
-    if (fetch->leaves == NULL) {
-        code = csn_history_leaves(fetch->zone, &fetch->served, &fetch->leaves);
-        code = code == CSN_OK ? take_known(fetch) : code;
-    }
-    if (code == CSN_OK) {
-        csn_buf_put(&fetch->record, fetch->reply->octets.data, fetch->reply->octets.len);
-        code = take_records(fetch, &used);
-    }
-    int kept = keep(fetch);
-    keep_rest(fetch, used);
-    fetch->code = kept != CSN_OK ? kept : code;
+    struct csn_bytes piece = csn_bytes(fetch->reply->octets.data, fetch->reply->octets.len);
+    fetch->code = csn_past_take(&fetch->checker, &fetch->past, piece);
 }
 
 /* --- asking */
@@ -153,36 +48,18 @@ static void end(struct fetch *fetch)
     struct csn_history *history = &zone->history;
     history->fetch.is_running = false;
     /* A site that was faster than its peers finds nothing there yet. */
-    bool is_again = fetch->was_busy || csn_history_to(history, &zone->serving.full_root) == NULL;
+    bool is_again = fetch->was_busy || csn_lineage_to(&history->lineage, &zone->serving.full_root) == NULL;
     history->fetch.is_due = history->fetch.is_due || (is_again && history->fetch.tries < TRIES_MAX);
     history->fetch.retry_ms = csn_daemon_now(zone->daemon).mono_ms + ((uint64_t)RETRY_MS << history->fetch.tries);
-    if (fetch->count > 0) {
+    if (fetch->past.count > 0) {
         csn_log(&zone->daemon->log, CSN_INFO, "history.fetched",
-                "zone %s: %zu differences between versions that this site missed, %" PRIu64 " octets", zone->name, fetch->count,
+                "zone %s: %zu differences between versions that this site missed, %" PRIu64 " octets", zone->name, fetch->past.count,
                 fetch->octets);
         csn_history_prune(zone);
     }
-    csn_leafset_free(fetch->leaves);
-    csn_buf_fini(&fetch->record);
-    free(fetch->found.deltas);
+    csn_past_fini(&fetch->past);
     csn_history_checker_fini(&fetch->checker);
-    free(fetch->known);
-    free(fetch->taken);
     free(fetch);
-}
-
-/* Where the way back ends here. */
-static void survey(struct fetch *fetch)
-{
-    const struct csn_history *history = &fetch->zone->history;
-    free(fetch->known);
-    csn_buf_clear(&fetch->record);
-    fetch->known_count = csn_history_back(history, &fetch->served, &fetch->known);
-    fetch->at = fetch->known_count > 0 ? fetch->known[fetch->known_count - 1].from : fetch->served;
-    fetch->size = 0;
-    for (size_t i = 0; i < fetch->known_count; i++) {
-        fetch->size += csn_history_to(history, &fetch->known[i].to)->size;
-    }
 }
 
 /* A site that said something wrong spoiled the leaves, which are made anew from what is known. */
@@ -193,9 +70,7 @@ static void next_site(struct fetch *fetch, int code)
                 fetch->zone->name, fetch->sites[fetch->site_at], csn_error_text(code));
     }
     fetch->was_busy = fetch->was_busy || (code != CSN_ENOTFOUND && code != CSN_EMISMATCH && code != CSN_ESIGNATURE);
-    csn_leafset_free(fetch->leaves);
-    fetch->leaves = NULL;
-    survey(fetch);
+    csn_past_begin(&fetch->past, &fetch->zone->history.lineage);
     fetch->site_at++;
     ask(fetch);
 }
@@ -207,13 +82,13 @@ static void after_work(void *arg)
     bool is_last = fetch->reply->is_last, has_more = fetch->reply->octets.len > 0;
     consign__bulk_reply__free_unpacked(fetch->reply, NULL);
     fetch->reply = NULL;
-    csn_history_join(&fetch->zone->history, &fetch->found);
-    fetch->found.count = 0;
+    csn_lineage_join(&fetch->zone->history.lineage, &fetch->past.found);
+    fetch->past.found.count = 0;
     if (fetch->code == CSN_EIO || fetch->code == CSN_EFULL) {
         csn_daemon_die(daemon, fetch->code, "differences that a peer sent cannot be kept");
     } else if (fetch->code != CSN_OK) {
         next_site(fetch, fetch->code);
-    } else if (is_enough(fetch)) {
+    } else if (csn_past_is_enough(&fetch->past)) {
         end(fetch);
     } else if (is_last || !has_more) {
         next_site(fetch, CSN_ENOTFOUND); /* another may know what is further back */
@@ -224,8 +99,8 @@ static void after_work(void *arg)
 
 static bool is_answer_to(const struct fetch *fetch, const Consign__BulkReply *reply)
 {
-    return reply->digest.len == CSN_DIGEST_SIZE && memcmp(reply->digest.data, fetch->at.octets, CSN_DIGEST_SIZE) == 0 &&
-           reply->offset == fetch->record.size;
+    return reply->digest.len == CSN_DIGEST_SIZE && memcmp(reply->digest.data, fetch->past.at.octets, CSN_DIGEST_SIZE) == 0 &&
+           reply->offset == fetch->past.record.size;
 }
 
 static void on_reply(void *arg, int code, struct csn_bytes octets)
@@ -255,8 +130,8 @@ static void pack_request(struct fetch *fetch, struct csn_buf *buf)
     Consign__BulkRequest request = CONSIGN__BULK_REQUEST__INIT;
     request.kind = CONSIGN__BULK_KIND__BULK_DELTAS;
     request.zone = (ProtobufCBinaryData){.len = csn_name_size(name), .data = (uint8_t *)(uintptr_t)name};
-    request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = fetch->at.octets};
-    request.offset = fetch->record.size;
+    request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = fetch->past.at.octets};
+    request.offset = fetch->past.record.size;
     request.takes_zstd = true;
     size_t size = consign__bulk_request__get_packed_size(&request);
     consign__bulk_request__pack(&request, csn_buf_reserve(buf, size));
@@ -286,8 +161,8 @@ static void begin(struct csn_zone_shell *zone)
     const struct csn_cluster *cluster = &zone->daemon->config->cluster;
     struct fetch *fetch = csn_calloc(1, sizeof(*fetch));
     fetch->zone = zone;
-    fetch->served = zone->serving.full_root;
-    fetch->zone_size = zone->history.zone_size;
+    fetch->past.served = zone->serving.full_root;
+    fetch->past.zone_size = zone->history.zone_size;
     for (uint8_t i = 0; i < cluster->member_count; i++) {
         if (cluster->members[i].number != zone->daemon->config->member->number) {
             fetch->sites[fetch->site_count++] = cluster->members[i].number;
@@ -297,8 +172,8 @@ static void begin(struct csn_zone_shell *zone)
     zone->history.fetch.is_due = false;
     zone->history.fetch.tries++;
     csn_history_checker_init(zone, &fetch->checker);
-    survey(fetch);
-    if (is_enough(fetch)) {
+    csn_past_begin(&fetch->past, &zone->history.lineage);
+    if (csn_past_is_enough(&fetch->past)) {
         fetch->site_at = fetch->site_count;
     }
     ask(fetch);

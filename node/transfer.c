@@ -86,9 +86,11 @@ static int open_changes(void *arg, const uint8_t *name, uint32_t serial, void **
 {
     struct csn_daemon *daemon = arg;
     const struct csn_zone_shell *zone = csn_daemon_zone(daemon, name);
+    const struct csn_history *history = zone != NULL ? &zone->history : NULL;
     struct csn_delta_name *names;
     size_t count;
-    if (zone == NULL || !zone->serving.is_ready || csn_history_find(zone, serial, &names, &count) != CSN_OK) {
+    if (history == NULL || !zone->serving.is_ready ||
+        csn_lineage_find(&history->lineage, &zone->serving.full_root, history->zone_size, serial, &names, &count) != CSN_OK) {
         return CSN_ENOTFOUND;
     }
     struct changes *changes = csn_calloc(1, sizeof(*changes));
