@@ -199,6 +199,9 @@ void sim_disk_back_up(struct sim_actor *actor)
     }
     sim_disk_fini(actor->backup);
     sim_disk_copy(actor->backup, &actor->disk);
+    actor->backup_epoch = actor->epoch;
+    actor->backup_incarnation = actor->incarnation;
+    actor->backup_has_link = actor->has_link;
 }
 
 static void swap_records(struct sim_records *a, struct sim_records *b)
@@ -213,6 +216,9 @@ void sim_disk_put_back(struct sim_actor *actor)
     struct sim_disk lost = actor->disk;
     sim_disk_copy(&actor->disk, actor->backup);
     swap_records(&actor->disk.seconds, &lost.seconds);
+    actor->epoch = actor->backup_epoch; /* the chain is beside the votes */
+    actor->has_link = actor->backup_has_link;
+    actor->next_known = 0;
     for (size_t i = 0; i < lost.input_count; i++) {
         sim_disk_put_input(&actor->disk, lost.inputs[i].zone, &lost.inputs[i].id, lost.inputs[i].is_confirmed);
     }

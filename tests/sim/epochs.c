@@ -52,6 +52,28 @@ struct csn_digest sim_member_key(const struct sim_world *world, uint16_t site, u
     return sim_symbol("site", world->options.seed, site, incarnation);
 }
 
+/* Members of the first document, in the second too, but for these. */
+static unsigned sound_in(const struct sim_world *world, const struct csn_cluster *document, const struct csn_cluster *other,
+                         uint32_t unsound)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < world->options.sites; i++) {
+        const struct sim_actor *actor = &world->actors[i];
+        count += (unsound >> i & 1) == 0 && is_in(document, actor) && is_in(other, actor);
+    }
+    return count;
+}
+
+bool sim_is_quorum_sound(const struct sim_world *world, uint32_t unsound)
+{
+    const struct csn_cluster *newest = &world->epochs[world->epoch_count - 1].document;
+    if (sim_is_chain_whole(world)) {
+        return sound_in(world, newest, newest, unsound) >= newest->quorum;
+    }
+    const struct csn_cluster *last = &world->epochs[world->epoch_count - 2].document;
+    return sound_in(world, last, last, unsound) >= last->quorum && sound_in(world, last, newest, unsound) >= newest->quorum;
+}
+
 /* --- documents */
 
 static void set_member(const struct sim_world *world, struct csn_cluster *document, uint16_t site,
@@ -101,6 +123,7 @@ static void renew(struct sim_world *world, struct sim_actor *actor)
     actor->epoch = world->epoch_count;
     actor->has_link = false;
     actor->next_known = 0;
+    world->restored &= ~(UINT32_C(1) << actor->index);
     sim_checker_renewed(world->checker, actor);
 }
 
@@ -150,6 +173,7 @@ bool sim_change_members_at(struct sim_world *world, enum sim_change change, uint
     /* With fewer than three, one wrong clock is the median. */
     is_possible = is_possible && next.member_count >= 3;
     next.quorum = (uint8_t)(next.member_count / 2 + 1);
+    is_possible = is_possible && sound_in(world, now, &next, world->restored) >= next.quorum;
     if (!is_possible || csn_epoch_check_next(now, &next, NULL) != CSN_OK) {
         return false;
     }

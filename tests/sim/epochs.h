@@ -29,6 +29,8 @@ bool sim_is_member(const struct sim_world *world, const struct sim_actor *actor)
 bool sim_is_newest_member(const struct sim_world *world, const struct sim_actor *actor);
 /* The newest document is in force at all its members. */
 bool sim_is_chain_whole(const struct sim_world *world);
+/* Without these sites (bits of indices) the epoch in force has a quorum, and a change that is on its way comes to an end. */
+bool sim_is_quorum_sound(const struct sim_world *world, uint32_t unsound);
 struct csn_digest sim_member_key(const struct sim_world *world, uint16_t site, uint32_t incarnation);
 
 /* Officers issue the next document, if the last is in force and this change is possible; `site` is the member that

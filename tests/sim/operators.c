@@ -6,6 +6,7 @@
 
 #include "round/order.h"
 #include "sim/checker.h"
+#include "sim/epochs.h"
 
 #define BACK_UP_US (40 * SIM_S)
 
@@ -230,13 +231,11 @@ static void restore(struct sim_world *world, struct sim_actor *actor, bool is_al
 }
 
 /* Whoever was restored votes no more once it knows that it forgot something: a quorum of others must stay, also where members
- * change. */
+ * change. The key is that of the copy. */
 static bool may_restore(const struct sim_world *world, const struct sim_actor *actor)
 {
-    unsigned spare = world->options.sites - world->options.quorum;
-    bool is_one = (world->restored >> actor->index & 1) != 0;
-    return world->options.change_us == 0 && actor->backup != NULL && is_affordable(world, actor) &&
-           (is_one || (unsigned)__builtin_popcount(world->restored) < spare);
+    return actor->backup != NULL && actor->backup_incarnation == actor->incarnation && is_affordable(world, actor) &&
+           sim_is_quorum_sound(world, world->restored | UINT32_C(1) << actor->index);
 }
 
 /* A store that remembers no vote and has no second copy is that of a new member, who would come with a new key. */

@@ -232,6 +232,8 @@ struct sim_actor {
     } computed[SIM_ZONES_MAX]; /* what COMPUTE gave last; STAGE builds on it */
     struct sim_store *store;   /* owns; of worlds with real zones, else NULL */
     struct sim_disk *backup;   /* owns; what was copied last; NULL: nothing yet */
+    uint32_t backup_epoch, backup_incarnation; /* of the store that was copied */
+    bool backup_has_link;
     struct sim_store *backup_store; /* owns; its part with real zones */
 
     /* what the operators' orders say of inputs, as the core told it */
