@@ -81,8 +81,7 @@ void csn_shell_keep_input(struct csn_zone_shell *zone, struct csn_input *input)
 #define BIG_RECORDS 1000    /* from here on a job on the zone is too long to stand before others' */
 #define SLICE_RECORDS 4000  /* of a part, about: a second of verifying */
 #define PARTS_MAX 64
-#define THREADS_FOR_SMALL 2 /* beside the lane's */
-#define THREADS_MIN 4       /* libuv's own number */
+#define THREADS_FOR_SMALL 14 /* beside the lane's: most wait for the disk, and those that do share a sync */
 
 static bool is_big(const struct csn_zone_shell *zone)
 {
@@ -111,8 +110,7 @@ static void open_lane(struct csn_daemon *daemon)
 {
     char count[16];
     daemon->cores = uv_available_parallelism();
-    unsigned threads = daemon->cores + THREADS_FOR_SMALL;
-    snprintf(count, sizeof(count), "%u", threads > THREADS_MIN ? threads : THREADS_MIN);
+    snprintf(count, sizeof(count), "%u", daemon->cores + THREADS_FOR_SMALL);
     uv_os_setenv("UV_THREADPOOL_SIZE", count);
     csn_lane_init(&daemon->lane, daemon->cores);
 }

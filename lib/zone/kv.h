@@ -33,7 +33,8 @@ void csn_kv_close(struct csn_kv *take_kv);
 /* A write transaction waits for the one before, and ends on the thread that began it, before that thread begins another.
  * CSN_EBUSY: over 256 read transactions at once. */
 int csn_kv_begin(struct csn_kv *kv, bool is_write, struct csn_kv_txn **ret_txn);
-/* Durable when it returns CSN_OK. The transaction is gone either way. */
+/* Durable when it returns CSN_OK. The transaction is gone either way. What several threads write at a time may share one sync:
+ * then all of it is there after a crash, or none. */
 int csn_kv_commit(struct csn_kv_txn *take_txn);
 void csn_kv_abort(struct csn_kv_txn *take_txn);
 

@@ -5,6 +5,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <lmdb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +17,34 @@
 #include "zone/kv_check.h"
 
 #define TABLES_MAX 8u
+#define GROUP_MAX 32u /* transactions that share a sync; the others wait for the next */
 #define READERS_MAX 256u /* more at one time: CSN_EBUSY */
 #define READERS_FILE_MAX 32768 /* a cache line for each of them, and LMDB's head */
+
+/* Threads that write at the same time share LMDB's transaction and its sync: the first begins it; when it is done it lets
+ * those that wait do their part, one after the other in a nested transaction, and commits for all. Who is alone pays nothing. */
+struct group {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    MDB_txn *txn;          /* the first one's; NULL: none is open, or it is being committed */
+    bool is_busy;          /* someone writes, or the first one commits */
+    unsigned waiting;      /* to write */
+    unsigned size;         /* transactions in this one */
+    struct shared *shared; /* owns a reference; what becomes of it */
+};
+
+struct shared {
+    unsigned refs;
+    bool is_done;
+    int rc;
+};
 
 /* The folder holds LMDB's data.mdb and lock.mdb, and `owner`: its flock keeps a second process out (LMDB would let it in), and
  * one octet in it says that data.mdb has been made. Without that, a data file that was lost or emptied would pass for a new
  * store, and the node would forget its votes without noticing. */
 struct csn_kv {
     MDB_env *env; /* owns */
+    struct group group;
     MDB_dbi tables[TABLES_MAX];
     unsigned table_count;
     bool is_readonly;
@@ -31,8 +52,10 @@ struct csn_kv {
 };
 
 struct csn_kv_txn {
-    MDB_txn *txn;      /* owns */
-    struct csn_kv *kv; /* borrows */
+    MDB_txn *txn;          /* owns */
+    struct csn_kv *kv;     /* borrows */
+    struct shared *shared; /* owns a reference; NULL: it reads */
+    bool is_first;         /* of its group */
 };
 
 struct csn_kv_cursor {
@@ -284,6 +307,7 @@ static int open_by(open_fn *fn, const char *folder, size_t size_max, const char 
     struct csn_kv *kv = csn_calloc(1, sizeof(*kv));
     kv->table_count = table_count;
     kv->owner_fd = -1;
+    INSIST(pthread_mutex_init(&kv->group.mutex, NULL) == 0 && pthread_cond_init(&kv->group.changed, NULL) == 0);
     int code = fn(kv, folder, size_max, tables, reason);
     if (code != CSN_OK) {
         csn_kv_close(kv);
@@ -338,34 +362,164 @@ void csn_kv_close(struct csn_kv *take_kv)
     if (take_kv->owner_fd >= 0) {
         close(take_kv->owner_fd);
     }
+    pthread_mutex_destroy(&take_kv->group.mutex);
+    pthread_cond_destroy(&take_kv->group.changed);
     free(take_kv);
+}
+
+/* --- write transactions, in groups */
+
+static void shared_unref(struct shared *shared)
+{
+    if (--shared->refs == 0) {
+        free(shared);
+    }
+}
+
+/* Nobody else writes from here on. */
+static void enter(struct group *group)
+{
+    pthread_mutex_lock(&group->mutex);
+    group->waiting++;
+    while (group->is_busy || (group->txn != NULL && group->size == GROUP_MAX)) {
+        pthread_cond_wait(&group->changed, &group->mutex);
+    }
+    group->waiting--;
+    group->is_busy = true;
+    pthread_mutex_unlock(&group->mutex);
+}
+
+static void leave(struct group *group)
+{
+    pthread_mutex_lock(&group->mutex);
+    group->is_busy = false;
+    pthread_cond_broadcast(&group->changed);
+    pthread_mutex_unlock(&group->mutex);
+}
+
+static int begin_write(struct csn_kv *kv, struct csn_kv_txn *txn)
+{
+    struct group *group = &kv->group;
+    enter(group);
+    int rc = mdb_txn_begin(kv->env, group->txn, 0, &txn->txn);
+    if (rc != 0) {
+        leave(group);
+        return rc;
+    }
+    pthread_mutex_lock(&group->mutex);
+    txn->is_first = group->txn == NULL;
+    if (txn->is_first) {
+        group->txn = txn->txn;
+        group->size = 0;
+        group->shared = csn_calloc(1, sizeof(*group->shared));
+        group->shared->refs = 1; /* the group's */
+    }
+    group->size++;
+    txn->shared = group->shared;
+    txn->shared->refs++;
+    pthread_mutex_unlock(&group->mutex);
+    return 0;
+}
+
+/* Lets those that wait do their part, then commits. */
+static int commit_group(struct group *group)
+{
+    struct shared *shared = group->shared;
+    pthread_mutex_lock(&group->mutex);
+    group->is_busy = false;
+    pthread_cond_broadcast(&group->changed);
+    while (group->is_busy || (group->waiting > 0 && group->size < GROUP_MAX)) {
+        pthread_cond_wait(&group->changed, &group->mutex);
+    }
+    group->is_busy = true;
+    MDB_txn *txn = group->txn;
+    group->txn = NULL;
+    pthread_mutex_unlock(&group->mutex);
+    int rc = mdb_txn_commit(txn);
+    pthread_mutex_lock(&group->mutex);
+    shared->rc = rc;
+    shared->is_done = true;
+    group->is_busy = false;
+    group->shared = NULL;
+    shared_unref(shared); /* the group's; the caller has its own */
+    pthread_cond_broadcast(&group->changed);
+    pthread_mutex_unlock(&group->mutex);
+    return rc;
+}
+
+/* Into the group's transaction; waits until that is durable. */
+static int commit_member(struct group *group, struct csn_kv_txn *txn)
+{
+    int rc = mdb_txn_commit(txn->txn);
+    leave(group);
+    pthread_mutex_lock(&group->mutex);
+    while (rc == 0 && !txn->shared->is_done) {
+        pthread_cond_wait(&group->changed, &group->mutex);
+    }
+    rc = rc == 0 ? txn->shared->rc : rc;
+    pthread_mutex_unlock(&group->mutex);
+    return rc;
+}
+
+static void abort_write(struct group *group, struct csn_kv_txn *txn)
+{
+    mdb_txn_abort(txn->txn);
+    pthread_mutex_lock(&group->mutex);
+    if (txn->is_first) { /* nobody has joined it: they still wait */
+        group->txn = NULL;
+        shared_unref(group->shared);
+        group->shared = NULL;
+    }
+    pthread_mutex_unlock(&group->mutex);
+    leave(group);
+}
+
+static void free_write(struct group *group, struct csn_kv_txn *take_txn)
+{
+    pthread_mutex_lock(&group->mutex);
+    shared_unref(take_txn->shared);
+    pthread_mutex_unlock(&group->mutex);
+    free(take_txn);
 }
 
 int csn_kv_begin(struct csn_kv *kv, bool is_write, struct csn_kv_txn **ret_txn)
 {
-    MDB_txn *txn;
-    int rc = mdb_txn_begin(kv->env, NULL, is_write ? 0 : MDB_RDONLY, &txn);
+    struct csn_kv_txn txn = {.kv = kv};
+    int rc = is_write ? begin_write(kv, &txn) : mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn.txn);
     if (rc != 0) {
         return code_of(rc);
     }
     *ret_txn = csn_alloc(sizeof(**ret_txn));
-    **ret_txn = (struct csn_kv_txn){.txn = txn, .kv = kv};
+    **ret_txn = txn;
     return CSN_OK;
 }
 
 int csn_kv_commit(struct csn_kv_txn *take_txn)
 {
-    int rc = mdb_txn_commit(take_txn->txn);
-    free(take_txn);
+    struct group *group = &take_txn->kv->group;
+    if (take_txn->shared == NULL) {
+        int read = mdb_txn_commit(take_txn->txn);
+        free(take_txn);
+        return code_of(read);
+    }
+    int rc = take_txn->is_first ? commit_group(group) : commit_member(group, take_txn);
+    free_write(group, take_txn);
     return code_of(rc);
 }
 
 void csn_kv_abort(struct csn_kv_txn *take_txn)
 {
-    if (take_txn != NULL) {
+    if (take_txn == NULL) {
+        return;
+    }
+    if (take_txn->shared == NULL) {
         mdb_txn_abort(take_txn->txn);
         free(take_txn);
+        return;
     }
+    struct group *group = &take_txn->kv->group;
+    abort_write(group, take_txn);
+    free_write(group, take_txn);
 }
 
 static MDB_val val_of(struct csn_bytes bytes)

@@ -623,6 +623,56 @@ static void test_a_half_made_store_with_holes_is_made_again(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+#define WRITERS 8
+#define WRITES 40
+
+struct writer {
+    struct csn_kv *kv;
+    unsigned number;
+};
+
+/* Every fifth is given up after it wrote: nothing of it stays, whoever shared its transaction. */
+static void *write_many(void *arg)
+{
+    const struct writer *writer = arg;
+    for (unsigned i = 0; i < WRITES; i++) {
+        struct csn_kv_txn *txn;
+        struct csn_bytes value;
+        char key[32];
+        int size = snprintf(key, sizeof(key), "%u.%u", writer->number, i);
+        struct csn_bytes view = csn_bytes(key, (size_t)size);
+        INSIST(csn_kv_begin(writer->kv, true, &txn) == CSN_OK && csn_kv_put(txn, 0, view, view) == CSN_OK);
+        if (i % 5 == 4) {
+            csn_kv_abort(txn);
+        } else {
+            INSIST(csn_kv_commit(txn) == CSN_OK);
+        }
+        INSIST(csn_kv_begin(writer->kv, false, &txn) == CSN_OK);
+        INSIST(csn_kv_get(txn, 0, view, &value) == (i % 5 == 4 ? CSN_ENOTFOUND : CSN_OK));
+        csn_kv_abort(txn);
+    }
+    return NULL;
+}
+
+static void test_writers_at_the_same_time_lose_nothing(void **state)
+{
+    struct csn_kv *kv;
+    assert_int_equal(open_kv(*state, MIB, &kv), CSN_OK);
+    pthread_t threads[WRITERS];
+    struct writer writers[WRITERS];
+    for (unsigned i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){kv, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, write_many, &writers[i]), 0);
+    }
+    for (unsigned i = 0; i < WRITERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    csn_kv_close(kv);
+    assert_int_equal(open_kv(*state, MIB, &kv), CSN_OK);
+    assert_int_equal(read_all(kv), WRITERS * WRITES * 4 / 5);
+    csn_kv_close(kv);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -636,6 +686,7 @@ int main(void)
         TEST(test_full_is_said_and_what_was_there_stays),
         TEST(test_usage_falls_when_pages_are_freed),
         TEST(test_two_environments_do_not_block_each_other),
+        TEST(test_writers_at_the_same_time_lose_nothing),
         TEST(test_readers_move_between_threads_and_are_many),
         TEST(test_a_file_cut_short_is_refused),
         TEST(test_a_half_made_store_is_made_again),
