@@ -289,6 +289,33 @@ static bool is_outdone(const struct csn_leader *leader)
                                   (has_led && is_idle(leader))));
 }
 
+/* So far above the own term the next one still goes to bring a site back. One that lies cannot make
+ * the numbers leap, so every coordinator goes on believing them. */
+#define CSN_STRAY_STEP 16
+
+/* No more sites than may lie show a higher term: their word moves nobody's numbers, but a site that
+ * promised one that does not lead takes no part in rounds, so it is called back. 0: none. */
+static uint64_t stray_counter(const struct csn_leader *leader)
+{
+    uint64_t highest = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        struct csn_term promised = leader->peers.peers[i].report.promised;
+        bool is_stray = csn_leader_is_fresh(leader, i) &&
+                        csn_term_compare(promised, leader->term) > 0 &&
+                        promised.counter - leader->term.counter <= CSN_STRAY_STEP;
+        highest = is_stray && promised.counter > highest ? promised.counter : highest;
+    }
+    return highest;
+}
+
+/* In the middle of a round only when too few are left for it. */
+static bool may_call_back(const struct csn_leader *leader)
+{
+    return leader->now.mono_ms - leader->leading_ms >= leader->call_back_ms &&
+           (is_idle(leader) || promise_count(leader) < leader->cluster.quorum) &&
+           stray_counter(leader) > 0;
+}
+
 /* --- terms */
 
 static void send_lead(struct csn_leader *leader, enum csn_lead_state state)
@@ -383,12 +410,32 @@ static void advance_asking(struct csn_leader *leader)
     }
 }
 
+static void ask_anew(struct csn_leader *leader)
+{
+    abandon_all(leader);
+    send_lead(leader, CSN_LEAD_RESIGNED);
+    ask(leader);
+}
+
+/* Ever more rarely, while it happens again and again: one that lies always shows a higher term. */
+static void call_back(struct csn_leader *leader)
+{
+    uint64_t stray = stray_counter(leader);
+    bool has_led_long = leader->now.mono_ms - leader->leading_ms >= CSN_CALL_BACK_MAX_MS;
+    uint64_t twice = 2 * leader->call_back_ms;
+    leader->call_back_ms = has_led_long                   ? CSN_CALL_BACK_MS
+                           : twice < CSN_CALL_BACK_MAX_MS ? twice
+                                                          : CSN_CALL_BACK_MAX_MS;
+    leader->proven = stray > leader->proven ? stray : leader->proven;
+    ask_anew(leader);
+}
+
 static void advance_leading(struct csn_leader *leader)
 {
     if (is_outdone(leader)) {
-        abandon_all(leader);
-        send_lead(leader, CSN_LEAD_RESIGNED);
-        ask(leader);
+        ask_anew(leader);
+    } else if (may_call_back(leader)) {
+        call_back(leader);
     } else if (!has_quorum_lately(leader)) {
         csn_leader_resign(leader);
     }
@@ -769,6 +816,7 @@ struct csn_leader *csn_leader_new(const struct csn_cluster *cluster, uint16_t co
     leader->is_touched = csn_calloc(zone_count, sizeof(*leader->is_touched));
     leader->is_hot = csn_calloc(zone_count, sizeof(*leader->is_hot));
     leader->rest_s = 1;
+    leader->call_back_ms = CSN_CALL_BACK_MS;
     for (size_t i = 0; i < zone_count; i++) {
         leader->configs[i] = zones[i];
         leader->zones[i].index = i;

@@ -14,6 +14,7 @@
 #define CSN_HEARTBEAT_MS 500
 #define CSN_ASK_MS 250
 #define CSN_CALL_BACK_MS 10000 /* between two new terms for a site that follows another */
+#define CSN_CALL_BACK_MAX_MS 600000 /* the longest, where no more of them do than may lie */
 #define CSN_NO_QUORUM_MS 10000 /* no q reports for so long: resign */
 #define CSN_RETRY_MAX_S 60     /* L4: 1, 2, 4 .. 60 s */
 #define CSN_REST_MAX_S 8       /* L5 */

@@ -94,9 +94,10 @@ struct csn_leader {
     struct csn_term term;
     /* The highest counter each site has shown, promised or in a round; and in a round alone. */
     uint64_t seen[CSN_MEMBERS_MAX], proposed[CSN_MEMBERS_MAX];
-    uint64_t proven; /* highest in a certificate, and the own */
+    uint64_t proven; /* highest in a certificate, the own, and those of sites that are called back */
     uint32_t lead_seq, proposal_seq;
     uint64_t heartbeat_ms, leading_ms;
+    uint64_t call_back_ms; /* so long it leads before it calls back as few as may lie */
     uint64_t quorum_ms; /* when q reports were fresh last */
     uint64_t rest_until_ms, rest_s;
     uint64_t success_ms;

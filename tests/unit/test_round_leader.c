@@ -671,6 +671,40 @@ static void test_term_of_one_liar_does_not_count(void **state)
     drop_hand(hand);
 }
 
+/* As many as may lie follow another coordinator, honestly: they are called back too, above the term
+ * that they promised; and one that shows it again and again is called ever more rarely. */
+static void test_as_few_as_may_lie_are_called_back(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    hand->world.cluster.faults = 1;
+    csn_leader_free(hand->leader);
+    hand->leader = csn_leader_new(&hand->world.cluster, 1, &hand->world.zone, 1);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].input_count = 0; /* nothing to propose: it has time */
+    }
+    run(hand, 500);
+    promise_all(hand);
+    run(hand, 1000);
+    struct csn_term old = last_lead(hand).term;
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_LEADS);
+    hand->promised[2] = (struct csn_term){.counter = old.counter + 1, .coordinator = 2};
+    run(hand, CSN_CALL_BACK_MS / 2);
+    assert_int_equal(last_lead(hand).term.counter, old.counter);
+    run(hand, CSN_CALL_BACK_MS / 2);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_ASKS);
+    assert_int_equal(last_lead(hand).term.counter, old.counter + 2);
+    promise_all(hand);
+    run(hand, 1000);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_LEADS);
+    hand->promised[2].counter++;
+    run(hand, CSN_CALL_BACK_MS);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_LEADS);
+    run(hand, CSN_CALL_BACK_MS);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_ASKS);
+    drop_hand(hand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -699,6 +733,7 @@ int main(void)
         cmocka_unit_test(test_claims_without_end_hold_nothing_up),
         cmocka_unit_test(test_author_that_splits_the_votes_is_left_out),
         cmocka_unit_test(test_term_of_one_liar_does_not_count),
+        cmocka_unit_test(test_as_few_as_may_lie_are_called_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
