@@ -23,7 +23,7 @@ static const char help[] =
     "       consign-ceremony officer sign --key FILE --cluster PRESENT --document NEXT --out FILE\n"
     "       consign-ceremony officer combine --cluster PRESENT --document NEXT --signature FILE... --out FILE\n"
     "       consign-ceremony emergency new --cluster PRESENT --keep SITE,... --reason TEXT --fenced TEXT "
-    "--hours N --base CERT... [--serial-offset N] --out FILE\n"
+    "--hours N --base CERT... [--chain FILE] [--serial-offset N] --out FILE\n"
     "       consign-ceremony --help | --version\n"
     "TOKEN: --module FILE --token URI --pin-file FILE [--worker PROGRAM] [--folder FOLDER] "
     "[--deadline SPAN]\n"
@@ -39,7 +39,8 @@ static const char help[] =
     "  officer sign       shows what changes from the present cluster document to the next, and signs that\n"
     "  officer combine    the next document with enough signatures, for consignctl membership propose\n"
     "  emergency new      the document by which the sites kept go on alone: refreshes only, N hours (72 at most),\n"
-    "                     from these certificates (consignctl cert show)\n"
+    "                     from these certificates (consignctl cert show); --chain (consignctl membership chain)\n"
+    "                     where one is of an earlier epoch\n"
     "Exit status: 0 done, 1 refused or failed, 2 not understood.\n";
 
 _Noreturn static void leave_with_usage(void)
@@ -149,6 +150,9 @@ static bool set_officer_option(struct csn_officer_arguments *officer, int option
     case 'H':
         officer->hours = number(value, 72);
         return true;
+    case 'C':
+        officer->chain = value;
+        return true;
     case 'O':
         officer->serial_offset = number(value, UINT32_MAX);
         return true;
@@ -229,6 +233,7 @@ void csn_ceremony_parse(int argc, char **argv, struct csn_ceremony_arguments *re
         {"document", 1, NULL, 'D'},  {"cluster", 1, NULL, 'c'}, {"signature", 1, NULL, 'g'},
         {"keep", 1, NULL, 'K'},      {"reason", 1, NULL, 'R'},  {"fenced", 1, NULL, 'F'},
         {"hours", 1, NULL, 'H'},     {"base", 1, NULL, 'g'},    {"serial-offset", 1, NULL, 'O'},
+        {"chain", 1, NULL, 'C'},
         {"help", 0, NULL, 'h'},      {"version", 0, NULL, 'V'}, {NULL, 0, NULL, 0}};
     struct csn_ceremony_arguments *arguments = ret_arguments;
     int option;

@@ -7,6 +7,7 @@
 
 #include "base/fs.h"
 #include "base/text.h"
+#include "config/chain.h"
 #include "config/cluster.h"
 #include "config/cluster_text.h"
 #include "mesh/identity.h"
@@ -229,7 +230,37 @@ static int keep_members(const char *keep, const struct csn_cluster *now, struct 
                                                     : csn_reason_set(reason, CSN_EREFUSED, "--keep: names no site");
 }
 
-static int add_base(const char *path, const struct csn_cluster *now, struct csn_emergency *emergency, struct csn_reason *reason)
+/* Of the present epoch; with a chain of any: a zone need not have been released since the last change. */
+static int check_base(const struct csn_certificate *certificate, const struct csn_cluster *now, const struct csn_chain *chain,
+                      struct csn_reason *reason)
+{
+    uint32_t epoch = certificate->held.proposal.epoch;
+    if (chain->count > 0) {
+        return csn_chain_check_certificate(chain, certificate, reason);
+    }
+    return epoch == now->epoch ? csn_certificate_check(certificate, now, csn_ed25519_verify, NULL, reason)
+                               : csn_reason_set(reason, CSN_EMISMATCH,
+                                                "certificate of epoch %" PRIu32 ", the cluster document given is of epoch %" PRIu32
+                                                "; give --chain too (consignctl membership chain)",
+                                                epoch, now->epoch);
+}
+
+static int load_chain(const char *path, const struct csn_cluster *now, struct csn_chain *ret_chain, struct csn_reason *reason)
+{
+    struct csn_buf octets = {0};
+    int code = path != NULL ? csn_fs_read(path, CSN_CHAIN_MAX, &octets, reason) : CSN_OK;
+    if (code == CSN_OK && path != NULL) {
+        code = csn_chain_decode(csn_buf_view(&octets), path, ret_chain, reason);
+    }
+    if (code == CSN_OK && path != NULL && !csn_chain_holds(ret_chain, now)) {
+        code = csn_reason_set(reason, CSN_EMISMATCH, "%s: not the chain of the present document", path);
+    }
+    csn_buf_fini(&octets);
+    return code;
+}
+
+static int add_base(const char *path, const struct csn_cluster *now, const struct csn_chain *chain, struct csn_emergency *emergency,
+                    struct csn_reason *reason)
 {
     struct csn_buf file = {0};
     struct csn_certificate certificate;
@@ -238,7 +269,7 @@ static int add_base(const char *path, const struct csn_cluster *now, struct csn_
     if (code == CSN_OK) {
         code = csn_certificate_read(csn_buf_view(&file), &certificate, &why);
         if (code == CSN_OK) {
-            code = csn_certificate_check(&certificate, now, csn_ed25519_verify, NULL, &why);
+            code = check_base(&certificate, now, chain, &why);
         }
         if (code != CSN_OK) {
             csn_reason_set(reason, code, "%s: %.300s", path, why.text);
@@ -268,10 +299,12 @@ static int fill_emergency(const struct csn_officer_arguments *arguments, const s
     emergency->issued_s = (uint64_t)time(NULL);
     emergency->not_after_s = emergency->issued_s + arguments->hours * 3600;
     emergency->serial_offset = arguments->serial_offset != 0 ? (uint32_t)arguments->serial_offset : default_offset(now->epoch);
-    int code = CSN_OK;
+    struct csn_chain chain = {0};
+    int code = load_chain(arguments->chain, now, &chain, reason);
     for (size_t i = 0; code == CSN_OK && i < arguments->file_count; i++) {
-        code = add_base(arguments->files[i], now, emergency, reason);
+        code = add_base(arguments->files[i], now, &chain, emergency, reason);
     }
+    csn_chain_fini(&chain);
     return code;
 }
 

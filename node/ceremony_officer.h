@@ -15,7 +15,7 @@ struct csn_officer_arguments {
     const char *name, *out, *key, *document, *cluster;
     const char *files[CSN_OFFICER_FILES_MAX]; /* --signature, --base */
     size_t file_count;
-    const char *keep, *reason, *fenced;
+    const char *keep, *reason, *fenced, *chain;
     uint64_t hours, serial_offset;
 };
 

@@ -162,6 +162,7 @@ class Membership(unittest.TestCase):
         document = c.document.next(2, lambda members: members[:3])
         c.propose('zrh', document)
         c.wait_epoch(document, SITES + (COORDINATOR,))
+        self.begin_from_an_earlier_epoch(c)
         c.assert_released('removed', SITES)
         self.assertEqual(c.marker(NEW), 'admitted')  # it votes no more, and serves what it has
         c.stop(NEW)
@@ -247,6 +248,18 @@ class Membership(unittest.TestCase):
             c.stop('sjc')
             c.assert_released('joined', ('zrh', 'sin'))  # which sin votes for
 
+    def begin_from_an_earlier_epoch(self, c):
+        """An emergency's document from a certificate of before the last change."""
+        base = c.path('base')
+        with open(base, 'w') as file:
+            file.write(c.cert('zrh')['certificate'])
+        words = ['emergency', 'new', '--cluster', c.present_path, '--keep', 'zrh', '--reason', 'a rehearsal', '--fenced', 'none',
+                 '--hours', '1', '--base', base, '--out', c.path('never.yaml')]
+        done = c.ceremony(*words, check=False)
+        self.assertEqual(done.returncode, 1)
+        assert_matches('certificate of epoch 2, .* of epoch 3; give --chain too', done.stderr, 'without a chain')
+        assert_matches('EMERGENCY until', c.ceremony(*words, '--chain', c.chain('zrh')).stdout, 'with a chain')
+
     def declare_emergency(self, c, keep):
         """The officers' document by which one site goes on alone, proposed there."""
         base = c.path('base')
@@ -311,6 +324,7 @@ class Membership(unittest.TestCase):
             wait_for('the last site is up', lambda: c.status('zrh'))
             document = self.declare_emergency(c, 'zrh')
             c.wait_epoch(document, ('zrh', COORDINATOR))
+            assert_matches('EMERGENCY until .*: refreshes only', c.ctl('zrh', 'health').stdout, 'health')
             serial = self.go_on_alone(c, before)
             self.assertGreater(serial, branch)
             # All three again, by the officers' next document, which names the branch: what it released is everywhere.
