@@ -129,12 +129,13 @@ static json_t *orders(const struct csn_status *status, const struct csn_status_z
         bool is_in_force = zone->orders_known >= csn_status_needed(status, row->order);
         bool has_received = !csn_digest_is_zero(&row->received);
         json_array_append_new(
-            list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:b}", "order",
+            list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:b}", "order",
                             text(row->order), "site", text(row->site), "operator",
                             text(row->operator), "reason", text(row->reason), "since",
                             time_at(row->number / 1000000), "number", number(row->number),
                             "received", has_received ? digest(&row->received) : json_null(),
                             "generation", number_if(row->generation != 0, row->generation),
+                            "serial", number_if(row->has_serial, row->serial),
                             "known", zone->orders_known, "in_force", is_in_force));
     }
     return list;

@@ -159,11 +159,29 @@ static uint64_t next_number(const struct csn_status_zone *zone)
     return number;
 }
 
+/* An input of this serial that was rejected and is still the newest there. */
+static bool find_rejected(const struct giving *giving, const struct csn_status_zone *zone,
+                          struct csn_order *order)
+{
+    for (uint32_t i = 0; i < zone->order_count; i++) {
+        const struct csn_status_order *row = &zone->orders[i];
+        if (strcmp(row->order, CSN_STATUS_REJECT) == 0 && row->has_serial &&
+            row->serial == giving->number) {
+            order->received = row->received;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* D(received) of the input that is parked at the daemon's own site under this serial. */
 static int find_parked(struct giving *giving, const struct csn_status *status,
                        const struct csn_status_zone *zone, struct csn_order *order)
 {
     const struct csn_status_parked *found = NULL;
+    if (find_rejected(giving, zone, order)) {
+        return CSN_OK;
+    }
     for (uint32_t i = 0; i < zone->parked_count; i++) {
         const struct csn_status_parked *row = &zone->parked[i];
         bool is_it = row->has_serial && row->has_received && row->serial == giving->number;
@@ -370,8 +388,10 @@ static void show(const struct giving *giving)
         bool is_in_force = given->known >= given->needed;
         FILE *out = is_in_force ? stdout : stderr;
         if (!is_in_force || !giving->call->is_json) {
+            bool is_auto = given->site == NULL && strcmp(given->order, CSN_STATUS_AUTHORITY) == 0;
             fprintf(out, "%s %s%s%s: known at %u of %u sites, %s\n", given->zone, given->order,
-                    given->site != NULL ? " of " : "", given->site != NULL ? given->site : "",
+                    given->site != NULL ? " of " : is_auto ? " auto" : "",
+                    given->site != NULL ? given->site : "",
                     given->known, given->sites,
                     is_in_force ? "in force" : "not in force yet");
         }

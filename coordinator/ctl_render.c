@@ -312,10 +312,14 @@ static void put_orders(const struct csn_ctl_page *page, const struct csn_status 
     for (uint32_t i = 0; i < zone->order_count; i++) {
         const struct csn_status_order *row = &zone->orders[i];
         const char *word = order_word(row);
+        csn_time_text(row->number / 1000000, since);
+        if (strcmp(row->order, CSN_STATUS_REJECT) == 0 && row->has_serial) {
+            put_note(page, UNDER_ROW, "input %" PRIu32 " REJECTED by %s since %s: %s; consignctl zone approve takes it all the same",
+                     row->serial, row->operator, since, row->reason);
+        }
         if (word == NULL) {
             continue;
         }
-        csn_time_text(row->number / 1000000, since);
         put_note(page, UNDER_ROW, "%s%s%s by %s since %s: %s (known at %u of %u sites, %s)",
                  word, row->site != NULL ? " of " : "",
                  row->site != NULL ? row->site : "", row->operator, since, row->reason,

@@ -37,6 +37,7 @@ struct csn_intake {
     struct csn_input *released;  /* owns a reference; may be NULL */
     uint32_t released_generation, released_serial;
     struct csn_parked parked;
+    struct csn_parked rejected; /* the newest file, which an operator does not want */
     bool is_reading, is_again;
 };
 
@@ -145,6 +146,16 @@ static const char *goes_on(const struct csn_intake *intake)
     return intake->released_generation != 0 ? "the released zone stays served" : "nothing is released yet";
 }
 
+static struct csn_parked parked_of(const struct reading *reading)
+{
+    return (struct csn_parked){.gate = reading->gate,
+                               .reason = reading->reason,
+                               .has_serial = reading->has_serial,
+                               .serial = reading->serial,
+                               .received = reading->received,
+                               .since_s = (uint64_t)time(NULL)};
+}
+
 static void park(struct csn_intake *intake, const struct reading *reading)
 {
     char zone[CSN_NAME_TEXT_MAX];
@@ -152,12 +163,8 @@ static void park(struct csn_intake *intake, const struct reading *reading)
         return; /* said already, and tried again since */
     }
     csn_name_text(intake->settings.zone->zone, zone);
-    intake->parked = (struct csn_parked){.gate = reading->gate,
-                                         .reason = reading->reason,
-                                         .has_serial = reading->has_serial,
-                                         .serial = reading->serial,
-                                         .received = reading->received,
-                                         .since_s = (uint64_t)time(NULL)};
+    intake->parked = parked_of(reading);
+    intake->rejected = (struct csn_parked){0};
     csn_log(intake->settings.log, CSN_ERROR, reading->is_unread ? "input.gone" : "input.parked",
             "zone %s: %s; %s; %s", zone, reading->reason.text, goes_on(intake),
             reading->is_unread ? "it is taken when it can be read again"
@@ -171,13 +178,14 @@ static bool is_rejected(const struct csn_intake *intake, bool has_received, cons
 }
 
 /* Nobody is asked about it any more, until another comes. */
-static void forget_parked(struct csn_intake *intake, uint32_t serial)
+static void set_rejected(struct csn_intake *intake, const struct csn_parked *parked)
 {
     char zone[CSN_NAME_TEXT_MAX];
     csn_name_text(intake->settings.zone->zone, zone);
+    intake->rejected = *parked;
     intake->parked = (struct csn_parked){0};
     csn_log(intake->settings.log, CSN_INFO, "input.rejected", "zone %s: input serial %u was rejected by an operator; %s",
-            zone, (unsigned)serial, goes_on(intake));
+            zone, (unsigned)intake->rejected.serial, goes_on(intake));
     intake->settings.on_parked(intake->settings.arg, CSN_GATE_NONE);
 }
 
@@ -186,7 +194,7 @@ static void take(struct csn_intake *intake, const struct reading *reading)
     const struct csn_input *input = reading->input;
     char zone[CSN_NAME_TEXT_MAX];
     csn_name_text(intake->settings.zone->zone, zone);
-    intake->parked = (struct csn_parked){0};
+    intake->parked = intake->rejected = (struct csn_parked){0};
     intake->settings.on_parked(intake->settings.arg, CSN_GATE_NONE);
     csn_log(intake->settings.log, CSN_INFO, "input.taken",
             "zone %s input serial %u: %u records, %u delegations, %u dropped, %u RRsets with unequal TTLs, %u addresses nothing names",
@@ -209,7 +217,8 @@ static void done(void *arg)
     } else if (reading->code == CSN_OK) {
         take(intake, reading);
     } else if (is_rejected(intake, reading->has_serial, &reading->received)) {
-        forget_parked(intake, reading->serial);
+        struct csn_parked parked = parked_of(reading);
+        set_rejected(intake, &parked);
     } else {
         park(intake, reading);
         if (reading->is_unread && reading->code != CSN_ENOTFOUND) {
@@ -277,7 +286,8 @@ static void reject(void *arg)
 {
     struct csn_intake *intake = arg;
     if (is_rejected(intake, intake->parked.has_serial, &intake->parked.received)) {
-        forget_parked(intake, intake->parked.serial);
+        struct csn_parked parked = intake->parked;
+        set_rejected(intake, &parked);
     }
 }
 
@@ -290,7 +300,8 @@ void csn_intake_obey(struct csn_intake *intake, const struct csn_intake_orders *
     bool is_new_approval = !csn_digest_equal(&orders->approved, &intake->settings.orders.approved);
     intake->settings.orders = *orders;
     /* What is being read now may be what was approved. */
-    if (is_new_generation || (is_new_approval && (intake->is_reading || intake->parked.has_serial))) {
+    bool is_kept_back = intake->parked.has_serial || intake->rejected.has_serial;
+    if (is_new_generation || (is_new_approval && (intake->is_reading || is_kept_back))) {
         on_ready(intake);
     }
     csn_job_later(intake->settings.loop, 0, reject, intake);
@@ -299,4 +310,9 @@ void csn_intake_obey(struct csn_intake *intake, const struct csn_intake_orders *
 const struct csn_parked *csn_intake_parked(const struct csn_intake *intake)
 {
     return &intake->parked;
+}
+
+const struct csn_parked *csn_intake_rejected(const struct csn_intake *intake)
+{
+    return intake != NULL && intake->rejected.has_serial ? &intake->rejected : NULL;
 }

@@ -63,5 +63,8 @@ void csn_intake_set_released(struct csn_intake *intake, struct csn_input *input,
 void csn_intake_obey(struct csn_intake *intake, const struct csn_intake_orders *orders);
 /* Borrowed until the loop runs again. */
 const struct csn_parked *csn_intake_parked(const struct csn_intake *intake);
+/* The same, of what a gate keeps back and an operator rejected: still the newest file, and it may be approved yet. No intake
+ * (NULL), or nothing rejected: NULL. */
+const struct csn_parked *csn_intake_rejected(const struct csn_intake *intake);
 
 #endif

@@ -186,10 +186,13 @@ int csn_orders_take(struct csn_daemon *daemon, const struct csn_control_order *g
 
 /* --- showing */
 
-static void add_order(const struct csn_daemon *daemon, const struct csn_signed_order *signed_order,
+static void add_order(const struct csn_daemon *daemon, size_t zone_index, const struct csn_signed_order *signed_order,
                       struct csn_status *status, struct csn_status_zone *zone)
 {
     const struct csn_order *order = &signed_order->order;
+    const struct csn_parked *rejected = csn_intake_rejected(daemon->zones[zone_index].intake);
+    bool is_of_newest = order->kind == CSN_ORDER_REJECT && rejected != NULL &&
+                        csn_digest_equal(&rejected->received, &order->received);
     const struct csn_member *site = csn_cluster_member(&daemon->config->cluster, order->site);
     struct csn_status_order row = {
         .order = csn_order_text(order->kind),
@@ -198,7 +201,9 @@ static void add_order(const struct csn_daemon *daemon, const struct csn_signed_o
         .reason = csn_status_text(status, "%s", order->reason),
         .number = order->number,
         .received = order->received,
-        .generation = order->generation};
+        .generation = order->generation,
+        .has_serial = is_of_newest,
+        .serial = is_of_newest ? rejected->serial : 0};
     csn_status_add_order(status, zone, &row);
 }
 
@@ -231,7 +236,7 @@ void csn_orders_fill(const struct csn_daemon *daemon, size_t zone_index, struct 
     size_t count;
     const struct csn_signed_order *orders = csn_node_orders(daemon->core, zone_index, &count);
     for (size_t i = 0; i < count; i++) {
-        add_order(daemon, &orders[i], status, zone);
+        add_order(daemon, zone_index, &orders[i], status, zone);
     }
     csn_node_get_zone(daemon->core, zone_index, now, &core);
     zone->orders_known = count_knowing(daemon, &core, now);

@@ -365,6 +365,7 @@ static void put_orders(struct csn_arena *arena, const struct csn_status_zone *ro
         order->has_received = !csn_digest_is_zero(&from->received);
         order->received = lend_bytes(from->received.octets, CSN_DIGEST_SIZE);
         PUT_IF(from->generation != 0, order, from, generation);
+        PUT_IF(from->has_serial, order, from, serial);
         zone->orders[i] = order;
     }
 }
@@ -635,7 +636,9 @@ static bool take_orders(struct csn_status *status, const Csn__Control__Zone *mes
                                        .operator = copy_or_empty(&status->arena, from->operator_),
                                        .reason = copy_or_empty(&status->arena, from->reason),
                                        .number = from->number,
-                                       .generation = from->generation};
+                                       .generation = from->generation,
+                                       .has_serial = from->has_serial,
+                                       .serial = from->serial};
         take_digest(&from->received, &row.received);
         fits = fits && csn_status_add_order(status, zone, &row);
     }

@@ -204,6 +204,9 @@ class Orders(unittest.TestCase):
             self.check_rejection(c, other)
             self.check_generation(c, other)
 
+    def wait_rejected(self, c, site):
+        wait_for(f'rejected at {site}', lambda: 'input 3 REJECTED by duty since' in c.ctl(site, 'status').stdout)
+
     def check_rejection(self, c, other):
         c.write_zone(small_zone(3, 'three', apex_ns=other, names=8, extra='c.nic IN A 192.0.2.9\n'))
         for site in SITES:
@@ -212,6 +215,7 @@ class Orders(unittest.TestCase):
         self.order(c, 'zrh', 'zone', 'reject', 'xc.', '3', reason='cut by mistake')
         for site in SITES:
             self.wait_zone(c, site, 'parked', [])
+            self.wait_rejected(c, site)
         self.wait_well(c)
         c.kill('sin')
         c.start('sin')
@@ -219,6 +223,10 @@ class Orders(unittest.TestCase):
         wait_for('sin is well', lambda: c.health('sin')[0] == 0)
         self.wait_zone(c, 'sin', 'parked', [])
         self.assertEqual(c.marker('zrh'), 'two')
+        self.wait_rejected(c, 'sin')
+        self.order(c, 'sin', 'zone', 'approve', 'xc.', '3', reason='no mistake after all')
+        c.wait_marker('three')
+        self.assertNotIn('REJECTED', c.ctl('zrh', 'status').stdout)
         c.write_zone(small_zone(4, 'four', apex_ns=other, extra='c.nic IN A 192.0.2.9\n'))
         c.wait_marker('four')
 
