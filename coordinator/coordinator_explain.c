@@ -108,6 +108,7 @@ static void gather(struct gathering *gathering, const char *zone, struct csn_exp
                                         .site_count = cluster->member_count,
                                         .is_coordinator = true,
                                         .due_s = UINT64_MAX};
+    facts->emergency_until_s = cluster->is_emergency ? cluster->emergency.not_after_s : 0;
     facts->leader = leader != NULL ? leader->name : NULL;
     facts->may_lead = cluster->coordinators[0].name;
     for (uint8_t i = 1; i < cluster->coordinator_count; i++) {

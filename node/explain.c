@@ -48,6 +48,16 @@ static bool has_input(const struct csn_explain_site *site)
     return site->has_input;
 }
 
+static bool has_gate(const struct csn_explain_site *site)
+{
+    return site->is_heard && site->has_gate;
+}
+
+static bool is_diverged(const struct csn_explain_site *site)
+{
+    return site->is_heard && site->is_diverged;
+}
+
 static unsigned count(const struct csn_explain_facts *facts, is_site_fn *is)
 {
     unsigned found = 0;
@@ -123,17 +133,35 @@ static const char *adopt_words(enum csn_adopt_state adopt)
 static const char *round_words(const struct csn_explain_facts *facts, struct csn_explanation *to)
 {
     return csn_explanation_text(
-        to, "serial %" PRIu32 " is proposed (round %" PRIu64 ".%u.%" PRIu32 "): %s; %u of %u sites agree on its content, %u of %u votes",
+        to, "serial %" PRIu32 " is proposed (round %" PRIu64 ".%u.%" PRIu32 "): %s; agreed on its content: %u, voted: %u, needed: %u",
         facts->serial, facts->round.term.counter, facts->round.term.coordinator, facts->round.seq,
-        facts->is_coordinator ? "the sites are at work" : work_words(facts->work), count(facts, agrees), facts->quorum,
+        facts->is_coordinator ? "the sites are at work" : work_words(facts->work), count(facts, agrees),
         count(facts, has_voted), facts->quorum);
 }
 
 static const char *input_words(const struct csn_explain_facts *facts, struct csn_explanation *to)
 {
     unsigned confirmed = count(facts, has_input);
+    if (facts->emergency_until_s != 0) {
+        return csn_explanation_text(to, "EMERGENCY, refreshes only: input serial %" PRIu32 " waits for the officers' next document",
+                                    facts->input);
+    }
     return csn_explanation_text(to, "input serial %" PRIu32 " is confirmed by %u sites, %u needed%s", facts->input, confirmed,
                                 facts->quorum, confirmed >= facts->quorum ? "; it is proposed next" : "");
+}
+
+/* Released, and no round; but perhaps not all is well. */
+static const char *idle_words(const struct csn_explain_facts *facts, struct csn_explanation *to)
+{
+    unsigned gates = count(facts, has_gate), diverged = count(facts, is_diverged);
+    if (gates > 0) {
+        return csn_explanation_text(to, "serial %" PRIu32 " is released; the newest file is kept back at %u of %u sites",
+                                    facts->released, gates, facts->site_count);
+    }
+    return diverged > 0
+               ? csn_explanation_text(to, "serial %" PRIu32 " is released; %u of %u sites diverged", facts->released, diverged,
+                                      facts->site_count)
+               : csn_explanation_text(to, "serial %" PRIu32 " is released, nothing is to be done", facts->released);
 }
 
 static const char *sentence(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
@@ -167,7 +195,7 @@ static const char *sentence(const struct csn_explain_facts *facts, enum csn_expl
     case CSN_EXPLAIN_NOTHING:
         return "nothing is released yet: the first release needs the same zone file at enough sites";
     case CSN_EXPLAIN_IDLE:
-        return csn_explanation_text(to, "serial %" PRIu32 " is released, nothing is to be done", facts->released);
+        return idle_words(facts, to);
     }
     INSIST(state <= CSN_EXPLAIN_IDLE);
     return "";
@@ -228,7 +256,8 @@ static struct csn_explained_vote standing_of(const struct csn_explain_site *site
 {
     const char *incapable = incapable_words(site, to);
     return (struct csn_explained_vote){
-        .vote = site->serves_newest  ? "serves the newest"
+        .vote = !site->is_heard      ? "silent"
+                : site->serves_newest  ? "serves the newest"
                 : site->has_released ? "serves older"
                 : site->has_row      ? "serves nothing yet"
                                      : "not known",
@@ -236,7 +265,7 @@ static struct csn_explained_vote standing_of(const struct csn_explain_site *site
                : site->refusal != NULL ? refusal_words(site->refusal, to)
                : site->is_diverged     ? "diverged: its own content is not the quorum's; it serves what is certified"
                : site->is_behind       ? "behind: it answers nobody until it has caught up"
-               : site->has_gate        ? "a gate keeps its newest input back"
+               : site->has_gate        ? "its newest file is kept back"
                                        : NULL};
 }
 
@@ -301,7 +330,8 @@ static void add_next_of_state(const struct csn_explain_facts *facts, enum csn_ex
         break;
     case CSN_EXPLAIN_INPUT_WAITS:
         csn_explanation_next(to,
-                             count(facts, has_input) >= facts->quorum ? "the leader proposes it"
+                             facts->emergency_until_s != 0            ? "it waits until the emergency is over"
+                             : count(facts, has_input) >= facts->quorum ? "the leader proposes it"
                                                                       : "it is proposed when enough sites have the same file",
                              0);
         break;
@@ -316,6 +346,9 @@ static void add_next_of_state(const struct csn_explain_facts *facts, enum csn_ex
 static void add_next(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
 {
     add_next_of_state(facts, state, to);
+    if (facts->emergency_until_s != 0) {
+        csn_explanation_next(to, "the emergency ends: nothing is signed after it until officers say more", facts->emergency_until_s);
+    }
     if (facts->has_released && facts->due_s != UINT64_MAX && facts->due_s != 0) {
         csn_explanation_next(to, state == CSN_EXPLAIN_HELD ? "the refresh is due, and waits for the hold to end" : "the refresh is due",
                              facts->due_s);
@@ -329,6 +362,18 @@ static void add_next(const struct csn_explain_facts *facts, enum csn_explain_sta
 
 /* --- what an operator may do */
 
+/* One to compare a diverged site with; NULL: none is heard. */
+static const char *agreeing_site(const struct csn_explain_facts *facts)
+{
+    for (uint8_t i = 0; i < facts->site_count; i++) {
+        const struct csn_explain_site *site = &facts->sites[i];
+        if (site->is_heard && !site->is_diverged && site->has_released) {
+            return site->name;
+        }
+    }
+    return NULL;
+}
+
 static void may_about_site(const struct csn_explain_facts *facts, const struct csn_explain_site *site, struct csn_explanation *to)
 {
     if (!site->is_heard && !site->is_in_maintenance) {
@@ -336,8 +381,16 @@ static void may_about_site(const struct csn_explain_facts *facts, const struct c
                             csn_explanation_text(to, "consignctl maintenance on %s " SIGNED, site->name));
     }
     if (site->is_diverged) {
-        csn_explanation_may(to, csn_explanation_text(to, "see what differs at %s, and mend the cause", site->name),
-                            csn_explanation_text(to, "consignctl zone reports %s", facts->zone));
+        const char *other = agreeing_site(facts);
+        csn_explanation_may(to, csn_explanation_text(to, "see what differs at %s, and mend the cause; its own report: there, consignctl zone reports %s",
+                                                     site->name, facts->zone),
+                            other == NULL ? NULL
+                                          : csn_explanation_text(to, "consignctl zone diff %s %" PRIu32 " %s %s", facts->zone,
+                                                                 facts->released, other, site->name));
+    }
+    if (has_gate(site) && !site->is_self && facts->parked == NULL) {
+        csn_explanation_may(to, csn_explanation_text(to, "see at %s why its newest file is kept back, and what may be done there", site->name),
+                            csn_explanation_text(to, "consignctl zone status %s --explain", facts->zone));
     }
     if (site->refusal != NULL) {
         struct csn_refusal_words words;
@@ -346,20 +399,45 @@ static void may_about_site(const struct csn_explain_facts *facts, const struct c
     }
 }
 
+/* What this site's own newest file needs. */
+static void may_about_parked(const struct csn_explain_facts *facts, struct csn_explanation *to)
+{
+    enum csn_gate gate = facts->parked_gate;
+    bool is_of_content = gate == CSN_GATE_APEX_NS || gate == CSN_GATE_SHRINK_RECORDS || gate == CSN_GATE_SHRINK_DELEGATIONS;
+    if (!facts->parked_has_serial || !(is_of_content || gate == CSN_GATE_SERIAL_BACK)) {
+        csn_explanation_may(to, csn_explanation_text(to, "put a good file in place with a higher serial: %s", facts->parked), NULL);
+        return;
+    }
+    csn_explanation_may(to, csn_explanation_text(to, "put a corrected file in place with a higher serial (%s)", facts->parked), NULL);
+    if (!is_of_content) {
+        csn_explanation_may(to, "or, where serials begin anew, order a new generation",
+                            csn_explanation_text(to, "consignctl zone generation %s %" PRIu32 " " SIGNED, facts->zone,
+                                                 facts->generation + 1));
+        return;
+    }
+    csn_explanation_may(to, "or, if it is meant so, let it pass",
+                        csn_explanation_text(to, "consignctl zone approve %s %" PRIu32 " " SIGNED, facts->zone, facts->parked_serial));
+    csn_explanation_may(to, "or, if it is not, say so: it is an alarm no more",
+                        csn_explanation_text(to, "consignctl zone reject %s %" PRIu32 " " SIGNED, facts->zone, facts->parked_serial));
+}
+
 static void may_about_input(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
 {
-    if (facts->parked != NULL && facts->parked_has_serial) {
-        csn_explanation_may(to, csn_explanation_text(to, "let the input pass that a gate keeps back (%s)", facts->parked),
-                            csn_explanation_text(to, "consignctl zone approve %s %" PRIu32 " " SIGNED, facts->zone, facts->parked_serial));
-    } else if (facts->parked != NULL) {
-        csn_explanation_may(to, csn_explanation_text(to, "put a good file in place with a higher serial: %s", facts->parked), NULL);
+    if (facts->parked != NULL) {
+        may_about_parked(facts, to);
     }
     if (state != CSN_EXPLAIN_INPUT_WAITS || count(facts, has_input) >= facts->quorum) {
         return;
     }
     for (uint8_t i = 0; i < facts->site_count; i++) {
-        if (!facts->sites[i].has_input) {
-            csn_explanation_may(to, csn_explanation_text(to, "put the same file at %s too", facts->sites[i].name), NULL);
+        const struct csn_explain_site *site = &facts->sites[i];
+        if (site->has_other_input) {
+            csn_explanation_may(to,
+                                csn_explanation_text(to, "%s has another file under this serial: put one and the same with a higher "
+                                                         "serial at all sites", site->name),
+                                NULL);
+        } else if (!site->has_input) {
+            csn_explanation_may(to, csn_explanation_text(to, "put the same file at %s too", site->name), NULL);
         }
     }
 }
@@ -399,6 +477,18 @@ static bool confirms(const struct csn_row *row, const struct csn_input_id *input
     return false;
 }
 
+/* Another file under the number of this one. */
+static bool has_another(const struct csn_row *row, const struct csn_input_id *input)
+{
+    for (uint8_t i = 0; input != NULL && i < row->input_count; i++) {
+        const struct csn_input_id *own = &row->inputs[i];
+        if (own->generation == input->generation && own->serial == input->serial && !csn_input_equal(own, input)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, const struct csn_input_id *input,
                          struct csn_explain_site *site)
 {
@@ -412,6 +502,7 @@ void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, con
     site->released = row->released_serial;
     site->serves_newest = !csn_round_is_none(newest) && csn_round_compare(row->released.round, newest) >= 0;
     site->has_input = confirms(row, input);
+    site->has_other_input = has_another(row, input);
 }
 
 enum csn_explain_state csn_explain(const struct csn_explain_facts *facts, struct csn_explanation *ret_explanation)

@@ -5,6 +5,7 @@
 
 #include "ops/explain.h"
 #include "round/leader.h"
+#include "zone/input.h"
 
 /* X(name, word). The first that holds. */
 #define CSN_EXPLAIN_STATES(X)                                                                                          \
@@ -39,6 +40,7 @@ struct csn_explain_site {
     uint64_t first_expiry_s; /* of what it serves; 0: not known */
     bool serves_newest; /* the newest release that is known */
     bool has_input;     /* the input that waits, from its own source */
+    bool has_other_input; /* under that one's number, but not the same file */
     uint64_t silent_s;  /* since it was heard; UINT64_MAX: never */
     bool has_share;     /* there is a round */
     struct csn_round_share share;
@@ -68,8 +70,10 @@ struct csn_explain_facts {
     uint64_t due_s;                     /* of the next refresh; UINT64_MAX: never */
     const char *lead, *ordered_lead;    /* NULL: none */
     const char *parked;                 /* why this site's newest input is kept back; NULL: it is not */
+    enum csn_gate parked_gate;
     bool parked_has_serial;
-    uint32_t parked_serial;
+    uint32_t parked_serial, generation; /* of inputs read from now on */
+    uint64_t emergency_until_s;         /* the end of the emergency; 0: there is none */
     bool has_input; /* newer than the release */
     uint32_t input;
 

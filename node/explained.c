@@ -74,10 +74,12 @@ static void see_release(struct gathering *gathering)
     }
     const struct csn_input_id *input = waiting_input(core);
     facts->has_input = input != NULL;
+    facts->generation = shell->orders.generation;
     facts->input = input != NULL ? input->serial : 0;
     const struct csn_parked *parked = shell->intake != NULL ? csn_intake_parked(shell->intake) : NULL;
     if (parked != NULL && parked->reason.text[0] != '\0') {
         facts->parked = parked->reason.text;
+        facts->parked_gate = parked->gate;
         facts->parked_has_serial = parked->has_serial;
         facts->parked_serial = parked->serial;
     }
@@ -121,6 +123,7 @@ static void gather(struct gathering *gathering, struct csn_explanation *explanat
                                         .site_count = cluster->member_count};
     facts->readonly = daemon->unwritable.is_set ? daemon->unwritable.cause.text : NULL;
     facts->halt = csn_halt_text(gathering->node.halt);
+    facts->emergency_until_s = cluster->is_emergency ? cluster->emergency.not_after_s : 0;
     facts->leader = leader != NULL ? leader->name : NULL;
     facts->may_lead = cluster->coordinators[0].name;
     for (uint8_t i = 1; i < cluster->coordinator_count; i++) {

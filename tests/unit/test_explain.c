@@ -221,7 +221,7 @@ static void test_each_vote_that_is_missing_has_its_reason(void **state)
     facts.sites[2].is_heard = false;
     facts.sites[2].silent_s = 130;
     assert_int_equal(csn_explain(&facts, &explanation), CSN_EXPLAIN_ROUND);
-    assert_non_null(strstr(explanation.text, "1 of 2 votes"));
+    assert_non_null(strstr(explanation.text, "voted: 1, needed: 2"));
     assert_string_equal(explanation.votes[0].vote, "voted");
     assert_null(explanation.votes[0].why);
     assert_string_equal(explanation.votes[1].vote, "refused");
@@ -255,6 +255,7 @@ static void test_what_may_be_done_has_its_command(void **state)
     struct csn_explain_facts facts = well();
     struct csn_explanation explanation = {0};
     facts.parked = "apex-ns: another NS set";
+    facts.parked_gate = CSN_GATE_APEX_NS;
     facts.parked_has_serial = true;
     facts.parked_serial = 78;
     facts.ordered_lead = "sin";
@@ -262,9 +263,65 @@ static void test_what_may_be_done_has_its_command(void **state)
     facts.sites[2].is_heard = false;
     csn_explain(&facts, &explanation);
     assert_true(says(explanation.may, explanation.may_count, "consignctl zone approve ch. 78 --reason TEXT --cluster FILE --key FILE"));
+    assert_true(says(explanation.may, explanation.may_count, "consignctl zone reject ch. 78 --reason"));
     assert_true(says(explanation.may, explanation.may_count, "consignctl zone reports ch."));
+    assert_true(says(explanation.may, explanation.may_count, "consignctl zone diff ch. 7 zrh sjc"));
     assert_true(says(explanation.may, explanation.may_count, "consignctl maintenance on sin --reason"));
     assert_true(says(explanation.may, explanation.may_count, "consignctl authority auto ch. --reason"));
+    csn_explanation_fini(&explanation);
+}
+
+/* Approving does not help where the serial goes back, and what is no zone cannot be approved. */
+static void test_what_cannot_be_approved_is_not_offered_to_be(void **state)
+{
+    (void)state;
+    static const struct {
+        enum csn_gate gate;
+        bool has_serial;
+        const char *says;
+    } rows[] = {{CSN_GATE_SERIAL_BACK, true, "consignctl zone generation ch. 3 --reason"},
+                {CSN_GATE_SERIAL_SAME, true, "put a good file in place with a higher serial"},
+                {CSN_GATE_REFUSED, false, "put a good file in place with a higher serial"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_explain_facts facts = well();
+        struct csn_explanation explanation = {0};
+        facts.parked = "why";
+        facts.parked_gate = rows[i].gate;
+        facts.parked_has_serial = rows[i].has_serial;
+        facts.parked_serial = 5;
+        facts.generation = 2;
+        facts.sites[0].has_gate = true;
+        csn_explain(&facts, &explanation);
+        assert_string_equal(explanation.text, "serial 7 is released; the newest file is kept back at 1 of 3 sites");
+        assert_true(says(explanation.may, explanation.may_count, rows[i].says));
+        assert_false(says(explanation.may, explanation.may_count, "zone approve"));
+        csn_explanation_fini(&explanation);
+    }
+}
+
+static void test_an_emergency_is_told(void **state)
+{
+    (void)state;
+    struct csn_explain_facts facts = well();
+    struct csn_explanation explanation = {0};
+    facts.emergency_until_s = NOW + 3600;
+    input_waits(&facts);
+    csn_explain(&facts, &explanation);
+    assert_non_null(strstr(explanation.text, "EMERGENCY, refreshes only: input serial 78 waits"));
+    assert_int_equal(step_with(&explanation, "the emergency ends")->at_s, NOW + 3600);
+    csn_explanation_fini(&explanation);
+}
+
+/* Two files under one serial are mended by neither. */
+static void test_another_file_under_the_serial_is_said(void **state)
+{
+    (void)state;
+    struct csn_explain_facts facts = well();
+    struct csn_explanation explanation = {0};
+    input_waits(&facts);
+    facts.sites[1].has_other_input = true;
+    csn_explain(&facts, &explanation);
+    assert_true(says(explanation.may, explanation.may_count, "sjc has another file under this serial"));
     csn_explanation_fini(&explanation);
 }
 
@@ -310,6 +367,9 @@ int main(void)
         cmocka_unit_test(test_each_vote_that_is_missing_has_its_reason),
         cmocka_unit_test(test_times_to_refresh_fence_and_expiry_are_told),
         cmocka_unit_test(test_what_may_be_done_has_its_command),
+        cmocka_unit_test(test_what_cannot_be_approved_is_not_offered_to_be),
+        cmocka_unit_test(test_an_emergency_is_told),
+        cmocka_unit_test(test_another_file_under_the_serial_is_said),
         cmocka_unit_test(test_every_refusal_is_told_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
