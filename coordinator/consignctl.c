@@ -38,7 +38,7 @@ static void put_help(void)
          "  zone status ZONE [--explain]      how it stands at each site; why, what comes next, what may be done\n"
          "  zone refusals ZONE [--site SITE]  what sites refused lately; -o json: as they signed it\n"
          "  zone diff ZONE SERIAL SITE SITE   records that only the first (-) or the second (+) has\n"
-         "  zone reports ZONE                 kept reports of divergences, newest first\n"
+         "  zone reports ZONE                 reports of divergences in this site's store, newest first\n"
          "  membership propose FILE           the next cluster document, signed by the officers\n"
          "  membership show                   the epoch, and what changes with the next document\n"
          "  membership chain                  all documents and how each began, for consign-verify --chain\n"
@@ -48,11 +48,11 @@ static void put_help(void)
          "  maintenance on|off SITE|ZONE     a site signs nothing for others and raises no alarm\n"
          "  authority move ZONE SITE         this site notifies the secondaries, when it is fit to\n"
          "  authority auto ZONE              the first site that is fit does, as without an order\n"
-         "  zone approve|reject ZONE SERIAL  an input that is parked at this site\n"
+         "  zone approve|reject ZONE SERIAL  an input parked at this site: take it, or no alarm about it any more\n"
          "  zone generation ZONE N           serials of inputs begin anew, as they do here now\n"
          "\n"
          "  -s SOCKET        the daemon's socket (default: " SOCKET ")\n"
-         "  -o table|json    how to show it (default: table)\n"
+         "  -o table|json    how to show it (default: table); not of zone diff, zone reports, membership\n"
          "  --reason TEXT    why; shown in every status\n"
          "  --cluster FILE   the cluster document\n"
          "  --key FILE       the operator's Ed25519 key, mode 0600\n"
@@ -217,6 +217,9 @@ static int run(const struct call *call, int count, char **words)
     }
     if (strcmp(words[0], "membership") == 0) {
         const char *wrong = NULL;
+        if (call->is_json) {
+            return misuse(count, words, "-o json: not of membership", "");
+        }
         int code = csn_ctl_membership(call->socket, count - 1, words + 1, &wrong);
         return wrong != NULL ? misuse(count, words, wrong, "") : code == CSN_OK ? EXIT_DONE : status_of(code);
     }

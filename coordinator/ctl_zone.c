@@ -22,6 +22,13 @@ static int give_up(const struct csn_reason *reason)
     return CSN_CTL_UNKNOWN;
 }
 
+/* As consignctl's: nobody there, or nobody who answers; else it failed. */
+static int exit_of(int code)
+{
+    bool is_there = code != CSN_ECLOSED && code != CSN_ETIMEOUT && code != CSN_EPERMISSION;
+    return is_there ? CSN_CTL_DIFFERENT : CSN_CTL_UNKNOWN;
+}
+
 static int show_diff(const char *socket, char **words, uint32_t serial)
 {
     char zone[ZONE_MAX];
@@ -43,16 +50,14 @@ static int show_reports(const char *socket, const char *name)
     struct csn_reason reason;
     write_zone(name, zone);
     int code = csn_control_ask_reports(socket, TIMEOUT_MS, zone, &text, &reason);
+    if (code != CSN_OK) {
+        fprintf(stderr, "consignctl: %s\n", reason.text);
+    } else if (text.size == 0) {
+        fputs("consignctl: this site has none; one that diverged keeps its own: ask there\n", stderr);
+    }
     fwrite(text.data, 1, text.size, stdout);
     csn_buf_fini(&text);
-    return code == CSN_OK ? CSN_CTL_EQUAL : give_up(&reason);
-}
-
-/* As consignctl's: nobody there, or nobody who answers; else it failed. */
-static int exit_of(int code)
-{
-    bool is_there = code != CSN_ECLOSED && code != CSN_ETIMEOUT && code != CSN_EPERMISSION;
-    return is_there ? CSN_CTL_DIFFERENT : CSN_CTL_UNKNOWN;
+    return code == CSN_OK ? CSN_CTL_EQUAL : exit_of(code);
 }
 
 static int show_explained(const struct csn_ctl_zone_call *call, const char *name, bool is_refusals)
@@ -99,7 +104,9 @@ int csn_ctl_zone(const struct csn_ctl_zone_call *call, int count, char **words, 
     bool is_status = count > 0 && strcmp(words[0], "status") == 0;
     bool is_refusals = count > 0 && strcmp(words[0], "refusals") == 0;
     bool is_diff = count > 0 && strcmp(words[0], "diff") == 0;
-    if ((is_status || is_refusals) && count != 2) {
+    if (call->is_json && !is_status && !is_refusals) {
+        *ret_wrong = "-o json: not of zone diff and zone reports";
+    } else if ((is_status || is_refusals) && count != 2) {
         *ret_wrong = is_status ? "zone status: needs ZONE" : "zone refusals: needs ZONE";
     } else if (is_status || is_refusals) {
         return show_explained(call, words[1], is_refusals);
@@ -110,7 +117,7 @@ int csn_ctl_zone(const struct csn_ctl_zone_call *call, int count, char **words, 
     } else if (is_diff) {
         return show_diff(socket, words + 1, serial);
     } else if (count == 0 || strcmp(words[0], "reports") != 0) {
-        *ret_wrong = "zone: it has no such command";
+        *ret_wrong = "zone: status, refusals, diff, reports, hold, resume, approve, reject or generation";
     } else if (count != 2) {
         *ret_wrong = "zone reports: needs ZONE";
     } else {

@@ -169,6 +169,25 @@ static int follow_chain(struct inputs *inputs, const struct csn_certificate *cer
     return code;
 }
 
+/* Whoever gives one document and no chain is told of it. */
+static int match_epoch(const struct inputs *inputs, const struct csn_certificate *certificate, struct csn_reason *reason)
+{
+    uint32_t epoch = certificate->held.proposal.epoch;
+    return epoch == inputs->cluster.epoch
+               ? CSN_OK
+               : csn_reason_set(reason, CSN_EMISMATCH,
+                                "%s: certificate of epoch %" PRIu32 ", %s is of epoch %" PRIu32 "; give the document of that epoch, "
+                                "or --chain too",
+                                inputs->certificate_path, epoch, inputs->cluster_path, inputs->cluster.epoch);
+}
+
+static int read_certificate(const struct inputs *inputs, struct csn_certificate *ret_certificate, struct csn_reason *reason)
+{
+    struct csn_reason why = {{0}};
+    int code = csn_certificate_read(csn_buf_view(&inputs->certificate), ret_certificate, &why);
+    return csn_reason_set(reason, code, "%s: %.300s", inputs->certificate_path, why.text);
+}
+
 static void print_digest(const char *what, const struct csn_digest *digest)
 {
     char hex[2 * CSN_DIGEST_SIZE + 1];
@@ -240,9 +259,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", reason.text);
         goto out;
     }
-    int code = csn_certificate_read(csn_buf_view(&inputs.certificate), &certificate, &reason);
-    if (code == CSN_OK && inputs.chain_path != NULL) {
-        code = follow_chain(&inputs, &certificate, &reason);
+    int code = read_certificate(&inputs, &certificate, &reason);
+    if (code == CSN_OK) {
+        code = inputs.chain_path != NULL ? follow_chain(&inputs, &certificate, &reason) : match_epoch(&inputs, &certificate, &reason);
     }
     if (code == CSN_OK) {
         code = reach(&inputs, &certificate, &verdict, &reason);

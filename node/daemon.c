@@ -578,6 +578,9 @@ static int start_zones(struct csn_daemon *daemon, struct csn_reason *reason)
             zone->keyring = csn_keyring_new(daemon->loop, &daemon->log, zone->config, daemon->hsm, on_keyring, zone);
         }
         if (!zone->serving.is_ready) {
+            struct csn_node_zone_status core;
+            csn_node_get_zone(daemon->core, i, csn_daemon_now(daemon), &core);
+            zone->was_lost = core.released != NULL;
             code = csn_shell_start_intake(zone, reason);
         }
     }

@@ -79,6 +79,7 @@ struct csn_zone_shell {
     struct csn_digest verified;  /* full root of the version this process staged and verified last */
     struct csn_serving serving;
     uint64_t records; /* of its newest content here, about; 0: not known yet */
+    bool was_lost; /* at the start: released here, and not here whole */
     struct csn_history history;
     uint64_t input_since_s; /* when the newest input was taken here, Unix; 0: none in this process */
     uint32_t input_serial;  /* and its serial */

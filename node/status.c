@@ -117,6 +117,8 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
         show_store(daemon, status, site);
     } else if (core->halt == CSN_HALT_DAMAGED || core->halt == CSN_HALT_AMNESIA) {
         csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: halted: %s", daemon->config->site, csn_halt_text(core->halt));
+    } else if (core->halt == CSN_HALT_REMOVED) {
+        csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: %s: stop it", daemon->config->site, csn_halt_text(core->halt));
     }
     if (daemon->epochs.other.text[0] != '\0') {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: %s", daemon->config->site, daemon->epochs.other.text);
@@ -510,7 +512,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
         fill_released(&core, zone);
         zone->votes = count_holders(daemon, now, &core);
     }
-    if (core.released != NULL && !shell->serving.is_ready) {
+    if (core.released != NULL && !shell->serving.is_ready && shell->was_lost) {
         csn_status_blame(status, CSN_HEALTH_CRITICAL,
                          "%s: zone %s: serial %u was released here and is not here whole; SERVFAIL until another site has given it; "
                          "check this site's disk",

@@ -190,13 +190,45 @@ static bool is_voter(const struct csn_status_site *site)
     return strcmp(site->role, "coordinator") != 0;
 }
 
+/* Of this site, with the same cause: at the level it deserves. */
+static bool is_blamed(const struct csn_status *status, const struct csn_status_site *site)
+{
+    for (uint32_t i = 0; i < status->reason_count; i++) {
+        const char *reason = status->reasons[i];
+        size_t size = strlen(site->name);
+        if (strncmp(reason, site->name, size) == 0 && reason[size] == ':' &&
+            strstr(reason + size, site->error) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge_emergency(struct csn_status *status)
+{
+    char time[CSN_TIME_TEXT_SIZE];
+    if (status->emergency_until_s == 0) {
+        return;
+    }
+    csn_time_text(status->emergency_until_s, time);
+    if (status->observed_at_s < status->emergency_until_s) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                         "EMERGENCY until %s: refreshes only, new files wait", time);
+    } else {
+        csn_status_blame(status, CSN_HEALTH_CRITICAL,
+                         "the EMERGENCY ended %s: nothing is signed any more; the officers' next "
+                         "document is needed",
+                         time);
+    }
+}
+
 static void judge_sites(struct csn_status *status)
 {
     uint32_t voters = 0;
     for (uint32_t i = 0; i < status->site_count; i++) {
         const struct csn_status_site *site = status->sites[i];
         voters += is_voter(site) && site->error == NULL;
-        if (site->error != NULL && !site->is_in_maintenance) {
+        if (site->error != NULL && !site->is_in_maintenance && !is_blamed(status, site)) {
             csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: %s", site->name, site->error);
         }
     }
@@ -300,6 +332,7 @@ static void judge_zone(struct csn_status *status, const struct csn_status_zone *
 
 void csn_status_judge(struct csn_status *status)
 {
+    judge_emergency(status);
     judge_sites(status);
     for (uint32_t i = 0; i < status->zone_count; i++) {
         judge_zone(status, status->zones[i]);
