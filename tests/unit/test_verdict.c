@@ -343,7 +343,7 @@ static void test_the_program_says_it_with_its_exit_status(void **state)
          "3)"},
         {"--cluster c --cert e --zone w", 1,
          "refused: w: not the certified zone: it differs in D (data)"},
-        {"--cluster c --cert z --zone z", 1, "refused: not a certificate: neither"},
+        {"--cluster c --cert z --zone z", 1, "refused: z: not a certificate: neither"},
         {"--cluster z --cert e --zone z", 2, "z:1:"},
         {"--cluster c --cert e --zone no", 2, "no: No such file"},
         {"--cluster c --cert e", 2, "consign-verify: missing: --zone"},
