@@ -332,6 +332,20 @@ static int take_chain(struct csn_daemon *daemon, struct csn_bytes first, const s
     return code;
 }
 
+/* A store that is further than its chain was, which damage cut short, is understood at the next start. */
+static void go_on(struct csn_daemon *daemon)
+{
+    struct csn_node_status core;
+    csn_node_get_status(daemon->core, csn_daemon_now(daemon), &core);
+    if (core.halt == CSN_HALT_EPOCH) {
+        csn_log(&daemon->log, CSN_INFO, "epoch.links", "the chain of epochs is here up to epoch %" PRIu32 "; this site begins again",
+                csn_chain_last(&daemon->epochs.chain)->cluster.epoch);
+        csn_job_later(daemon->loop, LEAVE_MS, begin_again, daemon);
+    } else {
+        tell_epoch(daemon);
+    }
+}
+
 int csn_epochs_take_links(struct csn_daemon *daemon, struct csn_bytes first, const struct csn_bytes *links, size_t count,
                           struct csn_reason *reason)
 {
@@ -346,7 +360,7 @@ int csn_epochs_take_links(struct csn_daemon *daemon, struct csn_bytes first, con
     }
     if (daemon->epochs.chain.count > before) { /* the good ones of some count */
         keep_chain(daemon);
-        tell_epoch(daemon);
+        go_on(daemon);
     }
     return code;
 }

@@ -1,5 +1,6 @@
 #include "status.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "agreement.h"
@@ -71,23 +72,38 @@ static void show_store(const struct csn_daemon *daemon, struct csn_status *statu
     csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: its store cannot be written: %s", daemon->config->site, cause);
 }
 
+/* What a zone was certified under last; NULL: nothing is released. */
+static const struct csn_proposal *last_certified(const struct csn_daemon *daemon, struct csn_now now)
+{
+    const struct csn_proposal *last = NULL;
+    for (size_t i = 0; i < daemon->zone_count; i++) {
+        struct csn_node_zone_status zone;
+        csn_node_get_zone(daemon->core, i, now, &zone);
+        const struct csn_proposal *proposal = zone.released != NULL ? &zone.released->held.proposal : NULL;
+        last = proposal != NULL && (last == NULL || proposal->epoch > last->epoch) ? proposal : last;
+    }
+    return last;
+}
+
 /* Why this site is halted; NULL: it is not. Which document the store goes with is told by its last release. */
 static const char *own_halt(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
                             struct csn_status *status)
 {
-    const struct csn_digest *certified = NULL;
+    const struct csn_cluster *cluster = &daemon->config->cluster;
     char here[9], there[9] = "";
     if (core->halt != CSN_HALT_EPOCH) {
         return csn_halt_text(core->halt);
     }
-    for (size_t i = 0; i < daemon->zone_count && certified == NULL; i++) {
-        struct csn_node_zone_status zone;
-        csn_node_get_zone(daemon->core, i, now, &zone);
-        certified = zone.released != NULL ? &zone.released->held.proposal.epoch_digest : NULL;
+    const struct csn_proposal *certified = last_certified(daemon, now);
+    if (certified != NULL && certified->epoch > cluster->epoch) {
+        return csn_status_text(status,
+                               "%s: its releases are of epoch %" PRIu32 ", its chain of documents ends with %" PRIu32 "; the links are "
+                               "asked of the other sites, and it begins again with them",
+                               csn_halt_text(core->halt), certified->epoch, cluster->epoch);
     }
-    csn_hex_encode(csn_bytes(daemon->config->cluster.digest.octets, 4), here);
+    csn_hex_encode(csn_bytes(cluster->digest.octets, 4), here);
     if (certified != NULL) {
-        csn_hex_encode(csn_bytes(certified->octets, 4), there);
+        csn_hex_encode(csn_bytes(certified->epoch_digest.octets, 4), there);
     }
     return csn_status_text(status,
                            "%s: %s is not the document it was made with: its SHA-384 begins with %s%s%s; put that one back, octet "

@@ -209,12 +209,26 @@ class Membership(unittest.TestCase):
         c.wait_epoch(document, SITES + (COORDINATOR,))
         c.assert_released('killed', SITES)
 
+    def lose_the_chain(self, c):
+        """Without its chain of documents a site knows the first one only: the others give it the links."""
+        path = c.path('sjc', 'store', 'chain')
+        with open(path, 'rb') as file:
+            octets = bytearray(file.read())
+        octets[len(octets) // 2] ^= 1
+        for damage in (lambda: open(path, 'wb').write(octets), lambda: os.remove(path)):
+            c.stop('sjc')
+            damage()
+            c.start('sjc')
+            c.wait_epoch(c.document, ('sjc',))
+            c.wait_marker('killed', ('sjc',))
+        c.assert_released('chained', SITES)
+
     def test_members_change_one_at_a_time_and_releases_go_on(self):
         with Changing(small_zone(1, 'first')) as c:
             c.start()
             c.wait_marker('first')
             for step in (self.refuse_what_may_not_be, self.admit, self.remove, self.replace, self.wait_for_quorum,
-                         self.kill_in_the_middle):
+                         self.kill_in_the_middle, self.lose_the_chain):
                 step(c)
 
     def add_zones(self, c, count):
