@@ -115,6 +115,9 @@ static void say_seal(struct csn_node *node)
 
 void csn_epoch_sealed(struct csn_node *node)
 {
+    if (node->halt != CSN_HALT_NONE) {
+        return; /* floors of a site that has learnt meanwhile that it forgot votes must not count */
+    }
     node->epochs.is_said = true;
     node->epochs.repeat_ms = node->now.mono_ms;
     csn_node_trace(node, CSN_TRACE_SEALED, NULL)->number = node->epochs.own.next.number;
@@ -320,7 +323,9 @@ void csn_epoch_joined(struct csn_node *node)
 {
     node->epochs.is_entering = node->epochs.is_joining = false;
     node->has_epoch = true;
-    node->state = node->is_sealed ? CSN_NODE_SEALED : CSN_NODE_OK;
+    if (node->halt == CSN_HALT_NONE) {
+        node->state = node->is_sealed ? CSN_NODE_SEALED : CSN_NODE_OK;
+    }
     csn_node_trace(node, CSN_TRACE_EPOCH, NULL)->number = node->cluster.epoch;
     csn_node_report(node, CSN_STATEMENT_REPORT);
 }
@@ -379,7 +384,7 @@ int csn_epoch_take_seal(struct csn_node *node, unsigned member, const struct csn
     bool is_forgotten = member == node->member && body.epoch.number >= node->cluster.epoch &&
                         !(node->epochs.has_own && csn_epoch_is_same_seal(&body, &node->epochs.own));
     if (is_forgotten) {
-        csn_node_halt(node, CSN_HALT_AMNESIA);
+        csn_node_forgot(node);
     } else if (node->epochs.has_next && csn_version_equal(&body.epoch, &here) &&
                csn_version_equal(&body.next, &next) &&
                csn_epoch_part_of(&node->epochs.seals, site) == NULL) {

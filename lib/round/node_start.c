@@ -19,6 +19,26 @@ void csn_node_halt(struct csn_node *node, enum csn_halt why)
     }
 }
 
+/* In both copies, and before whatever is adopted hides the vote that was shown: neither a start nor a backup of one of
+ * the two makes this site vote again. A member that came back with a new key is another incarnation. */
+void csn_node_forgot(struct csn_node *node)
+{
+    struct csn_record_key key = csn_record_key(CSN_RECORD_AMNESIA, NULL, NULL);
+    struct csn_buf value = {0};
+    csn_node_halt(node, CSN_HALT_AMNESIA);
+    if (node->has_forgotten) {
+        return;
+    }
+    struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_NOTE, NULL);
+    node->has_forgotten = true;
+    csn_buf_put_u32(&value, node->cluster.members[node->member].incarnation);
+    csn_record_close(csn_record_key_view(&key), &value);
+    csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&value));
+    persist->persist.second = (struct csn_record_pair){
+        csn_effects_copy(node->effects, csn_record_key_view(&key)), persist->persist.writes[0].value};
+    csn_buf_fini(&value);
+}
+
 bool csn_node_is_mute(const struct csn_node *node)
 {
     return node->halt != CSN_HALT_NONE && node->halt != CSN_HALT_AMNESIA;
@@ -29,6 +49,17 @@ bool csn_node_is_mute(const struct csn_node *node)
 /* Each takes a value of its letter; false: damaged. */
 typedef bool load_fn(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
                      struct csn_round round);
+
+static bool load_forgotten(struct csn_node *node, struct csn_node_zone *zone,
+                           struct csn_reader *reader, struct csn_round round)
+{
+    uint32_t incarnation = csn_read_u32(reader);
+    (void)zone;
+    (void)round;
+    node->has_forgotten |= csn_reader_done(reader) &&
+                           incarnation == node->cluster.members[node->member].incarnation;
+    return csn_reader_done(reader);
+}
 
 static bool load_boot(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
                       struct csn_round round)
@@ -129,6 +160,7 @@ static const struct {
     bool has_zone, has_round;
     load_fn *load;
 } letters[] = {
+    {CSN_RECORD_AMNESIA, false, false, load_forgotten},
     {CSN_RECORD_BOOT, false, false, load_boot},
     {CSN_RECORD_CERTIFICATE, true, true, load_certificate},
     {CSN_RECORD_DIVERGED, true, false, load_diverged},
@@ -372,9 +404,24 @@ static void check_seal(struct csn_node *node, const struct csn_event *event)
 /* Of a release that was forgotten with what knew of it: only the other sites can tell that this one's is as late. */
 static const struct csn_round latest_round = {.term = {UINT64_MAX, UINT16_MAX}, .seq = UINT32_MAX};
 
+/* The store's, or the second copy's, which is written first. */
+static bool was_forgotten(struct csn_node *node, const struct csn_event *event)
+{
+    struct csn_bytes value = {0};
+    enum copy copy = find_copy(event, CSN_RECORD_AMNESIA, &value);
+    struct csn_reader reader = csn_reader(value);
+    bool is_damaged = copy == COPY_DAMAGED ||
+                      (copy == COPY_GOOD && !load_forgotten(node, NULL, &reader, (struct csn_round){0}));
+    if (is_damaged) {
+        csn_node_halt(node, CSN_HALT_DAMAGED);
+    }
+    return node->has_forgotten;
+}
+
 static void check_copies(struct csn_node *node, const struct csn_event *event)
 {
-    if (is_store_gone(node, event) || event->start.is_second_damaged) {
+    bool is_forgotten = was_forgotten(node, event);
+    if (is_store_gone(node, event) || event->start.is_second_damaged || is_forgotten) {
         csn_node_halt(node, CSN_HALT_AMNESIA);
     }
     const struct csn_record_pair **holds = sort_copies(node, event, CSN_RECORD_HOLD);

@@ -232,6 +232,7 @@ struct csn_node {
     struct csn_term promised, promised_durable; /* reports carry the durable one */
     uint32_t boot;
     bool has_boot; /* a record is there */
+    bool has_forgotten; /* it was shown an own statement that its store does not have; a record is there, or on its way */
 
     /* of the promised leader */
     uint64_t election_ms; /* when the timer began */
@@ -313,6 +314,8 @@ void csn_zone_fill_row(const struct csn_node *node, const struct csn_node_zone *
 void csn_node_start(struct csn_node *node, const struct csn_event *event);
 void csn_node_started(struct csn_node *node);
 void csn_node_halt(struct csn_node *node, enum csn_halt why);
+/* Own words were shown that the store does not have: halted for amnesia, in this life and all that follow. */
+void csn_node_forgot(struct csn_node *node);
 /* Halted in a way that it does nothing any more but answer with what it serves. One that only lost
  * its memory still adopts. */
 bool csn_node_is_mute(const struct csn_node *node);
@@ -332,6 +335,7 @@ void csn_persists_fini(struct csn_node *node);
 
 /* Letters of record keys: prefix, letter, zone, round. */
 enum csn_record_letter {
+    CSN_RECORD_AMNESIA = 'A',
     CSN_RECORD_BOOT = 'B',
     CSN_RECORD_CERTIFICATE = 'C',
     CSN_RECORD_DIVERGED = 'D',

@@ -196,9 +196,9 @@ void csn_node_voted(struct csn_node *node, struct csn_node_zone *zone,
                     const struct csn_persist *persist)
 {
     const struct csn_hold *hold = csn_zone_hold(zone, persist->round);
-    if (hold == NULL) {
-        return; /* the disk was so slow that a later release has cleared it: nobody waits for this
-                   vote any more */
+    if (hold == NULL || node->halt != CSN_HALT_NONE) {
+        return; /* the disk was so slow that a later release has cleared it, and nobody waits for this
+                   vote any more; or the site learnt meanwhile that it must not vote */
     }
     csn_node_send(node, CSN_STATEMENT_HELD, csn_buf_view(&persist->held));
     struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_HELD, zone);
@@ -221,7 +221,7 @@ void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone,
                       csn_round_compare(held->proposal.round, zone->floor.round) <= 0 &&
                       !csn_serial_is_after(held->proposal.serial, zone->floor.serial);
     if (!is_known && !is_cleared) {
-        csn_node_halt(node, CSN_HALT_AMNESIA);
+        csn_node_forgot(node);
     }
 }
 
