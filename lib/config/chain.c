@@ -166,7 +166,8 @@ static int decode(struct csn_bytes octets, const char *file, struct csn_chain *c
     if (!csn_bytes_equal(head, csn_bytes(magic, sizeof(magic)))) {
         return csn_reason_set(reason, CSN_EFORMAT, "%s: not a chain of epochs; consignctl membership chain writes it", file);
     }
-    int code = csn_chain_begin(chain, csn_read_bytes(&reader, csn_read_u32(&reader)), file, reason);
+    struct csn_bytes first = csn_read_bytes(&reader, csn_read_u32(&reader));
+    int code = reader.failed ? csn_reason_set(reason, CSN_EFORMAT, "%s: cut off", file) : csn_chain_begin(chain, first, file, reason);
     while (code == CSN_OK && !reader.failed && csn_reader_left(&reader) > 0) {
         struct csn_reason why = {{0}};
         struct csn_bytes link = csn_read_bytes(&reader, csn_read_u32(&reader));
