@@ -42,16 +42,21 @@ int csn_node_check_base(const struct csn_node *node, const struct csn_cluster *n
     return code;
 }
 
+/* An emergency in its time, from its base. Once a site has sealed for it, and could for nothing else, it has begun: what this
+ * one knows more is in its own floors. */
+static bool may_begin(const struct csn_node *node, const struct csn_cluster *next)
+{
+    bool is_over = next->is_emergency && node->now.wall_s >= next->emergency.not_after_s;
+    return node->epochs.seals.count > 0 || (!is_over && csn_node_check_base(node, next, NULL) == CSN_OK);
+}
+
 /* So that the pause is short, a site seals when it hears that enough others can, and enough will enter. */
 static bool may_seal(const struct csn_node *node)
 {
     const struct csn_cluster *now = &node->cluster, *next = &node->epochs.next;
     struct csn_version_id version = csn_epoch_version(next);
     unsigned counted = 0, staying = 0;
-    bool is_over = next->is_emergency && node->now.wall_s >= next->emergency.not_after_s;
-    bool is_begun = false; /* another sealed for it, and could for nothing else */
-    if (node->state != CSN_NODE_OK || node->is_sealed || !node->epochs.has_next ||
-        csn_node_check_base(node, next, NULL) != CSN_OK) {
+    if (node->state != CSN_NODE_OK || node->is_sealed || !node->epochs.has_next || !may_begin(node, next)) {
         return false;
     }
     for (unsigned i = 0; i < now->member_count; i++) {
@@ -63,9 +68,8 @@ static bool may_seal(const struct csn_node *node)
              (report->state == CSN_NODE_OK || report->state == CSN_NODE_SEALED));
         counted += is_ready && csn_epoch_seal_counts(now, next, now->members[i].number);
         staying += is_ready && csn_epoch_stays(now, next, now->members[i].number);
-        is_begun |= is_ready && i != node->member && report->state == CSN_NODE_SEALED;
     }
-    return (!is_over || is_begun) && counted >= csn_epoch_seals_needed(now, next) &&
+    return counted >= csn_epoch_seals_needed(now, next) &&
            staying >= csn_epoch_entries_needed(now, next);
 }
 
@@ -346,6 +350,11 @@ void csn_epoch_take_next(struct csn_node *node, const struct csn_cluster *next)
     if (next->epoch != node->cluster.epoch + 1 || is_other) {
         csn_node_count(node, CSN_COUNT_OTHER_CLUSTER);
         return;
+    }
+    struct csn_version_id known = csn_epoch_version(&node->epochs.next);
+    if (node->epochs.has_next && !csn_version_equal(&known, &version)) { /* words about the other are nothing any more */
+        csn_epoch_parts_fini(&node->epochs.seals);
+        memset(node->epochs.entries, 0, sizeof(node->epochs.entries));
     }
     node->epochs.next = *next;
     node->epochs.has_next = true;

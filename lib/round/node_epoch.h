@@ -24,6 +24,8 @@ void csn_epoch_put_seal(const struct csn_node *node, struct csn_buf *buf);
 struct csn_epoch_part *csn_epoch_part_of(struct csn_epoch_parts *parts, uint16_t site);
 /* The same, made if it is not there; NULL: too many. */
 struct csn_epoch_part *csn_epoch_add_part(struct csn_epoch_parts *parts, uint16_t site);
+/* None, and none of their memory, is left. */
+void csn_epoch_parts_fini(struct csn_epoch_parts *parts);
 bool csn_epoch_is_same_seal(const struct csn_body_seal *a, const struct csn_body_seal *b);
 /* The own entry into this epoch is durable. */
 bool csn_epoch_is_entered(const struct csn_node *node, struct csn_version_id version);

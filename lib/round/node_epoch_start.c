@@ -224,11 +224,17 @@ void csn_epoch_check_sealed(struct csn_node *node)
     }
 }
 
-void csn_epochs_fini(struct csn_node *node)
+void csn_epoch_parts_fini(struct csn_epoch_parts *parts)
 {
     for (unsigned i = 0; i < CSN_MEMBERS_MAX; i++) {
-        csn_buf_fini(&node->epochs.seals.items[i].octets);
-        csn_buf_fini(&node->epochs.last.items[i].octets);
+        csn_buf_fini(&parts->items[i].octets);
     }
+    *parts = (struct csn_epoch_parts){0};
+}
+
+void csn_epochs_fini(struct csn_node *node)
+{
+    csn_epoch_parts_fini(&node->epochs.seals);
+    csn_epoch_parts_fini(&node->epochs.last);
     csn_buf_fini(&node->epochs.own_floors);
 }

@@ -508,7 +508,9 @@ static void check_pair(struct sim_checker *checker, unsigned zone, const struct 
                        const struct certified *second)
 {
     const struct layout_held *old = &first->held, *held = &second->held;
-    const char *what = is_of_one_line(checker, zone, first, second) ? goes_back(held, old) : NULL;
+    bool is_one = is_of_one_line(checker, zone, first, second);
+    const char *what = is_one ? goes_back(held, old) : NULL;
+    checker->world->stats.apart += !is_one;
     if (held->epoch < old->epoch) {
         sim_fail(checker->world, "I2: round %llu.%u of epoch %u is above %llu.%u of epoch %u",
                  counter_of(held->round), seq_of(held->round), held->epoch, counter_of(old->round),

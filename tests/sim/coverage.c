@@ -15,8 +15,6 @@ static const struct {
     uint8_t test;
     const char *why;
 } impossible_tests[] = {
-    {CSN_TEST_REFRESH_ONLY, "no seed draws an emergency"},
-    {CSN_TEST_EMERGENCY_OVER, "no seed draws an emergency"},
     {CSN_TEST_HALTED, "a halted site takes no proposal"},
     {CSN_TEST_STAGED, "a vote follows a version that was staged whole"},
     {CSN_TEST_OTHER_HOLD, "the floor is at the round of a hold, and is tested before"},
@@ -134,6 +132,9 @@ void sim_coverage_print(const struct sim_stats *stats)
     for (unsigned change = 0; change < SIM_CHANGE_COUNT; change++) {
         printf("  %10" PRIu64 "  %s\n", stats->changes[change], change_texts[change]);
     }
+    printf("  %10" PRIu64 "  emergencies\n  %10" PRIu64 "  returns from one\n  %10" PRIu64
+           "  pairs of versions certified apart\n",
+           stats->emergencies, stats->returns, stats->apart);
     printf("ends of rounds without a certificate:\n");
 #define PRINT_END(name, text)                                                                      \
     if (CSN_ROUND_END_##name != CSN_ROUND_END_CERTIFIED) {                                         \
@@ -169,6 +170,10 @@ unsigned sim_coverage_missing(const struct sim_stats *stats)
             printf("never changed: %s\n", change_texts[change]);
             missing++;
         }
+    }
+    if (stats->emergencies == 0 || stats->returns == 0 || stats->apart == 0) {
+        printf("no emergency from which a branch returned\n");
+        missing++;
     }
     return missing;
 }

@@ -244,7 +244,7 @@ bool sim_declare_emergency(struct sim_world *world, uint32_t keep, uint64_t not_
     }
     next.quorum = (uint8_t)(next.member_count / 2 + 1);
     next.is_emergency = true;
-    next.emergency = (struct csn_emergency){.issued_s = not_after_s - 1,
+    next.emergency = (struct csn_emergency){.issued_s = not_after_s - 3600,
                                             .not_after_s = not_after_s,
                                             .serial_offset = CSN_EMERGENCY_SERIAL_STEP};
     if (world->epoch_count + 1 >= SIM_EPOCHS_MAX || !is_in_force(world, world->epoch_count) ||
@@ -252,9 +252,42 @@ bool sim_declare_emergency(struct sim_world *world, uint32_t keep, uint64_t not_
         return false;
     }
     add_bases(world, &next);
+    world->stats.emergencies++;
     sim_log(world, NULL, "emergency: document of epoch %u", next.epoch);
     issue(world, &next, keep >> 1);
     return true;
+}
+
+/* All that are meant are up, and none has sealed. */
+static bool can_be_renewed(const struct sim_world *world, const struct csn_cluster *document)
+{
+    bool can_be = document->is_emergency && !is_in_force(world, world->epoch_count);
+    for (unsigned i = 0; can_be && i < document->member_count; i++) {
+        const struct sim_actor *actor = &world->actors[document->members[i].number - 1];
+        struct csn_node_status status = {.is_sealed = true};
+        if (actor->is_up) {
+            csn_node_get_status(actor->node, sim_now(world, actor), &status);
+        }
+        can_be = !status.is_sealed && actor->epoch < document->epoch;
+    }
+    return can_be;
+}
+
+void sim_renew_emergency(struct sim_world *world)
+{
+    struct csn_cluster next = *newest_document(world);
+    if (!can_be_renewed(world, &next)) {
+        return;
+    }
+    next.emergency.issued_s++;
+    next.emergency.not_after_s += 100; /* it may have been over before anybody began */
+    next.emergency.base_count = 0;
+    next.digest = sim_symbol("document", world->options.seed, next.epoch, next.digest.octets[0] + 1u);
+    add_bases(world, &next);
+    world->epochs[world->epoch_count - 1].document = next;
+    for (unsigned i = 0; i < next.member_count; i++) {
+        sim_give_next(world, sim_site(world, next.members[i].number));
+    }
 }
 
 bool sim_end_emergency(struct sim_world *world)
@@ -271,6 +304,7 @@ bool sim_end_emergency(struct sim_world *world)
         csn_epoch_check_return(before, now, &next, NULL) != CSN_OK) {
         return false;
     }
+    world->stats.returns++;
     sim_log(world, NULL, "the emergency ends: document of epoch %u", next.epoch);
     issue(world, &next, UINT32_MAX);
     return true;

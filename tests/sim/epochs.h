@@ -41,6 +41,8 @@ bool sim_change_members_at(struct sim_world *world, enum sim_change change, uint
 /* Officers let some of the members go on alone (bits: 1 << site), whom the document reaches first: from what these know as
  * newest, until a wall clock's second. False: not possible now. */
 bool sim_declare_emergency(struct sim_world *world, uint32_t keep, uint64_t not_after_s);
+/* One that nobody seals for, because its base is not what they know, is issued anew. */
+void sim_renew_emergency(struct sim_world *world);
 /* The members of before are all taken back. */
 bool sim_end_emergency(struct sim_world *world);
 bool sim_is_emergency(const struct sim_world *world);

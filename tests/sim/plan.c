@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/emergency.h"
 #include "sim/epochs.h"
 #include "sim/seam.h"
 
@@ -125,6 +126,7 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
         ret_options->chance[SIM_LOSS_OF_KIND] = 1000000; /* lone votes pile up */
     }
     plan_changes(seed, ret_options);
+    sim_plan_emergency(seed, ret_options);
     sim_seam_plan(ret_options);
 }
 
@@ -604,6 +606,7 @@ void sim_begin(struct sim_world *world)
     if (world->options.change_us > 0) {
         sim_after(world, sim_delay(world, 2 * world->options.change_us), change_members, NULL, NULL);
     }
+    sim_emergency_begin(world);
     sim_back_up_begin(world);
 }
 

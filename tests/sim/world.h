@@ -266,6 +266,7 @@ struct sim_options {
     unsigned sites, coordinators, zones, quorum;
     unsigned spare;                   /* of the sites, the last: no members at first */
     uint64_t change_us;               /* mean pause between two changes of members; 0: none */
+    uint64_t emergency_us;            /* when sites are lost until officers take them back; 0: never */
     uint64_t duration_us;             /* of the faults */
     uint64_t settle_us;               /* then all must be well within */
     uint64_t episode_us;              /* mean pause between two episodes; 0: none */
@@ -297,6 +298,8 @@ struct sim_stats {
     uint64_t traces[SIM_TRACES_MAX];
     uint64_t ends[SIM_ENDS_MAX];
     uint64_t changes[SIM_CHANGES_MAX];
+    uint64_t emergencies, returns;
+    uint64_t apart; /* pairs of certified versions of which neither branch of an emergency knew the other's */
 };
 void sim_stats_add(struct sim_stats *stats, const struct sim_stats *more);
 
