@@ -24,6 +24,7 @@ static const char help[] =
     "       consign-ceremony officer combine --cluster PRESENT --document NEXT --signature FILE... --out FILE\n"
     "       consign-ceremony emergency new --cluster PRESENT --keep SITE,... --reason TEXT --fenced TEXT "
     "--hours N --base CERT... [--chain FILE] [--serial-offset N] --out FILE\n"
+    "       consign-ceremony emergency end --cluster PRESENT --before DOCUMENT --out FILE\n"
     "       consign-ceremony --help | --version\n"
     "TOKEN: --module FILE --token URI --pin-file FILE [--worker PROGRAM] [--folder FOLDER] "
     "[--deadline SPAN]\n"
@@ -41,12 +42,13 @@ static const char help[] =
     "  emergency new      the document by which the sites kept go on alone: refreshes only, N hours (72 at most),\n"
     "                     from these certificates (consignctl cert show); --chain (consignctl membership chain)\n"
     "                     where one is of an earlier epoch\n"
+    "  emergency end      the document that takes back the members of the one before the emergency\n"
     "Exit status: 0 done, 1 refused or failed, 2 not understood.\n";
 
 _Noreturn static void leave_with_usage(void)
 {
     fputs("usage: consign-ceremony key generate|show ... | transport request|export|import|seal ... |\n"
-          "       officer new|sign|combine ... | emergency new ...\n"
+          "       officer new|sign|combine ... | emergency new|end ...\n"
           "consign-ceremony --help says more\n",
           stderr);
     exit(2);
@@ -137,6 +139,9 @@ static bool set_officer_option(struct csn_officer_arguments *officer, int option
         return true;
     case 'g':
         add_file(officer, value);
+        return true;
+    case 'B':
+        officer->before = value;
         return true;
     case 'K':
         officer->keep = value;
@@ -234,6 +239,7 @@ void csn_ceremony_parse(int argc, char **argv, struct csn_ceremony_arguments *re
         {"keep", 1, NULL, 'K'},      {"reason", 1, NULL, 'R'},  {"fenced", 1, NULL, 'F'},
         {"hours", 1, NULL, 'H'},     {"base", 1, NULL, 'g'},    {"serial-offset", 1, NULL, 'O'},
         {"chain", 1, NULL, 'C'},
+        {"before", 1, NULL, 'B'},
         {"help", 0, NULL, 'h'},      {"version", 0, NULL, 'V'}, {NULL, 0, NULL, 0}};
     struct csn_ceremony_arguments *arguments = ret_arguments;
     int option;

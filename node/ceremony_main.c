@@ -87,9 +87,10 @@ static void check_officer(const struct csn_ceremony_arguments *arguments)
     const struct csn_officer_arguments *officer = &arguments->officer;
     const char *verb = arguments->verb;
     bool is_emergency = strcmp(arguments->noun, "emergency") == 0, is_new = strcmp(verb, "new") == 0;
+    bool is_end = is_emergency && strcmp(verb, "end") == 0;
     bool is_sign = strcmp(verb, "sign") == 0, is_combine = strcmp(verb, "combine") == 0;
     refuse_word(arguments->file);
-    if (!is_new && (is_emergency || (!is_sign && !is_combine))) {
+    if (!is_new && !is_end && (is_emergency || (!is_sign && !is_combine))) {
         csn_ceremony_refuse(is_emergency ? "emergency does not know" : "officer does not know", verb);
     }
     need(officer->out != NULL, "--out");
@@ -99,6 +100,10 @@ static void check_officer(const struct csn_ceremony_arguments *arguments)
         return;
     }
     need(officer->cluster != NULL, "--cluster: the present cluster document");
+    need(!is_end || officer->before != NULL, "--before: the last cluster document before the emergency");
+    if (is_end) {
+        return;
+    }
     if (is_emergency) {
         check_emergency(officer);
         return;
@@ -112,7 +117,8 @@ static int do_officer(const struct csn_ceremony_arguments *arguments, struct csn
 {
     const struct csn_officer_arguments *officer = &arguments->officer;
     if (strcmp(arguments->noun, "emergency") == 0) {
-        return csn_officer_emergency(officer, stdout, reason);
+        return strcmp(arguments->verb, "end") == 0 ? csn_officer_end_emergency(officer, stdout, reason)
+                                                   : csn_officer_emergency(officer, stdout, reason);
     }
     return strcmp(arguments->verb, "new") == 0    ? csn_officer_new(officer, stdout, reason)
            : strcmp(arguments->verb, "sign") == 0 ? csn_officer_sign(officer, stdout, reason)

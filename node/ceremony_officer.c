@@ -308,6 +308,70 @@ static int fill_emergency(const struct csn_officer_arguments *arguments, const s
     return code;
 }
 
+/* The octets of the next document, which may follow as it stands there; written and shown. */
+static int write_next(const struct csn_officer_arguments *arguments, struct change *change, FILE *out, struct csn_reason *reason)
+{
+    csn_cluster_write(&change->next, &change->document);
+    int code = csn_cluster_parse(csn_buf_view(&change->document), arguments->out, &change->next, reason);
+    if (code == CSN_OK) {
+        code = csn_epoch_check_next(&change->now, &change->next, reason);
+    }
+    if (code == CSN_OK) {
+        code = csn_fs_write(arguments->out, csn_buf_view(&change->document), 0644, reason);
+    }
+    if (code == CSN_OK) {
+        show_change(change, out);
+        fprintf(out, "written: %s; next: %u of %u officers sign it (officer sign)\n", arguments->out, change->now.officers.needed,
+                change->now.officers.count);
+    }
+    return code;
+}
+
+static void drop_change(struct change *take_change)
+{
+    csn_buf_fini(&take_change->document);
+    free(take_change);
+}
+
+/* All members of before; whoever else speaks stays as now. */
+static void take_back(struct change *change, const struct csn_cluster *before)
+{
+    struct csn_cluster *next = &change->next;
+    *next = change->now;
+    next->epoch++;
+    next->previous = change->now.digest;
+    next->merges = before->digest;
+    next->quorum = before->quorum;
+    next->faults = before->faults;
+    memcpy(next->members, before->members, sizeof(next->members));
+    next->member_count = before->member_count;
+    next->is_emergency = false;
+    memset(&next->emergency, 0, sizeof(next->emergency));
+}
+
+int csn_officer_end_emergency(const struct csn_officer_arguments *arguments, FILE *out, struct csn_reason *reason)
+{
+    struct change *change = csn_calloc(1, sizeof(*change));
+    struct csn_cluster *before = csn_calloc(1, sizeof(*before));
+    int code = load_present(arguments->cluster, &change->now, reason);
+    if (code == CSN_OK) {
+        code = load_present(arguments->before, before, reason);
+    }
+    if (code == CSN_OK && (!change->now.is_emergency || before->is_emergency)) {
+        code = csn_reason_set(reason, CSN_EREFUSED, "--cluster is the emergency's document, --before the last one before it");
+    }
+    if (code == CSN_OK) {
+        take_back(change, before);
+        code = csn_epoch_check_return(before, &change->now, &change->next, reason);
+    }
+    if (code == CSN_OK) {
+        code = write_next(arguments, change, out, reason);
+    }
+    free(before);
+    drop_change(change);
+    return code;
+}
+
 int csn_officer_emergency(const struct csn_officer_arguments *arguments, FILE *out, struct csn_reason *reason)
 {
     struct change *change = csn_calloc(1, sizeof(*change));
@@ -328,21 +392,8 @@ int csn_officer_emergency(const struct csn_officer_arguments *arguments, FILE *o
         code = fill_emergency(arguments, &change->now, &next->emergency, reason);
     }
     if (code == CSN_OK) {
-        csn_cluster_write(next, &change->document);
-        code = csn_cluster_parse(csn_buf_view(&change->document), arguments->out, next, reason);
+        code = write_next(arguments, change, out, reason);
     }
-    if (code == CSN_OK) {
-        code = csn_epoch_check_next(&change->now, next, reason);
-    }
-    if (code == CSN_OK) {
-        code = csn_fs_write(arguments->out, csn_buf_view(&change->document), 0644, reason);
-    }
-    if (code == CSN_OK) {
-        show_change(change, out);
-        fprintf(out, "written: %s; next: %u of %u officers sign it (officer sign)\n", arguments->out, change->now.officers.needed,
-                change->now.officers.count);
-    }
-    csn_buf_fini(&change->document);
-    free(change);
+    drop_change(change);
     return code;
 }

@@ -12,17 +12,18 @@
 
 /* All borrow from argv; NULL or 0: not given. */
 struct csn_officer_arguments {
-    const char *name, *out, *key, *document, *cluster;
+    const char *name, *out, *key, *document, *cluster, *before;
     const char *files[CSN_OFFICER_FILES_MAX]; /* --signature, --base */
     size_t file_count;
     const char *keep, *reason, *fenced, *chain;
     uint64_t hours, serial_offset;
 };
 
-/* officer new|sign|combine, emergency new. */
+/* officer new|sign|combine, emergency new|end. */
 int csn_officer_new(const struct csn_officer_arguments *arguments, FILE *out, struct csn_reason *reason);
 int csn_officer_sign(const struct csn_officer_arguments *arguments, FILE *out, struct csn_reason *reason);
 int csn_officer_combine(const struct csn_officer_arguments *arguments, FILE *out, struct csn_reason *reason);
 int csn_officer_emergency(const struct csn_officer_arguments *arguments, FILE *out, struct csn_reason *reason);
+int csn_officer_end_emergency(const struct csn_officer_arguments *arguments, FILE *out, struct csn_reason *reason);
 
 #endif
