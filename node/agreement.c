@@ -118,6 +118,23 @@ static bool is_judged(const struct csn_agreement *sites, uint8_t site)
     return false;
 }
 
+void csn_agreement_blame_stale(const struct csn_agreement *sites, const char *zone, const struct csn_input_id *released,
+                               struct csn_status *status)
+{
+    for (uint8_t i = 0; i < sites->count; i++) {
+        const struct csn_row *row = sites->rows[i];
+        const struct csn_input_id *input = csn_agreement_newest(row);
+        bool is_stale = row != NULL && row->gate == 0 && (row->maintenance & CSN_MAINTENANCE_SITE) == 0 &&
+                        (input == NULL || csn_input_compare(input, released) < 0);
+        if (is_stale) {
+            csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                             "zone %s: the newest file at %s is older than the release's (input serial %" PRIu32
+                             "); does its feed still come?",
+                             zone, sites->names[i], released->serial);
+        }
+    }
+}
+
 bool csn_agreement_judge(const struct csn_agreement *sites, const char *zone,
                          const struct csn_input_id *released, struct csn_status *status)
 {

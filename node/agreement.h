@@ -26,6 +26,11 @@ uint8_t csn_agreement_count(const struct csn_agreement *sites, const struct csn_
 bool csn_agreement_judge(const struct csn_agreement *sites, const char *zone,
                          const struct csn_input_id *released, struct csn_status *status);
 
+/* Blames, as degraded, sites that are heard and whose own source has nothing as new as what was released, and no gate says why:
+ * while the others have it nothing is amiss but that one feed. Not those in maintenance. */
+void csn_agreement_blame_stale(const struct csn_agreement *sites, const char *zone, const struct csn_input_id *released,
+                               struct csn_status *status);
+
 /* An input that another site has parked, by the gate of its row: "fewer records (ask that site for
  * the reason)". */
 const char *csn_agreement_gate_text(uint8_t gate);

@@ -485,6 +485,16 @@ static void blame_standstill(const struct csn_agreement *sites, const struct csn
     }
 }
 
+/* Files come to the sites at their own times: only long after the release. */
+static void blame_stale(const struct csn_agreement *sites, const struct csn_node_zone_status *core,
+                        const struct csn_zone_shell *shell, uint64_t now_s, struct csn_status *status)
+{
+    uint64_t patience_s = 2 * (uint64_t)shell->config->policy.round_deadline_ms / 1000;
+    if (core->released != NULL && now_s > core->released->held.proposal.time_s + patience_s) {
+        csn_agreement_blame_stale(sites, shell->name, &core->released->held.proposal.input, status);
+    }
+}
+
 /* Of the sites that are not heard too: secondaries may ask them still. */
 static void fill_serving(const struct csn_daemon *daemon, size_t index, const struct csn_node_zone_status *core,
                          struct csn_status *status, struct csn_status_zone *zone)
@@ -542,6 +552,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     if (!csn_agreement_judge(&sites, shell->name, released, status)) {
         blame_standstill(&sites, &core, shell, now.wall_s, status);
     }
+    blame_stale(&sites, &core, shell, now.wall_s, status);
     fill_pending(&sites, &core, status, zone);
     fill_documents(&sites, status, zone);
     fill_parked(shell, &sites, status, zone);

@@ -145,9 +145,34 @@ static void test_every_gate_has_its_words(void **state)
                         "fewer records (ask that site for the reason)");
 }
 
+/* One whose feed has stopped; not one that a gate or an operator explains, and none that is silent. */
+static void test_a_site_whose_file_is_older_than_the_release_is_named(void **state)
+{
+    (void)state;
+    struct csn_row rows[SITES] = {{.input_count = 1}, {.input_count = 1}, {.input_count = 0}};
+    struct csn_agreement sites = {.names = {"zrh", "sjc", "sin"}, .rows = {&rows[0], &rows[1], &rows[2]}, .count = SITES, .quorum = 2};
+    struct csn_input_id released = input(5, 'a');
+    struct csn_status status = {0};
+    rows[0].inputs[0] = input(6, 'b');
+    rows[1].inputs[0] = input(5, 'a');
+    csn_agreement_blame_stale(&sites, "ch.", &released, &status);
+    assert_int_equal(status.reason_count, 1);
+    assert_int_equal(status.level, CSN_HEALTH_DEGRADED);
+    assert_string_equal(status.reasons[0], "zone ch.: the newest file at sin is older than the release's (input serial 5); does "
+                                           "its feed still come?");
+    rows[2].gate = CSN_GATE_UNREAD;
+    rows[1].inputs[0] = input(4, 'a');
+    rows[1].maintenance = CSN_MAINTENANCE_SITE;
+    sites.rows[0] = NULL;
+    csn_agreement_blame_stale(&sites, "ch.", &released, &status);
+    assert_int_equal(status.reason_count, 1);
+    csn_status_fini(&status);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_site_whose_file_is_older_than_the_release_is_named),
         cmocka_unit_test(test_other_files_under_one_serial_are_told_by_name),
         cmocka_unit_test(test_the_newest_input_counts_and_each_confirmation),
         cmocka_unit_test(test_every_gate_has_its_words),
