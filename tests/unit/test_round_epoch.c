@@ -404,6 +404,70 @@ static void test_return_forgets_nothing_of_a_branch(void **state)
     assert_int_equal(csn_epoch_check_next(&now, &back, NULL), CSN_OK);
 }
 
+/* --- all documents of few members */
+
+#define FEW 5 /* members of before; as many new ones may come */
+
+static bool is_quorum(unsigned set, unsigned of, uint8_t quorum)
+{
+    return (set & ~of) == 0 && __builtin_popcount(set) == quorum;
+}
+
+/* Any q of these and any q of those have more than f in common that kept their keys. */
+static bool always_meet(const struct csn_cluster *before, unsigned was, const struct csn_cluster *after, unsigned is)
+{
+    unsigned faults = before->faults > after->faults ? before->faults : after->faults;
+    for (unsigned first = 1; first <= was; first++) {
+        for (unsigned second = 1; is_quorum(first, was, before->quorum) && second <= is; second++) {
+            if (is_quorum(second, is, after->quorum) &&
+                (unsigned)__builtin_popcount(first & second) <= faults) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void set_members(struct csn_cluster *document, unsigned set)
+{
+    document->member_count = 0;
+    for (unsigned i = 0; set >> i != 0; i++) {
+        if ((set >> i & 1u) != 0) {
+            set_member(document, document->member_count++, (uint16_t)(i + 1));
+        }
+    }
+    document->quorum = (uint8_t)((document->member_count + document->faults) / 2 + 1);
+}
+
+/* Whatever set may come back is one that no branch can have agreed without. */
+static void test_every_return_meets_every_branch(void **state)
+{
+    unsigned taken = 0, refused = 0;
+    (void)state;
+    for (unsigned n = 1; n <= FEW; n++) {
+        for (uint8_t faults = 0; 2 * faults < n; faults++) {
+            struct csn_cluster before = now, document = now, back = now;
+            unsigned was = (1u << n) - 1;
+            before.faults = back.faults = faults;
+            set_members(&before, was);
+            set_members(&document, 1);
+            document.is_emergency = true;
+            back.merges = before.digest;
+            for (unsigned is = 1; is < 1u << (n + 2); is += 2) { /* the kept site is always there */
+                set_members(&back, is);
+                if (back.quorum > back.member_count || before.quorum > n) {
+                    continue;
+                }
+                bool is_taken = csn_epoch_check_return(&before, &document, &back, NULL) == CSN_OK;
+                assert_int_equal(is_taken, always_meet(&before, was, &back, is));
+                taken += is_taken;
+                refused += !is_taken;
+            }
+        }
+    }
+    assert_true(taken > 20 && refused > 20);
+}
+
 static void test_branches_move_on(void **state)
 {
     (void)state;
@@ -639,6 +703,7 @@ int main(void)
         cmocka_unit_test_setup(test_next_document_changes_one_member, setup),
         cmocka_unit_test_setup(test_return_takes_several_back, setup),
         cmocka_unit_test_setup(test_return_forgets_nothing_of_a_branch, setup),
+        cmocka_unit_test_setup(test_every_return_meets_every_branch, setup),
         cmocka_unit_test_setup(test_branches_move_on, setup),
         cmocka_unit_test_setup(test_who_stays_and_who_counts, setup),
         cmocka_unit_test_setup(test_bodies_decode_only_whole, setup),
