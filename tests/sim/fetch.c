@@ -121,6 +121,7 @@ static void ask(struct sim_world *world, struct sim_task *task)
     bool is_reached = peer->is_up && !sim_is_cut(world, actor, peer) &&
                       !sim_is_cut(world, peer, actor) && !sim_draw(world, SIM_FETCH_FAILED);
     struct csn_buf octets = {0};
+    fetch->object.served = sim_seam_served(actor, fetch->object.zone);
     if (is_reached && answer(world, peer, fetch, &octets)) {
         uint64_t transfer_us = sim_delay(world, world->options.compute_us);
         sim_after_alive(world, round_trip_us + transfer_us, arrived, actor,

@@ -1,4 +1,5 @@
-/* Bulk requests over the key-value seam: size of the meta u32 | meta | rows, as they travel; or a share. */
+/* Bulk requests over the key-value seam: an input: size of the meta u32 | meta | rows, as they travel; a share; a version: u8 0 |
+ * as an input, or u8 1 | the records from what the asker serves. */
 #include "sim/kv_store.h"
 
 #include "kept/inputs.h"
@@ -28,6 +29,25 @@ static void share_key(const struct sim_world *world, const struct sim_object *ob
     csn_share_key(world->options.zone[object->zone].zone, &object->digest, object->author, key);
 }
 
+struct csn_digest sim_seam_served(const struct sim_actor *actor, unsigned zone)
+{
+    return actor->store != NULL ? actor->store->lines[zone].served : (struct csn_digest){{0}};
+}
+
+/* By its lineage where that reaches, but not always: what serves nothing yet is not the only one that needs the whole. */
+static bool give_version(struct sim_world *world, const struct sim_actor *actor, const struct sim_object *object,
+                         struct csn_buf *octets)
+{
+    bool is_forward = !csn_digest_is_zero(&object->served) && sim_chance(&world->random, 800000);
+    csn_buf_put_u8(octets, 1);
+    if (is_forward && kv_history_give(world, actor, object->zone, &object->digest, &object->served, octets)) {
+        return true;
+    }
+    csn_buf_clear(octets);
+    csn_buf_put_u8(octets, 0);
+    return give_table(actor, CSN_TABLE_VERSION, world->options.zone[object->zone].zone, &object->digest, octets);
+}
+
 bool sim_seam_give(struct sim_world *world, const struct sim_actor *actor, const struct sim_object *object,
                    struct csn_buf *octets)
 {
@@ -38,7 +58,7 @@ bool sim_seam_give(struct sim_world *world, const struct sim_actor *actor, const
     case CSN_OBJECT_INPUT:
         return give_table(actor, CSN_TABLE_INPUT, apex, &object->digest, octets);
     case CSN_OBJECT_VERSION:
-        return give_table(actor, CSN_TABLE_VERSION, apex, &object->digest, octets);
+        return give_version(world, actor, object, octets);
     case CSN_OBJECT_SHARE:
         share_key(world, object, &key);
         is_there = csn_store_get_blob(actor->store->store, csn_buf_view(&key), octets) == CSN_OK;
@@ -90,9 +110,9 @@ static int take_version(struct csn_store *store, const uint8_t *apex, const stru
     return csn_table_complete(writer, meta);
 }
 
-static int take(const struct sim_world *world, struct csn_store *store, const struct sim_object *object,
-                struct csn_bytes octets)
+static int take(struct sim_world *world, struct sim_actor *actor, const struct sim_object *object, struct csn_bytes octets)
 {
+    struct csn_store *store = actor->store->store;
     const uint8_t *apex = world->options.zone[object->zone].zone;
     struct csn_reader reader = csn_reader(octets);
     if (object->kind == CSN_OBJECT_SHARE) {
@@ -101,6 +121,9 @@ static int take(const struct sim_world *world, struct csn_store *store, const st
         int code = csn_store_put_blob(store, csn_buf_view(&key), octets);
         csn_buf_fini(&key);
         return code;
+    }
+    if (object->kind == CSN_OBJECT_VERSION && csn_read_u8(&reader) == 1) {
+        return kv_history_take(world, actor, object->zone, &object->digest, csn_read_bytes(&reader, csn_reader_left(&reader)));
     }
     struct csn_bytes meta = csn_read_bytes(&reader, csn_read_u32(&reader));
     struct csn_bytes rows = csn_read_bytes(&reader, csn_reader_left(&reader));
@@ -119,7 +142,7 @@ static int take(const struct sim_world *world, struct csn_store *store, const st
 int sim_seam_take(struct sim_world *world, struct sim_actor *actor, const struct sim_object *object, struct csn_bytes octets)
 {
     kv_risk(world, actor);
-    int code = take(world, actor->store->store, object, octets);
+    int code = take(world, actor, object, octets);
     if (kv_has_ended(world, actor, code == CSN_EDAMAGED ? CSN_EMISMATCH : code)) {
         return CSN_EIO;
     }

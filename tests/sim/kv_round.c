@@ -298,6 +298,8 @@ struct release {
     uint64_t corr;
     unsigned zone;
     struct csn_body_held held;
+    size_t size;
+    uint8_t certificate[CSN_CERTIFICATE_MAX];
 };
 
 static void released(struct sim_world *world, struct sim_task *task)
@@ -313,7 +315,23 @@ static void released(struct sim_world *world, struct sim_task *task)
             csn_version_close(&view);
         }
     }
-    sim_finish(world, actor, &event);
+    kv_risk(world, actor);
+    int code = event.code == CSN_OK ? kv_history_make(world, actor, release->zone, &release->held,
+                                                      csn_bytes(release->certificate, release->size))
+                                    : CSN_OK;
+    if (!kv_has_ended(world, actor, code)) {
+        sim_finish(world, actor, &event);
+    }
+}
+
+/* What is served now rots too: it is what the differences to the new version come from. */
+static void rot_served(struct sim_world *world, struct sim_actor *actor, unsigned zone)
+{
+    const struct csn_digest *served = &actor->store->lines[zone].served;
+    struct sim_version *version = sim_disk_version(&actor->disk, zone, served);
+    if (version != NULL && !version->is_rotten && kv_rot_table(world, actor, CSN_TABLE_VERSION, zone, served)) {
+        version->is_rotten = true;
+    }
 }
 
 void sim_release(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
@@ -321,7 +339,9 @@ void sim_release(struct sim_world *world, struct sim_actor *actor, const struct 
     struct release *release = csn_calloc(1, sizeof(*release));
     *release = (struct release){.corr = effect->corr,
                                 .zone = sim_zone_index(world, effect->zone),
-                                .held = effect->release.certificate->held};
+                                .held = effect->release.certificate->held,
+                                .size = effect->release.octets.size};
+    memcpy(release->certificate, effect->release.octets.data, release->size);
     const struct csn_digest *root = &release->held.full_root;
     struct sim_version *version = sim_disk_version(&actor->disk, release->zone, root);
     if (version == NULL) {
@@ -330,6 +350,7 @@ void sim_release(struct sim_world *world, struct sim_actor *actor, const struct 
                kv_rot_table(world, actor, CSN_TABLE_VERSION, release->zone, root)) {
         version->is_rotten = true;
     }
+    rot_served(world, actor, release->zone);
     sim_after_alive(world, sim_delay(world, world->options.stage_us / 4 + 8), released, actor, release);
 }
 
@@ -371,7 +392,8 @@ void sim_look_due(struct sim_world *world, struct sim_actor *actor, const struct
     if (code != CSN_OK && code != CSN_EFULL && !kv_disk_is_dead(actor->store->disk)) {
         sim_fail(world, "site %u: old shares cannot be deleted: %s", actor->number, csn_error_text(code));
     }
-    kv_has_ended(world, actor, CSN_OK);
+    code = kv_disk_is_dead(actor->store->disk) ? CSN_EIO : kv_history_serve(world, actor, zone, held);
+    kv_has_ended(world, actor, code);
 }
 
 /* --- what is served */

@@ -273,6 +273,7 @@ static void rot_something(struct sim_world *world, struct sim_actor *actor)
     if (sim_draw(world, SIM_ROT)) {
         kv_disk_rot(actor->store->disk, CSN_ZONES_BLOBS, csn_bytes("s", 1), sim_next(&world->random));
     }
+    kv_history_rot(world, actor);
 }
 
 /* The checker hears of what has rotted: it goes in the opening or after it. */
@@ -315,6 +316,9 @@ bool sim_seam_open(struct sim_world *world, struct sim_actor *actor)
     if (code == CSN_OK) {
         code = read_files(world, actor);
     }
+    if (code == CSN_OK) {
+        code = kv_history_open(world, actor);
+    }
     /* Damage is not mended on a full disk: production reads what is whole, and waits. */
     if (code != CSN_OK && !actor->is_disk_full) {
         sim_fail(world, "site %u: its store cannot be written: %s", actor->number, csn_error_text(code));
@@ -332,6 +336,7 @@ void sim_seam_close(struct sim_actor *actor)
         kv_work_fini(&store->works[i / KV_WORKS][i % KV_WORKS]);
     }
     memset(store->verified, 0, sizeof(store->verified));
+    kv_history_close(actor);
     csn_store_close(store->store);
     store->store = NULL;
 }
@@ -358,6 +363,7 @@ void sim_seam_back_up(struct sim_actor *actor)
     }
     kv_disk_free(actor->backup_store->disk);
     actor->backup_store->disk = kv_disk_copy(actor->store->disk);
+    actor->backup_store->rotten_deltas = actor->store->rotten_deltas;
     sim_disk_back_up(actor);
 }
 
@@ -366,6 +372,7 @@ void sim_seam_put_back(struct sim_actor *actor)
 {
     kv_disk_free(actor->store->disk);
     actor->store->disk = kv_disk_copy(actor->backup_store->disk);
+    actor->store->rotten_deltas = actor->backup_store->rotten_deltas;
     sim_disk_put_back(actor);
 }
 

@@ -4,11 +4,13 @@
  *
  *   kv_store.c   opening and closing, commits, backups, rot      kv_round.c  COMPUTE, SIGN, STAGE, RELEASE and SERVE
  *   kv_names.c   what numbers and digests name; what is drawn     kv_bulk.c   bulk requests
+ *   kv_history.h the differences between versions
  */
 #ifndef SIM_KV_STORE_H
 #define SIM_KV_STORE_H
 
 #include "kept/version.h"
+#include "sim/kv_history.h"
 #include "sim/kv_map.h"
 #include "sim/kv_zone.h"
 #include "sim/seam.h"
@@ -30,6 +32,8 @@ struct sim_store {
     struct csn_store *store; /* owns; NULL while down */
     struct kv_work works[SIM_ZONES_MAX][KV_WORKS]; /* newest first */
     struct csn_digest verified[SIM_ZONES_MAX]; /* full root of the version staged last in this life */
+    struct kv_line lines[SIM_ZONES_MAX];
+    unsigned rotten_deltas; /* found at the next start */
 };
 
 /* The disk in world.h shows the tables: after everything that may have changed them. */

@@ -61,7 +61,10 @@ struct sim_object {
     struct csn_digest digest; /* D(prepared), full root or H(P) */
     uint16_t author;          /* SHARE */
     struct csn_input_id input; /* INPUT */
+    struct csn_digest served;  /* VERSION: what the site that asks serves; zeros: nothing yet */
 };
+/* What a site serves, where that matters to what it is given; else zeros. */
+struct csn_digest sim_seam_served(const struct sim_actor *actor, unsigned zone);
 /* False: this site has none. */
 bool sim_seam_give(struct sim_world *world, const struct sim_actor *actor,
                    const struct sim_object *object, struct csn_buf *octets);
