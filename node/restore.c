@@ -12,6 +12,7 @@
 #include "release.h"
 
 #define LETTER_OF_HOLDS 'H' /* second octet of their keys; docs/PROTOCOL.md, 4 */
+#define LETTER_OF_SEALS 'S'
 
 struct restore {
     struct csn_daemon *daemon; /* borrows */
@@ -33,7 +34,10 @@ struct restore {
 static int add_record(void *arg, struct csn_bytes key, struct csn_bytes value)
 {
     struct restore *restore = arg;
-    if (restore->daemon->unwritable.is_set && key.size > 1 && key.data[1] == LETTER_OF_HOLDS) {
+    const struct csn_unwritable *unwritable = &restore->daemon->unwritable;
+    char letter = key.size > 1 ? (char)key.data[1] : '\0';
+    bool is_seal_alone = letter == LETTER_OF_SEALS && !unwritable->is_damaged; /* else its copy is read: load_seconds */
+    if (unwritable->is_set && (letter == LETTER_OF_HOLDS || is_seal_alone)) {
         return CSN_OK; /* who votes no more need not compare them with their second copy, whose disk may be gone */
     }
     restore->records = csn_realloc(restore->records, restore->record_count + 1, sizeof(restore->records[0]));

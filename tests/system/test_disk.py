@@ -10,7 +10,8 @@ import subprocess
 import unittest
 
 import cluster
-from cluster import TXT, Cluster, assert_matches, small_zone, support, to_wire, wait_for
+from cluster import SITES, TXT, Cluster, assert_matches, small_zone, support, to_wire, wait_for
+from test_membership import Changing
 
 KIB = 1024
 STARTS_MAX = 8  # of a site during one test: a process that spins would begin hundreds of times
@@ -55,6 +56,23 @@ class FullDisk(unittest.TestCase):
             if c.log_lines('sin', 'store.readonly'):
                 return
         self.fail('sin never finds its disk full')
+
+    def test_a_full_disk_in_a_later_epoch_asks_for_no_new_key(self):
+        """The seal that began the epoch has its second copy, which a read-only site does not read: that is no lost vote."""
+        with Changing(small_zone(1, 'v1')) as c, small_disk(c, c.path('sin', 'store'), '24M'):
+            c.start()
+            c.wait_marker('v1')
+            document = c.document.next(tail=lambda text: text.replace('name: duty', 'name: night'))
+            c.propose('zrh', document)
+            c.wait_epoch(document, SITES)
+            c.stop('sin')
+            filler = fill(c.path('sin', 'store'))
+            c.start('sin')
+            row = wait_for('sin is read-only', lambda: self.readonly_row(c))
+            assert_matches('no space left', row['error'], 'error of sin')
+            self.assertNotIn('new key', c.ctl('sin', 'status').stdout + c.log('sin'))
+            os.remove(filler)
+            wait_for('sin votes again', lambda: (row := c.site_status('sin', 'sin')) and row['state'] == 'ok')
 
     def check_readonly(self, c, pid, pattern):
         """It is the same process, says why, and serves what a quorum certified while the others go on."""
