@@ -10,6 +10,36 @@ static const char *const change_texts[] = {
 #undef SIM_CHANGE_TEXT
 };
 
+static const char *const standing_texts[] = {
+#define SIM_STANDING_TEXT(name, text) text,
+    SIM_STANDINGS(SIM_STANDING_TEXT)
+#undef SIM_STANDING_TEXT
+};
+
+/* R8: the moves of a node in its epoch. */
+static const struct {
+    enum sim_standing from, to;
+} standing_edges[] = {
+    {SIM_STANDING_BEGINS, SIM_STANDING_JOINS},    {SIM_STANDING_BEGINS, SIM_STANDING_VOTES},
+    {SIM_STANDING_BEGINS, SIM_STANDING_SEALED},   {SIM_STANDING_BEGINS, SIM_STANDING_HALTED},
+    {SIM_STANDING_JOINS, SIM_STANDING_VOTES},     {SIM_STANDING_JOINS, SIM_STANDING_LEAVES},
+    {SIM_STANDING_JOINS, SIM_STANDING_HALTED},    {SIM_STANDING_VOTES, SIM_STANDING_SEALED},
+    {SIM_STANDING_VOTES, SIM_STANDING_LEAVES},    {SIM_STANDING_VOTES, SIM_STANDING_HALTED},
+    {SIM_STANDING_SEALED, SIM_STANDING_ENTERED},  {SIM_STANDING_SEALED, SIM_STANDING_LEAVES},
+    {SIM_STANDING_SEALED, SIM_STANDING_HALTED},   {SIM_STANDING_ENTERED, SIM_STANDING_LEAVES},
+    {SIM_STANDING_ENTERED, SIM_STANDING_HALTED},  {SIM_STANDING_HALTED, SIM_STANDING_LEAVES},
+};
+
+/* Why a node halts: those that can be seen here; at this seam records do not rot, and a store comes back with its chain. */
+static const struct {
+    enum csn_halt halt;
+    const char *text;
+} halts[] = {
+    {CSN_HALT_AMNESIA, "a vote or a seal is forgotten"},
+    {CSN_HALT_PERSIST, "a write failed"},
+    {CSN_HALT_REMOVED, "no member any more"},
+};
+
 /* What cannot be seen, and why. An edge or a test of these that does occur is no fault. */
 static const struct {
     uint8_t test;
@@ -34,7 +64,8 @@ static const char *why_impossible(unsigned test)
 struct table {
     const char *name;
     unsigned states;
-    const uint64_t *taken; /* states x states */
+    const uint64_t *taken; /* states x row */
+    unsigned row;
     bool (*may_move)(unsigned from, unsigned to);
     const char *(*text)(unsigned state);
 };
@@ -59,20 +90,35 @@ static bool may_lead(unsigned from, unsigned to)
 {
     return csn_leader_may_move((enum csn_leader_state)from, (enum csn_leader_state)to);
 }
+static bool may_stand(unsigned from, unsigned to)
+{
+    for (size_t i = 0; i < sizeof(standing_edges) / sizeof(standing_edges[0]); i++) {
+        if (standing_edges[i].from == from && standing_edges[i].to == to) {
+            return true;
+        }
+    }
+    return false;
+}
+static const char *standing_text(unsigned standing)
+{
+    return standing_texts[standing];
+}
 static const char *lead_text(unsigned state)
 {
     return csn_leader_text((enum csn_leader_state)state);
 }
 
-#define TABLES 3
+#define TABLES 4
 static void tables_of(const struct sim_stats *stats, struct table ret_tables[TABLES])
 {
     ret_tables[0] =
-        (struct table){"work", SIM_WORK_STATES, &stats->work[0][0], may_work, work_text};
+        (struct table){"work", SIM_WORK_STATES, &stats->work[0][0], SIM_WORK_STATES, may_work, work_text};
     ret_tables[1] =
-        (struct table){"adoption", SIM_ADOPT_STATES, &stats->adopt[0][0], may_adopt, adopt_text};
+        (struct table){"adoption", SIM_ADOPT_STATES, &stats->adopt[0][0], SIM_ADOPT_STATES, may_adopt, adopt_text};
     ret_tables[2] =
-        (struct table){"leader", SIM_LEADER_STATES, &stats->leader[0][0], may_lead, lead_text};
+        (struct table){"leader", SIM_LEADER_STATES, &stats->leader[0][0], SIM_LEADER_STATES, may_lead, lead_text};
+    ret_tables[3] = (struct table){"member",  SIM_STANDING_COUNT, &stats->standings[0][0], SIM_STANDINGS_MAX,
+                                   may_stand, standing_text};
 }
 
 /* Of each edge: is it taken? */
@@ -81,7 +127,7 @@ static unsigned walk(const struct table *table, bool is_printing_all)
     unsigned missing = 0;
     for (unsigned from = 0; from < table->states; from++) {
         for (unsigned to = 0; to < table->states; to++) {
-            uint64_t taken = table->taken[from * table->states + to];
+            uint64_t taken = table->taken[from * table->row + to];
             bool is_edge = table->may_move(from, to);
             if (is_edge && is_printing_all) {
                 printf("  %10" PRIu64 "  %s: %s -> %s\n", taken, table->name, table->text(from),
@@ -135,6 +181,10 @@ void sim_coverage_print(const struct sim_stats *stats)
     printf("  %10" PRIu64 "  emergencies\n  %10" PRIu64 "  returns from one\n  %10" PRIu64
            "  pairs of versions certified apart\n",
            stats->emergencies, stats->returns, stats->apart);
+    printf("halts of nodes:\n");
+    for (size_t i = 0; i < sizeof(halts) / sizeof(halts[0]); i++) {
+        printf("  %10" PRIu64 "  %s\n", stats->halts[halts[i].halt], halts[i].text);
+    }
     printf("ends of rounds without a certificate:\n");
 #define PRINT_END(name, text)                                                                      \
     if (CSN_ROUND_END_##name != CSN_ROUND_END_CERTIFIED) {                                         \
@@ -174,6 +224,12 @@ unsigned sim_coverage_missing(const struct sim_stats *stats)
     if (stats->emergencies == 0 || stats->returns == 0 || stats->apart == 0) {
         printf("no emergency from which a branch returned\n");
         missing++;
+    }
+    for (size_t i = 0; i < sizeof(halts) / sizeof(halts[0]); i++) {
+        if (stats->halts[halts[i].halt] == 0) {
+            printf("never halted: %s\n", halts[i].text);
+            missing++;
+        }
     }
     return missing;
 }

@@ -352,6 +352,44 @@ void sim_give_next(struct sim_world *world, struct sim_actor *actor)
     }
 }
 
+/* --- where a node stands */
+
+static enum sim_standing standing_of(const struct sim_world *world, const struct sim_actor *actor)
+{
+    struct csn_node_status status;
+    csn_node_get_status(actor->node, sim_now(world, actor), &status);
+    if (actor->has_left && status.halt != CSN_HALT_REMOVED) {
+        return SIM_STANDING_LEAVES;
+    }
+    if (status.halt != CSN_HALT_NONE) {
+        return SIM_STANDING_HALTED;
+    }
+    if (status.state == CSN_NODE_SEALED) {
+        return actor->has_entered ? SIM_STANDING_ENTERED : SIM_STANDING_SEALED;
+    }
+    return status.state == CSN_NODE_OK ? SIM_STANDING_VOTES
+           : status.is_joining         ? SIM_STANDING_JOINS
+                                       : SIM_STANDING_BEGINS;
+}
+
+void sim_look_standing(struct sim_world *world, struct sim_actor *actor)
+{
+    for (size_t i = 0; i < actor->effects.count; i++) {
+        const struct csn_effect *effect = &actor->effects.items[i];
+        bool is_trace = effect->kind == CSN_EFFECT_TRACE;
+        actor->has_left = actor->has_left || effect->kind == CSN_EFFECT_EPOCH;
+        actor->has_entered = actor->has_entered || (is_trace && effect->trace.what == CSN_TRACE_ENTERED);
+        if (is_trace && effect->trace.what == CSN_TRACE_HALTED) {
+            world->stats.halts[effect->trace.number]++;
+        }
+    }
+    enum sim_standing standing = standing_of(world, actor);
+    if (standing != actor->standing) {
+        world->stats.standings[actor->standing][standing]++;
+        actor->standing = standing;
+    }
+}
+
 /* --- links */
 
 static void begin_again(struct sim_world *world, struct sim_task *task)

@@ -20,6 +20,25 @@ enum sim_change {
         SIM_CHANGE_COUNT,
 };
 
+/* X(name, words): where a node stands in its epoch. */
+#define SIM_STANDINGS(X)                                                                           \
+    X(BEGINS, "begins")                                                                            \
+    X(JOINS, "joins")                                                                              \
+    X(VOTES, "may vote")                                                                           \
+    X(SEALED, "sealed")                                                                            \
+    X(ENTERED, "entered the next")                                                                 \
+    X(LEAVES, "leaves")                                                                            \
+    X(HALTED, "halted")
+
+enum sim_standing {
+#define SIM_STANDING_ENUM(name, text) SIM_STANDING_##name,
+    SIM_STANDINGS(SIM_STANDING_ENUM)
+#undef SIM_STANDING_ENUM
+        SIM_STANDING_COUNT,
+};
+/* Counts where the step has brought the node. */
+void sim_look_standing(struct sim_world *world, struct sim_actor *actor);
+
 const struct csn_cluster *sim_document(const struct sim_world *world, const struct sim_actor *actor);
 /* By epoch number; NULL: none. */
 const struct csn_cluster *sim_document_of(const struct sim_world *world, uint32_t epoch);

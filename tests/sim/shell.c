@@ -220,6 +220,7 @@ void sim_step(struct sim_world *world, struct sim_actor *actor, struct csn_event
             sim_checker_certificate(world->checker, actor, event->certificate.octets);
         }
         csn_node_step(actor->node, event, effects);
+        sim_look_standing(world, actor);
     } else {
         csn_leader_step(actor->leader, event, effects);
     }

@@ -395,6 +395,8 @@ void sim_start(struct sim_world *world, struct sim_actor *actor)
     actor->life++;
     actor->is_up = true;
     actor->is_refused = false;
+    actor->standing = SIM_STANDING_BEGINS;
+    actor->has_entered = actor->has_left = false;
     actor->mono_since_us = world->now_us;
     actor->frozen_until_us = 0;
     actor->mono_base_ms = sim_between(&world->random, 1000, 10000000);

@@ -28,6 +28,8 @@
 
 #define SIM_EPOCHS_MAX 8       /* documents of a run; no more are issued */
 #define SIM_CHANGES_MAX 8      /* kinds of a change of members (epochs.h) */
+#define SIM_STANDINGS_MAX 8    /* where a node stands in its epoch (epochs.h) */
+#define SIM_HALTS_MAX 8
 
 #define SIM_MS UINT64_C(1000) /* virtual time is in microseconds */
 #define SIM_S UINT64_C(1000000)
@@ -210,6 +212,8 @@ struct sim_actor {
     uint32_t epoch, next_known; /* it lives in; the next document that it has, 0: none */
     uint32_t incarnation;
     bool has_link; /* it can prove that its epoch has begun; not of the first */
+    unsigned standing;             /* of this life; epochs.h */
+    bool has_entered, has_left;    /* in this life */
     struct csn_round_zone configs[SIM_ZONES_MAX]; /* newest documents approved here */
     struct sim_disk disk;
     struct csn_input_id
@@ -300,6 +304,8 @@ struct sim_stats {
     uint64_t changes[SIM_CHANGES_MAX];
     uint64_t emergencies, returns;
     uint64_t apart; /* pairs of certified versions of which neither branch of an emergency knew the other's */
+    uint64_t standings[SIM_STANDINGS_MAX][SIM_STANDINGS_MAX];
+    uint64_t halts[SIM_HALTS_MAX];
 };
 void sim_stats_add(struct sim_stats *stats, const struct sim_stats *more);
 
