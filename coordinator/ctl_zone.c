@@ -117,7 +117,7 @@ int csn_ctl_zone(const struct csn_ctl_zone_call *call, int count, char **words, 
     } else if (is_diff) {
         return show_diff(socket, words + 1, serial);
     } else if (count == 0 || strcmp(words[0], "reports") != 0) {
-        *ret_wrong = "zone: status, refusals, diff, reports, hold, resume, approve, reject or generation";
+        *ret_wrong = "zone: it has no such command; status, refusals, diff, reports, hold, resume, approve, reject, generation";
     } else if (count != 2) {
         *ret_wrong = "zone reports: needs ZONE";
     } else {
