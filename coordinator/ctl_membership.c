@@ -12,6 +12,9 @@ static int propose(const char *socket, const char *path, struct csn_reason *reas
 {
     struct csn_buf document = {0};
     int code = csn_fs_read(path, CSN_CONTROL_DOCUMENT_MAX, &document, reason);
+    if (code == CSN_OK && document.size == 0) {
+        code = csn_reason_set(reason, CSN_EFORMAT, "%s: empty; consign-ceremony officer combine writes a signed document", path);
+    }
     if (code == CSN_OK) {
         code = csn_control_propose(socket, TIMEOUT_MS, csn_buf_view(&document), reason);
     }
