@@ -193,7 +193,8 @@ int kv_history_open(struct sim_world *world, struct sim_actor *actor)
         code = open_zone(world, actor, zone, &damaged);
     }
     if (code == CSN_OK && damaged != actor->store->rotten_deltas) {
-        sim_fail(world, "site %u: %u of its differences rotted, %zu are damaged", actor->number, actor->store->rotten_deltas, damaged);
+        sim_fail(world, "site %u: %u of its differences rotted, %zu are damaged", actor->number, actor->store->rotten_deltas,
+                 damaged);
     }
     actor->store->rotten_deltas = code == CSN_OK ? 0 : actor->store->rotten_deltas;
     return code;

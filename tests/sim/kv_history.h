@@ -1,5 +1,5 @@
-/* kv_history.h: the lineage of each zone over the key-value seam (kept/lineage.h): deltas are made at RELEASE, pruned at SERVE, lead a
- * site that was away forward, and are fetched back from the others, all by the production code over the site's own store. Each
+/* kv_history.h: the lineage of each zone over the key-value seam (kept/lineage.h): deltas are made at RELEASE, pruned at SERVE,
+ * lead a site that was away forward, and are fetched back from the others, all by the production code over the site's own store. Each
  * delta that comes to stand in a store is judged: it has the octets that every other site has for the same step, and taken back
  * from its version it leads to the root of its parent, by code of the checker's own. */
 #ifndef SIM_KV_HISTORY_H
