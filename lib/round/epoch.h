@@ -10,7 +10,7 @@
 /* Whether `next` may follow `now`: CSN_EREFUSED with a reason. Who signed it is not asked here. */
 int csn_epoch_check_next(const struct csn_cluster *now, const struct csn_cluster *next,
                          struct csn_reason *reason);
-/* The return from an emergency (ADR 0033). `now` is the emergency's document, `before` the last one before it (NULL:
+/* The return from an emergency (ADR 0034). `now` is the emergency's document, `before` the last one before it (NULL:
  * not known). Members that come back with the key they had come with what they voted meanwhile: then the
  * document says so (`merges`), and any quorum of `next` has a member of any quorum of `before`, by whose floor
  * nothing that the branch certified can be undone. CSN_EREFUSED with a reason. */
