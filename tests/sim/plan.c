@@ -763,11 +763,15 @@ bool sim_run(struct sim_world *world)
 
 /* --- a rogue coordinator */
 
-static void spoil_serial(struct sim_random *random, struct csn_proposal *proposal)
+/* Into the window of serials that officers keep for an emergency it steps only where none is drawn: a branch that is there
+ * already would have to be fenced. */
+static void spoil_serial(struct sim_world *world, struct csn_proposal *proposal)
 {
     static const uint32_t steps[] = {UINT32_MAX,        UINT32_MAX - 2,       1,      3, 100,
                                      UINT32_C(1) << 30, UINT32_C(0x80000000), 1 << 20};
-    proposal->serial += steps[sim_below(random, sizeof(steps) / sizeof(steps[0]))];
+    uint32_t step = steps[sim_below(&world->random, sizeof(steps) / sizeof(steps[0]))];
+    bool is_window = step == 1 << 20 && world->options.emergency_us > 0;
+    proposal->serial += is_window ? 1000 : step;
 }
 
 static void spoil_time(struct sim_random *random, struct csn_proposal *proposal)
@@ -849,7 +853,7 @@ static void spoil(struct sim_world *world, struct csn_proposal *proposal)
     unsigned zone = sim_zone_index(world, proposal->zone);
     switch (sim_below(random, 8)) {
     case 0:
-        spoil_serial(random, proposal);
+        spoil_serial(world, proposal);
         break;
     case 1:
         spoil_time(random, proposal);
@@ -884,7 +888,7 @@ bool sim_rogue(struct sim_world *world, struct csn_bytes body, struct csn_buf *r
     decoded.seq += (uint32_t)sim_below(&world->random, 3); /* before its own next one */
     spoil(world, &decoded.proposal);
     if (sim_chance(&world->random, 300000)) {
-        spoil_serial(&world->random, &decoded.proposal);
+        spoil_serial(world, &decoded.proposal);
     }
     csn_body_proposal_encode(&decoded, ret_body);
     return true;
