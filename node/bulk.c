@@ -375,13 +375,18 @@ static void end_at_after(struct answer *answer, const struct csn_lineage *lineag
     }
 }
 
-void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct csn_mesh_asked *asked)
+static bool is_answered(struct csn_daemon *daemon, const Consign__BulkRequest *request, bool is_former)
+{
+    return is_well_formed(request) && (is_former ? request->kind == CONSIGN__BULK_KIND__BULK_LINKS
+                                                 : is_of_epochs(request) || csn_daemon_zone(daemon, request->zone.data) != NULL);
+}
+
+void csn_bulk_answer(struct csn_daemon *daemon, bool is_former, struct csn_bytes request, struct csn_mesh_asked *asked)
 {
     struct csn_bounded bounded;
     csn_bounded_init(&bounded, REQUEST_MEMORY_MAX);
     Consign__BulkRequest *decoded = consign__bulk_request__unpack(&bounded.allocator, request.size, request.data);
-    if (decoded == NULL || !is_well_formed(decoded) ||
-        (!is_of_epochs(decoded) && csn_daemon_zone(daemon, decoded->zone.data) == NULL)) {
+    if (decoded == NULL || !is_answered(daemon, decoded, is_former)) {
         if (decoded != NULL) {
             consign__bulk_request__free_unpacked(decoded, NULL);
         }

@@ -7,7 +7,7 @@
 
 #define CSN_BULK_CERTIFICATES_MAX 64 /* in one reply; the rest is asked for again, and more are refused */
 
-/* Answers through csn_mesh_respond, now or later, exactly once. */
-void csn_bulk_answer(struct csn_daemon *daemon, struct csn_bytes request, struct csn_mesh_asked *asked);
+/* Answers through csn_mesh_respond, now or later, exactly once. A site that is no member any more gets links alone. */
+void csn_bulk_answer(struct csn_daemon *daemon, bool is_former, struct csn_bytes request, struct csn_mesh_asked *asked);
 
 #endif

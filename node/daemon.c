@@ -400,7 +400,17 @@ static void on_certificate(void *arg, struct csn_bytes octets)
 static void on_request(void *arg, struct csn_mesh_peer from, struct csn_bytes request, struct csn_mesh_asked *asked)
 {
     (void)from;
-    csn_bulk_answer(arg, request, asked);
+    csn_bulk_answer(arg, false, request, asked);
+}
+
+static const uint8_t *former_key(void *arg, struct csn_mesh_peer peer)
+{
+    return csn_epochs_former_key(arg, peer);
+}
+
+static void on_former(void *arg, struct csn_bytes request, struct csn_mesh_asked *asked)
+{
+    csn_bulk_answer(arg, true, request, asked);
 }
 
 /* The mesh's library waits for ever: nothing that matters is only in memory. */
@@ -475,6 +485,7 @@ static void on_tick(uv_timer_t *timer)
     csn_transfer_tick(daemon);
     csn_status_tick(daemon);
     csn_refused_tick(daemon);
+    csn_epochs_tick(daemon);
     for (size_t i = 0; i < daemon->zone_count; i++) {
         csn_release_tick(&daemon->zones[i]);
         csn_history_tick(&daemon->zones[i]);
@@ -514,6 +525,8 @@ static int open_mesh(struct csn_daemon *daemon, struct csn_reason *reason)
                                                        .on_statement = on_statement,
                                                        .on_certificate = on_certificate,
                                                        .on_request = on_request,
+                                                       .former_key = former_key,
+                                                       .on_former = on_former,
                                                        .on_stuck = on_stuck}};
     return csn_mesh_new(&settings, &daemon->mesh, reason);
 }

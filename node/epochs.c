@@ -365,6 +365,18 @@ int csn_epochs_take_links(struct csn_daemon *daemon, struct csn_bytes first, con
     return code;
 }
 
+const uint8_t *csn_epochs_former_key(const struct csn_daemon *daemon, struct csn_mesh_peer peer)
+{
+    const struct csn_chain *chain = &daemon->epochs.chain;
+    for (size_t i = chain->count; i > 0; i--) {
+        const struct csn_member *member = csn_cluster_member(&chain->epochs[i - 1]->cluster, peer.number);
+        if (member != NULL && member->incarnation == peer.incarnation) {
+            return member->key;
+        }
+    }
+    return NULL;
+}
+
 /* --- looking */
 
 int csn_epochs_check(const struct csn_daemon *daemon, const struct csn_certificate *certificate, struct csn_reason *reason)

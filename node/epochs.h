@@ -7,6 +7,7 @@
 
 #include "config/chain.h"
 #include "config/node.h"
+#include "mesh/mesh.h"
 #include "ops/status.h"
 #include "round/step.h"
 
@@ -20,6 +21,8 @@ struct csn_epochs {
     struct csn_reason other;      /* the configured document is not what is in force; empty: it is */
     struct csn_epochs_call *call; /* owns; a request for links or a document under way, or NULL */
     uint64_t again_ms;            /* no other before this; CLOCK_BOOTTIME */
+    uint64_t lonely_ms;           /* when it is looked at next whether enough sites are heard; CLOCK_BOOTTIME */
+    unsigned lonely_next;         /* whom: index of a member */
     struct csn_digest strange;    /* of the last document of another site that cannot be the next here */
 };
 
@@ -37,6 +40,10 @@ void csn_epochs_start(struct csn_daemon *daemon);
 
 /* Report or promise of a site: links and documents that it has and this site has not are fetched. */
 void csn_epochs_heard(struct csn_daemon *daemon, uint16_t site, struct csn_bytes report);
+/* Who hears fewer sites than a quorum may be a member no more: it asks one after the other. */
+void csn_epochs_tick(struct csn_daemon *daemon);
+/* The key of a site that an epoch before the present one had in this incarnation; NULL: none had it. Borrowed. */
+const uint8_t *csn_epochs_former_key(const struct csn_daemon *daemon, struct csn_mesh_peer peer);
 /* CSN_EFFECT_EPOCH: makes the link durable and begins again. */
 void csn_epochs_begun(struct csn_daemon *daemon, const struct csn_effect *effect);
 /* CSN_EFFECT_FETCH of CSN_OBJECT_FLOORS. */

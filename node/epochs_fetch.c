@@ -9,6 +9,7 @@
 #include "job.h"
 
 #define DEADLINE_MS 15000
+#define LONELY_MS 5000 /* between two requests of a site that hears nobody */
 #define AGAIN_MS 1000 /* between two requests for links or documents */
 #define REPLY_MEMORY_MAX ((size_t)8 * 1024 * 1024) /* of a reply taken apart */
 #define FLOORS_MAX ((size_t)CSN_ZONES_MAX * 1024) /* octets of a site's floors; more are not of zones that are configured here */
@@ -130,6 +131,37 @@ void csn_epochs_heard(struct csn_daemon *daemon, uint16_t site, struct csn_bytes
     } else if (!is_unconfirmed && body.next.number == last + 1 && !csn_digest_equal(&body.next.digest, &epochs->strange) &&
                (epochs->next.size == 0 || !csn_digest_equal(&body.next.digest, &epochs->next_cluster.digest))) {
         ask(daemon, site, CONSIGN__BULK_KIND__BULK_DOCUMENT, 0, &body.next.digest);
+    }
+}
+
+static unsigned count_heard(const struct csn_daemon *daemon)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    unsigned count = 1; /* this site */
+    uint64_t ago_ms;
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        const struct csn_member *member = &cluster->members[i];
+        count += member != daemon->config->member && csn_mesh_is_up(daemon->mesh, (struct csn_mesh_peer){member->number, member->incarnation}) &&
+                 csn_mesh_heard(daemon->mesh, (struct csn_mesh_peer){member->number, member->incarnation}, &ago_ms) && ago_ms <= CSN_SILENT_MS;
+    }
+    return count;
+}
+
+/* The others dial a former member no more, and drop what it says; but each answers how the chain goes on. */
+void csn_epochs_tick(struct csn_daemon *daemon)
+{
+    struct csn_epochs *epochs = &daemon->epochs;
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    uint64_t now_ms = csn_daemon_now(daemon).mono_ms;
+    bool is_unconfirmed = csn_epochs_is_unconfirmed(daemon);
+    uint32_t last = csn_chain_last(&epochs->chain)->cluster.epoch;
+    if (now_ms < epochs->lonely_ms || (!is_unconfirmed && last > cluster->epoch)) {
+        return; /* or it knows that it is none */
+    }
+    epochs->lonely_ms = now_ms + LONELY_MS;
+    const struct csn_member *member = &cluster->members[epochs->lonely_next++ % cluster->member_count];
+    if (count_heard(daemon) < cluster->quorum && member != daemon->config->member) {
+        ask(daemon, member->number, CONSIGN__BULK_KIND__BULK_LINKS, is_unconfirmed ? 0 : last, &(struct csn_digest){{0}});
     }
 }
 

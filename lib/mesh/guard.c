@@ -199,19 +199,19 @@ void csn_guard_proof_octets(const struct csn_sender *sender, struct csn_buf *buf
     csn_buf_put(buf, digest.octets, CSN_DIGEST_SIZE);
 }
 
-bool csn_guard_admits_sender(struct csn_guard *guard, const struct csn_sender *sender,
-                             uint64_t now_ms)
+static bool is_of_cluster(struct csn_guard *guard, const struct csn_sender *sender)
 {
-    if (memcmp(sender->cluster_id, guard->cluster->id, sizeof(guard->cluster->id)) != 0 ||
-        sender->environment != guard->cluster->environment) {
+    bool is_ours = memcmp(sender->cluster_id, guard->cluster->id, sizeof(guard->cluster->id)) == 0 &&
+                   sender->environment == guard->cluster->environment;
+    if (!is_ours) {
         csn_guard_drop(guard, CSN_MESH_DROP_CLUSTER, sender->peer,
                        "its messages carry another cluster id or environment");
-        return false;
     }
-    const uint8_t *key = find_key(guard, sender->peer, "as a sender");
-    if (key == NULL) {
-        return false;
-    }
+    return is_ours;
+}
+
+static bool is_proven(struct csn_guard *guard, const struct csn_sender *sender, const uint8_t *key, uint64_t now_ms)
+{
     struct seen *seen;
     bool was_seen;
     csn_buf_clear(&guard->octets);
@@ -222,6 +222,19 @@ bool csn_guard_admits_sender(struct csn_guard *guard, const struct csn_sender *s
     }
     seen->last_ms = now_ms;
     return true;
+}
+
+bool csn_guard_admits_sender(struct csn_guard *guard, const struct csn_sender *sender,
+                             uint64_t now_ms)
+{
+    const uint8_t *key = is_of_cluster(guard, sender) ? find_key(guard, sender->peer, "as a sender") : NULL;
+    return key != NULL && is_proven(guard, sender, key, now_ms);
+}
+
+bool csn_guard_admits_former(struct csn_guard *guard, const struct csn_sender *sender, const uint8_t *key,
+                             uint64_t now_ms)
+{
+    return is_of_cluster(guard, sender) && is_proven(guard, sender, key, now_ms);
 }
 
 /* An operator is no peer: it has no link and no incarnation. */

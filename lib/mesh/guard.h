@@ -36,6 +36,10 @@ void csn_guard_proof_octets(const struct csn_sender *sender, struct csn_buf *buf
 bool csn_guard_admits_sender(struct csn_guard *guard, const struct csn_sender *sender,
                              uint64_t now_ms);
 
+/* The same of a site that is no member any more, by the key that it had. */
+bool csn_guard_admits_former(struct csn_guard *guard, const struct csn_sender *sender, const uint8_t *key,
+                             uint64_t now_ms);
+
 /* To be delivered. False: counted, logged once. A statement seen before is not verified again. */
 bool csn_guard_admits(struct csn_guard *guard, const struct csn_mesh_statement *statement,
                       uint64_t now_ms);

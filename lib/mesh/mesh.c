@@ -364,9 +364,20 @@ void csn_mesh_respond(struct csn_mesh_asked *take_asked, int code, struct csn_by
     csn_net_answer(mesh->net, take_asked->slot, csn_buf_view(&mesh->packed));
 }
 
-static int admit_ask(struct csn_mesh *mesh, const struct csn_ask *ask)
+/* NULL: it is a member, or never was one. */
+static const uint8_t *former_key(const struct csn_mesh *mesh, struct csn_mesh_peer peer)
 {
-    if (!csn_guard_admits_sender(mesh->guard, &ask->sender, now_of(mesh))) {
+    const struct csn_mesh_callbacks *callbacks = &mesh->settings.callbacks;
+    const struct csn_member *member = csn_cluster_member(mesh->settings.cluster, peer.number);
+    bool is_present = peer.incarnation == 0 || (member != NULL && member->incarnation == peer.incarnation);
+    return is_present || callbacks->former_key == NULL ? NULL : callbacks->former_key(callbacks->arg, peer);
+}
+
+static int admit_ask(struct csn_mesh *mesh, const struct csn_ask *ask, const uint8_t *former)
+{
+    bool is_admitted = former == NULL ? csn_guard_admits_sender(mesh->guard, &ask->sender, now_of(mesh))
+                                      : csn_guard_admits_former(mesh->guard, &ask->sender, former, now_of(mesh));
+    if (!is_admitted) {
         return CSN_EPERMISSION;
     }
     if (ask->request.size > CSN_MESH_REQUEST_MAX) {
@@ -389,8 +400,11 @@ static void hear_asked(struct csn_mesh *mesh, const struct csn_net_event *event)
         return;
     }
     asked->id = ask.id;
-    int code = admit_ask(mesh, &ask);
-    if (code == CSN_OK) {
+    const uint8_t *former = former_key(mesh, ask.sender.peer);
+    int code = admit_ask(mesh, &ask, former);
+    if (code == CSN_OK && former != NULL) {
+        mesh->settings.callbacks.on_former(mesh->settings.callbacks.arg, ask.request, asked);
+    } else if (code == CSN_OK) {
         mesh->settings.callbacks.on_request(mesh->settings.callbacks.arg, ask.sender.peer,
                                             ask.request, asked);
     } else {

@@ -89,6 +89,10 @@ struct csn_mesh_callbacks {
      * CSN_EREFUSED. */
     void (*on_request)(void *arg, struct csn_mesh_peer from, struct csn_bytes request,
                        struct csn_mesh_asked *asked);
+    /* The key of a site that was a member in that incarnation and is none now, or NULL; what it asks comes to on_former, as
+     * above. Without these: refused as any stranger's. */
+    const uint8_t *(*former_key)(void *arg, struct csn_mesh_peer peer);
+    void (*on_former)(void *arg, struct csn_bytes request, struct csn_mesh_asked *asked);
     /* A link to it stands (its proof was good), or the last one fell. */
     void (*on_peer)(void *arg, struct csn_mesh_peer peer, bool is_up);
     /* Once: nng 1.5.2 hangs in closing a link (see net.h). Links that stand go on, those that fall

@@ -74,7 +74,8 @@ bool csn_zone_is_behind(const struct csn_node *node, const struct csn_node_zone 
     bool is_fenced = zone->is_serving && released != NULL &&
                      released->certificate.held.earliest_expiry_s <=
                          node->now.wall_s + config->refresh_s / 4;
-    return is_too_late || (is_fenced && has_later_peer(node, zone));
+    bool has_later = node->halt == CSN_HALT_REMOVED || has_later_peer(node, zone); /* the others go on without it */
+    return is_too_late || (is_fenced && has_later);
 }
 
 /* The newest from the own source that are not below the floor. */

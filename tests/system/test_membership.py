@@ -274,6 +274,24 @@ class Membership(unittest.TestCase):
         assert_matches('certificate of epoch 2, .* of epoch 3; give --chain too', done.stderr, 'without a chain')
         assert_matches('EMERGENCY until', c.ceremony(*words, '--chain', c.chain('zrh')).stdout, 'with a chain')
 
+    def test_a_site_removed_while_it_was_away_learns_of_it(self):
+        with Changing(small_zone(1, 'first')) as c:
+            c.start()
+            c.wait_marker('first')
+            c.stop('sin')
+            document = c.document.next(2, lambda members: members[:2])
+            c.propose('zrh', document)
+            c.wait_epoch(document, ('zrh', 'sjc', COORDINATOR))
+            c.assert_released('without', ('zrh', 'sjc'))
+            c.start('sin')
+            wait_for('sin knows', lambda: 'no member' in (c.reasons('sin') or ''))
+            assert_matches('epoch 2', c.ctl('sin', 'membership', 'show').stdout, 'membership show')
+            self.assertEqual(c.marker('sin'), 'first')  # until its signatures are about to end
+            self.assertEqual(c.log_lines('zrh', 'no member of this cluster'), [])
+            c.stop('sin')
+            c.start('sin')
+            wait_for('sin still knows', lambda: 'no member' in (c.reasons('sin') or ''))
+
     def declare_emergency(self, c, keep):
         """The officers' document by which one site goes on alone, proposed there."""
         base = c.path('base')
