@@ -303,7 +303,7 @@ static struct stored read_stored(struct csn_bytes octets)
     return stored;
 }
 
-/* The table of docs/adr/0032. The transaction of a batch ends before the next batch begins: a store that does not know of all
+/* The table of docs/adr/0035. The transaction of a batch ends before the next batch begins: a store that does not know of all
  * but the last is an older one, put back. */
 static const char *judge(const struct csn_second_copy *copy, const struct finding *finding, const struct stored *stored,
                          bool *ret_is_ahead)

@@ -9,7 +9,7 @@
  *
  * Batches are counted from 1 on, through all files. The count of one that was synced is written into the marks in turn, and kept
  * by the store in the batch's own transaction. So a last batch that is not whole is known for what it is: one that a crash cut
- * off, on which nothing depends, or one that rotted (docs/adr/0032). Each process begins with a file of its own. One thread at a
+ * off, on which nothing depends, or one that rotted (docs/adr/0035). Each process begins with a file of its own. One thread at a
  * time. */
 #ifndef CSN_NODE_SECOND_COPY_H
 #define CSN_NODE_SECOND_COPY_H

@@ -1,5 +1,5 @@
 /* Goal: what a write returned for is read back, whatever was torn off or garbled behind it; where a part of it is missing, or the
- * store is older than a part that cannot be read, that is told (the table of docs/adr/0032). Method: files made by the module, cut
+ * store is older than a part that cannot be read, that is told (the table of docs/adr/0035). Method: files made by the module, cut
  * at every length and with every octet flipped, and read by another instance beside a store that knows of every write, of all
  * but the last, or of fewer. */
 #include <setjmp.h>
