@@ -442,6 +442,35 @@ static void may_about_input(const struct csn_explain_facts *facts, enum csn_expl
     }
 }
 
+void csn_explain_odd(const struct csn_odd_zone *odd, const char *site, struct csn_reason *ret_text)
+{
+    char zone[CSN_NAME_TEXT_MAX] = "";
+    if (odd->zone != NULL) {
+        csn_name_text(odd->zone, zone);
+    }
+    if (!odd->is_sealed && odd->is_there) {
+        csn_reason_set(ret_text, CSN_OK,
+                       "the next cluster document waits: %s has zones that are not configured here; configure the same "
+                       "zones at both and restart",
+                       site);
+    } else if (!odd->is_sealed) {
+        csn_reason_set(ret_text, CSN_OK,
+                       "the next cluster document waits: zone %s is configured here, and %s does not report it; configure "
+                       "the same zones at both and restart",
+                       zone, site);
+    } else if (odd->is_there) {
+        csn_reason_set(ret_text, CSN_OK,
+                       "a change of members waits: %s sealed zone %s, which is not configured here; configure it and "
+                       "restart",
+                       site, zone);
+    } else {
+        csn_reason_set(ret_text, CSN_OK,
+                       "a change of members waits: %s sealed without zone %s, which is configured here; bring back more "
+                       "sites that have it, or, only if it was never released, take it out here until the change is over",
+                       site, zone);
+    }
+}
+
 static void add_may(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
 {
     if (state == CSN_EXPLAIN_READ_ONLY) {
@@ -454,6 +483,9 @@ static void add_may(const struct csn_explain_facts *facts, enum csn_explain_stat
         csn_explanation_may(to, "end the hold", csn_explanation_text(to, "consignctl zone resume %s " SIGNED, facts->zone));
     } else if (state == CSN_EXPLAIN_NOTHING) {
         csn_explanation_may(to, "put the same zone file at enough sites", NULL);
+    }
+    if (facts->odd != NULL) {
+        csn_explanation_may(to, facts->odd, NULL);
     }
     may_about_input(facts, state, to);
     for (uint8_t i = 0; i < facts->site_count; i++) {

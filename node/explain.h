@@ -73,6 +73,7 @@ struct csn_explain_facts {
     enum csn_gate parked_gate;
     bool parked_has_serial;
     uint32_t parked_serial, generation; /* of inputs read from now on */
+    const char *odd; /* what a change of members waits for (csn_explain_odd); NULL: for nothing of that kind */
     uint64_t emergency_until_s;         /* the end of the emergency; 0: there is none */
     bool has_input; /* newer than the release */
     uint32_t input;
@@ -100,6 +101,9 @@ void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, con
 
 /* Fills all but the refusals that are kept and where it was seen from. */
 enum csn_explain_state csn_explain(const struct csn_explain_facts *facts, struct csn_explanation *ret_explanation);
+
+/* Why the floors of that site, which is `site`, do not count for a change of members, and what to do. */
+void csn_explain_odd(const struct csn_odd_zone *odd, const char *site, struct csn_reason *ret_text);
 
 /* A refusal in words; its texts in the explanation's memory. */
 void csn_explain_refusal(const struct csn_refusal *refusal, struct csn_explanation *explanation,

@@ -124,6 +124,11 @@ static void gather(struct gathering *gathering, struct csn_explanation *explanat
     facts->readonly = daemon->unwritable.is_set ? daemon->unwritable.cause.text : NULL;
     facts->halt = csn_halt_text(gathering->node.halt);
     facts->emergency_until_s = cluster->is_emergency ? cluster->emergency.not_after_s : 0;
+    if (gathering->node.odd.site != 0) {
+        struct csn_reason text;
+        csn_explain_odd(&gathering->node.odd, site_name(daemon, gathering->node.odd.site), &text);
+        facts->odd = csn_explanation_text(explanation, "%s", text.text);
+    }
     facts->leader = leader != NULL ? leader->name : NULL;
     facts->may_lead = cluster->coordinators[0].name;
     for (uint8_t i = 1; i < cluster->coordinator_count; i++) {

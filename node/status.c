@@ -5,6 +5,7 @@
 
 #include "agreement.h"
 #include "asked.h"
+#include "explain.h"
 #include "explained.h"
 #include "base/text.h"
 #include "keyring.h"
@@ -112,6 +113,18 @@ static const char *own_halt(const struct csn_daemon *daemon, struct csn_now now,
                            certified != NULL ? ", that of the last release's with " : "", there);
 }
 
+/* While this site is sealed nothing is signed anew. */
+static void blame_odd_zone(const struct csn_daemon *daemon, const struct csn_node_status *core, struct csn_status *status)
+{
+    const struct csn_member *member = csn_cluster_member(&daemon->config->cluster, core->odd.site);
+    struct csn_reason text;
+    if (member != NULL) {
+        csn_explain_odd(&core->odd, member->name, &text);
+        csn_status_blame(status, core->is_sealed ? CSN_HEALTH_CRITICAL : CSN_HEALTH_DEGRADED, "%s: %s", daemon->config->site,
+                         text.text);
+    }
+}
+
 static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
                      struct csn_status *status, struct csn_status_site *site)
 {
@@ -139,6 +152,7 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
     if (daemon->epochs.other.text[0] != '\0') {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: %s", daemon->config->site, daemon->epochs.other.text);
     }
+    blame_odd_zone(daemon, core, status);
     blame_own_hsm(daemon, site->is_in_maintenance, status);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "round/node_epoch.h"
 #include "round/node_state.h"
 
 /* --- small doors */
@@ -601,6 +602,7 @@ void csn_node_get_status(const struct csn_node *node, struct csn_now now,
     if (node->epochs.has_next) {
         ret_status->next = csn_epoch_version(&node->epochs.next);
     }
+    csn_epoch_find_odd(node, now, &ret_status->odd);
 }
 
 size_t csn_node_zone_count(const struct csn_node *node)

@@ -71,6 +71,14 @@ void csn_node_step(struct csn_node *node, const struct csn_event *event,
 
 /* --- for status; views live until the next step */
 
+/* R8: why the floors of a site do not count for a change of members, here. */
+struct csn_odd_zone {
+    uint16_t site;  /* 0: nothing is odd */
+    bool is_sealed; /* it has sealed so, and cannot take it back */
+    bool is_there;  /* the zone is configured there and not here; else here and not there */
+    const uint8_t *zone; /* NULL: it is not known by name. Borrows */
+};
+
 struct csn_node_status {
     uint16_t site;
     enum csn_node_state state;
@@ -84,6 +92,7 @@ struct csn_node_status {
     bool is_sealed;
     bool is_joining;            /* the epoch has begun, the floors are not raised yet */
     struct csn_version_id next; /* the next epoch's document, when it is here; zeros: none */
+    struct csn_odd_zone odd;
 };
 void csn_node_get_status(const struct csn_node *node, struct csn_now now,
                          struct csn_node_status *ret_status);

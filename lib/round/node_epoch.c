@@ -61,11 +61,13 @@ static bool may_seal(const struct csn_node *node)
     }
     for (unsigned i = 0; i < now->member_count; i++) {
         const struct csn_body_report *report = &node->peers.peers[i].report;
+        const uint8_t *missing;
         bool is_ready =
             i == node->member ||
             (csn_peers_is_fresh(&node->peers, i, node->now, CSN_SILENT_MS) &&
              csn_version_equal(&report->next, &version) &&
-             (report->state == CSN_NODE_OK || report->state == CSN_NODE_SEALED));
+             (report->state == CSN_NODE_OK || report->state == CSN_NODE_SEALED) &&
+             csn_epoch_has_same_zones(node, i, &missing)); /* its floors would not count, and ours not there */
         counted += is_ready && csn_epoch_seal_counts(now, next, now->members[i].number);
         staying += is_ready && csn_epoch_stays(now, next, now->members[i].number);
     }

@@ -33,6 +33,13 @@ bool csn_epoch_is_entered(const struct csn_node *node, struct csn_version_id ver
 void csn_epoch_keep_link(struct csn_node *node, const struct csn_epoch_certificate *link);
 
 /* --- node_epoch_floors.c */
+/* The floors that the part's seal names, of exactly the zones that are configured here; else notes what is odd. */
+bool csn_epoch_are_floors_whole(struct csn_node *node, struct csn_epoch_part *part,
+                                struct csn_bytes octets);
+/* As far as its reports tell; `ret_missing` is one that only this site has, or NULL. */
+bool csn_epoch_has_same_zones(const struct csn_node *node, unsigned member, const uint8_t **ret_missing);
+/* What a change of members waits for, where it waits for that. */
+void csn_epoch_find_odd(const struct csn_node *node, struct csn_now now, struct csn_odd_zone *ret_odd);
 /* One try when it is due, until they are here. */
 void csn_epoch_fetch_floors(struct csn_node *node, struct csn_epoch_part *part);
 /* All that must be durable before the word that follows: the floors, raised to those of the parts that are used,

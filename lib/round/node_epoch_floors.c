@@ -9,31 +9,108 @@
 
 /* --- floors of others */
 
-/* As many zones as were sealed, all of them configured here: else it waits until they are. */
-static bool are_floors_whole(const struct csn_node *node, const struct csn_epoch_part *part,
-                             struct csn_bytes octets)
+static void note_odd(struct csn_epoch_part *part, const uint8_t *zone, bool is_there)
+{
+    memcpy(part->odd_zone, zone, csn_name_size(zone));
+    part->is_odd_there = is_there;
+}
+
+/* What was sealed, all of it configured here, and of all that is configured here: a floor could not be raised, or one that
+ * the sealer has kept since it had the zone would be missing. */
+bool csn_epoch_are_floors_whole(struct csn_node *node, struct csn_epoch_part *part,
+                                struct csn_bytes octets)
 {
     struct csn_reader reader = csn_reader(octets);
+    bool *is_sealed = csn_calloc(node->zone_count, sizeof(*is_sealed));
     uint8_t zone[CSN_NAME_MAX];
     struct csn_floor floor;
     struct csn_digest digest;
     uint32_t zones = 0;
-    csn_sha384(octets, &digest);
+    part->odd_zone[0] = 0;
     while (csn_floors_next(&reader, zone, &floor)) {
+        int index = csn_zone_index(&node->peers, zone);
         zones++;
-        reader.failed |= csn_zone_index(&node->peers, zone) < 0;
+        if (index >= 0) {
+            is_sealed[index] = true;
+        } else {
+            note_odd(part, zone, true);
+        }
     }
-    return !reader.failed && zones == part->seal.zones &&
+    for (size_t i = 0; i < node->zone_count && part->odd_zone[0] == 0; i++) {
+        if (!is_sealed[i]) {
+            note_odd(part, node->configs[i].zone, false);
+        }
+    }
+    free(is_sealed);
+    csn_sha384(octets, &digest);
+    return !reader.failed && part->odd_zone[0] == 0 && zones == part->seal.zones &&
            csn_digest_equal(&digest, &part->seal.floors);
 }
+
+/* --- zones that are not the same at two sites */
+
+bool csn_epoch_has_same_zones(const struct csn_node *node, unsigned member, const uint8_t **ret_missing)
+{
+    size_t i = 0;
+    while (i < node->zone_count && csn_peers_row(&node->peers, member, i) != NULL) {
+        i++;
+    }
+    *ret_missing = i < node->zone_count ? node->configs[i].zone : NULL;
+    return i == node->zone_count && node->peers.peers[member].report.table_count == node->zone_count;
+}
+
+static void find_odd_part(const struct csn_epoch_parts *parts, struct csn_odd_zone *ret_odd)
+{
+    for (unsigned i = 0; i < parts->count && ret_odd->site == 0; i++) {
+        const struct csn_epoch_part *part = &parts->items[i];
+        if (part->odd_zone[0] != 0 && !part->fetch.is_here) {
+            *ret_odd = (struct csn_odd_zone){part->seal.site, true, part->is_odd_there, part->odd_zone};
+        }
+    }
+}
+
+static void find_odd_member(const struct csn_node *node, struct csn_now now, struct csn_odd_zone *ret_odd)
+{
+    struct csn_version_id version = csn_epoch_version(&node->epochs.next);
+    for (unsigned i = 0; i < node->cluster.member_count && ret_odd->site == 0; i++) {
+        const struct csn_body_report *report = &node->peers.peers[i].report;
+        const uint8_t *missing;
+        bool is_odd = i != node->member && csn_peers_is_fresh(&node->peers, i, now, CSN_SILENT_MS) &&
+                      csn_version_equal(&report->next, &version) &&
+                      !csn_epoch_has_same_zones(node, i, &missing);
+        if (is_odd) {
+            *ret_odd = (struct csn_odd_zone){node->cluster.members[i].number, false, missing == NULL, missing};
+        }
+    }
+}
+
+void csn_epoch_find_odd(const struct csn_node *node, struct csn_now now, struct csn_odd_zone *ret_odd)
+{
+    *ret_odd = (struct csn_odd_zone){0};
+    if (node->halt != CSN_HALT_NONE) {
+        return;
+    }
+    if (node->epochs.is_joining) {
+        find_odd_part(&node->epochs.last, ret_odd);
+    } else if (node->epochs.has_next && node->is_sealed && !csn_epoch_is_entered(node, csn_epoch_version(&node->epochs.next))) {
+        find_odd_part(&node->epochs.seals, ret_odd);
+    } else if (node->epochs.has_next && !node->is_sealed) {
+        find_odd_member(node, now, ret_odd);
+    }
+}
+
+/* --- fetching */
 
 void csn_epoch_fetch_floors(struct csn_node *node, struct csn_epoch_part *part)
 {
     if (csn_digest_equal(&part->seal.floors, &node->epochs.own.floors) && node->epochs.has_own &&
         !part->fetch.is_here && part->fetch.corr == 0) {
-        csn_buf_clear(&part->octets);
-        csn_buf_put_bytes(&part->octets, csn_buf_view(&node->epochs.own_floors));
-        part->fetch.is_here = are_floors_whole(node, part, csn_buf_view(&part->octets));
+        if (node->now.mono_ms >= part->fetch.retry_ms) {
+            csn_buf_clear(&part->octets);
+            csn_buf_put_bytes(&part->octets, csn_buf_view(&node->epochs.own_floors));
+            bool is_whole = csn_epoch_are_floors_whole(node, part, csn_buf_view(&part->octets));
+            csn_node_fetched(node, &part->fetch, is_whole ? CSN_OK : CSN_ENOTFOUND);
+        }
         return;
     }
     struct csn_effect *effect = csn_node_fetch(node, NULL, &part->fetch, CSN_OBJECT_FLOORS);
@@ -60,7 +137,7 @@ static bool take_floors(struct csn_node *node, struct csn_epoch_parts *parts,
             continue;
         }
         bool is_good =
-            event->code == CSN_OK && are_floors_whole(node, part, event->floors);
+            event->code == CSN_OK && csn_epoch_are_floors_whole(node, part, event->floors);
         if (is_good) {
             csn_buf_clear(&part->octets);
             csn_buf_put_bytes(&part->octets, event->floors);

@@ -119,8 +119,8 @@ bool csn_epoch_load_part(struct csn_node *node, struct csn_node_zone *zone,
     }
     if (csn_reader_done(reader) && part != NULL) {
         *part = scratch;
-        part->fetch.is_here = true;
         csn_buf_put_bytes(&part->octets, octets);
+        part->fetch.is_here = !is_next || csn_epoch_are_floors_whole(node, part, octets); /* zones may be others now */
     }
     return csn_reader_done(reader);
 }
@@ -186,6 +186,17 @@ void csn_epoch_keep_link(struct csn_node *node, const struct csn_epoch_certifica
     }
 }
 
+/* Those that a joining was raising to when it ended: the zones may be others now. */
+static void judge_parts(struct csn_node *node)
+{
+    struct csn_epoch_parts *parts = &node->epochs.last;
+    for (unsigned i = 0; i < parts->count && node->epochs.is_joining; i++) {
+        struct csn_epoch_part *part = &parts->items[i];
+        part->fetch.is_here = part->fetch.is_here &&
+                              csn_epoch_are_floors_whole(node, part, csn_buf_view(&part->octets));
+    }
+}
+
 /* The store may be of this epoch, or of an earlier one: then floors are raised first, unless that was done at the
  * entry. */
 void csn_epoch_check_store(struct csn_node *node, const struct csn_epoch_certificate *link)
@@ -203,6 +214,7 @@ void csn_epoch_check_store(struct csn_node *node, const struct csn_epoch_certifi
     if (node->epochs.is_joining && node->epochs.has_link && csn_epoch_is_entered(node, here)) {
         node->epochs.is_joining = false;
     }
+    judge_parts(node);
     node->has_epoch = is_here;
     node->is_sealed = is_here && node->is_sealed;
 }

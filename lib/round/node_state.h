@@ -157,6 +157,9 @@ struct csn_epoch_part {
     struct csn_epoch_seal seal;
     struct csn_fetch fetch; /* of the floors */
     struct csn_buf octets;  /* owns; the floors */
+    uint8_t odd_zone[CSN_NAME_MAX]; /* why they do not count: sealed there and not configured here (is_odd_there), or the
+                                       other way round; empty: none */
+    bool is_odd_there;
 };
 struct csn_epoch_parts {
     struct csn_epoch_part items[CSN_MEMBERS_MAX];

@@ -703,7 +703,8 @@ void world_start_site(struct world *world, unsigned site)
     event.start.version_count = self->disk.versions.count;
     event.start.link = self->is_next && self->has_link ? &world->link : NULL;
     self->serving = (struct csn_release){0};
-    self->node = csn_node_new(cluster_of(world, site), (uint16_t)(site + 1), &world->zone, 1);
+    const struct csn_round_zone zones[] = {world->zone, world->other};
+    self->node = csn_node_new(cluster_of(world, site), (uint16_t)(site + 1), zones, self->has_other ? 2 : 1);
     self->boot++;
     step(world, site, &event);
     world_set_hsm(world, site, self->hsm);
@@ -828,6 +829,8 @@ void world_init(struct world *world)
     zone->policy.number = zone->keyset.number = 1;
     memset(&zone->policy.digest, 0x14, sizeof(zone->policy.digest));
     memset(&zone->keyset.digest, 0x15, sizeof(zone->keyset.digest));
+    world->other = *zone;
+    INSIST(csn_name_parse("other.", world->other.zone) == CSN_OK);
 }
 
 void world_fini(struct world *world)

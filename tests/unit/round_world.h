@@ -40,6 +40,7 @@ struct world_site {
     bool is_stage_failing;
     enum csn_hsm_state hsm;
     int64_t clock_ahead_s;
+    bool has_other; /* configured with a second zone, of which there is no input; from its next start on */
     /* its place along the chain of epochs: durable too */
     bool has_next; /* knows world.next */
     bool is_next;  /* lives in it */
@@ -56,7 +57,7 @@ struct world {
     struct csn_cluster cluster, next;
     struct csn_epoch_certificate link; /* from one to the other; made by the first that could */
     bool has_link;
-    struct csn_round_zone zone;
+    struct csn_round_zone zone, other;
     struct world_site sites[WORLD_SITES];
     struct csn_leader *leader; /* NULL: down */
     bool is_leader_next;       /* its document is world.next */

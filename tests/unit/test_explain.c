@@ -313,6 +313,29 @@ static void test_an_emergency_is_told(void **state)
 }
 
 /* Two files under one serial are mended by neither. */
+static void test_zones_that_are_not_the_same_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        struct csn_odd_zone odd;
+        const char *words;
+    } rows[] = {{{2, false, true, NULL}, "sjc has zones that are not configured here; configure the same"},
+                {{2, false, false, (const uint8_t *)"\3org"}, "zone org. is configured here, and sjc does not report it"},
+                {{2, true, true, (const uint8_t *)"\3org"}, "sjc sealed zone org., which is not configured here; configure it"},
+                {{2, true, false, (const uint8_t *)"\3org"}, "sjc sealed without zone org., which is configured here; bring back"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_explanation explanation = {0};
+        struct csn_explain_facts facts = well();
+        struct csn_reason text;
+        csn_explain_odd(&rows[i].odd, "sjc", &text);
+        assert_non_null(strstr(text.text, rows[i].words));
+        facts.odd = text.text;
+        csn_explain(&facts, &explanation);
+        assert_true(says(explanation.may, explanation.may_count, rows[i].words));
+        csn_explanation_fini(&explanation);
+    }
+}
+
 static void test_another_file_under_the_serial_is_said(void **state)
 {
     (void)state;
@@ -369,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_what_may_be_done_has_its_command),
         cmocka_unit_test(test_what_cannot_be_approved_is_not_offered_to_be),
         cmocka_unit_test(test_an_emergency_is_told),
+        cmocka_unit_test(test_zones_that_are_not_the_same_are_named),
         cmocka_unit_test(test_another_file_under_the_serial_is_said),
         cmocka_unit_test(test_every_refusal_is_told_in_words),
     };

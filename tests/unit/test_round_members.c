@@ -327,6 +327,98 @@ static void test_emergency_that_is_over_is_not_sealed_for(void **state)
     drop(world);
 }
 
+/* --- zones that are not the same everywhere */
+
+static void give_other(struct world *world, unsigned site, bool has_other)
+{
+    world->sites[site].has_other = has_other;
+    if (world->sites[site].node != NULL) {
+        world_stop_site(world, site);
+    }
+    world_start_site(world, site);
+}
+
+static void expect_odd(const struct world *world, unsigned site, uint16_t odd, bool is_sealed, bool is_there)
+{
+    struct csn_odd_zone is = status_of(world, site).odd;
+    assert_int_equal(is.site, odd);
+    assert_int_equal(is.is_sealed, is_sealed);
+    assert_int_equal(is.is_there, is_there);
+    assert_int_equal(is.zone != NULL, odd != 0 && (is_sealed || !is_there));
+    if (is.zone != NULL) {
+        assert_true(csn_name_equal(is.zone, world->other.zone));
+    }
+}
+
+/* One that has a zone less counts for nobody, nor seals; once it has it, all goes on. */
+static void test_a_site_with_other_zones_is_not_counted(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    give_other(world, 1, true);
+    world_stop_site(world, 2);
+    world_run(world, CHANGE_MS);
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(world->sent[CSN_STATEMENT_SEAL], 0);
+    expect_odd(world, 0, 2, false, true);
+    expect_odd(world, 1, 1, false, false);
+    world_give_all(world, 2);
+    assert_true(world_run_until(world, 2, 6 * ROUND_MS)); /* releases go on meanwhile */
+    give_other(world, 0, true);
+    world_run(world, CHANGE_MS);
+    assert_true(world->has_link);
+    expect_odd(world, 0, 0, false, false);
+    drop(world);
+}
+
+/* Whoever is without it when the epoch begins joins when it has it. */
+static void test_a_late_site_joins_with_the_zones_that_were_sealed(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    give_other(world, 1, true);
+    give_other(world, 2, true);
+    world_run(world, CHANGE_MS);
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    assert_true(world->has_link);
+    world_give_link(world, 0);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(status_of(world, 0).epoch, 2);
+    assert_true(status_of(world, 0).is_joining);
+    expect_odd(world, 0, status_of(world, 0).odd.site, true, true);
+    assert_true(status_of(world, 0).odd.site >= 2);
+    give_other(world, 0, true);
+    world_run(world, CHANGE_MS);
+    assert_int_equal(status_of(world, 0).state, CSN_NODE_OK);
+    drop(world);
+}
+
+/* R8: the sealers may have voted in a zone that was not in their lists when they sealed: their floors lack it. */
+static void test_floors_that_lack_a_zone_do_not_count(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    world->is_deaf_to[CSN_STATEMENT_SEAL] = true;
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        assert_int_equal(status_of(world, i).state, CSN_NODE_SEALED);
+        give_other(world, i, true);
+    }
+    world->is_deaf_to[CSN_STATEMENT_SEAL] = false;
+    world_run(world, CHANGE_MS);
+    assert_int_equal(world->sent[CSN_STATEMENT_ENTRY], 0);
+    expect_odd(world, 0, status_of(world, 0).odd.site, true, false);
+    for (unsigned i = 0; i < 2; i++) { /* the third cannot use their floors, and is not needed */
+        give_other(world, i, false);
+    }
+    world_run(world, CHANGE_MS);
+    assert_true(world->has_link);
+    drop(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +433,9 @@ int main(void)
         cmocka_unit_test(test_floors_are_raised_to_a_lone_vote),
         cmocka_unit_test(test_other_document_for_the_same_number_is_dropped),
         cmocka_unit_test(test_emergency_that_is_over_is_not_sealed_for),
+        cmocka_unit_test(test_a_site_with_other_zones_is_not_counted),
+        cmocka_unit_test(test_a_late_site_joins_with_the_zones_that_were_sealed),
+        cmocka_unit_test(test_floors_that_lack_a_zone_do_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
