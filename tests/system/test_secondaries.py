@@ -159,17 +159,22 @@ class Secondaries(unittest.TestCase):
             self.assertEqual(got, rcode, said)
             self.assertIn('ad', flags, said)
 
+    def start_with_secondaries(self, c):
+        """A cluster that tells an NSD and a Knot; their ports."""
+        nsd, knot = self.start_nsd(c), self.start_knot(c)
+        targets = ', '.join(f'{{to: 127.0.0.1@{port}, key: demo-key}}' for port in (nsd, knot))
+        for site in SITES:
+            c.edit(site, lambda text: text.replace('log:\n', f'  notify: [{targets}]\nlog:\n'))
+        c.start()
+        c.wait_marker('one')
+        self.follow(c, nsd, knot)
+        return nsd, knot
+
     def test_secondaries_follow_each_release_and_answers_validate(self):
         for tool in ('nsd', 'nsd-checkconf', 'knotd', 'unbound', 'unbound-checkconf', 'dig'):
             find_tool(tool)
         with Cluster(small_zone(1, 'one')) as c:
-            nsd, knot = self.start_nsd(c), self.start_knot(c)
-            targets = ', '.join(f'{{to: 127.0.0.1@{port}, key: demo-key}}' for port in (nsd, knot))
-            for site in SITES:
-                c.edit(site, lambda text: text.replace('log:\n', f'  notify: [{targets}]\nlog:\n'))
-            c.start()
-            c.wait_marker('one')
-            self.follow(c, nsd, knot)
+            nsd, knot = self.start_with_secondaries(c)
             anchor = c.ds()
             for name, upstream in (('unbound-nsd', nsd), ('unbound-knot', knot)):
                 self.check_answers(self.start_unbound(c, name, upstream, anchor))
@@ -258,6 +263,37 @@ class Secondaries(unittest.TestCase):
         wrong = anchor[:-2] + ('00' if anchor[-2:] != '00' else '11')
         port = self.start_unbound(c, 'unbound-wrong', upstream, wrong)
         self.assertEqual(dig(port, 'a.nic.xc', 'A')[0], 'SERVFAIL')
+
+    def part_from_bulk(self, c, site):
+        """What the site fetches from the others comes no more; what is said it hears."""
+        others = [c.ports[other, 'bulk'] for other in SITES if other != site]
+        c.environments[site] = {'LD_PRELOAD': cluster.support('reroute.so'),
+                                'REROUTE': ','.join(f'{port}={free_port()}' for port in others)}
+
+    def test_a_site_that_is_behind_says_so_and_secondaries_move_on(self):
+        """The site that leads knows of a release and cannot get it: SERVFAIL with the reason, another leads, all as before later."""
+        with Cluster(small_zone(1, 'one')) as c:
+            with open(c.path('policy.yaml'), 'a') as file:
+                file.write('behind-max: 1s\n')
+            nsd, knot = self.start_with_secondaries(c)
+            behind = self.lead(c, 'zrh')
+            rest = [site for site in SITES if site != behind]
+            c.stop(behind)
+            self.part_from_bulk(c, behind)
+            c.start(behind)
+            wait_for(f'{behind} answers', lambda: c.marker(behind) == 'one')
+            c.write_zone(small_zone(2, 'two'), rest)  # in its own folder nothing is new
+            c.wait_marker('two', rest)
+            serial = c.wait_released(rest)
+            reply = wait_for(f'{behind} says that it is behind', lambda: (r := c.ask(behind)[0]).rcode == cluster.SERVFAIL and r)
+            self.assertEqual((reply.answers, reply.errors), ([], [(14, 'behind: other sites serve a newer release')]))
+            wait_for('another site leads', lambda: self.lead(c, rest[0]) in rest)
+            for name, port in (('nsd', nsd), ('knot', knot)):
+                wait_for(f'{name} serves {serial}', lambda: self.serial_at(port) == serial)
+            c.stop(behind)
+            del c.environments[behind]
+            c.start(behind)
+            wait_for(f'{behind} has caught up', lambda: c.serial(behind) == c.serial(rest[0]))
 
     def verify_served(self, c, *words):
         """consign-verify over a transfer, with the certificate that zrh shows: (exit status, what it says)."""
