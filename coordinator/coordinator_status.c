@@ -230,6 +230,19 @@ static void fill_documents(const struct picture *picture, size_t index, struct c
     add_documents(picture, coordinator->config->name, &own->policy.version, &own->keyset.version, zone);
 }
 
+/* L3: what it cannot mend by proposing again. */
+static void blame_alarm(const struct picture *picture, enum csn_leader_alarm alarm, const char *zone)
+{
+    static const char *const texts[] = {
+        [CSN_ALARM_NO_AGREEABLE_SET] = "no round is proposed: no quorum of the sites that are heard would let the same one through; see "
+                                       "policy, key set and floors (consignctl zone status --explain)",
+        [CSN_ALARM_NO_AUTHORS] = "no round is proposed: no site that is heard can sign; see their HSMs",
+        [CSN_ALARM_SERIAL_JUMP] = "the policy's serial is 2^29 or more after the last one: serials go on by one until it is near again"};
+    if (picture->core.state == CSN_LEADER_LEADING && alarm != CSN_ALARM_NONE) {
+        csn_status_blame(picture->status, CSN_HEALTH_DEGRADED, "zone %s: %s", zone, texts[alarm]);
+    }
+}
+
 static void fill_zone(const struct picture *picture, size_t index)
 {
     const struct csn_coordinator_zone *config = &picture->coordinator->config->zones[index];
@@ -251,6 +264,7 @@ static void fill_zone(const struct picture *picture, size_t index)
     fill_released(picture, newest_row(picture, index), core.certificate, zone);
     fill_pending(picture, &core, zone);
     fill_documents(picture, index, zone);
+    blame_alarm(picture, core.alarm, zone->zone);
 }
 
 /* --- all */

@@ -479,6 +479,17 @@ static void blame_refusal(const struct csn_node_zone_status *core, const struct 
     }
 }
 
+/* R5: they are kept, for each may be certified yet, and fresh rounds are slowed down. */
+static void blame_lone_votes(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, struct csn_status *status)
+{
+    if (core->lone_votes > CSN_HOLDS_MANY) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                         "%s: zone %s: %zu votes of this site never became a release, so it votes only once a minute; see what the "
+                         "other sites refuse (consignctl zone refusals)",
+                         shell->daemon->config->site, shell->name, core->lone_votes);
+    }
+}
+
 /* An input that nobody releases, and a release that nobody refreshes: all sites may be well and yet nothing moves. */
 static void blame_standstill(const struct csn_agreement *sites, const struct csn_node_zone_status *core,
                              const struct csn_zone_shell *shell, uint64_t now_s, struct csn_status *status)
@@ -561,6 +572,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     fill_serving(daemon, index, &core, status, zone);
     blame_refusal(&core, shell, status);
     blame_refusals(shell, status);
+    blame_lone_votes(&core, shell, status);
     fill_agreement(daemon, now, &core, &sites);
     const struct csn_input_id *released = core.released ? &core.released->held.proposal.input : NULL;
     if (!csn_agreement_judge(&sites, shell->name, released, status)) {

@@ -67,6 +67,14 @@ struct csn_leader_status {
 void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now,
                            struct csn_leader_status *ret_status);
 
+/* What keeps fresh rounds of a zone back, or their serial, and needs a hand. */
+enum csn_leader_alarm {
+    CSN_ALARM_NONE,
+    CSN_ALARM_NO_AGREEABLE_SET, /* no q sites would let one and the same P through */
+    CSN_ALARM_NO_AUTHORS,       /* no site's HSM is good */
+    CSN_ALARM_SERIAL_JUMP       /* the policy's serial is too far from the last one: last + 1 is taken */
+};
+
 struct csn_leader_zone_status {
     const uint8_t *zone;                 /* borrows */
     const struct csn_proposal *proposal; /* in work; NULL: none. Borrows */
@@ -77,6 +85,7 @@ struct csn_leader_zone_status {
     uint64_t retry_ms;    /* nothing is proposed before; mono */
     bool is_disagreed;    /* contents differed: the same again not before: */
     uint64_t disagreed_until_ms;
+    enum csn_leader_alarm alarm;
     struct csn_round newest; /* certificate known */
     uint16_t lead_site;      /* who notifies, as this one named it; 0: it has not */
     const struct csn_certificate *certificate; /* that one; NULL: none. Borrows until the next step */

@@ -358,13 +358,25 @@ static bool is_work_due(const struct csn_leader *leader, const struct csn_leader
            draft->clock_s >= refresh_due_s(leader, zone);
 }
 
-/* L5: contents differed last time; the same again only after its pause. */
+/* More sites than may lie know an operator's order that none knew then. */
+static bool has_new_order(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        found += row != NULL && row->order_sum > zone->disagreed_orders;
+    }
+    return found > leader->cluster.faults;
+}
+
+/* L5: contents differed last time; the same again only after its pause, or when a hand did something. */
 static bool is_resting(const struct csn_leader *leader, const struct csn_leader_zone *zone,
                        const struct draft *draft)
 {
     return zone->is_disagreed && leader->now.mono_ms < zone->disagreed_until_ms &&
            csn_input_equal(&draft->proposal.input, &zone->disagreed_input) &&
-           csn_version_equal(&draft->proposal.keyset, &zone->disagreed_keyset);
+           csn_version_equal(&draft->proposal.policy, &zone->disagreed_policy) &&
+           csn_version_equal(&draft->proposal.keyset, &zone->disagreed_keyset) && !has_new_order(leader, zone);
 }
 
 static void propose_fresh(struct csn_leader *leader, struct csn_leader_zone *zone)
@@ -374,18 +386,22 @@ static void propose_fresh(struct csn_leader *leader, struct csn_leader_zone *zon
         return;
     }
     if (!find_agreeable(leader, zone, &draft)) {
+        zone->alarm = CSN_ALARM_NO_AGREEABLE_SET;
         csn_leader_trace(leader, CSN_TRACE_NO_AGREEABLE_SET, zone);
         csn_round_back_off(leader, zone);
         return;
     }
+    zone->alarm = zone->alarm == CSN_ALARM_NO_AGREEABLE_SET ? CSN_ALARM_NONE : zone->alarm;
     if (!is_work_due(leader, zone, &draft) || is_resting(leader, zone, &draft)) {
         return;
     }
     if (draft.proposal.author_count == 0) {
+        zone->alarm = CSN_ALARM_NO_AUTHORS;
         csn_leader_trace(leader, CSN_TRACE_NO_AUTHORS, zone);
         csn_round_back_off(leader, zone);
         return;
     }
+    zone->alarm = draft.is_jump ? CSN_ALARM_SERIAL_JUMP : CSN_ALARM_NONE;
     if (draft.is_jump) {
         csn_leader_trace(leader, CSN_TRACE_SERIAL_JUMP, zone)->number =
             csn_serial_next(csn_leader_config(leader, zone)->serial_rule, draft.proposal.time_s,

@@ -330,7 +330,14 @@ static void remember_disagreement(struct csn_leader *leader, struct csn_leader_z
                                                                    : CSN_DIVERGED_RETRY_MAX_S;
     zone->is_disagreed = true;
     zone->disagreed_input = zone->proposal.input;
+    zone->disagreed_policy = zone->proposal.policy;
     zone->disagreed_keyset = zone->proposal.keyset;
+    zone->disagreed_orders = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        uint64_t known = row != NULL ? row->order_sum : 0;
+        zone->disagreed_orders = known > zone->disagreed_orders ? known : zone->disagreed_orders;
+    }
     zone->disagreed_until_ms = leader->now.mono_ms + 1000 * zone->disagreed_pause_s;
 }
 

@@ -59,8 +59,10 @@ struct csn_leader_zone {
     uint64_t first_failure_ms;
     bool is_disagreed; /* contents differed: only on something new, or after a long pause */
     struct csn_input_id disagreed_input;
-    struct csn_version_id disagreed_keyset;
+    struct csn_version_id disagreed_policy, disagreed_keyset;
+    uint64_t disagreed_orders; /* the highest order_sum of a row then */
     uint64_t disagreed_until_ms, disagreed_pause_s;
+    enum csn_leader_alarm alarm;
     struct csn_author_out authors_out[CSN_MEMBERS_MAX];
     unsigned splits; /* rounds whose votes were for different bytes: whose turn it is to author alone */
     bool has_ended;

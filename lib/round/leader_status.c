@@ -31,6 +31,7 @@ void csn_leader_get_zone(const struct csn_leader *leader, size_t index,
                                                   .deadline_ms = zone->deadline_ms,
                                                   .retry_ms = zone->retry_ms,
                                                   .is_disagreed = zone->is_disagreed,
+                                                  .alarm = zone->alarm,
                                                   .disagreed_until_ms = zone->disagreed_until_ms,
                                                   .certificate = zone->has_newest ? &zone->newest : NULL};
     if (!zone->is_proposed) {

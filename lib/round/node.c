@@ -633,6 +633,7 @@ void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now
         .released_at_s = zone->serving_since_s,
         .is_behind = csn_zone_is_behind(node, zone),
         .accepted_ms = zone->accepted_ms,
+        .lone_votes = csn_zone_holds_kept(zone),
     };
     csn_zone_fill_row(node, zone, &ret_status->row);
     if (released != NULL) {

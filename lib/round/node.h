@@ -120,6 +120,7 @@ struct csn_node_zone_status {
     uint64_t released_at_s;  /* this process's clock when it began to serve it */
     bool is_behind; /* others have a good answer and this site has not: it must not answer */
     uint64_t accepted_ms; /* mono, when the P in work was accepted */
+    size_t lone_votes;    /* votes of this site that nothing was released of yet; more than CSN_HOLDS_MANY are too many (R5) */
 };
 size_t csn_node_zone_count(const struct csn_node *node);
 /* Who notifies of a zone, as the leader named it last; 0: none named since START. */

@@ -112,6 +112,13 @@ static bool last_proposal(const struct hand *hand, struct csn_body_proposal *ret
     return sent != NULL;
 }
 
+static enum csn_leader_alarm alarm_of(const struct hand *hand)
+{
+    struct csn_leader_zone_status status;
+    csn_leader_get_zone(hand->leader, 0, &status);
+    return status.alarm;
+}
+
 static void promise_all(struct hand *hand)
 {
     struct csn_body_lead lead = last_lead(hand);
@@ -405,6 +412,27 @@ static void test_policy_serial_that_is_too_far_is_not_taken(void **state)
                                   effect->trace.what == CSN_TRACE_SERIAL_JUMP);
     }
     assert_true(has_alarm);
+    assert_int_equal(alarm_of(hand), CSN_ALARM_SERIAL_JUMP);
+    drop_hand(hand);
+}
+
+static void test_zone_without_authors_is_said_until_one_can_sign(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].hsm = CSN_HSM_BAD;
+    }
+    run(hand, 500);
+    promise_all(hand);
+    run(hand, 1000);
+    assert_false(last_proposal(hand, &body));
+    assert_int_equal(alarm_of(hand), CSN_ALARM_NO_AUTHORS);
+    hand->rows[1].hsm = CSN_HSM_GOOD;
+    run(hand, 3000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(alarm_of(hand), CSN_ALARM_NONE);
     drop_hand(hand);
 }
 
@@ -623,7 +651,7 @@ static void hold_apart(struct hand *hand, const struct csn_proposal *proposal)
 static void next_fresh(struct hand *hand, struct csn_proposal *proposal)
 {
     struct csn_body_proposal body;
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < 400; i++) {
         run(hand, 250);
         if (last_proposal(hand, &body) && csn_round_compare(body.proposal.round, proposal->round) > 0) {
             *proposal = body.proposal;
@@ -631,6 +659,46 @@ static void next_fresh(struct hand *hand, struct csn_proposal *proposal)
         }
     }
     fail_msg("no fresh proposal");
+}
+
+/* Contents that differ at each site, so often that the next try is two minutes away. */
+static void disagree(struct hand *hand, struct csn_proposal *proposal)
+{
+    for (unsigned k = 0; k < 8; k++) {
+        next_fresh(hand, proposal);
+        for (unsigned i = 0; i < WORLD_SITES; i++) {
+            struct csn_body_computed body = {0};
+            struct csn_buf octets = {0};
+            csn_proposal_hash(proposal, &body.hash);
+            memset(&body.roots, (int)i + 1, sizeof(body.roots));
+            csn_body_computed_encode(&body, &octets);
+            statement(hand, CSN_STATEMENT_COMPUTED, (uint16_t)(i + 1), csn_buf_view(&octets));
+            csn_buf_fini(&octets);
+        }
+    }
+}
+
+/* L5: whoever mended what made contents differ need not wait for the pause to end. */
+static void test_order_or_policy_ends_the_pause_after_divergence(void **state)
+{
+    (void)state;
+    for (unsigned by_order = 0; by_order < 2; by_order++) {
+        struct hand *hand = make_leading();
+        struct csn_proposal proposal = {0};
+        struct csn_body_proposal body;
+        disagree(hand, &proposal);
+        run(hand, 30000);
+        assert_true(last_proposal(hand, &body));
+        assert_int_equal(csn_round_compare(body.proposal.round, proposal.round), 0);
+        for (unsigned i = 0; i < WORLD_SITES; i++) {
+            hand->rows[i].order_sum += by_order;
+            hand->rows[i].policy.number += 1 - by_order;
+        }
+        run(hand, 35000); /* rounds themselves wait at most 60 s, from the last failure on */
+        assert_true(last_proposal(hand, &body));
+        assert_int_equal(csn_round_compare(body.proposal.round, proposal.round), 1);
+        drop_hand(hand);
+    }
 }
 
 /* An author that gives each site other signatures is found: the authors take turns alone, the one whose round splits again is
@@ -731,6 +799,8 @@ int main(void)
         cmocka_unit_test(test_diverged_sites_author_when_no_other_can),
         cmocka_unit_test(test_claim_that_is_never_shown_holds_nothing_up),
         cmocka_unit_test(test_claims_without_end_hold_nothing_up),
+        cmocka_unit_test(test_zone_without_authors_is_said_until_one_can_sign),
+        cmocka_unit_test(test_order_or_policy_ends_the_pause_after_divergence),
         cmocka_unit_test(test_author_that_splits_the_votes_is_left_out),
         cmocka_unit_test(test_term_of_one_liar_does_not_count),
         cmocka_unit_test(test_as_few_as_may_lie_are_called_back),
