@@ -28,6 +28,7 @@ struct csn_second_copy;
 struct csn_kept_tree;
 struct csn_asked;
 struct csn_keyring;
+struct csn_tokens;
 struct csn_xfr_server;
 struct csn_notify;
 struct csn_refused;
@@ -109,6 +110,7 @@ struct csn_daemon {
     struct csn_mesh *mesh;
     struct csn_fetch_queue *fetches; /* what waits for each member, in the cluster document's order */
     struct csn_hsm *hsm; /* NULL: a verifier */
+    struct csn_tokens *tokens; /* NULL as well then */
     struct csn_xfr_server *xfr;
     struct csn_xfr_source source;
     struct csn_notify *notify;
@@ -128,6 +130,7 @@ struct csn_daemon {
     uint64_t bad_certificates; /* dropped; the first is logged */
     struct csn_lag lag;
     uv_timer_t tick;
+    size_t tick_cursor; /* the zone that is looked at next */
     uv_signal_t terminate, interrupt;
 };
 

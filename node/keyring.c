@@ -14,6 +14,7 @@ struct csn_keyring {
     const struct csn_log *log;          /* borrows */
     const struct csn_zone_config *zone; /* borrows */
     struct csn_hsm *hsm;                /* borrows */
+    struct csn_tokens *tokens;          /* borrows */
     csn_keyring_fn *fn;
     void *arg; /* borrows */
     uv_timer_t timer;
@@ -68,35 +69,15 @@ static void fail_key(struct csn_keyring *keyring, int code, const char *why, con
     end_check(keyring, code, is_wrong_key, text.text);
 }
 
-static void on_canary(void *arg, int code, const struct csn_reason *reason)
+static void on_checked(void *arg, int code, const char *why, const struct csn_reason *reason)
 {
     struct csn_keyring *keyring = arg;
     if (code != CSN_OK) {
-        fail_key(keyring, code, code == CSN_ESIGNATURE ? "its signatures do not verify with the published key" : "canary failed",
-                 reason);
+        fail_key(keyring, code, why, reason);
         return;
     }
     keyring->at++;
     check_next(keyring);
-}
-
-static void on_public(void *arg, int code, struct csn_bytes public_key, uint8_t algorithm, const struct csn_reason *reason)
-{
-    struct csn_keyring *keyring = arg;
-    (void)algorithm;
-    if (code != CSN_OK) {
-        fail_key(keyring, code, "cannot be read from the token", reason);
-        return;
-    }
-    const struct csn_key *key = key_of(keyring, keyring->at);
-    if (!csn_hsm_public_matches(public_key, key->dnskey)) {
-        static const struct csn_reason none;
-        fail_key(keyring, CSN_ESIGNATURE,
-                 "the token holds another key than the key set publishes; import the right one (consign-ceremony transport)", &none);
-        return;
-    }
-    struct csn_hsm_key object = object_of(keyring, keyring->at);
-    csn_hsm_canary(keyring->hsm, &object, key->dnskey, on_canary, keyring);
 }
 
 static bool is_in_token(const struct csn_keyring *keyring, uint16_t key)
@@ -129,17 +110,14 @@ static void check_next(struct csn_keyring *keyring)
         return;
     }
     struct csn_hsm_key object = object_of(keyring, keyring->at);
-    csn_hsm_public_key(keyring->hsm, &object, on_public, keyring);
+    csn_tokens_check(keyring->tokens, &object, key_of(keyring, keyring->at)->dnskey, on_checked, keyring);
 }
 
-void csn_keyring_check(struct csn_keyring *keyring)
+static void begin_check(void *arg)
 {
-    if (keyring->is_checking) {
-        return;
-    }
-    keyring->is_checking = true;
-    keyring->at = 0;
+    struct csn_keyring *keyring = arg;
     const struct csn_key *missing = first_missing(keyring);
+    keyring->at = 0;
     if (missing != NULL) {
         struct csn_reason text;
         csn_reason_set(&text, CSN_ENOTFOUND, "key %s (tag %u) signs by the key set, but token-keys does not say where it is",
@@ -150,19 +128,28 @@ void csn_keyring_check(struct csn_keyring *keyring)
     check_next(keyring);
 }
 
+void csn_keyring_check(struct csn_keyring *keyring)
+{
+    if (!keyring->is_checking) {
+        keyring->is_checking = true;
+        csn_job_later(keyring->loop, 0, begin_check, keyring);
+    }
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     csn_keyring_check(timer->data);
 }
 
 struct csn_keyring *csn_keyring_new(uv_loop_t *loop, const struct csn_log *log, const struct csn_zone_config *zone,
-                                    struct csn_hsm *hsm, csn_keyring_fn *fn, void *arg)
+                                    struct csn_hsm *hsm, struct csn_tokens *tokens, csn_keyring_fn *fn, void *arg)
 {
     struct csn_keyring *keyring = csn_calloc(1, sizeof(*keyring));
     keyring->loop = loop;
     keyring->log = log;
     keyring->zone = zone;
     keyring->hsm = hsm;
+    keyring->tokens = tokens;
     keyring->fn = fn;
     keyring->arg = arg;
     csn_name_text(zone->zone, keyring->name);

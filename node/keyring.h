@@ -1,6 +1,7 @@
 /* keyring.h: a zone's keys in this site's HSM. Before a key signs anything its public half is read from the token and compared
- * with the key set, and a canary is signed and verified with the published key; both again in every round. A key that is not
- * the published one stops this site from authoring (the .de fault of 2026); it goes on verifying and voting. Loop thread. */
+ * with the key set, and a canary is signed and verified with the published key; both again in every round (token.h: once for all
+ * zones that ask meanwhile). A key that is not the published one stops this site from authoring (the .de fault of 2026); it
+ * goes on verifying and voting. Loop thread. */
 #ifndef CSN_NODE_KEYRING_H
 #define CSN_NODE_KEYRING_H
 
@@ -12,6 +13,7 @@
 #include "job.h"
 #include "round/statement.h"
 #include "sign/content.h"
+#include "token.h"
 
 struct csn_keyring;
 
@@ -20,8 +22,8 @@ typedef void csn_keyring_fn(void *arg, bool is_good);
 
 /* Starts to check at once, and repeats: every minute while good, every few seconds while not. Borrows its arguments. */
 struct csn_keyring *csn_keyring_new(uv_loop_t *loop, const struct csn_log *log, const struct csn_zone_config *zone,
-                                    struct csn_hsm *hsm, csn_keyring_fn *fn, void *arg);
-/* Checks now, unless a check is running. */
+                                    struct csn_hsm *hsm, struct csn_tokens *tokens, csn_keyring_fn *fn, void *arg);
+/* Checks now, unless a check is running; never tells from inside this call. */
 void csn_keyring_check(struct csn_keyring *keyring);
 /* Why the last check failed; empty while good. "checking" before the first has ended. */
 const char *csn_keyring_reason(const struct csn_keyring *keyring);

@@ -303,18 +303,17 @@ static void tick_parked(struct csn_zone_shell *shell, uint8_t member, uint8_t ga
     }
 }
 
-void csn_status_tick(struct csn_daemon *daemon)
+void csn_status_tick(struct csn_zone_shell *zone)
 {
+    struct csn_daemon *daemon = zone->daemon;
     struct csn_now now = csn_daemon_now(daemon);
-    for (size_t i = 0; i < daemon->zone_count; i++) {
-        struct csn_node_zone_status core;
-        csn_node_get_zone(daemon->core, i, now, &core);
-        for (uint8_t j = 0; j < daemon->config->cluster.member_count; j++) {
-            const struct csn_row *row = row_of(daemon, &core, j);
-            uint64_t *since_s = &daemon->zones[i].diverged_since_s[j];
-            *since_s = row == NULL || row->diverged == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
-            tick_parked(&daemon->zones[i], j, row != NULL ? row->gate : 0, now.wall_s);
-        }
+    struct csn_node_zone_status core;
+    csn_node_get_zone(daemon->core, (size_t)(zone - daemon->zones), now, &core);
+    for (uint8_t i = 0; i < daemon->config->cluster.member_count; i++) {
+        const struct csn_row *row = row_of(daemon, &core, i);
+        uint64_t *since_s = &zone->diverged_since_s[i];
+        *since_s = row == NULL || row->diverged == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
+        tick_parked(zone, i, row != NULL ? row->gate : 0, now.wall_s);
     }
 }
 

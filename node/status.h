@@ -8,6 +8,6 @@
 /* Opens the control socket. */
 int csn_status_start(struct csn_daemon *daemon, struct csn_reason *reason);
 /* Notes since when sites are diverged. */
-void csn_status_tick(struct csn_daemon *daemon);
+void csn_status_tick(struct csn_zone_shell *zone);
 
 #endif

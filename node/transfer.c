@@ -218,18 +218,15 @@ void csn_transfer_released(struct csn_zone_shell *zone)
     }
 }
 
-void csn_transfer_tick(struct csn_daemon *daemon)
+void csn_transfer_tick(struct csn_zone_shell *zone)
 {
-    for (size_t i = 0; i < daemon->zone_count; i++) {
-        struct csn_zone_shell *zone = &daemon->zones[i];
-        bool is_lead = leads(zone);
-        bool is_news = zone->serving.is_ready && !csn_digest_equal(&zone->told, &zone->serving.full_root);
-        if (is_lead && !zone->was_lead) {
-            csn_log(&daemon->log, CSN_INFO, "notify.lead", "zone %s: this site notifies the secondaries from now on", zone->name);
-        }
-        if (is_lead && (!zone->was_lead || (is_news && is_served_by_all(zone)))) {
-            tell(zone);
-        }
-        zone->was_lead = is_lead;
+    bool is_lead = leads(zone);
+    bool is_news = zone->serving.is_ready && !csn_digest_equal(&zone->told, &zone->serving.full_root);
+    if (is_lead && !zone->was_lead) {
+        csn_log(&zone->daemon->log, CSN_INFO, "notify.lead", "zone %s: this site notifies the secondaries from now on", zone->name);
     }
+    if (is_lead && (!zone->was_lead || (is_news && is_served_by_all(zone)))) {
+        tell(zone);
+    }
+    zone->was_lead = is_lead;
 }

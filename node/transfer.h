@@ -11,6 +11,6 @@ int csn_transfer_start(struct csn_daemon *daemon, struct csn_reason *reason);
 /* A new release answers from now on: its secondaries are told, if this site is the lead. */
 void csn_transfer_released(struct csn_zone_shell *zone);
 /* A site that has just become the lead tells them too: the one before may have died between release and NOTIFY. */
-void csn_transfer_tick(struct csn_daemon *daemon);
+void csn_transfer_tick(struct csn_zone_shell *zone);
 
 #endif
