@@ -45,6 +45,7 @@ static const struct {
     uint8_t test;
     const char *why;
 } impossible_tests[] = {
+    {CSN_TEST_REFRESH_ONLY, "the leader asks it first; few rogues step there"},
     {CSN_TEST_HALTED, "a halted site takes no proposal"},
     {CSN_TEST_STAGED, "a vote follows a version that was staged whole"},
     {CSN_TEST_OTHER_HOLD, "the floor is at the round of a hold, and is tested before"},
