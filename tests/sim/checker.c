@@ -49,6 +49,7 @@ struct sim_checker {
     struct floor floors[SIM_SITES_MAX][SIM_ZONES_MAX];
     struct sim_served served[SIM_SITES_MAX][SIM_ZONES_MAX];
     struct chain chains[SIM_ZONES_MAX];
+    bool shown[SIM_SITES_MAX]; /* a vote that it forgot */
     bool sealed[SIM_EPOCHS_MAX + 2][SIM_SITES_MAX];  /* by epoch: who said that it votes no more */
     bool entered[SIM_EPOCHS_MAX + 2][SIM_SITES_MAX]; /* who entered it */
     struct sim_sealed *seals;                        /* owns */
@@ -202,8 +203,14 @@ void sim_checker_restored(struct sim_checker *checker, const struct sim_actor *a
     }
 }
 
+void sim_checker_shown(struct sim_checker *checker, const struct sim_actor *actor)
+{
+    checker->shown[actor->index] = true;
+}
+
 void sim_checker_renewed(struct sim_checker *checker, const struct sim_actor *actor)
 {
+    checker->shown[actor->index] = false;
     sim_checker_restored(checker, actor);
     for (unsigned zone = 0; zone < checker->world->options.zones; zone++) {
         struct votes *votes = &checker->votes[actor->index][zone];
@@ -399,6 +406,9 @@ void sim_checker_persist(struct sim_checker *checker, const struct sim_actor *ac
     struct floor *floor = &checker->floors[actor->index][zone];
     vote.body = hash_of(csn_bytes(second.data, vote.held.size));
     vote.incarnation = actor->incarnation;
+    if (checker->shown[actor->index]) { /* others may be as forgotten as that one */
+        sim_fail(checker->world, "I6: site %u votes after it was shown a vote that it forgot", actor->number);
+    }
     check_epoch(checker, actor, &vote.held);
     check_own_votes(checker, actor, votes, &vote);
     check_floor(checker, actor, floor, &vote.held);

@@ -16,6 +16,8 @@ void sim_checker_started(struct sim_checker *checker, const struct sim_actor *ac
 /* An old store was put back: what it kept and served is gone (I3 is for sites that keep their
  * store); its votes still count. */
 void sim_checker_restored(struct sim_checker *checker, const struct sim_actor *actor);
+/* A site whose store and second copy were put back together has taken a certificate with a vote that it forgot: it votes no more. */
+void sim_checker_shown(struct sim_checker *checker, const struct sim_actor *actor);
 /* A PERSIST was emitted; `second` is the value of its second copy, empty where there is none: then
  * it is no vote. */
 void sim_checker_persist(struct sim_checker *checker, const struct sim_actor *actor,

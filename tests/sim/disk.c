@@ -225,6 +225,12 @@ void sim_disk_put_back(struct sim_actor *actor)
     sim_disk_fini(&lost);
 }
 
+void sim_disk_put_back_seconds(struct sim_actor *actor)
+{
+    sim_records_fini(&actor->disk.seconds);
+    records_copy(&actor->disk.seconds, &actor->backup->seconds);
+}
+
 void sim_disk_fini(struct sim_disk *disk)
 {
     sim_records_fini(&disk->records);

@@ -120,6 +120,7 @@ static void renew(struct sim_world *world, struct sim_actor *actor)
     memset(actor->newest_input, 0, sizeof(actor->newest_input));
     memset(actor->file, 0, sizeof(actor->file));
     actor->incarnation++;
+    csn_buf_clear(&actor->shown); /* that vote was another machine's */
     actor->epoch = world->epoch_count;
     actor->has_link = false;
     actor->next_known = 0;

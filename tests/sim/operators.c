@@ -6,9 +6,11 @@
 
 #include "round/order.h"
 #include "sim/checker.h"
+#include "sim/layout.h"
 #include "sim/epochs.h"
 
 #define BACK_UP_US (40 * SIM_S)
+#define RECORD_CLOSE 8 /* octets that the core closes a record with */
 
 /* --- orders */
 
@@ -214,6 +216,91 @@ static size_t holds(const struct sim_records *records)
     return count;
 }
 
+/* Neither the store nor the second copy of the backup knows this round, nor a later one. */
+static bool is_forgotten(const struct sim_actor *actor, const struct layout_held *held)
+{
+    const struct sim_records *both[] = {&actor->backup->records, &actor->backup->seconds};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t k = 0; k < both[i]->count; k++) {
+            struct csn_bytes value = csn_buf_view(&both[i]->items[k].value);
+            struct layout_certificate certificate;
+            struct layout_held own;
+            bool is_read = layout_held(value, &own);
+            if (layout_certificate(value, &certificate)) {
+                own = certificate.held;
+                is_read = true;
+            }
+            if (is_read && memcmp(own.zone, held->zone, sizeof(own.zone)) == 0 &&
+                memcmp(own.round, held->round, LAYOUT_ROUND) >= 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool has_vote(const struct sim_actor *actor, const struct layout_certificate *certificate)
+{
+    for (unsigned i = 0; i < certificate->vote_count; i++) {
+        if (certificate->votes[i].site == actor->number && certificate->votes[i].incarnation == actor->incarnation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What others can show of what the backup has forgotten: the earliest, so that a later vote stays hidden. Of the first epoch,
+ * where floors are those of votes and certificates. */
+static bool find_shown(const struct sim_world *world, const struct sim_actor *actor, struct csn_bytes *ret_octets)
+{
+    struct layout_held earliest = {0};
+    bool is_found = false;
+    for (unsigned site = 0; site < world->options.sites && actor->backup_epoch == 1; site++) {
+        const struct sim_records *records = &world->actors[site].disk.records;
+        for (size_t i = 0; site != actor->index && i < records->count; i++) {
+            struct csn_bytes value = csn_buf_view(&records->items[i].value);
+            struct layout_certificate certificate;
+            if (layout_certificate(value, &certificate) && certificate.held.epoch == 1 &&
+                has_vote(actor, &certificate) && is_forgotten(actor, &certificate.held) &&
+                (!is_found || memcmp(certificate.held.round, earliest.round, LAYOUT_ROUND) < 0)) {
+                is_found = true;
+                earliest = certificate.held;
+                *ret_octets = csn_bytes(value.data, value.size - RECORD_CLOSE);
+            }
+        }
+    }
+    return is_found;
+}
+
+/* With the second copy of then nothing at the site tells that it forgot: what another shows comes first, in each life. */
+static void restore_whole(struct sim_world *world, struct sim_actor *actor)
+{
+    struct csn_bytes octets = {0};
+    if (find_shown(world, actor, &octets) && sim_chance(&world->random, 500000)) {
+        sim_log(world, actor, "so is its second copy");
+        sim_disk_put_back_seconds(actor);
+        csn_buf_clear(&actor->shown);
+        csn_buf_put_bytes(&actor->shown, octets);
+    }
+}
+
+void sim_show(struct sim_world *world, struct sim_actor *actor)
+{
+    struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE};
+    struct csn_certificate certificate;
+    unsigned life = actor->life;
+    if (actor->shown.size == 0 ||
+        !sim_take_certificate(world, actor, csn_buf_view(&actor->shown), &certificate)) {
+        return;
+    }
+    event.certificate.certificate = &certificate;
+    event.certificate.octets = csn_buf_view(&actor->shown);
+    sim_step(world, actor, &event);
+    if (actor->is_up && actor->life == life) {
+        sim_checker_shown(world->checker, actor);
+    }
+}
+
 static void restore(struct sim_world *world, struct sim_actor *actor, bool is_alone)
 {
     if (actor->is_up) {
@@ -225,6 +312,8 @@ static void restore(struct sim_world *world, struct sim_actor *actor, bool is_al
     sim_seam_put_back(actor);
     if (is_alone) {
         sim_records_fini(&actor->disk.seconds);
+    } else {
+        restore_whole(world, actor);
     }
     world->restored |= UINT32_C(1) << actor->index;
     sim_checker_restored(world->checker, actor);

@@ -339,6 +339,11 @@ static void vote_again_on_a_backup(bool is_second_too, enum csn_halt *ret_halt)
     sim_crash(world, site);
     restore(world, site, &backup, is_second_too);
     sim_start(world, site);
+    struct csn_floor floor = zone_of(world, 2).row.floor; /* before it has heard anybody */
+    struct csn_proposal forgotten = zone_of(world, 1).released->held.proposal;
+    assert_int_equal(csn_round_compare(floor.round, forgotten.round) == 0, !is_second_too);
+    assert_int_equal(floor.serial == forgotten.serial, !is_second_too);
+    assert_int_equal(floor.input.serial, is_second_too ? 1 : 2);
     run_for(world, 10 * SIM_S);
     give_input(world, 3);
     wait_certified(world, 3);
@@ -349,12 +354,14 @@ static void vote_again_on_a_backup(bool is_second_too, enum csn_halt *ret_halt)
     sim_world_free(world);
 }
 
-/* The second copy knows of the vote that the store forgot: its round and serial stay spent. */
+/* The second copy knows of the vote that the store forgot: its round and serial stay spent. It knows of the release too, and
+ * so halts the site. */
 static void test_restored_backup_keeps_its_floor(void **state)
 {
     (void)state;
     enum csn_halt halt;
     vote_again_on_a_backup(false, &halt);
+    assert_int_equal(halt, CSN_HALT_AMNESIA);
 }
 
 /* Neither copy knows of it, but the others show it: the site votes no more. */

@@ -360,6 +360,9 @@ static void start_node(struct sim_world *world, struct sim_actor *actor)
         csn_node_new(sim_document(world, actor), actor->number, actor->configs, world->options.zones);
     sim_checker_started(world->checker, actor);
     sim_step(world, actor, &event);
+    if (actor->is_up && actor->life == life) {
+        sim_show(world, actor);
+    }
     for (unsigned zone = 0; zone < world->options.zones; zone++) {
         if (actor->is_up && actor->life == life) {
             tell_documents(world, actor, zone);
@@ -528,6 +531,7 @@ void sim_world_free(struct sim_world *take_world)
         free(actor->persists);
         csn_effects_fini(&actor->effects);
         sim_disk_fini(&actor->disk);
+        csn_buf_fini(&actor->shown);
         if (actor->backup != NULL) {
             sim_disk_fini(actor->backup);
             free(actor->backup);

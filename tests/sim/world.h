@@ -73,7 +73,7 @@
     X(INPUT_RETRACTED, "input retracted while it spreads")                                         \
     X(DOCUMENT_LATE, "document late at a site")                                                    \
     X(ROGUE, "coordinator proposes another P")                                                     \
-    X(RESTORED, "old store put back, second copy stays")                                           \
+    X(RESTORED, "old store put back, second copy stays or is put back too")                        \
     X(RESTORED_ALONE, "old store put back, second copy gone")                                      \
     X(ORDER_HOLD, "operator holds a zone, later resumes it")                                       \
     X(ORDER_MAINTENANCE, "operator puts a zone or site into maintenance")                          \
@@ -177,6 +177,8 @@ void sim_disk_copy(struct sim_disk *ret_disk, const struct sim_disk *disk);
 /* As the backup, and back again, but for second copies and inputs. */
 void sim_disk_back_up(struct sim_actor *actor);
 void sim_disk_put_back(struct sim_actor *actor);
+/* The second copies too. */
+void sim_disk_put_back_seconds(struct sim_actor *actor);
 void sim_disk_fini(struct sim_disk *disk);
 
 /* PERSIST on its way: second copy, commit, PERSISTED; the next begins after the commit. */
@@ -239,6 +241,8 @@ struct sim_actor {
     uint32_t backup_epoch, backup_incarnation; /* of the store that was copied */
     bool backup_has_link;
     struct sim_store *backup_store; /* owns; its part with real zones */
+
+    struct csn_buf shown; /* owns; a certificate with its vote that it forgot: what it hears first in each life; empty: none */
 
     /* what the operators' orders say of inputs, as the core told it */
     uint32_t generation[SIM_ZONES_MAX];
@@ -439,6 +443,8 @@ void sim_obey(struct sim_world *world, struct sim_actor *actor, const struct csn
 void sim_decide_later(struct sim_world *world, unsigned zone, const struct csn_digest *received);
 /* No order keeps a zone back, and every site has heard of its generation. */
 void sim_orders_end(struct sim_world *world);
+/* Another site shows it the vote that it forgot, if it did. */
+void sim_show(struct sim_world *world, struct sim_actor *actor);
 /* Copies every store from time to time. */
 void sim_back_up_begin(struct sim_world *world);
 
