@@ -55,8 +55,9 @@ class Changing(Cluster):
 
     def write(self, document):
         path = self.path(f'cluster-{document.head["epoch"]}.yaml')
-        with open(path, 'w') as file:
+        with open(path + '.new', 'w') as file:
             file.write(document.text)
+        os.rename(path + '.new', path)  # a site that starts may be reading it
         return path
 
     def officer(self, name):
