@@ -123,15 +123,15 @@ static unsigned possible_agreement(const struct csn_leader *leader,
     return possible;
 }
 
+/* By a site that does not lie: its author's bytes can be had there. */
 static bool is_held_by_any(const struct csn_leader *leader, const struct csn_leader_zone *zone)
 {
+    unsigned holders = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         const struct csn_fact *fact = fact_of(leader, zone, i);
-        if (fact != NULL && fact->has_held) {
-            return true;
-        }
+        holders += fact != NULL && fact->has_held;
     }
-    return false;
+    return holders > leader->cluster.faults;
 }
 
 /* An author whose bytes nobody has. */

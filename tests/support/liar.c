@@ -6,7 +6,7 @@
 
 void __real_csn_node_send(struct csn_node *node, enum csn_statement_kind kind, struct csn_bytes body);
 void __wrap_csn_node_send(struct csn_node *node, enum csn_statement_kind kind, struct csn_bytes body);
-void __wrap_csn_node_halt(struct csn_node *node, enum csn_halt why);
+void __wrap_csn_node_forgot(struct csn_node *node);
 
 /* `held` with other signature bytes, and a full root that goes with them. */
 static void put_lie(struct csn_body_held *held, struct csn_buf *octets)
@@ -50,8 +50,7 @@ void __wrap_csn_node_send(struct csn_node *node, enum csn_statement_kind kind, s
     csn_buf_fini(&octets);
 }
 
-void __wrap_csn_node_halt(struct csn_node *node, enum csn_halt why)
+void __wrap_csn_node_forgot(struct csn_node *node)
 {
     (void)node;
-    (void)why;
 }

@@ -551,6 +551,42 @@ static void test_round_ends_soon_after_an_author_halts(void **state)
     drop_hand(hand);
 }
 
+static void next_fresh(struct hand *hand, struct csn_proposal *proposal)
+{
+    struct csn_body_proposal body;
+    for (unsigned i = 0; i < 400; i++) {
+        run(hand, 250);
+        if (last_proposal(hand, &body) && csn_round_compare(body.proposal.round, proposal->round) > 0) {
+            *proposal = body.proposal;
+            return;
+        }
+    }
+    fail_msg("no fresh proposal");
+}
+
+/* Nor does it wait for bytes that one site which may lie says it has (f = 1). */
+static void test_vote_of_one_liar_does_not_stand_for_an_authors_bytes(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal proposal = {0};
+    struct csn_buf octets = {0};
+    hand->world.cluster.faults = 1;
+    csn_leader_free(hand->leader);
+    hand->leader = csn_leader_new(&hand->world.cluster, 1, &hand->world.zone, 1);
+    run(hand, 500);
+    promise_all(hand);
+    next_fresh(hand, &proposal);
+    struct csn_body_held held = {.proposal = proposal, .earliest_expiry_s = proposal.time_s + 1000000};
+    csn_body_held_encode(&held, &octets);
+    statement(hand, CSN_STATEMENT_HELD, 3, csn_buf_view(&octets));
+    hand->is_halted[2] = true;
+    next_fresh(hand, &proposal);
+    assert_int_equal(proposal.author_count, 2);
+    csn_buf_fini(&octets);
+    drop_hand(hand);
+}
+
 static void test_refusals_for_policy_do_not_end_the_term(void **state)
 {
     (void)state;
@@ -646,19 +682,6 @@ static void hold_apart(struct hand *hand, const struct csn_proposal *proposal)
         statement(hand, CSN_STATEMENT_HELD, (uint16_t)(i + 1), csn_buf_view(&octets));
         csn_buf_fini(&octets);
     }
-}
-
-static void next_fresh(struct hand *hand, struct csn_proposal *proposal)
-{
-    struct csn_body_proposal body;
-    for (unsigned i = 0; i < 400; i++) {
-        run(hand, 250);
-        if (last_proposal(hand, &body) && csn_round_compare(body.proposal.round, proposal->round) > 0) {
-            *proposal = body.proposal;
-            return;
-        }
-    }
-    fail_msg("no fresh proposal");
 }
 
 /* Contents that differ at each site, so often that the next try is two minutes away. */
@@ -796,6 +819,7 @@ int main(void)
         cmocka_unit_test(test_site_that_follows_another_authors_nothing),
         cmocka_unit_test(test_round_ends_soon_after_an_author_follows_another),
         cmocka_unit_test(test_round_ends_soon_after_an_author_halts),
+        cmocka_unit_test(test_vote_of_one_liar_does_not_stand_for_an_authors_bytes),
         cmocka_unit_test(test_diverged_sites_author_when_no_other_can),
         cmocka_unit_test(test_claim_that_is_never_shown_holds_nothing_up),
         cmocka_unit_test(test_claims_without_end_hold_nothing_up),
