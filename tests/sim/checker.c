@@ -7,6 +7,7 @@
 #include "sim/epochs.h"
 #include "sim/layout.h"
 #include "sim/seam.h"
+#include "sim/secondaries.h"
 
 #define CLOCK_AHEAD_S 60
 
@@ -194,6 +195,7 @@ void sim_checker_started(struct sim_checker *checker, const struct sim_actor *ac
 
 void sim_checker_restored(struct sim_checker *checker, const struct sim_actor *actor)
 {
+    sim_secondaries_forget(checker->world->secondaries, actor);
     for (unsigned zone = 0; zone < checker->world->options.zones; zone++) {
         struct votes *votes = &checker->votes[actor->index][zone];
         checker->served[actor->index][zone] = (struct sim_served){0};
@@ -830,6 +832,19 @@ bool sim_checker_newest(const struct sim_checker *checker, unsigned zone,
     memcpy(ret_newest->round, held->round, LAYOUT_ROUND);
     memcpy(ret_newest->full_root, held->full_root, LAYOUT_DIGEST);
     return true;
+}
+
+bool sim_checker_is_certified(const struct sim_checker *checker, unsigned zone, uint32_t serial,
+                              const uint8_t full_root[48])
+{
+    const struct chain *chain = &checker->chains[zone];
+    for (size_t i = chain->count; i > 0; i--) {
+        const struct layout_held *held = &chain->items[i - 1].held;
+        if (held->serial == serial && is_same(held->full_root, full_root)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t sim_checker_certified(const struct sim_checker *checker)

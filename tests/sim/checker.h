@@ -63,6 +63,9 @@ const struct sim_served *sim_checker_served(const struct sim_checker *checker,
 /* The highest round that is certified. */
 bool sim_checker_newest(const struct sim_checker *checker, unsigned zone,
                         struct sim_served *ret_newest);
+/* q equal votes have left for this. */
+bool sim_checker_is_certified(const struct sim_checker *checker, unsigned zone, uint32_t serial,
+                              const uint8_t full_root[48]);
 size_t sim_checker_certified(const struct sim_checker *checker);
 
 #endif

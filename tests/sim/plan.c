@@ -9,6 +9,7 @@
 #include "sim/emergency.h"
 #include "sim/epochs.h"
 #include "sim/seam.h"
+#include "sim/secondaries.h"
 
 #define SETTLE_US (900 * SIM_S)
 #define GATE_OF_GARBAGE 1
@@ -91,6 +92,16 @@ static void plan_changes(uint64_t seed, struct sim_options *options)
     }
 }
 
+/* A site that is behind for so long answers no more. */
+static void plan_behind(uint64_t seed, struct sim_options *options)
+{
+    struct sim_random random = {sim_mix64(seed ^ UINT64_C(0x626568696e64))};
+    bool is_short = sim_chance(&random, 500000);
+    for (unsigned zone = 0; zone < SIM_ZONES_MAX && is_short; zone++) {
+        options->zone[zone].behind_max_s = (uint32_t)sim_between(&random, 2, 60);
+    }
+}
+
 void sim_plan(uint64_t seed, struct sim_options *ret_options)
 {
     struct sim_random random = {sim_mix64(seed)};
@@ -125,6 +136,7 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     if (ret_options->lossy_kind == CSN_STATEMENT_HELD && sim_chance(&random, 150000)) {
         ret_options->chance[SIM_LOSS_OF_KIND] = 1000000; /* lone votes pile up */
     }
+    plan_behind(seed, ret_options);
     plan_changes(seed, ret_options);
     sim_plan_emergency(seed, ret_options);
     sim_seam_plan(ret_options);
@@ -608,6 +620,7 @@ void sim_begin(struct sim_world *world)
     }
     sim_emergency_begin(world);
     sim_back_up_begin(world);
+    sim_secondaries_begin(world->secondaries);
 }
 
 void sim_mend(struct sim_world *world)
@@ -643,29 +656,30 @@ struct goal {
     uint8_t round[SIM_ROUND_SIZE]; /* the highest certified before */
 };
 
+/* Of the last input, and made since. */
+static bool is_fresh(const struct sim_world *world, const struct goal *goals, unsigned zone, const struct sim_served *served)
+{
+    return served != NULL && served->is_set && served->input_generation == world->inputs[zone].generation &&
+           served->input_serial == world->inputs[zone].serial &&
+           (!goals[zone].has_certified || memcmp(served->round, goals[zone].round, SIM_ROUND_SIZE) > 0);
+}
+
+/* All members answer with it, and the secondaries have it. */
 static bool is_reached(const struct sim_world *world, const struct goal *goals)
 {
-    if (!sim_is_chain_whole(world)) {
-        return false;
-    }
-    for (unsigned zone = 0; zone < world->options.zones; zone++) {
-        for (unsigned i = 0; i < world->options.sites; i++) {
-            if (!sim_is_newest_member(world, &world->actors[i])) {
-                continue;
-            }
-            const struct sim_served *served =
-                sim_checker_served(world->checker, &world->actors[i], zone);
-            bool is_fresh = served->is_set &&
-                            served->input_generation == world->inputs[zone].generation &&
-                            served->input_serial == world->inputs[zone].serial &&
-                            (!goals[zone].has_certified ||
-                             memcmp(served->round, goals[zone].round, SIM_ROUND_SIZE) > 0);
-            if (!is_fresh) {
-                return false;
-            }
+    bool is = sim_is_chain_whole(world);
+    for (unsigned zone = 0; zone < world->options.zones && is; zone++) {
+        for (unsigned i = 0; i < world->options.sites && is; i++) {
+            const struct sim_actor *actor = &world->actors[i];
+            is = !sim_is_newest_member(world, actor) ||
+                 (is_fresh(world, goals, zone, sim_checker_served(world->checker, actor, zone)) &&
+                  is_fresh(world, goals, zone, sim_secondaries_ask(world->secondaries, actor, zone)));
+        }
+        for (unsigned i = 0; i < SIM_SECONDARIES && is; i++) {
+            is = is_fresh(world, goals, zone, sim_secondaries_have(world->secondaries, i, zone));
         }
     }
-    return true;
+    return is;
 }
 
 static void log_row(struct sim_world *world, const struct sim_actor *actor, unsigned index)
@@ -723,7 +737,7 @@ static void report_stuck(struct sim_world *world)
             halted += status.halt != CSN_HALT_NONE;
         }
     }
-    sim_fail(world, "I7: no fresh serial at all sites within %llu s; %u sites are halted",
+    sim_fail(world, "I7: no fresh serial at all sites and secondaries within %llu s; %u sites are halted",
              (unsigned long long)(world->options.settle_us / SIM_S), halted);
 }
 

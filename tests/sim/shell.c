@@ -6,6 +6,7 @@
 #include "sim/checker.h"
 #include "sim/epochs.h"
 #include "sim/seam.h"
+#include "sim/secondaries.h"
 
 static void cover(struct sim_world *world, const struct csn_trace *trace)
 {
@@ -179,6 +180,7 @@ static void execute(struct sim_world *world, struct sim_actor *actor,
     case CSN_EFFECT_SERVE:
         world->stats.served++;
         sim_checker_serve(world->checker, actor, effect->release.octets);
+        sim_secondaries_serve(world->secondaries, actor, effect->release.octets);
         sim_look_due(world, actor, effect);
         break;
     case CSN_EFFECT_DELETE_VERSION:

@@ -214,9 +214,9 @@ static void print_sums(const struct swarm *swarm)
     const struct sim_stats *stats = &swarm->stats;
     printf("%" PRIu64 " seeds, %.1f simulated hours, %" PRIu64 " steps, %" PRIu64
            " messages, %" PRIu64 " versions certified, %" PRIu64
-           " times served, slowest recovery %.1f s (seed %" PRIu64 ")\n",
+           " times served, %" PRIu64 " taken by secondaries, slowest recovery %.1f s (seed %" PRIu64 ")\n",
            swarm->run_count, (double)stats->virtual_us / 3600e6, stats->steps, stats->messages,
-           stats->certified, stats->served, (double)stats->settle_us_max / 1e6,
+           stats->certified, stats->served, stats->transfers, (double)stats->settle_us_max / 1e6,
            swarm->slowest_seed);
 }
 

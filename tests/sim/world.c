@@ -7,6 +7,7 @@
 #include "sim/checker.h"
 #include "sim/epochs.h"
 #include "sim/seam.h"
+#include "sim/secondaries.h"
 
 #define EPOCH_S UINT64_C(1800000000) /* when virtual time begins */
 
@@ -519,6 +520,7 @@ struct sim_world *sim_world_new(const struct sim_options *options, FILE *trace)
         world->policy[zone] = world->keyset[zone] = world->generation[zone] = 1;
     }
     world->checker = sim_checker_new(world);
+    world->secondaries = sim_secondaries_new(world);
     return world;
 }
 
@@ -543,5 +545,6 @@ void sim_world_free(struct sim_world *take_world)
     }
     free(take_world->heap);
     sim_checker_free(take_world->checker);
+    sim_secondaries_free(take_world->secondaries);
     free(take_world);
 }

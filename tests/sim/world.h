@@ -8,6 +8,7 @@
  *   seam.h     zones, by symbols (zones.c) or real       fetch.c    bulk requests
  *   hsm.c      HSMs                                      plan.c     what a seed draws; work; faults
  *   checker.c  I1-I6, with code of its own           epochs.c   documents, links, machines
+ *   secondaries.c  what name servers outside see of it
  *
  * One thread. A fault that a run injects is counted by its kind. */
 #ifndef SIM_WORLD_H
@@ -92,6 +93,7 @@ const char *sim_fault_text(enum sim_fault fault);
 struct sim_world;
 struct sim_actor;
 struct sim_checker;
+struct sim_secondaries;
 
 /* --- time */
 
@@ -297,7 +299,7 @@ struct sim_options {
 #define SIM_ENDS_MAX 16
 /* Counters only: two are added field by field. */
 struct sim_stats {
-    uint64_t steps, messages, certified, served, virtual_us, settle_us_max;
+    uint64_t steps, messages, certified, served, transfers, virtual_us, settle_us_max;
     uint64_t faults[SIM_FAULT_COUNT];
     uint64_t work[SIM_WORK_STATES][SIM_WORK_STATES];
     uint64_t adopt[SIM_ADOPT_STATES][SIM_ADOPT_STATES];
@@ -351,7 +353,8 @@ struct sim_world {
     struct csn_digest rotten[SIM_ROTTEN_MAX]; /* full roots of which a copy has rotted */
     unsigned rotten_count;
 
-    struct sim_checker *checker; /* owns */
+    struct sim_checker *checker;         /* owns */
+    struct sim_secondaries *secondaries; /* owns */
     struct sim_stats stats;
     struct sim_mixer hash; /* of all that happened */
     FILE *trace;           /* borrows; NULL: none */
