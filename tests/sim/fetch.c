@@ -1,5 +1,6 @@
 /* Bulk requests: site after site until one gives what is asked for; checked and durable before
  * FETCHED. */
+#include "sim/liars.h"
 #include "sim/seam.h"
 
 #include <string.h>
@@ -123,6 +124,9 @@ static void ask(struct sim_world *world, struct sim_task *task)
     struct csn_buf octets = {0};
     fetch->object.served = sim_seam_served(actor, fetch->object.zone);
     if (is_reached && answer(world, peer, fetch, &octets)) {
+        if (fetch->object.kind == CSN_OBJECT_SHARE) {
+            sim_lie_share(world, peer, actor, &octets);
+        }
         uint64_t transfer_us = sim_delay(world, world->options.compute_us);
         sim_after_alive(world, round_trip_us + transfer_us, arrived, actor,
                         fetch_copy(fetch, csn_buf_view(&octets)));

@@ -21,8 +21,8 @@ void sim_finish(struct sim_world *world, struct sim_actor *actor, const struct c
 
 enum csn_hsm_state sim_hsm_state(const struct sim_actor *actor)
 {
-    return actor->hsm_seen == SIM_HSM_IS_DEAD || actor->hsm_seen == SIM_HSM_IS_WRONG ? CSN_HSM_BAD
-                                                                                     : CSN_HSM_GOOD;
+    bool is_bad = actor->hsm_seen != SIM_HSM_GOOD && actor->hsm_seen != SIM_HSM_IS_SLOW;
+    return actor->is_verifier ? CSN_HSM_ABSENT : is_bad ? CSN_HSM_BAD : CSN_HSM_GOOD;
 }
 
 static void canary(struct sim_world *world, struct sim_task *task)
@@ -41,7 +41,8 @@ void sim_set_hsm(struct sim_world *world, struct sim_actor *actor, enum sim_hsm_
 {
     sim_log(world, actor, "HSM mode %d", (int)mode);
     actor->hsm = mode;
-    sim_after(world, sim_delay(world, 10 * SIM_S), canary, actor, NULL);
+    uint64_t most_us = mode == SIM_HSM_HAS_OTHER_KEY ? SIM_MS : 10 * SIM_S;
+    sim_after(world, sim_delay(world, most_us), canary, actor, NULL);
 }
 
 void sim_prove(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)

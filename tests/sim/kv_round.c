@@ -140,7 +140,7 @@ static void sign(struct sim_world *world, const struct sim_actor *actor, struct 
         csn_buf_clear(&data);
         csn_signature_input(content, signature, &data);
         kv_sign(content->keyset->keys[signature->key].dnskey, csn_buf_view(&data), sim_next(&world->random), octets);
-        octets[KV_SIGNATURE_SIZE - 1] ^= actor->hsm == SIM_HSM_IS_WRONG;
+        octets[KV_SIGNATURE_SIZE - 1] ^= actor->hsm == SIM_HSM_IS_WRONG || actor->hsm == SIM_HSM_HAS_OTHER_KEY;
         csn_signature_set(content, signature, csn_bytes(octets, sizeof(octets)));
     }
     csn_buf_fini(&data);

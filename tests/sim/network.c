@@ -7,6 +7,7 @@
 
 #include "sim/checker.h"
 #include "sim/epochs.h"
+#include "sim/liars.h"
 
 #define LATE_MOST_US (60 * SIM_S) /* how late the second of two may be */
 
@@ -268,7 +269,7 @@ void sim_broadcast_statement(struct sim_world *world, struct sim_actor *from,
     }
     if (kind == CSN_STATEMENT_PROPOSAL && sim_rogue(world, body, &rogue)) {
         transmit_rogue(world, from, message, csn_buf_view(&rogue));
-    } else {
+    } else if (!sim_lie(world, from, kind, body)) {
         broadcast(world, from, message);
     }
     csn_buf_fini(&rogue);

@@ -8,6 +8,7 @@
 #include "sim/checker.h"
 #include "sim/emergency.h"
 #include "sim/epochs.h"
+#include "sim/liars.h"
 #include "sim/seam.h"
 #include "sim/secondaries.h"
 
@@ -139,6 +140,7 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     plan_behind(seed, ret_options);
     plan_changes(seed, ret_options);
     sim_plan_emergency(seed, ret_options);
+    sim_plan_four(seed, ret_options);
     sim_seam_plan(ret_options);
 }
 
@@ -554,6 +556,9 @@ static void begin_episode(struct sim_world *world, enum sim_fault fault)
     case SIM_HSM_WRONG:
         break_hsm(world, SIM_HSM_IS_WRONG);
         break;
+    case SIM_HSM_KEY:
+        break_hsm(world, SIM_HSM_HAS_OTHER_KEY);
+        break;
     case SIM_DIVERGED:
         diverge(world);
         break;
@@ -570,7 +575,7 @@ static void episodes(struct sim_world *world, struct sim_task *task)
         SIM_DISK_SLOW,    SIM_DISK_FULL,    SIM_FREEZE,     SIM_CLOCK_STEP, SIM_CLOCK_OFF,
         SIM_CLOCK_FROZEN, SIM_CLOCK_RATE,   SIM_HSM_SLOW,   SIM_HSM_DEAD,   SIM_HSM_WRONG,
         SIM_DIVERGED,     SIM_RESTORED,     SIM_RESTORED_ALONE, SIM_ORDER_HOLD, SIM_ORDER_MAINTENANCE,
-        SIM_ORDER_AUTHORITY, SIM_ORDER_GENERATION};
+        SIM_ORDER_AUTHORITY, SIM_ORDER_GENERATION, SIM_HSM_KEY};
     (void)task;
     if (!world->is_faulty) {
         return;
@@ -671,7 +676,7 @@ static bool is_reached(const struct sim_world *world, const struct goal *goals)
     for (unsigned zone = 0; zone < world->options.zones && is; zone++) {
         for (unsigned i = 0; i < world->options.sites && is; i++) {
             const struct sim_actor *actor = &world->actors[i];
-            is = !sim_is_newest_member(world, actor) ||
+            is = !sim_is_newest_member(world, actor) || sim_is_liar(world, actor) ||
                  (is_fresh(world, goals, zone, sim_checker_served(world->checker, actor, zone)) &&
                   is_fresh(world, goals, zone, sim_secondaries_ask(world->secondaries, actor, zone)));
         }

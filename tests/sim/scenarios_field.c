@@ -116,12 +116,36 @@ static void test_refresh_comes_with_the_first_quorum(void **state)
     end_well(world);
 }
 
+/* .de 2026: another key under the same name. The canary sees it before anything is signed; the site votes on. */
+static void test_another_key_in_one_hsm(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(NULL);
+    struct csn_node_zone_status status;
+    give_input(world, 1);
+    wait_served(world, 1);
+    sim_set_hsm(world, sim_site(world, 2), SIM_HSM_HAS_OTHER_KEY);
+    run_for(world, 10 * SIM_S);
+    give_input(world, 2);
+    wait_served(world, 2);
+    status = zone_of(world, 2);
+    assert_int_equal(status.row.hsm, CSN_HSM_BAD);
+    assert_int_equal(status.released->held.proposal.author_count, 2);
+    assert_int_equal(world->stats.traces[CSN_TRACE_ABANDONED], 0);
+    sim_crash(world, sim_site(world, 3));
+    size_t certified = sim_checker_certified(world->checker);
+    give_input(world, 3);
+    wait_certified(world, certified + 1); /* by 1 and 2 */
+    end_well(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_another_key_set_at_one_site),
         cmocka_unit_test(test_bad_signatures_at_several_hsms),
         cmocka_unit_test(test_serial_of_another_format_is_not_jumped_to),
+        cmocka_unit_test(test_another_key_in_one_hsm),
         cmocka_unit_test(test_a_flipped_bit_at_an_author),
         cmocka_unit_test(test_refresh_comes_with_the_first_quorum),
     };

@@ -456,6 +456,7 @@ static void make_cluster(struct sim_world *world)
     cluster->epoch = 1;
     cluster->digest = sim_symbol("document", options->seed, 0, 0);
     cluster->quorum = (uint8_t)options->quorum;
+    cluster->faults = (uint8_t)options->faults;
     cluster->member_count = (uint8_t)(options->sites - options->spare);
     cluster->coordinator_count = (uint8_t)options->coordinators;
     for (unsigned i = 0; i < options->sites - options->spare; i++) {
@@ -463,6 +464,7 @@ static void make_cluster(struct sim_world *world)
         struct csn_digest key = sim_member_key(world, (uint16_t)(i + 1), 1);
         member->number = (uint16_t)(i + 1);
         member->incarnation = 1;
+        member->role = member->number == options->verifier ? CSN_MEMBER_VERIFIER : CSN_MEMBER_SIGNER;
         memcpy(member->key, key.octets, sizeof(member->key));
     }
     cluster->operator_count = 1; /* its orders are handed in as verified ones */
@@ -485,6 +487,7 @@ static void make_actors(struct sim_world *world)
         *actor = (struct sim_actor){.index = i, .is_node = is_node, .disk_factor = 1, .epoch = 1};
         actor->incarnation = is_node && !is_spare ? 1 : 0;
         actor->number = (uint16_t)(is_node ? i + 1 : i + 1 - options->sites);
+        actor->is_verifier = is_node && actor->number == options->verifier;
         actor->clock_drift_ppm = (int32_t)sim_below(&world->random, 100) - 50;
         memcpy(actor->configs, options->zone, sizeof(actor->configs));
         for (unsigned zone = 0; zone < SIM_ZONES_MAX; zone++) {

@@ -8,7 +8,7 @@
  *   seam.h     zones, by symbols (zones.c) or real       fetch.c    bulk requests
  *   hsm.c      HSMs                                      plan.c     what a seed draws; work; faults
  *   checker.c  I1-I6, with code of its own           epochs.c   documents, links, machines
- *   secondaries.c  what name servers outside see of it
+ *   secondaries.c  what name servers outside see     liars.c    a member that lies
  *
  * One thread. A fault that a run injects is counted by its kind. */
 #ifndef SIM_WORLD_H
@@ -80,7 +80,12 @@
     X(ORDER_MAINTENANCE, "operator puts a zone or site into maintenance")                          \
     X(ORDER_AUTHORITY, "operator moves the lead")                                                  \
     X(ORDER_GENERATION, "operator orders a new generation of inputs")                              \
-    X(INPUT_PARKED, "input parked until an operator approves or rejects it")
+    X(INPUT_PARKED, "input parked until an operator approves or rejects it")                       \
+    X(LIE_EARLY, "liar votes for bytes before there are any")                                      \
+    X(LIE_VOTE, "liar votes for other bytes than it has")                                          \
+    X(LIE_CLAIM, "liar claims a newer certificate or hold")                                        \
+    X(LIE_OFFER, "liar offers each site other signatures")                                         \
+    X(HSM_KEY, "HSM has another key under the same name")
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(name, text) SIM_##name,
@@ -193,11 +198,18 @@ struct sim_persist {
 
 /* --- actors */
 
-enum sim_hsm_mode { SIM_HSM_GOOD, SIM_HSM_IS_SLOW, SIM_HSM_IS_DEAD, SIM_HSM_IS_WRONG };
+enum sim_hsm_mode {
+    SIM_HSM_GOOD,
+    SIM_HSM_IS_SLOW,
+    SIM_HSM_IS_DEAD,
+    SIM_HSM_IS_WRONG,
+    SIM_HSM_HAS_OTHER_KEY, /* the canary is asked as soon as the token is there */
+};
 
 struct sim_actor {
     unsigned index;
     bool is_node;
+    bool is_verifier; /* a node without HSM */
     uint16_t number; /* site, or coordinator */
     unsigned life;   /* 1.. counts the starts */
     bool is_up;
@@ -273,7 +285,8 @@ struct sim_link {
 
 struct sim_options {
     uint64_t seed;
-    unsigned sites, coordinators, zones, quorum;
+    unsigned sites, coordinators, zones, quorum, faults;
+    uint16_t verifier, liar; /* sites; 0: none */
     unsigned spare;                   /* of the sites, the last: no members at first */
     uint64_t change_us;               /* mean pause between two changes of members; 0: none */
     uint64_t emergency_us;            /* when sites are lost until officers take them back; 0: never */

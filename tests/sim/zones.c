@@ -133,7 +133,9 @@ static void is_signed(struct sim_world *world, struct sim_task *task)
     struct csn_event event = {.kind = CSN_EVENT_SIGNED, .corr = job->corr};
     const struct sim_share *old = sim_disk_share(&actor->disk, &job->hash, actor->number);
     struct sim_share share = {
-        .hash = job->hash, .author = actor->number, .is_good = actor->hsm != SIM_HSM_IS_WRONG};
+        .hash = job->hash,
+        .author = actor->number,
+        .is_good = actor->hsm != SIM_HSM_IS_WRONG && actor->hsm != SIM_HSM_HAS_OTHER_KEY};
     if (old == NULL && actor->hsm == SIM_HSM_IS_DEAD) {
         event.code = CSN_EHSM;
     } else {
@@ -150,7 +152,7 @@ void sim_sign_share(struct sim_world *world, struct sim_actor *actor,
                     const struct csn_effect *effect)
 {
     uint64_t most_us = world->options.sign_us;
-    if (effect->work.proposal->authors[effect->work.author] != actor->number) {
+    if (actor->is_verifier || effect->work.proposal->authors[effect->work.author] != actor->number) {
         sim_fail(world, "site %u signs as author %u", actor->number, effect->work.author);
     }
     if (actor->hsm == SIM_HSM_IS_SLOW || actor->hsm == SIM_HSM_IS_DEAD) {
