@@ -86,7 +86,8 @@ struct csn_zone_shell {
     uint32_t input_serial;  /* and its serial */
     struct csn_whole whole;
     bool was_lead;             /* of this zone, at the last tick */
-    struct csn_digest told; /* full root of the release that secondaries were told of when every site heard served it */
+    struct csn_digest told; /* full root of the release that secondaries were told of last */
+    unsigned told_sites;    /* that were heard and served it then; 0: one that was heard did not */
     struct csn_divergence divergence;
     struct csn_kept_tree *trees[CSN_TREES_KEPT]; /* own references; see trees.h; may be NULL */
     uint64_t diverged_since_s[CSN_MEMBERS_MAX]; /* Unix, by place in the cluster document; 0: not diverged */

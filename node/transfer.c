@@ -181,33 +181,42 @@ static bool leads(const struct csn_zone_shell *zone)
     return csn_node_zone_lead(daemon->core, (size_t)(zone - daemon->zones)) == daemon->config->member->number;
 }
 
-/* Every other site that is heard serves what this one does. */
-static bool is_served_by_all(const struct csn_zone_shell *zone)
+/* Sites that are heard and serve what this one does, itself too; 0: one that is heard does not. */
+static unsigned served_at(const struct csn_zone_shell *zone)
 {
     const struct csn_daemon *daemon = zone->daemon;
     const struct csn_cluster *cluster = &daemon->config->cluster;
     uint64_t now_ms = csn_daemon_now(daemon).mono_ms;
-    bool is_served = true;
-    for (uint8_t i = 0; i < cluster->member_count && is_served; i++) {
+    unsigned found = 1;
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
         uint16_t site = cluster->members[i].number;
         const struct csn_row *row = csn_node_peer_row(daemon->core, site, zone->config->zone);
         struct csn_peer_status peer;
         bool is_heard = csn_node_get_peer(daemon->core, site, &peer) && now_ms - peer.heard_ms < CSN_SILENT_MS;
         if (site != daemon->config->member->number && is_heard) {
-            is_served = row != NULL && csn_digest_equal(&row->released.full_root, &zone->serving.full_root);
+            if (row == NULL || !csn_digest_equal(&row->released.full_root, &zone->serving.full_root)) {
+                return 0;
+            }
+            found++;
         }
     }
-    return is_served;
+    return found;
 }
 
-/* Told at once, and again when every site serves it: a secondary may ask another of its primaries than the one that told it,
- * find nothing newer there, and wait for its refresh. */
+/* Told at once, and again when every site serves it that is heard, and when one more does that was not heard: a secondary may
+ * ask another of its primaries than the one that told it, find nothing newer there, and wait for its refresh. */
 static void tell(struct csn_zone_shell *zone)
 {
-    if (is_served_by_all(zone)) {
-        zone->told = zone->serving.full_root;
-    }
+    zone->told = zone->serving.full_root;
+    zone->told_sites = served_at(zone);
     with_soa(zone, notify);
+}
+
+static bool is_news(const struct csn_zone_shell *zone)
+{
+    bool is_told = csn_digest_equal(&zone->told, &zone->serving.full_root);
+    unsigned sites = served_at(zone);
+    return zone->serving.is_ready && sites > (is_told ? zone->told_sites : 0);
 }
 
 void csn_transfer_released(struct csn_zone_shell *zone)
@@ -221,11 +230,10 @@ void csn_transfer_released(struct csn_zone_shell *zone)
 void csn_transfer_tick(struct csn_zone_shell *zone)
 {
     bool is_lead = leads(zone);
-    bool is_news = zone->serving.is_ready && !csn_digest_equal(&zone->told, &zone->serving.full_root);
     if (is_lead && !zone->was_lead) {
         csn_log(&zone->daemon->log, CSN_INFO, "notify.lead", "zone %s: this site notifies the secondaries from now on", zone->name);
     }
-    if (is_lead && (!zone->was_lead || (is_news && is_served_by_all(zone)))) {
+    if (is_lead && (!zone->was_lead || is_news(zone))) {
         tell(zone);
     }
     zone->was_lead = is_lead;
