@@ -50,7 +50,7 @@ static bool fill_rows(const struct picture *picture, uint16_t site, struct csn_s
         const struct csn_row *zone = csn_leader_peer_row(picture->coordinator->core, site, i);
         char name[CSN_NAME_TEXT_MAX];
         csn_name_text(config->zones[i].zone, name);
-        if (zone != NULL && !csn_round_is_none(zone->released.round)) {
+        if (csn_status_is_shown(picture->status, i) && zone != NULL && !csn_round_is_none(zone->released.round)) {
             csn_status_add_released(picture->status, row, csn_status_text(picture->status, "%s", name), zone->released_serial);
         }
         is_diverged |= zone != NULL && zone->diverged != 0;
@@ -249,9 +249,6 @@ static void fill_zone(const struct picture *picture, size_t index)
     struct csn_status_zone *zone = csn_status_add_zone(picture->status);
     struct csn_leader_zone_status core;
     char name[CSN_NAME_TEXT_MAX];
-    if (zone == NULL) {
-        return;
-    }
     csn_leader_get_zone(picture->coordinator->core, index, &core);
     csn_name_text(config->zone, name);
     zone->zone = csn_status_text(picture->status, "%s", name);
@@ -309,7 +306,8 @@ static void on_status(void *arg, struct csn_status *ret_status)
     fill_head(&picture);
     fill_sites(&picture);
     fill_self(&picture);
-    for (size_t i = 0; i < coordinator->config->zone_count; i++) {
+    ret_status->all_zones = (uint32_t)coordinator->config->zone_count;
+    for (size_t i = ret_status->first_zone; i < coordinator->config->zone_count && csn_status_is_shown(ret_status, i); i++) {
         fill_zone(&picture, i);
     }
     csn_status_judge(ret_status);

@@ -133,7 +133,7 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
         struct csn_node_zone_status zone;
         csn_node_get_zone(daemon->core, i, now, &zone);
         is_diverged |= zone.row.diverged != 0;
-        if (daemon->zones[i].serving.is_ready) {
+        if (csn_status_is_shown(status, i) && daemon->zones[i].serving.is_ready) {
             csn_status_add_released(status, site, csn_status_text(status, "%s", daemon->zones[i].name),
                                     daemon->zones[i].serving.serial);
         }
@@ -176,7 +176,7 @@ static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const
     bool is_diverged = false;
     for (size_t i = 0; i < daemon->zone_count; i++) {
         const struct csn_row *row = csn_node_peer_row(daemon->core, member->number, daemon->zones[i].config->zone);
-        if (row != NULL && !csn_round_is_none(row->released.round)) {
+        if (csn_status_is_shown(status, i) && row != NULL && !csn_round_is_none(row->released.round)) {
             csn_status_add_released(status, site, csn_status_text(status, "%s", daemon->zones[i].name), row->released_serial);
         }
         is_diverged |= row != NULL && row->diverged != 0;
@@ -546,9 +546,6 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     struct csn_status_zone *zone = csn_status_add_zone(status);
     struct csn_node_zone_status core;
     struct csn_agreement sites;
-    if (zone == NULL) {
-        return;
-    }
     csn_node_get_zone(daemon->core, index, now, &core);
     zone->zone = csn_status_text(status, "%s", shell->name);
     zone->voters = daemon->config->cluster.member_count;
@@ -621,7 +618,8 @@ static void fill(const struct csn_daemon *daemon, struct csn_status *status)
     status->observed_from = csn_status_text(status, "%s", daemon->config->site);
     status->observed_at_s = now.wall_s;
     fill_sites(daemon, now, &core, status);
-    for (size_t i = 0; i < daemon->zone_count; i++) {
+    status->all_zones = (uint32_t)daemon->zone_count;
+    for (size_t i = status->first_zone; i < daemon->zone_count && csn_status_is_shown(status, i); i++) {
         fill_zone(daemon, now, i, status);
     }
     csn_status_judge(status);

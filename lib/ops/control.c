@@ -92,10 +92,10 @@ static void idled(uv_timer_t *timer)
     close_client(timer->data);
 }
 
-static void answer_status(struct client *client, struct csn_buf *reply)
+static void answer_status(struct client *client, uint32_t first_zone, struct csn_buf *reply)
 {
     const struct csn_control_handlers *handlers = &client->control->handlers;
-    struct csn_status status = {0};
+    struct csn_status status = {.first_zone = first_zone};
     struct csn_reason reason;
     handlers->on_status(handlers->arg, &status);
     int code = csn_control_status_encode(&status, reply);
@@ -214,7 +214,7 @@ static void answer(struct client *client, struct csn_bytes message, struct csn_b
         csn_reason_set(&reason, code, "the request is not understood: are versions mixed?");
         csn_control_error_encode(code, &reason, reply);
     } else if (request.what == CSN_CONTROL_STATUS) {
-        answer_status(client, reply);
+        answer_status(client, request.first_zone, reply);
     } else if (request.what == CSN_CONTROL_EXPLAIN) {
         answer_explain(client, &request.explain, reply);
     } else if (request.what == CSN_CONTROL_ORDER) {

@@ -44,7 +44,7 @@ struct csn_control_explain {
 /* Loop thread. All must answer at once. */
 struct csn_control_handlers {
     void *arg;
-    /* Fills an empty status, with its verdict (csn_status_judge). */
+    /* Fills an empty status, with its verdict (csn_status_judge): of its zones those that csn_status_is_shown tells. */
     void (*on_status)(void *arg, struct csn_status *ret_status);
     /* The newest certificate of a zone by its name as text ("ch.", "."); CSN_ENOTFOUND and a
      * reason. NULL: CSN_EREFUSED. */
@@ -81,6 +81,7 @@ void csn_control_free(struct csn_control *take_control);
 /* For consignctl: asks and waits at most `timeout_ms`. CSN_ECLOSED: nobody listens there, or it
  * hung up; CSN_EPERMISSION; CSN_ETIMEOUT; CSN_EFORMAT; or what the daemon answered. The reason says
  * what to do next. */
+/* All pages, one after the other. */
 int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_status *ret_status,
                            struct csn_reason *reason);
 int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone,

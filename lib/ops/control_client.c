@@ -166,16 +166,33 @@ static int ask(const char *path, uint32_t timeout_ms, const struct csn_control_r
     return code;
 }
 
-int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_status *ret_status,
-                           struct csn_reason *reason)
+static int ask_page(const char *path, uint32_t timeout_ms, struct csn_status *status, struct csn_reason *reason)
 {
-    struct csn_control_request request = {.what = CSN_CONTROL_STATUS};
+    struct csn_control_request request = {.what = CSN_CONTROL_STATUS, .first_zone = status->zone_count};
     struct csn_buf reply = {0};
     int code = ask(path, timeout_ms, &request, &reply, reason);
     if (code == CSN_OK) {
-        code = csn_control_status_decode(csn_buf_view(&reply), ret_status, reason);
+        code = csn_control_status_decode(csn_buf_view(&reply), status, reason);
     }
     csn_buf_fini(&reply);
+    return code;
+}
+
+int csn_control_ask_status(const char *path, uint32_t timeout_ms, struct csn_status *ret_status,
+                           struct csn_reason *reason)
+{
+    uint64_t deadline_ms = monotonic_ms() + timeout_ms;
+    struct csn_status status = {0};
+    int code = ask_page(path, timeout_ms, &status, reason);
+    while (code == CSN_OK && status.zone_count < status.all_zones) {
+        uint64_t now_ms = monotonic_ms();
+        code = ask_page(path, now_ms < deadline_ms ? (uint32_t)(deadline_ms - now_ms) : 0, &status, reason);
+    }
+    if (code == CSN_OK) {
+        *ret_status = status;
+    } else {
+        csn_status_fini(&status);
+    }
     return code;
 }
 

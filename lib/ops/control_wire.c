@@ -65,6 +65,8 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
     message.has_version = true;
     message.version = VERSION;
     if (request->what == CSN_CONTROL_STATUS) {
+        status.has_first_zone = true;
+        status.first_zone = request->first_zone;
         message.what_case = CSN__CONTROL__REQUEST__WHAT_STATUS;
         message.status = &status;
     } else if (request->what == CSN_CONTROL_ORDER) {
@@ -184,7 +186,7 @@ static int read_request(const Csn__Control__Request *message,
         return CSN_EFORMAT;
     }
     if (message->what_case == CSN__CONTROL__REQUEST__WHAT_STATUS) {
-        *ret_request = (struct csn_control_request){.what = CSN_CONTROL_STATUS};
+        *ret_request = (struct csn_control_request){.what = CSN_CONTROL_STATUS, .first_zone = message->status->first_zone};
         return CSN_OK;
     }
     if (message->what_case == CSN__CONTROL__REQUEST__WHAT_ORDER) {
@@ -496,14 +498,19 @@ int csn_control_status_encode(const struct csn_status *status, struct csn_buf *b
     PUT(&message, status, term);
     PUT(&message, status, observed_at_s);
     PUT(&message, status, level);
+    PUT(&message, status, first_zone);
+    PUT(&message, status, all_zones);
     message.leader = lend(status->leader);
     message.observed_from = lend(status->observed_from);
     char *reasons[CSN_STATUS_ROWS_MAX];
+    uint32_t levels[CSN_STATUS_ROWS_MAX];
     for (uint32_t i = 0; i < status->reason_count; i++) {
         reasons[i] = lend(status->reasons[i]);
+        levels[i] = status->reason_levels[i];
     }
-    message.n_reasons = status->reason_count;
+    message.n_reasons = message.n_reason_levels = status->reason_count;
     message.reasons = reasons;
+    message.reason_levels = levels;
     put_rows(&arena, status, &message);
     int code = pack(&reply.base, buf);
     csn_arena_fini(&arena);
@@ -570,6 +577,14 @@ static void take_digest(const ProtobufCBinaryData *data, struct csn_digest *ret_
     }
 }
 
+static void take_released(struct csn_status *status, const Csn__Control__Site *message, struct csn_status_site *site)
+{
+    for (size_t i = 0; i < message->n_released; i++) {
+        const char *zone = copy_or_empty(&status->arena, message->released[i]->zone);
+        csn_status_add_released(status, site, zone, message->released[i]->serial);
+    }
+}
+
 static bool take_site(struct csn_status *status, const Csn__Control__Site *message)
 {
     struct csn_status_site *site = csn_status_add_site(status);
@@ -588,12 +603,7 @@ static bool take_site(struct csn_status *status, const Csn__Control__Site *messa
     site->clock_offset_us = message->clock_offset_us;
     site->hsm = copy(&status->arena, message->hsm);
     site->error = copy(&status->arena, message->error);
-    for (size_t i = 0; i < message->n_released; i++) {
-        const char *zone = copy_or_empty(&status->arena, message->released[i]->zone);
-        if (!csn_status_add_released(status, site, zone, message->released[i]->serial)) {
-            return false;
-        }
-    }
+    take_released(status, message, site);
     return true;
 }
 
@@ -687,9 +697,6 @@ static struct csn_status_input take_input(const Csn__Control__Input *message)
 static bool take_zone(struct csn_status *status, const Csn__Control__Zone *message)
 {
     struct csn_status_zone *zone = csn_status_add_zone(status);
-    if (zone == NULL) {
-        return false;
-    }
     zone->zone = copy_or_empty(&status->arena, message->zone);
     zone->state = copy_or_empty(&status->arena, message->state);
     zone->has_released = message->has_released;
@@ -715,14 +722,28 @@ static bool take_zone(struct csn_status *status, const Csn__Control__Zone *messa
            take_documents(status, message, zone) && take_serving(status, message, zone);
 }
 
+/* A site of a later page: it is known, what it released of the page's zones is not. */
+static bool take_more(struct csn_status *status, const Csn__Control__Site *message)
+{
+    for (uint32_t i = 0; i < status->site_count; i++) {
+        struct csn_status_site *site = status->sites[i];
+        if (site->number == message->number && message->name != NULL && strcmp(site->name, message->name) == 0) {
+            take_released(status, message, site);
+            return true;
+        }
+    }
+    return true; /* it was not there when the first page was filled */
+}
+
 static bool take_rows(struct csn_status *status, const Csn__Control__Status *message)
 {
-    bool fits = message->n_reasons <= CSN_STATUS_ROWS_MAX;
+    bool fits = message->n_reasons <= CSN_STATUS_ROWS_MAX && message->n_reason_levels == message->n_reasons;
     for (size_t i = 0; fits && i < message->n_reasons; i++) {
-        status->reasons[status->reason_count++] = copy(&status->arena, message->reasons[i]);
+        fits = message->reason_levels[i] <= message->level;
+        csn_status_blame(status, fits ? (enum csn_health)message->reason_levels[i] : CSN_HEALTH_OK, "%s", message->reasons[i]);
     }
     for (size_t i = 0; fits && i < message->n_sites; i++) {
-        fits = take_site(status, message->sites[i]);
+        fits = status->first_zone == 0 ? take_site(status, message->sites[i]) : take_more(status, message->sites[i]);
     }
     for (size_t i = 0; fits && i < message->n_zones; i++) {
         fits = take_zone(status, message->zones[i]);
@@ -730,9 +751,25 @@ static bool take_rows(struct csn_status *status, const Csn__Control__Status *mes
     return fits;
 }
 
+static int take_page(const Csn__Control__Status *message, struct csn_status *status)
+{
+    bool is_next = message->first_zone == status->zone_count && message->n_zones > 0 && message->has_level &&
+                   message->level <= CSN_HEALTH_UNKNOWN;
+    if (!is_next) {
+        return CSN_EFORMAT;
+    }
+    status->first_zone = message->first_zone;
+    status->all_zones = message->all_zones;
+    status->level = (enum csn_health)message->level > status->level ? (enum csn_health)message->level : status->level;
+    return take_rows(status, message) ? CSN_OK : CSN_EFORMAT;
+}
+
 static int take_status(const Csn__Control__Status *message, struct csn_status *ret_status)
 {
-    if (!message->has_observed_at_s || !message->has_level || message->level > CSN_HEALTH_UNKNOWN ||
+    if (ret_status->zone_count > 0) {
+        return take_page(message, ret_status);
+    }
+    if ((message->n_zones == 0 && message->all_zones > 0) || !message->has_observed_at_s || !message->has_level || message->level > CSN_HEALTH_UNKNOWN ||
         message->cluster_id.len != sizeof(ret_status->cluster_id)) {
         return CSN_EFORMAT;
     }
@@ -744,6 +781,7 @@ static int take_status(const Csn__Control__Status *message, struct csn_status *r
                                 .members = (uint8_t)message->members,
                                 .term = message->term,
                                 .observed_at_s = message->observed_at_s,
+                                .all_zones = message->all_zones,
                                 .level = (enum csn_health)message->level};
     memcpy(status.cluster_id, message->cluster_id.data, sizeof(status.cluster_id));
     status.cluster = copy_or_empty(&status.arena, message->cluster);

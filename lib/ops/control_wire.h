@@ -34,6 +34,7 @@ struct csn_control_request {
     struct csn_control_order order;  /* its body lies in `body` of the decoded request */
     struct csn_bytes document;       /* propose; the same */
     bool wants_chain;                /* membership */
+    uint32_t first_zone;             /* status */
     uint8_t body[CSN_CONTROL_DOCUMENT_MAX];
 };
 
@@ -48,7 +49,8 @@ int csn_control_text_encode(struct csn_bytes text, struct csn_buf *buf);
 /* An answer that is only a code and its reason. */
 void csn_control_error_encode(int code, const struct csn_reason *reason, struct csn_buf *buf);
 
-/* The code that the daemon answered, with its reason, or CSN_EFORMAT when the reply is not one. */
+/* The code that the daemon answered, with its reason, or CSN_EFORMAT when the reply is not one. A status is of zeros, or has
+ * pages already: then the next one is added. */
 int csn_control_status_decode(struct csn_bytes message, struct csn_status *ret_status,
                               struct csn_reason *reason);
 int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_view,

@@ -61,19 +61,6 @@ struct csn_status_site *csn_status_add_site(struct csn_status *status)
     return site;
 }
 
-struct csn_status_zone *csn_status_add_zone(struct csn_status *status)
-{
-    if (status->zone_count == CSN_STATUS_ZONES_MAX) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED,
-                         "more than %d zones: the others are not shown", CSN_STATUS_ZONES_MAX);
-        return NULL;
-    }
-    struct csn_status_zone *zone = new_row(status, sizeof(*zone));
-    zone->zone = zone->state = "";
-    status->zones[status->zone_count++] = zone;
-    return zone;
-}
-
 /* Rows of rows grow by doubling into the arena: the old copy is wasted, not freed. */
 static const void *grow(struct csn_status *status, const void *rows, uint32_t *count, size_t size,
                         const void *row)
@@ -91,15 +78,25 @@ static const void *grow(struct csn_status *status, const void *rows, uint32_t *c
     return at;
 }
 
-bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site,
+bool csn_status_is_shown(const struct csn_status *status, size_t place)
+{
+    return place >= status->first_zone && place - status->first_zone < CSN_STATUS_PAGE;
+}
+
+struct csn_status_zone *csn_status_add_zone(struct csn_status *status)
+{
+    struct csn_status_zone *zone = new_row(status, sizeof(*zone));
+    zone->zone = zone->state = "";
+    status->zones = (struct csn_status_zone **)(uintptr_t)grow(status, status->zones, &status->zone_count,
+                                                               sizeof(zone), &zone);
+    return zone;
+}
+
+void csn_status_add_released(struct csn_status *status, struct csn_status_site *site,
                              const char *zone, uint32_t serial)
 {
     struct csn_status_released row = {.zone = zone, .serial = serial};
-    if (site->released_count == CSN_STATUS_ZONES_MAX) {
-        return false;
-    }
     site->released = grow(status, site->released, &site->released_count, sizeof(row), &row);
-    return true;
 }
 
 bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,
@@ -162,14 +159,31 @@ static uint32_t place_of(const struct csn_status *status, enum csn_health level)
     return at;
 }
 
+static bool is_told(const struct csn_status *status, const char *reason)
+{
+    for (uint32_t i = 0; i < status->reason_count; i++) {
+        if (strcmp(status->reasons[i], reason) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void csn_status_blame(struct csn_status *status, enum csn_health level, const char *format, ...)
 {
     uint32_t at = place_of(status, level);
+    va_list args;
     if (level > status->level) {
         status->level = level;
     }
     if (at == CSN_STATUS_ROWS_MAX) {
         return; /* the level counts; sixteen causes are enough to act on */
+    }
+    va_start(args, format);
+    const char *reason = keep_text(&status->arena, format, args);
+    va_end(args);
+    if (is_told(status, reason)) {
+        return;
     }
     if (status->reason_count < CSN_STATUS_ROWS_MAX) {
         status->reason_count++;
@@ -178,10 +192,7 @@ void csn_status_blame(struct csn_status *status, enum csn_health level, const ch
         status->reasons[i] = status->reasons[i - 1];
         status->reason_levels[i] = status->reason_levels[i - 1];
     }
-    va_list args;
-    va_start(args, format);
-    status->reasons[at] = keep_text(&status->arena, format, args);
-    va_end(args);
+    status->reasons[at] = reason;
     status->reason_levels[at] = level;
 }
 

@@ -22,10 +22,10 @@ enum csn_health { CSN_HEALTH_OK, CSN_HEALTH_DEGRADED, CSN_HEALTH_CRITICAL, CSN_H
 /* "ok", "degraded", "critical", "unknown". */
 const char *csn_health_text(enum csn_health level);
 
-/* Above these, adding a row is refused and the verdict says so. They keep a reply under 1 MiB. */
+/* Above these, adding a row is refused and the verdict says so. With the page they keep a reply under 1 MiB. */
 #define CSN_STATUS_SITES_MAX 32
-#define CSN_STATUS_ZONES_MAX 512
-#define CSN_STATUS_ROWS_MAX 16 /* parked, diverged, released a row; reasons */
+#define CSN_STATUS_ROWS_MAX 16 /* parked, diverged a row; reasons */
+#define CSN_STATUS_PAGE 512    /* zones that a daemon fills in at a time; consignctl asks on until it has all */
 
 /* What one site has released of one zone. */
 struct csn_status_released {
@@ -163,12 +163,14 @@ struct csn_status {
     uint64_t observed_at_s; /* Unix */
     struct csn_status_site *sites[CSN_STATUS_SITES_MAX];
     uint32_t site_count;
-    struct csn_status_zone *zones[CSN_STATUS_ZONES_MAX];
+    struct csn_status_zone **zones; /* in the arena */
     uint32_t zone_count;
+    uint32_t first_zone; /* of the page: its place among all that the daemon has */
+    uint32_t all_zones;
     enum csn_health level;
     /* The worst first, else in the order of csn_status_blame. */
     const char *reasons[CSN_STATUS_ROWS_MAX];
-    enum csn_health reason_levels[CSN_STATUS_ROWS_MAX]; /* beside them; not sent to consignctl */
+    enum csn_health reason_levels[CSN_STATUS_ROWS_MAX]; /* beside them */
     uint32_t reason_count;
 };
 
@@ -179,14 +181,17 @@ void csn_status_fini(struct csn_status *status);
 const char *csn_status_text(struct csn_status *status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A new row of zeros at the end, where it stays; NULL above the maximum (then the verdict is at
+/* Whether the zone at this place among all is on the page. */
+bool csn_status_is_shown(const struct csn_status *status, size_t place);
+
+/* A new row of zeros at the end, where it stays; a site: NULL above the maximum (then the verdict is at
  * least degraded). */
 struct csn_status_site *csn_status_add_site(struct csn_status *status);
 struct csn_status_zone *csn_status_add_zone(struct csn_status *status);
-/* Rows of rows; false above CSN_STATUS_ROWS_MAX (released: CSN_STATUS_ZONES_MAX; orders:
- * CSN_STATUS_ORDERS_MAX; documents, serving: CSN_STATUS_SITES_MAX). Texts must be the status's own. */
-bool csn_status_add_released(struct csn_status *status, struct csn_status_site *site,
+void csn_status_add_released(struct csn_status *status, struct csn_status_site *site,
                              const char *zone, uint32_t serial);
+/* Rows of rows; false above CSN_STATUS_ROWS_MAX (orders: CSN_STATUS_ORDERS_MAX; documents, serving:
+ * CSN_STATUS_SITES_MAX). Texts must be the status's own. */
 bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,
                            const struct csn_status_parked *row);
 bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *zone,
@@ -198,7 +203,7 @@ bool csn_status_add_serving(struct csn_status *status, struct csn_status_zone *z
 bool csn_status_add_documents(struct csn_status *status, struct csn_status_zone *zone,
                               const struct csn_status_documents *row);
 
-/* Raises the verdict to at least `level` and gives the reason: cause and what to do next. Above
+/* Raises the verdict to at least `level` and gives the reason, once: cause and what to do next. Above
  * CSN_STATUS_ROWS_MAX the last of the mildest is dropped. */
 void csn_status_blame(struct csn_status *status, enum csn_health level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -21,7 +21,7 @@ static void try_request(struct csn_bytes octets)
 
 static void try_status(struct csn_bytes octets)
 {
-    struct csn_status status;
+    struct csn_status status = {0};
     struct csn_reason reason;
     struct csn_buf again = {0};
     if (csn_control_status_decode(octets, &status, &reason) == CSN_OK) {

@@ -34,9 +34,9 @@ static void fill_site(struct csn_status *status, uint16_t number, const char *na
     site->has_clock_offset = true;
     site->clock_offset_us = -1100;
     site->hsm = "ok";
-    assert_true(csn_status_add_released(status, site, "ch.", 2026112104));
-    assert_true(csn_status_add_released(status, site, "li.", 2026112102));
-    assert_true(csn_status_add_released(status, site, "nu.", 2026112117));
+    csn_status_add_released(status, site, "ch.", 2026112104);
+    csn_status_add_released(status, site, "li.", 2026112102);
+    csn_status_add_released(status, site, "nu.", 2026112117);
 }
 
 static struct csn_status_zone *fill_zone(struct csn_status *status)
@@ -77,7 +77,7 @@ static void fill(struct csn_status *status)
 static void test_status_survives_the_wire(void **state)
 {
     (void)state;
-    struct csn_status status = {0}, back;
+    struct csn_status status = {0}, back = {0};
     struct csn_buf buf = {0}, again = {0};
     fill(&status);
     status.sites[2]->error = csn_status_text(&status, "no answer for %d s", 47);
@@ -165,7 +165,7 @@ static void test_status_survives_the_wire(void **state)
 static void test_cut_replies_are_refused_or_read_in_part_without_harm(void **state)
 {
     (void)state;
-    struct csn_status status = {0}, back;
+    struct csn_status status = {0}, back = {0};
     struct csn_reason reason;
     struct csn_buf buf = {0};
     fill(&status);
@@ -351,12 +351,32 @@ struct server {
     uv_async_t stop;
     uv_thread_t thread;
     unsigned diffs_asked;
+    size_t zones; /* of its status; 0: one */
 };
+
+/* The page that is asked for: each zone's place is its serial, and the last one has no release. */
+static void fill_page(struct csn_status *status, size_t zones)
+{
+    status->all_zones = (uint32_t)zones;
+    for (size_t i = status->first_zone; i < zones && csn_status_is_shown(status, i); i++) {
+        struct csn_status_zone *zone = csn_status_add_zone(status);
+        zone->zone = csn_status_text(status, "z%zu.", i);
+        zone->has_released = i + 1 < zones;
+        zone->released = (uint32_t)i;
+        csn_status_add_released(status, status->sites[0], zone->zone, zone->released);
+    }
+}
 
 static void on_status(void *arg, struct csn_status *ret_status)
 {
-    (void)arg;
+    const struct server *server = arg;
     fill(ret_status);
+    if (server->zones > 0) {
+        ret_status->zones = NULL;
+        ret_status->zone_count = ret_status->sites[0]->released_count = 0;
+        ret_status->sites[0]->released = NULL;
+        fill_page(ret_status, server->zones);
+    }
     csn_status_judge(ret_status);
 }
 
@@ -514,6 +534,26 @@ static void test_operators_are_answered(void **state)
     assert_string_equal(reason.text, "zone li. is not configured here");
 }
 
+static void test_all_zones_come_page_by_page(void **state)
+{
+    struct server *server = *state;
+    struct csn_status status;
+    struct csn_reason reason;
+    server->zones = 2 * CSN_STATUS_PAGE + 10;
+    assert_int_equal(csn_control_ask_status(server->path, TIMEOUT_MS, &status, &reason), CSN_OK);
+    assert_int_equal(status.zone_count, server->zones);
+    assert_int_equal(status.sites[0]->released_count, server->zones);
+    assert_int_equal(status.sites[1]->released_count, 3 * 3); /* of each page, as it is filled here */
+    for (uint32_t i = 0; i < status.zone_count; i++) {
+        assert_int_equal(status.zones[i]->released, status.zones[i]->has_released ? i : 0);
+        assert_string_equal(status.sites[0]->released[i].zone, status.zones[i]->zone);
+    }
+    assert_int_equal(status.level, CSN_HEALTH_DEGRADED);
+    assert_int_equal(status.reason_count, 1);
+    assert_string_equal(status.reasons[0], "z1033. has no release yet");
+    csn_status_fini(&status);
+}
+
 static void test_orders_are_taken_or_refused_with_a_reason(void **state)
 {
     struct server *server = *state;
@@ -619,7 +659,7 @@ static int read_code(int fd)
 {
     uint8_t length[4];
     struct csn_reason reason;
-    struct csn_status status;
+    struct csn_status status = {0};
     read_exactly(fd, length, sizeof(length));
     size_t size = csn_get_u32(length);
     uint8_t *octets = csn_alloc(size);
@@ -899,6 +939,7 @@ int main(void)
         cmocka_unit_test(test_rows_above_the_maximum_are_refused_and_said),
         cmocka_unit_test(test_the_worst_reason_stands_first),
         WITH_SERVER(test_operators_are_answered),
+        WITH_SERVER(test_all_zones_come_page_by_page),
         WITH_SERVER(test_orders_are_taken_or_refused_with_a_reason),
         WITH_SERVER(test_a_comparison_is_asked_for_until_it_is_done),
         WITH_SERVER(test_a_document_is_handed_in_and_the_members_are_shown),

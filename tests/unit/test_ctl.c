@@ -35,7 +35,7 @@ static struct csn_status_site *add_site(struct csn_status *status, uint16_t numb
     site->last_seen_ms = (uint64_t)(number - 1) * 400;
     site->has_clock_offset = true;
     site->clock_offset_us = number == 2 ? -1100 : 300;
-    assert_true(csn_status_add_released(status, site, "ch.", 2026112104));
+    csn_status_add_released(status, site, "ch.", 2026112104);
     return site;
 }
 
@@ -265,8 +265,8 @@ static void test_many_zones_and_wild_texts_fit(void **state)
     struct csn_status status = {0};
     fill(&status, NOW);
     add_zone(&status, "li.", 2026112102);
-    assert_true(csn_status_add_released(&status, status.sites[0], "li.", 2026112102));
-    assert_true(csn_status_add_released(&status, status.sites[1], "li.", 2026112101));
+    csn_status_add_released(&status, status.sites[0], "li.", 2026112102);
+    csn_status_add_released(&status, status.sites[1], "li.", 2026112101);
     char wild[400];
     memset(wild, 'x', sizeof(wild) - 1);
     wild[sizeof(wild) - 1] = '\0';
