@@ -194,6 +194,7 @@ static int open_mesh(struct csn_coordinator *coordinator, struct csn_reason *rea
         .self = {.number = config->self->number, .incarnation = 0},
         .tls_path = config->identity.tls,
         .ca_path = config->identity.ca,
+        .is_alone = true,
         .callbacks = {.arg = coordinator, .on_statement = on_statement, .on_certificate = on_certificate, .on_stuck = on_stuck}};
     return csn_mesh_new(&settings, &coordinator->mesh, reason);
 }

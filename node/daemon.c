@@ -532,6 +532,7 @@ static int open_mesh(struct csn_daemon *daemon, struct csn_reason *reason)
                                          .listen_bulk = config->member->bulk,
                                          .tls_path = config->identity.tls,
                                          .ca_path = config->identity.ca,
+                                         .is_alone = true,
                                          .callbacks = {.arg = daemon,
                                                        .on_statement = on_statement,
                                                        .on_certificate = on_certificate,

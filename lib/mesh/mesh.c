@@ -557,6 +557,7 @@ static int open_net(struct csn_mesh *mesh, struct csn_reason *reason)
                                         .listen_bulk = mesh->settings.listen_bulk,
                                         .tls_path = mesh->settings.tls_path,
                                         .ca_path = mesh->settings.ca_path,
+                                        .is_alone = mesh->settings.is_alone,
                                         .peer_count = cluster->member_count,
                                         .wake = wake,
                                         .arg = mesh};

@@ -110,6 +110,8 @@ struct csn_mesh_settings {
     const char *listen_mesh, *listen_bulk;
     const char *tls_path; /* tls.pem */
     const char *ca_path;  /* ca.pem */
+    /* This process makes no other TCP connections: those that do not become links in time are ended, and dialled again. */
+    bool is_alone;
     struct csn_mesh_callbacks callbacks;
 };
 

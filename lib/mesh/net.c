@@ -60,7 +60,7 @@ struct csn_net {
     struct server servers[CSN_MESH_SERVED_MAX];
     size_t server_count;
     uint64_t probed_ms;
-    struct csn_strangers *strangers; /* owns; NULL: we do not listen */
+    struct csn_strangers *strangers; /* owns; NULL: none are looked for */
     pthread_mutex_t lock;            /* guards the rest */
     pthread_cond_t probed;
     bool is_probing;
@@ -209,6 +209,7 @@ void csn_net_link_close(struct csn_net *net, uint32_t link)
 static void bulk_link_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     struct bulk *bulk = arg;
+    note_link(bulk->net, pipe, event);
     post(bulk->net, &(struct csn_net_event){
                         .what = event == NNG_PIPE_EV_ADD_POST ? CSN_NET_BULK_UP : CSN_NET_BULK_DOWN,
                         .link = (uint32_t)nng_pipe_id(pipe),
@@ -578,8 +579,11 @@ int csn_net_open(const struct csn_net_settings *settings, struct csn_net **ret_n
         net->bulk_of[i] = SIZE_MAX;
     }
     int code = read_credentials(settings, &credentials, reason);
-    if (code == CSN_OK && (settings->listen_mesh != NULL || settings->listen_bulk != NULL)) {
+    if (code == CSN_OK && (settings->listen_mesh != NULL || settings->listen_bulk != NULL || settings->is_alone)) {
         code = csn_strangers_new(&net->strangers, reason);
+    }
+    if (code == CSN_OK && settings->is_alone) {
+        csn_strangers_watch_dials(net->strangers);
     }
     if (code == CSN_OK) {
         code = open_bus(net, settings, &credentials, reason);

@@ -52,6 +52,7 @@ struct csn_net_peer {
 struct csn_net_settings {
     const char *listen_mesh, *listen_bulk; /* NULL: none */
     const char *tls_path, *ca_path;
+    bool is_alone; /* no other TCP connection is made by this process */
     struct csn_net_peer peers[CSN_NET_PEERS_MAX];
     size_t peer_count;
     void (*wake)(

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define CSN_STRANGERS_PORTS_MAX 64
+
 struct link {
     uint32_t id;
     struct csn_endpoint local, remote;
@@ -25,6 +27,13 @@ struct seen {
     uint64_t since_ms; /* it was last known to be a link, or first seen */
     int fd;
     bool is_link, is_cut;
+    bool is_dialled; /* by this process, anywhere */
+};
+
+/* Where this process listens, at whatever address: what is connected there was not dialled. */
+struct ports {
+    uint8_t items[CSN_STRANGERS_PORTS_MAX][2]; /* network order */
+    size_t count;
 };
 
 struct seens {
@@ -40,6 +49,8 @@ struct csn_strangers {
      * may close and reuse the number at any time; that takes no further file. */
     int pin;
     struct seens before, now;
+    bool watches_dials;
+    struct ports listening_before, listening; /* of the last look, and of this one */
     pthread_t thread;
     bool is_started;
     pthread_mutex_t lock; /* guards the rest */
@@ -184,6 +195,11 @@ void csn_strangers_watch(struct csn_strangers *strangers, struct csn_endpoint li
     strangers->listeners[strangers->listener_count++] = listener;
 }
 
+void csn_strangers_watch_dials(struct csn_strangers *strangers)
+{
+    strangers->watches_dials = true;
+}
+
 /* --- links */
 
 void csn_strangers_passed(struct csn_strangers *strangers, uint32_t id, struct csn_endpoint local,
@@ -255,14 +271,54 @@ static void add_seen(struct seens *seens, const struct seen *seen)
     seens->items[seens->count++] = *seen;
 }
 
-/* A descriptor that is a connection at one of our addresses is remembered. */
+static bool has_option(int fd, int option, int value)
+{
+    int is = 0;
+    socklen_t size = sizeof(is);
+    return getsockopt(fd, SOL_SOCKET, option, &is, &size) == 0 && is == value;
+}
+
+static void note_port(struct ports *ports, const struct csn_endpoint *local)
+{
+    if (ports->count < CSN_STRANGERS_PORTS_MAX) {
+        memcpy(ports->items[ports->count++], local->port, sizeof(local->port));
+    }
+}
+
+static bool has_port(const struct ports *ports, const struct csn_endpoint *local)
+{
+    for (size_t i = 0; i < ports->count; i++) {
+        if (memcmp(ports->items[i], local->port, sizeof(local->port)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A stream from a port at which nobody here listens. Where there are more ports than are remembered, nothing is. */
+static bool is_dialled(const struct csn_strangers *strangers, int fd, const struct csn_endpoint *local)
+{
+    const struct ports *ports = &strangers->listening_before;
+    return strangers->watches_dials && ports->count < CSN_STRANGERS_PORTS_MAX && has_option(fd, SO_TYPE, SOCK_STREAM) &&
+           !has_port(ports, local);
+}
+
+/* A descriptor that is a connection at one of our addresses, or was dialled, is remembered. */
 static void look_at(struct csn_strangers *strangers, int fd, uint64_t now_ms)
 {
     struct seen seen = {.fd = fd, .since_ms = now_ms};
     struct csn_endpoint local, remote;
-    if (!get_end(fd, getsockname, &local) || !is_ours(strangers, &local) ||
-        !get_end(fd, getpeername, &remote) || !get_cookie(fd, &seen.cookie)) {
-        return; /* also the listening socket, and what is closed on both sides */
+    if (!get_end(fd, getsockname, &local)) {
+        return;
+    }
+    if (has_option(fd, SO_ACCEPTCONN, 1)) {
+        note_port(&strangers->listening, &local);
+        return;
+    }
+    seen.is_dialled = !is_ours(strangers, &local) && is_dialled(strangers, fd, &local);
+    if ((!seen.is_dialled && !is_ours(strangers, &local)) || !get_end(fd, getpeername, &remote) ||
+        !get_cookie(fd, &seen.cookie)) {
+        return; /* also what is not connected yet, or closed on both sides */
     }
     const struct seen *before =
         strangers->before.count == 0
@@ -289,6 +345,8 @@ static size_t look(struct csn_strangers *strangers, uint64_t now_ms)
     strangers->before = strangers->now;
     strangers->now = before;
     strangers->now.count = 0;
+    strangers->listening_before = strangers->listening;
+    strangers->listening.count = 0;
     if (strangers->before.count > 0) {
         qsort(strangers->before.items, strangers->before.count, sizeof(*before.items), by_cookie);
     }
@@ -335,8 +393,8 @@ static void cut(struct csn_strangers *strangers, struct seen *seen)
         pthread_mutex_lock(&strangers->lock);
         if (!has_link(strangers, &local, &remote) && shutdown(strangers->pin, SHUT_RDWR) == 0) {
             seen->is_cut = true;
-            strangers->from = strangers->cut_count == 0 ? remote : strangers->from;
-            strangers->cut_count++;
+            strangers->from = strangers->cut_count == 0 && !seen->is_dialled ? remote : strangers->from;
+            strangers->cut_count += !seen->is_dialled;
         }
         pthread_mutex_unlock(&strangers->lock);
     }
@@ -352,7 +410,7 @@ static size_t count_waiting(const struct seens *seens)
 {
     size_t count = 0;
     for (size_t i = 0; i < seens->count; i++) {
-        count += is_waiting(&seens->items[i]);
+        count += is_waiting(&seens->items[i]) && !seens->items[i].is_dialled;
     }
     return count;
 }
@@ -370,15 +428,13 @@ void csn_strangers_cut(struct csn_strangers *strangers, uint64_t now_ms)
 {
     size_t files = look(strangers, now_ms);
     size_t waiting = count_waiting(&strangers->now);
-    if (waiting == 0) {
-        return;
-    }
     size_t allowed = allow(waiting, files);
     qsort(strangers->now.items, strangers->now.count, sizeof(*strangers->now.items), by_age);
     for (size_t i = 0; i < strangers->now.count; i++) {
         struct seen *seen = &strangers->now.items[i];
-        if (is_waiting(seen) &&
-            (waiting-- > allowed || now_ms >= seen->since_ms + CSN_STRANGERS_WAIT_MS)) {
+        uint64_t wait_ms = seen->is_dialled ? CSN_STRANGERS_DIAL_MS : CSN_STRANGERS_WAIT_MS;
+        bool is_surplus = is_waiting(seen) && !seen->is_dialled && waiting-- > allowed;
+        if (is_waiting(seen) && (is_surplus || now_ms >= seen->since_ms + wait_ms)) {
             cut(strangers, seen);
         }
     }

@@ -1,6 +1,6 @@
-/* strangers.h: connections at our listening addresses that do not become links. nng 1.5.2 waits for
- * the end of a TLS handshake for ever, and each wait holds a file; here they are found among the
- * files of the process and shut down, upon which nng frees them.
+/* strangers.h: connections at our listening addresses, and those that we dial, that do not become links. nng 1.5.2 waits for
+ * the end of a TLS handshake for ever, and each wait holds a file, or the only dialer to a peer; here they are found among the
+ * files of the process and shut down, upon which nng frees them, or dials again.
  *
  * It promises: no connection that `passed` is ever cut; one that has not passed for
  * CSN_STRANGERS_WAIT_MS is; above CSN_STRANGERS_MAX of them, and when they leave fewer than
@@ -19,6 +19,7 @@
 #include "base/error.h"
 
 #define CSN_STRANGERS_WAIT_MS 5000
+#define CSN_STRANGERS_DIAL_MS 8000 /* the same of what we dialled; a slow peer has cut it before */
 #define CSN_STRANGERS_MAX 64
 #define CSN_STRANGERS_FREE_MIN 32
 #define CSN_STRANGERS_LISTENERS_MAX 2
@@ -44,6 +45,8 @@ void csn_strangers_free(struct csn_strangers *take_strangers);
 
 /* We listen there; the address may be the unspecified one. Before the start. */
 void csn_strangers_watch(struct csn_strangers *strangers, struct csn_endpoint listener);
+/* All TCP connections that this process makes are to become links. Before the start. */
+void csn_strangers_watch_dials(struct csn_strangers *strangers);
 /* CSN_EIO: no thread can be had. Freeing ends it. */
 int csn_strangers_start(struct csn_strangers *strangers, struct csn_reason *reason);
 

@@ -86,6 +86,7 @@ int start_node(struct world *world, size_t index, struct csn_reason *reason)
         .listen_bulk = is_site ? world->cluster.members[index].bulk : NULL,
         .tls_path = in_folder(world, file, tls),
         .ca_path = in_folder(world, "ca.pem", ca),
+        .is_alone = world->is_alone,
         .callbacks = {.arg = node,
                       .on_statement = on_statement,
                       .on_certificate = on_certificate,

@@ -57,6 +57,7 @@ struct world {
     struct csn_log log;
     struct csn_cluster cluster;
     uv_loop_t loop;
+    bool is_alone; /* one node only runs in this process */
     struct node nodes[NODES];
 };
 

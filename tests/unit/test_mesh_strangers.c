@@ -370,6 +370,34 @@ static void test_handshakes_without_end_are_cut(void **state)
     assert_int_equal(dropped(node, CSN_MESH_DROP_HANDSHAKE), count); /* TLS counts none again */
 }
 
+static int listen_dumbly(const char *url)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    address.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+/* A peer behind a firewall that lost its state amid the handshake says nothing for ever: it is dialled again. */
+static void test_a_dial_that_is_never_answered_is_made_again(void **state)
+{
+    struct world *world = *state;
+    int listener = listen_dumbly(world->cluster.members[1].mesh), first, next;
+    world->is_alone = true;
+    assert_int_equal(start_node(world, 0, NULL), CSN_OK);
+    wait_for(world, (first = accept(listener, NULL, NULL)) >= 0);
+    uint64_t start_ms = uv_now(&world->loop);
+    wait_for(world, (next = accept(listener, NULL, NULL)) >= 0);
+    assert_true(uv_now(&world->loop) >= start_ms + CSN_STRANGERS_DIAL_MS - 2 * CSN_STRANGERS_LOOK_MS);
+    assert_int_equal(dropped(&world->nodes[0], CSN_MESH_DROP_HANDSHAKE), 0);
+    close(first);
+    close(next);
+    close(listener);
+}
+
 /* More than may wait: the surplus is cut within about a second, and who has a certificate still
  * comes through. */
 static void test_a_flood_of_handshakes_keeps_nobody_out(void **state)
@@ -503,6 +531,7 @@ static const struct CMUnitTest tests[] = {
     WITH_WORLD(test_a_message_above_the_wire_limit_costs_the_link),
     WITH_WORLD(test_strangers_fail_at_the_handshake),
     WITH_WORLD(test_handshakes_without_end_are_cut),
+    WITH_WORLD(test_a_dial_that_is_never_answered_is_made_again),
     WITH_WORLD(test_a_flood_of_handshakes_keeps_nobody_out),
     WITH_WORLD(test_a_site_with_anothers_certificate_is_not_reached),
     WITH_WORLD(test_a_word_that_comes_over_two_links_is_heard_once),
