@@ -427,6 +427,9 @@ static size_t allow(size_t waiting, size_t files)
 void csn_strangers_cut(struct csn_strangers *strangers, uint64_t now_ms)
 {
     size_t files = look(strangers, now_ms);
+    if (strangers->now.count == 0) {
+        return;
+    }
     size_t waiting = count_waiting(&strangers->now);
     size_t allowed = allow(waiting, files);
     qsort(strangers->now.items, strangers->now.count, sizeof(*strangers->now.items), by_age);
