@@ -273,6 +273,16 @@ static unsigned promise_count(const struct csn_leader *leader)
     return promises;
 }
 
+/* Of those the sites that can vote: a halted one follows, and is of no use to a round. */
+static unsigned able_count(const struct csn_leader *leader)
+{
+    unsigned able = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        able += csn_leader_is_followed(leader, i) && leader->peers.peers[i].report.state == CSN_NODE_OK;
+    }
+    return able;
+}
+
 static bool is_idle(const struct csn_leader *leader)
 {
     return leader->at_work_count == 0;
@@ -285,7 +295,7 @@ static bool is_outdone(const struct csn_leader *leader)
 {
     bool has_led = leader->now.mono_ms - leader->leading_ms >= CSN_CALL_BACK_MS;
     return is_overtaken(leader) ||
-           (is_outbid(leader) && (promise_count(leader) < leader->cluster.quorum ||
+           (is_outbid(leader) && (able_count(leader) < leader->cluster.quorum ||
                                   (has_led && is_idle(leader))));
 }
 
@@ -312,7 +322,7 @@ static uint64_t stray_counter(const struct csn_leader *leader)
 static bool may_call_back(const struct csn_leader *leader)
 {
     return leader->now.mono_ms - leader->leading_ms >= leader->call_back_ms &&
-           (is_idle(leader) || promise_count(leader) < leader->cluster.quorum) &&
+           (is_idle(leader) || able_count(leader) < leader->cluster.quorum) &&
            stray_counter(leader) > 0;
 }
 

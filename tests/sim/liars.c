@@ -21,7 +21,7 @@ void sim_plan_four(uint64_t seed, struct sim_options *options)
         bool is_more = lies[one] != SIM_LIE_OFFER && lies[i] != SIM_LIE_OFFER && sim_chance(&random, 300000);
         options->chance[lies[i]] = options->liar != 0 && (i == one || is_more) ? 1000000 : 0;
     }
-    if (is_four) { /* a site that forgets would be the second of whom one is forgiven */
+    if (options->liar != 0) { /* a site that forgets would be the second of whom one is forgiven */
         options->chance[SIM_RESTORED] = options->chance[SIM_RESTORED_ALONE] = 0;
     }
 }

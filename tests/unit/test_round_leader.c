@@ -796,6 +796,29 @@ static void test_as_few_as_may_lie_are_called_back(void **state)
     drop_hand(hand);
 }
 
+/* A halted site follows, but is of no use to the round that another's straying holds up. */
+static void test_stray_is_called_back_when_those_left_cannot_vote(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    hand->world.cluster.faults = 1;
+    csn_leader_free(hand->leader);
+    hand->leader = csn_leader_new(&hand->world.cluster, 1, &hand->world.zone, 1);
+    hand->rows[0].hsm = hand->rows[2].hsm = CSN_HSM_BAD; /* site 2 alone authors: the round goes on without the others */
+    run(hand, 500);
+    promise_all(hand);
+    run(hand, 1000);
+    struct csn_term old = last_lead(hand).term;
+    assert_true(last_proposal(hand, &body));
+    hand->is_halted[0] = true;
+    hand->promised[2] = (struct csn_term){.counter = old.counter + 1, .coordinator = 2};
+    run(hand, CSN_CALL_BACK_MS + 1000);
+    assert_int_equal(last_lead(hand).state, CSN_LEAD_ASKS);
+    assert_int_equal(last_lead(hand).term.counter, old.counter + 2);
+    drop_hand(hand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -828,6 +851,7 @@ int main(void)
         cmocka_unit_test(test_author_that_splits_the_votes_is_left_out),
         cmocka_unit_test(test_term_of_one_liar_does_not_count),
         cmocka_unit_test(test_as_few_as_may_lie_are_called_back),
+        cmocka_unit_test(test_stray_is_called_back_when_those_left_cannot_vote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
