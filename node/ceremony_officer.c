@@ -285,20 +285,26 @@ static int add_base(const char *path, const struct csn_cluster *now, const struc
     return code;
 }
 
-/* Another for each epoch, so that no two branches of one cluster meet in a serial. */
-static uint32_t default_offset(uint32_t epoch)
+/* Another for each epoch and each first member that is kept, so that no two branches of one cluster meet in a serial: of two
+ * emergencies after one document, without a member in common, the first members differ; a common one goes with one of them only. */
+static uint32_t default_offset(const struct csn_cluster *now, const struct csn_cluster *next)
 {
-    return CSN_EMERGENCY_SERIAL_STEP * (1 + (epoch - 1) % 256);
+    uint32_t first = 0, windows = CSN_EMERGENCY_SERIAL_MAX / CSN_EMERGENCY_SERIAL_STEP;
+    while (now->members[first].number != next->members[0].number) {
+        first++;
+    }
+    return CSN_EMERGENCY_SERIAL_STEP * (1 + ((now->epoch - 1) * CSN_MEMBERS_MAX + first) % windows);
 }
 
-static int fill_emergency(const struct csn_officer_arguments *arguments, const struct csn_cluster *now, struct csn_emergency *emergency,
+static int fill_emergency(const struct csn_officer_arguments *arguments, const struct csn_cluster *now, struct csn_cluster *next,
                           struct csn_reason *reason)
 {
+    struct csn_emergency *emergency = &next->emergency;
     snprintf(emergency->reason, sizeof(emergency->reason), "%s", arguments->reason);
     snprintf(emergency->fenced, sizeof(emergency->fenced), "%s", arguments->fenced);
     emergency->issued_s = (uint64_t)time(NULL);
     emergency->not_after_s = emergency->issued_s + arguments->hours * 3600;
-    emergency->serial_offset = arguments->serial_offset != 0 ? (uint32_t)arguments->serial_offset : default_offset(now->epoch);
+    emergency->serial_offset = arguments->serial_offset != 0 ? (uint32_t)arguments->serial_offset : default_offset(now, next);
     struct csn_chain chain = {0};
     int code = load_chain(arguments->chain, now, &chain, reason);
     for (size_t i = 0; code == CSN_OK && i < arguments->file_count; i++) {
@@ -389,7 +395,7 @@ int csn_officer_emergency(const struct csn_officer_arguments *arguments, FILE *o
         next->faults = 0;
         next->is_emergency = true;
         memset(&next->emergency, 0, sizeof(next->emergency));
-        code = fill_emergency(arguments, &change->now, &next->emergency, reason);
+        code = fill_emergency(arguments, &change->now, next, reason);
     }
     if (code == CSN_OK) {
         code = write_next(arguments, change, out, reason);

@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 
+#define AHEAD_MAX_S 600 /* two clocks, both off by minutes */
+
 /* --- obeying */
 
 static const char *name_of(const struct csn_daemon *daemon, uint16_t operator_number)
@@ -143,6 +145,23 @@ static int check_number(struct csn_daemon *daemon, const struct csn_order *order
                                     order->number);
 }
 
+/* A number is the time of its signing, in microseconds: one from far ahead would stand before all that are given until then.
+ * Only what is given here is judged so: an order that another site took is in force for all. */
+static int check_time(struct csn_daemon *daemon, const struct csn_order *order, struct csn_reason *reason)
+{
+    uint64_t now_s = csn_daemon_now(daemon).wall_s, signed_s = order->number / 1000000;
+    char now[CSN_TIME_TEXT_SIZE], signed_at[CSN_TIME_TEXT_SIZE];
+    if (signed_s <= now_s + AHEAD_MAX_S) {
+        return CSN_OK;
+    }
+    csn_time_text(signed_s, signed_at);
+    csn_time_text(now_s, now);
+    return csn_reason_set(reason, CSN_EREFUSED,
+                          "signed at %s, and this site's clock says %s: mend the clock of the machine that signs and sign anew, or "
+                          "give it at a site whose clock is right",
+                          signed_at, now);
+}
+
 static int check_order(struct csn_daemon *daemon, const struct csn_control_order *given,
                        struct csn_reason *reason)
 {
@@ -159,6 +178,9 @@ static int check_order(struct csn_daemon *daemon, const struct csn_control_order
     }
     if (code == CSN_OK) {
         code = check_place(daemon, &order, reason);
+    }
+    if (code == CSN_OK) {
+        code = check_time(daemon, &order, reason);
     }
     return code == CSN_OK ? check_number(daemon, &order, given->signature, reason) : code;
 }

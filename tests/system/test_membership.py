@@ -273,7 +273,13 @@ class Membership(unittest.TestCase):
         done = c.ceremony(*words, check=False)
         self.assertEqual(done.returncode, 1)
         assert_matches('certificate of epoch 2, .* of epoch 3; give --chain too', done.stderr, 'without a chain')
-        assert_matches('EMERGENCY until', c.ceremony(*words, '--chain', c.chain('zrh')).stdout, 'with a chain')
+        offsets = []
+        for keep in ('zrh', 'sin'):  # should both be declared, their serials must not meet
+            words[words.index('--keep') + 1] = keep
+            assert_matches('EMERGENCY until', c.ceremony(*words, '--chain', c.chain('zrh')).stdout, 'with a chain')
+            with open(c.path('never.yaml')) as file:
+                offsets.append(re.search('serial-offset: ([0-9]+)', file.read())[1])
+        self.assertNotEqual(*offsets)
 
     def test_a_site_removed_while_it_was_away_learns_of_it(self):
         with Changing(small_zone(1, 'first')) as c:

@@ -141,10 +141,11 @@ class Orders(unittest.TestCase):
         key = self.make_key(c, 'stranger.key')
         said = self.order(c, 'zrh', 'zone', 'hold', 'xc.', key=key, code=1)
         self.assertIn('not the key of an operator', said)
-        now = int(time.time() * 1e6) + 10**9
+        now = int(time.time() * 1e6)
         body = self.body(c, HOLD, now)
         duty = c.path('operator', 'duty.key')
         for signer, octets, signature, expected in [
+                (1, self.body(c, HOLD, now + 2 * 86400 * 10**6), None, 'signed at .*clock says .*mend the clock'),
                 (1, body, self.sign(c, key, 1, body), "the signature is not of operator duty's key"),
                 (2, body, self.sign(c, key, 2, body), 'operator 2 is not in this site.s cluster document'),
                 (1, body[:-1] + b'X', self.sign(c, duty, 1, body), "the signature is not of operator duty's key"),
