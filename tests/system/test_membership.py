@@ -15,6 +15,11 @@ from cluster import BIN, COORDINATOR, SITES, Cluster, assert_matches, run, small
 NEW = 'fra'
 
 
+def write_octets(path, octets):
+    with open(path, 'wb') as file:
+        file.write(octets)
+
+
 class Document:
     """A cluster document of deploy/cluster.sh, taken apart and put together again."""
 
@@ -159,13 +164,33 @@ class Membership(unittest.TestCase):
         c.wait_epoch(document, SITES + (NEW, COORDINATOR))
         c.assert_released('admitted', SITES + (NEW,))
 
+    def choose_of_two(self, c):
+        """Two documents of one number at two sites of four each: releases go on; taking one back lets the other begin."""
+        halves = (('zrh', 'sjc'), ('sin', NEW))
+        documents = [c.document.next(tail=lambda text: text.replace('name: duty', f'name: {name}')) for name in ('night', 'noon')]
+        c.stop(*SITES, NEW)
+        for half, document in zip(halves, documents):
+            c.start(*half)
+            wait_for(f'{half[0]} answers', lambda: c.status(half[0]))
+            c.propose(half[0], document)
+            wait_for(f'{half[1]} has it too', lambda: 'next, when a quorum' in c.ctl(half[1], 'membership', 'show').stdout)
+            c.stop(*half)
+        c.start(*SITES, NEW)
+        c.assert_released('two documents', SITES + (NEW,))
+        self.assertEqual([c.epoch(site) for site in SITES], [2, 2, 2])
+        c.stop(*halves[1])  # as docs/OPERATING.md has it
+        for site in halves[1]:
+            os.remove(c.path(site, 'store', 'next'))
+        c.start(*halves[1])
+        c.wait_epoch(documents[0], SITES + (NEW, COORDINATOR))
+
     def remove(self, c):
         document = c.document.next(2, lambda members: members[:3])
         c.propose('zrh', document)
         c.wait_epoch(document, SITES + (COORDINATOR,))
         self.begin_from_an_earlier_epoch(c)
         c.assert_released('removed', SITES)
-        self.assertEqual(c.marker(NEW), 'admitted')  # it votes no more, and serves what it has
+        self.assertEqual(c.marker(NEW), 'two documents')  # it votes no more, and serves what it has
         c.stop(NEW)
 
     def replace(self, c):
@@ -216,7 +241,7 @@ class Membership(unittest.TestCase):
         with open(path, 'rb') as file:
             octets = bytearray(file.read())
         octets[len(octets) // 2] ^= 1
-        for damage in (lambda: open(path, 'wb').write(octets), lambda: os.remove(path)):
+        for damage in (lambda: write_octets(path, octets), lambda: os.remove(path)):
             c.stop('sjc')
             damage()
             c.start('sjc')
@@ -228,7 +253,7 @@ class Membership(unittest.TestCase):
         with Changing(small_zone(1, 'first')) as c:
             c.start()
             c.wait_marker('first')
-            for step in (self.refuse_what_may_not_be, self.admit, self.remove, self.replace, self.wait_for_quorum,
+            for step in (self.refuse_what_may_not_be, self.admit, self.choose_of_two, self.remove, self.replace, self.wait_for_quorum,
                          self.kill_in_the_middle, self.lose_the_chain):
                 step(c)
 
@@ -272,7 +297,7 @@ class Membership(unittest.TestCase):
                  '--hours', '1', '--base', base, '--out', c.path('never.yaml')]
         done = c.ceremony(*words, check=False)
         self.assertEqual(done.returncode, 1)
-        assert_matches('certificate of epoch 2, .* of epoch 3; give --chain too', done.stderr, 'without a chain')
+        assert_matches('certificate of epoch 2, .* of epoch 4; give --chain too', done.stderr, 'without a chain')
         offsets = []
         for keep in ('zrh', 'sin'):  # should both be declared, their serials must not meet
             words[words.index('--keep') + 1] = keep
