@@ -17,6 +17,7 @@
 #include "keyring.h"
 #include "orders.h"
 #include "persist.h"
+#include "quarantine.h"
 #include "refusal.h"
 #include "refused.h"
 #include "release.h"
@@ -48,6 +49,12 @@ struct csn_now csn_daemon_now(const struct csn_daemon *daemon)
 void csn_daemon_die(struct csn_daemon *daemon, int code, const char *what)
 {
     csn_unwritable_begin_again(daemon, code, what);
+}
+
+void csn_daemon_begin_again(struct csn_daemon *daemon)
+{
+    csn_quarantine_end(daemon->quarantine);
+    csn_process_again(daemon->argv);
 }
 
 struct csn_zone_shell *csn_daemon_zone(struct csn_daemon *daemon, const uint8_t *zone)
@@ -416,8 +423,7 @@ static void on_former(void *arg, struct csn_bytes request, struct csn_mesh_asked
 /* The mesh's library waits for ever: nothing that matters is only in memory. */
 static void on_stuck(void *arg)
 {
-    struct csn_daemon *daemon = arg;
-    csn_process_again(daemon->argv);
+    csn_daemon_begin_again(arg);
 }
 
 static void on_input(void *arg, struct csn_input *input, uint32_t generation)
@@ -505,12 +511,13 @@ static void on_tick(uv_timer_t *timer)
     tick_zones(daemon);
 }
 
-/* A kill at any point is safe, so that stopping needs no ceremony: the worker goes with its socket. */
+/* A kill at any point is safe, so that stopping needs little ceremony: the worker goes with its socket. */
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct csn_daemon *daemon = handle->data;
     csn_log(&daemon->log, CSN_INFO, "node.stop", "signal %d", number);
     csn_refused_stop(daemon);
+    csn_quarantine_end(daemon->quarantine);
     _Exit(0);
 }
 
@@ -586,6 +593,7 @@ int csn_shell_start_intake(struct csn_zone_shell *zone, struct csn_reason *reaso
                                            .log = &zone->daemon->log,
                                            .zone = zone->config,
                                            .store = zone->daemon->store,
+                                           .quarantine = zone->daemon->quarantine,
                                            .orders = zone->orders,
                                            .on_input = on_input,
                                            .on_parked = on_parked,
@@ -695,6 +703,7 @@ int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct cs
     if (code != CSN_OK) {
         return code;
     }
+    daemon->quarantine = csn_quarantine_new(daemon->store);
     add_zones(daemon);
     csn_refused_start(daemon);
     csn_fetch_start(daemon);

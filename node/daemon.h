@@ -32,6 +32,7 @@ struct csn_tokens;
 struct csn_xfr_server;
 struct csn_notify;
 struct csn_refused;
+struct csn_quarantine;
 struct csn_fetch_queue;
 
 #define CSN_INPUTS_CACHED 4
@@ -104,6 +105,7 @@ struct csn_daemon {
     unsigned cores;
     struct csn_lane lane;                 /* for work on big zones; see csn_shell_run */
     struct csn_store *store;              /* owns, as all below */
+    struct csn_quarantine *quarantine;
     struct csn_node *core;
     struct csn_second_copy *second; /* borrows; the persister's */
     struct csn_persister *persister;
@@ -144,6 +146,8 @@ void csn_daemon_event(struct csn_daemon *daemon, struct csn_event *event);
 /* The store can no longer be trusted to keep what it is given: says so, ends the process and begins again (unwritable.h).
  * Nothing is retried in a process. */
 _Noreturn void csn_daemon_die(struct csn_daemon *daemon, int code, const char *what);
+/* Becomes the same program anew for a reason that no input has part in: what is being worked on does not count against it. */
+_Noreturn void csn_daemon_begin_again(struct csn_daemon *daemon);
 
 /* Borrowed, or NULL. */
 struct csn_zone_shell *csn_daemon_zone(struct csn_daemon *daemon, const uint8_t *zone);

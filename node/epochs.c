@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "base/process.h"
 #include "base/text.h"
 #include "config/cluster.h"
 #include "config/cluster_text.h"
@@ -284,8 +283,7 @@ static int append_next(struct csn_daemon *daemon, struct csn_bytes certificate, 
 
 static void begin_again(void *arg)
 {
-    const struct csn_daemon *daemon = arg;
-    csn_process_again(daemon->argv);
+    csn_daemon_begin_again(arg);
 }
 
 void csn_epochs_begun(struct csn_daemon *daemon, const struct csn_effect *effect)

@@ -7,7 +7,6 @@
 #include "base/fs.h"
 #include "dns/zonefile.h"
 #include "kept/inputs.h"
-#include "quarantine.h"
 #include "watch.h"
 
 #define BIG_SIZE 65536 /* from here on reading goes in the lane */
@@ -108,7 +107,7 @@ static void read_input(struct reading *reading, struct csn_bytes text)
     struct csn_digest digest;
     struct csn_reason why = {0};
     csn_sha384(text, &digest);
-    reading->code = csn_quarantine_enter(settings->store, CSN_RISK_READ, settings->zone->zone, &digest, &why);
+    reading->code = csn_quarantine_enter(settings->quarantine, CSN_RISK_READ, settings->zone->zone, &digest, &why);
     if (reading->code != CSN_OK) {
         reading->is_store_failure = reading->code != CSN_EREFUSED;
         reading->gate = CSN_GATE_QUARANTINED;
@@ -121,7 +120,7 @@ static void read_input(struct reading *reading, struct csn_bytes text)
     }
     reading->input = reading->code == CSN_OK ? csn_input_ref(input) : NULL;
     csn_input_unref(input);
-    csn_quarantine_leave(settings->store, CSN_RISK_READ, settings->zone->zone, &digest);
+    csn_quarantine_leave(settings->quarantine, CSN_RISK_READ, settings->zone->zone, &digest);
 }
 
 static void work(void *arg, unsigned part, unsigned parts)

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "config/node.h"
 #include "job.h"
+#include "quarantine.h"
 #include "watch.h"
 #include "zone/prepare.h"
 #include "zone/store.h"
@@ -45,6 +46,7 @@ struct csn_intake_settings { /* borrows, for the intake's life */
     const struct csn_log *log;
     const struct csn_zone_config *zone;
     struct csn_store *store;
+    struct csn_quarantine *quarantine; /* of this store */
     struct csn_intake_orders orders; /* known so far */
     csn_intake_fn *on_input;
     csn_intake_parked_fn *on_parked;

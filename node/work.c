@@ -143,7 +143,7 @@ static void enter(struct op *op, enum csn_risk risk)
     const struct csn_proposal *p = &op->work->proposal;
     struct csn_reason reason = {0};
     if (op->is_risky) {
-        int code = csn_quarantine_enter(daemon_of(op)->store, risk, p->zone, &p->input.prepared, &reason);
+        int code = csn_quarantine_enter(daemon_of(op)->quarantine, risk, p->zone, &p->input.prepared, &reason);
         csn_outcome_add(&op->outcome, code, &reason);
         op->is_entered = code == CSN_OK;
     }
@@ -151,7 +151,7 @@ static void enter(struct op *op, enum csn_risk risk)
 
 /* Outlives the operation that it is made for. */
 struct leaving {
-    struct csn_store *store;
+    struct csn_quarantine *quarantine;
     enum csn_risk risk;
     uint8_t zone[CSN_NAME_MAX];
     struct csn_digest prepared;
@@ -162,7 +162,7 @@ static void leave_work(void *arg, unsigned part, unsigned parts)
     (void)part;
     (void)parts;
     struct leaving *leaving = arg;
-    csn_quarantine_leave(leaving->store, leaving->risk, leaving->zone, &leaving->prepared);
+    csn_quarantine_leave(leaving->quarantine, leaving->risk, leaving->zone, &leaving->prepared);
 }
 
 static void leave(struct op *op, enum csn_risk risk)
@@ -172,7 +172,7 @@ static void leave(struct op *op, enum csn_risk risk)
         return;
     }
     struct leaving *leaving = csn_calloc(1, sizeof(*leaving));
-    *leaving = (struct leaving){.store = daemon_of(op)->store, .risk = risk, .prepared = p->input.prepared};
+    *leaving = (struct leaving){.quarantine = daemon_of(op)->quarantine, .risk = risk, .prepared = p->input.prepared};
     memcpy(leaving->zone, p->zone, sizeof(leaving->zone));
     csn_job_run(daemon_of(op)->loop, 1, leave_work, free, leaving);
 }

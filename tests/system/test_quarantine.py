@@ -1,7 +1,8 @@
 """Goal: an input that ends the node ends it twice at most; then the site serves on and says so; what the others certify is
-served in spite of it, and another input ends the quarantine.
+served in spite of it, and another input ends the quarantine. A node that is stopped at work, as for an upgrade, may be so as
+often as one likes.
 Method: sin runs consign-node-fatal, which aborts at a word in the file, or at an owner when it computes; whoever ends it is
-started again, as a service manager would."""
+started again, as a service manager would. At another owner it computes for ever, so that every stop comes in the middle."""
 import signal
 import unittest
 
@@ -50,6 +51,21 @@ class Quarantine(unittest.TestCase):
             c.write_zone(small_zone(3, 'three'))
             c.wait_marker('three')
             c.assert_same_everywhere(SITES)
+
+    def test_node_that_is_stopped_while_it_computes_computes_again(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.start()
+            c.wait_marker('one')
+            c.stop('sin', 'sjc')  # no quorum without sin: nothing but its own work brings the next release
+            self.make_fatal(c, 'sin')
+            c.write_zone(small_zone(2, 'two', extra='endless-compute IN TXT "x"\n'))
+            for count, end in enumerate((c.stop, c.kill, c.stop, c.stop), 1):  # the kill is one of the two that it may have
+                c.start('sin')
+                wait_for('sin computes', lambda: len(c.log_lines('sin', 'endless-compute begun')) == count)
+                end('sin')
+            del c.launch['sin']
+            c.start('sin')
+            c.wait_marker('two', ('zrh', 'sin'))
 
 
 if __name__ == '__main__':

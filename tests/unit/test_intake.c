@@ -31,6 +31,7 @@ struct inbox {
     uv_timer_t timer;
     struct csn_watcher *watcher;
     struct csn_store *store;
+    struct csn_quarantine *quarantine;
     struct csn_zone_config zone;
     struct csn_intake *intake; /* like all that it borrows: lives as long as the process */
     enum csn_gate gate;
@@ -148,6 +149,7 @@ static int set_up(void **state)
     uv_timer_init(&inbox.loop, &inbox.timer);
     inbox.timer.data = &inbox;
     inbox.store = open_store(inbox.folder);
+    inbox.quarantine = csn_quarantine_new(inbox.store);
     inbox.zone.input = inbox.file;
     inbox.zone.policy_path = "policy.yaml";
     memcpy(inbox.zone.zone, apex, sizeof(apex));
@@ -160,6 +162,7 @@ static int set_up(void **state)
                                            .log = &log_all,
                                            .zone = &inbox.zone,
                                            .store = inbox.store,
+                                           .quarantine = inbox.quarantine,
                                            .orders = {.generation = 1},
                                            .on_input = on_input,
                                            .on_parked = on_parked,
@@ -174,6 +177,7 @@ static int tear_down(void **state)
 {
     struct inbox *inbox = *state;
     csn_policy_fini(&inbox->zone.policy);
+    csn_quarantine_free(inbox->quarantine);
     csn_store_close(inbox->store);
     remove(inbox->file);
     remove(inbox->said);
