@@ -1,11 +1,12 @@
 """Goal: when the sites' files differ or one waits alone, nothing wrong is released, the zone stays served, and every site says
 which sites, which serial and what to do; a good file with a higher serial everywhere ends it.
 Method: other files under one serial at the sites of a running cluster, a file at one site only, one that a gate keeps back;
-health and status at all three sites."""
+health and status at all three sites. A burst of files at the real distances, each written when the one before it was read."""
 import unittest
 
 import cluster
 from cluster import SITES, Cluster, assert_matches, small_zone, wait_for
+from wan import Wan
 
 
 def wait_reason(c, site, pattern, level):
@@ -88,6 +89,21 @@ class Inputs(unittest.TestCase):
             for site in SITES:
                 wait_for(f'nothing parked at {site}', lambda: not c.zone_status(site)['parked'])
                 wait_for(f'health 0 at {site}', lambda: c.health(site)[0] == 0)
+
+    def test_a_burst_of_files_is_a_few_rounds(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.wan = Wan(c)
+            c.start()
+            c.wait_marker('one')
+            rounds = len(c.log_lines('zrh', 'round.compute'))
+            for serial in range(2, 52):
+                c.write_zone(small_zone(serial, f'v{serial}'))
+                wait_for(f'zrh has read {serial}', lambda: c.log_lines('zrh', f'input serial {serial}: '), pause=0.005)
+            c.wait_marker('v51')
+            rounds = len(c.log_lines('zrh', 'round.compute')) - rounds
+            print(f'{rounds} rounds for 50 files')
+            self.assertLessEqual(rounds, 15)  # each waits for messages to go to and fro, and does more work than reading a file
+            c.assert_same_everywhere()
 
 
 if __name__ == '__main__':

@@ -285,14 +285,60 @@ static void test_operators_orders_are_obeyed_at_once(void **state)
     run_until(inbox, before + 3, "serial-back", false);
 }
 
+#define THREADS 4
+
+static void stand(void *arg, unsigned part, unsigned parts)
+{
+    (void)part, (void)parts;
+    uv_barrier_wait(arg);
+}
+
+static void on_gone_on(void *arg)
+{
+    (void)arg;
+}
+
+/* No thread reads until the barrier falls; before it does, everything that was begun earlier is done. */
+static void hold_threads(struct inbox *inbox, uv_barrier_t *barrier)
+{
+    assert_int_equal(uv_barrier_init(barrier, THREADS + 1), 0);
+    csn_job_run(&inbox->loop, THREADS, stand, on_gone_on, barrier);
+}
+
+static void test_burst_of_files_is_read_twice_at_most(void **state)
+{
+    struct inbox *inbox = *state;
+    unsigned before = inbox->taken;
+    uint32_t serial = inbox->serial;
+    uv_barrier_t reading, after;
+    hold_threads(inbox, &reading);
+    for (unsigned i = 1; i <= 50; i++) {
+        put_zone_of(inbox, "ns2", serial + i, 604800);
+        uv_run(&inbox->loop, UV_RUN_NOWAIT); /* the watcher sees each */
+    }
+    uv_barrier_wait(&reading);
+    run_until(inbox, before + 1, NULL, false);
+    hold_threads(inbox, &after);
+    uv_barrier_wait(&after);
+    for (unsigned i = 0; i < 100; i++) {
+        uv_run(&inbox->loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(inbox->serial, serial + 50);
+    assert_in_range(inbox->taken, before + 1, before + 2);
+    uv_barrier_destroy(&reading);
+    uv_barrier_destroy(&after);
+}
+
 int main(void)
 {
+    setenv("UV_THREADPOOL_SIZE", "4", 1); /* THREADS */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file_that_goes_is_said_once_and_forgotten_when_it_is_back),
         cmocka_unit_test(test_what_is_no_file_is_not_waited_for),
         cmocka_unit_test(test_file_that_cannot_be_read_is_read_when_it_can),
         cmocka_unit_test(test_policy_is_named_when_it_refuses),
         cmocka_unit_test(test_operators_orders_are_obeyed_at_once),
+        cmocka_unit_test(test_burst_of_files_is_read_twice_at_most),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -454,6 +454,55 @@ static void test_input_that_one_site_confirms_is_not_proposed(void **state)
     drop_hand(hand);
 }
 
+/* The newest certificate is this proposal's, and every site has it. */
+static void certify(struct hand *hand, const struct csn_proposal *proposal)
+{
+    struct csn_certificate certificate = {.held.proposal = *proposal};
+    struct csn_event event = event_of(hand, CSN_EVENT_CERTIFICATE);
+    event.certificate.certificate = &certificate;
+    csn_leader_step(hand->leader, &event, &hand->effects);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].newest.round = proposal->round;
+        hand->rows[i].due_s = UINT64_MAX;
+    }
+}
+
+/* As a node reports them: the newest three. */
+static void confirm(struct hand *hand, uint32_t serial)
+{
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].input_count = CSN_ROW_INPUTS_MAX;
+        for (uint32_t k = 0; k < CSN_ROW_INPUTS_MAX; k++) {
+            hand->rows[i].inputs[k] = world_input(serial - k, 'a');
+        }
+    }
+}
+
+/* A registry that writes a file every quarter of a second, for longer than a round takes. */
+static void test_inputs_that_come_during_a_round_are_one_round_more(void **state)
+{
+    (void)state;
+    struct hand *hand = make_leading();
+    struct csn_body_proposal body;
+    assert_true(last_proposal(hand, &body));
+    struct csn_round first = body.proposal.round;
+    for (uint32_t serial = 4; serial <= 50; serial++) {
+        confirm(hand, serial);
+        run(hand, 250);
+        assert_true(last_proposal(hand, &body));
+        assert_int_equal(csn_round_compare(body.proposal.round, first), 0);
+    }
+    certify(hand, &body.proposal);
+    run(hand, 1000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.input.serial, 50);
+    certify(hand, &body.proposal);
+    csn_effects_clear(&hand->effects);
+    run(hand, 10000);
+    assert_false(last_proposal(hand, &body));
+    drop_hand(hand);
+}
+
 static void refuse(struct hand *hand, unsigned site, const struct csn_proposal *proposal,
                    enum csn_test test)
 {
@@ -835,6 +884,7 @@ int main(void)
         cmocka_unit_test(test_site_with_a_far_serial_does_not_drag_the_others_along),
         cmocka_unit_test(test_policy_serial_that_is_too_far_is_not_taken),
         cmocka_unit_test(test_input_that_one_site_confirms_is_not_proposed),
+        cmocka_unit_test(test_inputs_that_come_during_a_round_are_one_round_more),
         cmocka_unit_test(test_refusals_of_a_quorum_for_the_clock_end_the_term),
         cmocka_unit_test(test_failed_rounds_back_off_then_end_the_term),
         cmocka_unit_test(test_refusals_for_policy_do_not_end_the_term),
