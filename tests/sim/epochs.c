@@ -329,7 +329,7 @@ static bool is_all_elsewhere(const struct sim_world *world, uint16_t site)
     return true;
 }
 
-void sim_change_any(struct sim_world *world)
+static void change_any(struct sim_world *world)
 {
     const struct csn_cluster *now = &world->epochs[world->epoch_count - 1].document;
     unsigned member = (unsigned)sim_below(&world->random, now->member_count);
@@ -337,6 +337,22 @@ void sim_change_any(struct sim_world *world)
     uint16_t site = now->members[member].number;
     if (sim_is_chain_whole(world) && is_all_elsewhere(world, site)) {
         sim_change_members(world, change, site);
+    }
+}
+
+static void change_members(struct sim_world *world, struct sim_task *task)
+{
+    (void)task;
+    if (!world->is_last_input) {
+        change_any(world);
+        sim_after(world, sim_delay(world, 2 * world->options.change_us), change_members, NULL, NULL);
+    }
+}
+
+void sim_changes_begin(struct sim_world *world)
+{
+    if (world->options.change_us > 0) {
+        sim_after(world, sim_delay(world, 2 * world->options.change_us), change_members, NULL, NULL);
     }
 }
 

@@ -65,8 +65,8 @@ void sim_renew_emergency(struct sim_world *world);
 /* The members of before are all taken back. */
 bool sim_end_emergency(struct sim_world *world);
 bool sim_is_emergency(const struct sim_world *world);
-/* A change that the seed draws. */
-void sim_change_any(struct sim_world *world);
+/* Changes that the seed draws, while the workload lasts, where the options have any. */
+void sim_changes_begin(struct sim_world *world);
 /* The next document reaches a site. */
 void sim_give_next(struct sim_world *world, struct sim_actor *actor);
 

@@ -8,6 +8,7 @@
 #include "sim/checker.h"
 #include "sim/epochs.h"
 #include "sim/liars.h"
+#include "sim/rogue.h"
 
 #define LATE_MOST_US (60 * SIM_S) /* how late the second of two may be */
 

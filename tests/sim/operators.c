@@ -8,6 +8,7 @@
 #include "sim/checker.h"
 #include "sim/layout.h"
 #include "sim/epochs.h"
+#include "sim/workload.h"
 
 #define BACK_UP_US (40 * SIM_S)
 #define RECORD_CLOSE 8 /* octets that the core closes a record with */

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/plan.h"
+#include "sim/run.h"
+
 struct sim_world *make(void (*change)(struct sim_options *options))
 {
     struct sim_options options;

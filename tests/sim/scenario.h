@@ -12,6 +12,7 @@
 
 #include "sim/checker.h"
 #include "sim/seam.h"
+#include "sim/workload.h"
 
 #define LONG_US (120 * SIM_S)
 

@@ -17,6 +17,8 @@
 
 #include "sim/coverage.h"
 #include "sim/jobs.h"
+#include "sim/plan.h"
+#include "sim/run.h"
 
 #define FIRST 1
 #define COUNT 500

@@ -6,9 +6,11 @@
  *   world.c    time, queue, life and death of actors     network.c  links
  *   shell.c    a step and its effects, in order          disk.c     records, second copies, PERSIST
  *   seam.h     zones, by symbols (zones.c) or real       fetch.c    bulk requests
- *   hsm.c      HSMs                                      plan.c     what a seed draws; work; faults
- *   checker.c  I1-I6, with code of its own           epochs.c   documents, links, machines
- *   secondaries.c  what name servers outside see     liars.c    a member that lies
+ *   hsm.c      HSMs                                      plan.c     what a seed draws
+ *   workload.c inputs and documents                      episodes.c faults that last
+ *   epochs.c   documents of members, links, machines     liars.c    a member that lies
+ *   rogue.c    a coordinator that proposes nonsense      run.c      all of it, then I7
+ *   checker.c  I1-I6, with code of its own               secondaries.c  what name servers outside see
  *
  * One thread. A fault that a run injects is counted by its kind. */
 #ifndef SIM_WORLD_H
@@ -463,30 +465,5 @@ void sim_orders_end(struct sim_world *world);
 void sim_show(struct sim_world *world, struct sim_actor *actor);
 /* Copies every store from time to time. */
 void sim_back_up_begin(struct sim_world *world);
-
-/* --- plan.c */
-void sim_plan(uint64_t seed, struct sim_options *ret_options);
-/* A calm cluster of three sites and one coordinator, for scenarios. */
-void sim_plan_calm(uint64_t seed, struct sim_options *ret_options);
-/* Workload and fault episodes. */
-void sim_begin(struct sim_world *world);
-/* Faults stop: everything is mended and started. */
-void sim_mend(struct sim_world *world);
-void sim_issue_input(struct sim_world *world, unsigned zone, const struct csn_input_id *id);
-void sim_arrive(struct sim_world *world, struct sim_actor *actor, unsigned zone,
-                const struct csn_input_id *id);
-/* The file is read again, under the generation that is ordered now. */
-void sim_read_again_later(struct sim_world *world, struct sim_actor *actor, unsigned zone);
-/* The parked input is taken or given up, if an order says so. */
-void sim_judge_later(struct sim_world *world, struct sim_actor *actor, unsigned zone);
-void sim_approve(struct sim_world *world, struct sim_actor *actor, unsigned zone);
-/* I7: every healthy site serves a version of the last input with a round made after this call,
- * within settle_us. */
-bool sim_settle(struct sim_world *world);
-/* Another P in place of this one, when a rogue is drawn; false: left as it is. */
-bool sim_rogue(struct sim_world *world, struct csn_bytes body, struct csn_buf *ret_body);
-
-/* A whole run: faults, then I7. False: a violation; see failure. */
-bool sim_run(struct sim_world *world);
 
 #endif
