@@ -21,6 +21,14 @@ struct sim_world *make(void (*change)(struct sim_options *options))
     return world;
 }
 
+struct sim_world *make_served(void (*change)(struct sim_options *options))
+{
+    struct sim_world *world = make(change);
+    give_input(world, 1);
+    wait_served(world, 1);
+    return world;
+}
+
 /* --- what a scenario waits for */
 
 bool comes_within(struct sim_world *world, uint64_t within_us, condition_fn *condition,
@@ -127,7 +135,6 @@ void run_for(struct sim_world *world, uint64_t for_us)
     sim_run_until(world, world->now_us + for_us);
 }
 
-/* Mends all, asks for I7, and that nothing was violated on the way. */
 void end_well(struct sim_world *world)
 {
     sim_mend(world);
@@ -144,6 +151,29 @@ struct csn_node_zone_status zone_of(const struct sim_world *world, uint16_t site
     const struct sim_actor *actor = &world->actors[site - 1];
     csn_node_get_zone(actor->node, 0, sim_now(world, actor), &status);
     return status;
+}
+
+struct csn_node_status status_of(const struct sim_world *world, uint16_t site)
+{
+    struct csn_node_status status = {0};
+    const struct sim_actor *actor = &world->actors[site - 1];
+    if (actor->is_up) {
+        csn_node_get_status(actor->node, sim_now(world, actor), &status);
+    }
+    return status;
+}
+
+void restore(struct sim_world *world, struct sim_actor *site, struct sim_disk *take_backup, bool is_second_too)
+{
+    struct sim_disk lost = site->disk;
+    site->disk = *take_backup;
+    if (!is_second_too) {
+        struct sim_records seconds = site->disk.seconds;
+        site->disk.seconds = lost.seconds;
+        lost.seconds = seconds;
+    }
+    sim_disk_fini(&lost);
+    sim_checker_restored(world->checker, site);
 }
 
 /* --- several coordinators */

@@ -18,6 +18,8 @@
 
 /* Three sites, one coordinator; SIM_TRACE in the environment: traced. No faults but those of the test; `change` may be NULL. */
 struct sim_world *make(void (*change)(struct sim_options *options));
+/* And input 1 is served by all. */
+struct sim_world *make_served(void (*change)(struct sim_options *options));
 /* Mends all, asks for I7, and that nothing was violated on the way; frees the world. */
 void end_well(struct sim_world *world);
 
@@ -39,6 +41,10 @@ void run_for(struct sim_world *world, uint64_t for_us);
 void give_input(struct sim_world *world, uint32_t serial);
 void give_input_at(struct sim_world *world, uint16_t site, uint32_t serial, unsigned variant);
 struct csn_node_zone_status zone_of(const struct sim_world *world, uint16_t site);
+/* Zeros: it is down. */
+struct csn_node_status status_of(const struct sim_world *world, uint16_t site);
+/* Puts an old store back at a site that is down, with its second copies or beside those that are there. */
+void restore(struct sim_world *world, struct sim_actor *site, struct sim_disk *take_backup, bool is_second_too);
 
 /* --- several coordinators, number k at site k */
 

@@ -27,9 +27,7 @@ static void test_a_calm_cluster_releases_each_input(void **state)
 static void test_one_lone_old_vote(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(NULL);
     give_input(world, 2);
     wait_work(world, 1, CSN_WORK_VOTING);
     sim_isolate(world, sim_site(world, 1), LONG_US);
@@ -48,10 +46,8 @@ static void test_one_lone_old_vote(void **state)
 static void test_many_lone_votes(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
+    struct sim_world *world = make_served(NULL);
     struct sim_actor *others[] = {sim_site(world, 2), sim_site(world, 3)};
-    give_input(world, 1);
-    wait_served(world, 1);
     others[0]->disk_factor = others[1]->disk_factor = 400;
     for (uint32_t input = 2; input <= CSN_HOLDS_MANY + 3; input++) {
         give_input(world, input);
@@ -75,9 +71,7 @@ static void sign_slowly(struct sim_options *options)
 static void test_signing_longer_than_the_deadline(void **state)
 {
     (void)state;
-    struct sim_world *world = make(sign_slowly);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(sign_slowly);
     assert_true(world->stats.ends[CSN_ROUND_END_DEADLINE] > 0);
     end_well(world);
 }
@@ -135,9 +129,7 @@ static void refresh_soon_but_quiet(struct sim_options *options)
 static void test_no_serial_without_work(void **state)
 {
     (void)state;
-    struct sim_world *world = make(refresh_soon_but_quiet);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(refresh_soon_but_quiet);
     size_t certified = sim_checker_certified(world->checker);
     run_for(world, 10 * SIM_S);
     sim_crash(world, sim_site(world, 2));
@@ -169,9 +161,7 @@ static void test_diverged_site_serves_the_certified_version_and_rejoins(void **s
 static void test_all_sites_diverged_rejoin(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(NULL);
     for (uint16_t site = 1; site <= 3; site++) {
         give_input_at(world, site, 2, site);
     }
@@ -234,9 +224,7 @@ static void test_input_missing_at_one_site_is_fetched(void **state)
 static void test_documents_at_one_site_only(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(NULL);
     world->policy[0] = 2;
     sim_approve(world, sim_site(world, 1), 0);
     give_input(world, 2);
@@ -263,9 +251,7 @@ static void test_clock_off_at_one_site(void **state)
 static void test_quorum_lost_and_back(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(NULL);
     sim_crash(world, sim_site(world, 1));
     sim_crash(world, sim_site(world, 2));
     give_input(world, 2);
@@ -280,9 +266,7 @@ static void test_quorum_lost_and_back(void **state)
 static void test_leader_cut_off_from_its_promisers(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(NULL);
     sim_isolate(world, sim_coordinator(world, 1), 30 * SIM_S);
     give_input(world, 2);
     wait_served(world, 2);
@@ -307,29 +291,11 @@ static void test_leader_missed_the_newest_certificate(void **state)
     end_well(world);
 }
 
-/* Puts an old store back at a site that is down, with or without its second copies. */
-static void restore(struct sim_world *world, struct sim_actor *site, struct sim_disk *take_backup,
-                    bool is_second_too)
-{
-    struct sim_disk lost = site->disk;
-    site->disk = *take_backup;
-    if (!is_second_too) {
-        struct sim_records seconds = site->disk.seconds;
-        site->disk.seconds = lost.seconds;
-        lost.seconds = seconds;
-    }
-    sim_disk_fini(&lost);
-    sim_checker_restored(world->checker, site);
-}
-
 static void vote_again_on_a_backup(bool is_second_too, enum csn_halt *ret_halt)
 {
-    struct sim_world *world = make(NULL);
+    struct sim_world *world = make_served(NULL);
     struct sim_actor *site = sim_site(world, 2);
-    struct csn_node_status status;
     struct sim_disk backup;
-    give_input(world, 1);
-    wait_served(world, 1);
     sim_disk_copy(&backup, &site->disk);
     sim_crash(world, sim_site(world, 3)); /* so that the certificate has this site's vote */
     give_input(world, 2);
@@ -348,8 +314,7 @@ static void vote_again_on_a_backup(bool is_second_too, enum csn_halt *ret_halt)
     give_input(world, 3);
     wait_certified(world, 3);
     run_for(world, 10 * SIM_S);
-    csn_node_get_status(site->node, sim_now(world, site), &status);
-    *ret_halt = status.halt;
+    *ret_halt = status_of(world, 2).halt;
     assert_false(world->has_failed);
     sim_world_free(world);
 }
@@ -378,12 +343,10 @@ static void test_restored_disk_halts(void **state)
 static void test_a_restored_site_is_heard_again(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
+    struct sim_world *world = make_served(NULL);
     struct sim_actor *site = sim_site(world, 2), *coordinator = sim_coordinator(world, 1);
     struct csn_leader_status status;
     struct sim_disk backup;
-    give_input(world, 1);
-    wait_served(world, 1);
     sim_disk_copy(&backup, &site->disk);
     sim_crash(world, site);
     sim_set_clock(world, site, 3600);
@@ -506,9 +469,7 @@ static void refresh_soon(struct sim_options *options)
 static void test_refresh_without_input(void **state)
 {
     (void)state;
-    struct sim_world *world = make(refresh_soon);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(refresh_soon);
     sim_set_hsm(world, sim_site(world, 2), SIM_HSM_IS_DEAD);
     wait_certified(world, 6);
     end_well(world);
@@ -524,13 +485,11 @@ static bool has_share_at_hand(const struct sim_world *world, const void *what)
  * forgotten it. Releases go on, whatever they make of its floor. */
 static void lone_far_vote(uint32_t step)
 {
-    struct sim_world *world = make(NULL);
+    struct sim_world *world = make_served(NULL);
     struct sim_actor *coordinator = sim_coordinator(world, 1);
     struct csn_leader_zone_status zone;
     struct csn_leader_status leader;
     struct csn_buf octets = {0};
-    give_input(world, 1);
-    wait_served(world, 1);
     give_input(world, 2);
     wait_work(world, 1, CSN_WORK_COMPUTING);
     csn_leader_get_zone(coordinator->leader, 0, &zone);
@@ -597,9 +556,7 @@ static void order(struct sim_world *world, enum csn_order_kind kind, uint16_t ab
 static void test_a_long_hold_by_an_operator(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(NULL);
     order(world, CSN_ORDER_HOLD, 0, 1);
     for (uint32_t input = 2; input <= 10; input++) {
         give_input(world, input);
@@ -640,9 +597,7 @@ static void wait_lead(struct sim_world *world, uint16_t at, uint16_t lead)
 static void test_the_lead_follows_fitness_and_orders(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(NULL);
     wait_lead(world, 3, 1);
     sim_crash(world, sim_site(world, 1));
     wait_lead(world, 3, 2);

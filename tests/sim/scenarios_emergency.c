@@ -21,12 +21,7 @@ struct in_epoch {
 static bool is_in_epoch(const struct sim_world *world, const void *what)
 {
     const struct in_epoch *wanted = what;
-    const struct sim_actor *actor = &world->actors[wanted->site - 1];
-    struct csn_node_status status = {0};
-    if (!actor->is_up) {
-        return false;
-    }
-    csn_node_get_status(actor->node, sim_now(world, actor), &status);
+    struct csn_node_status status = status_of(world, wanted->site);
     return status.epoch == wanted->epoch && status.state == CSN_NODE_OK;
 }
 static void wait_epoch(struct sim_world *world, uint16_t site, uint32_t epoch)
@@ -108,6 +103,24 @@ static void begin_terms(struct sim_world *world)
     }
 }
 
+/* Site 1 is alone with a coordinator, the branch with the other. */
+static struct sim_world *make_apart(void)
+{
+    struct sim_world *world = make_served(two_leaders);
+    part_first(world);
+    return world;
+}
+
+/* An input that site 1 never sees. */
+static void release_in_branch(struct sim_world *world, uint32_t input)
+{
+    uint32_t before = served_by(world, 2)->serial;
+    give_input_at(world, 2, input, 0);
+    give_input_at(world, 3, input, 0);
+    wait_serving(world, 2, before, input);
+    wait_serving(world, 3, before, input);
+}
+
 static bool has_newest_of_first(const struct sim_world *world, const void *what)
 {
     struct csn_round first = zone_of(world, 1).row.newest.round;
@@ -117,9 +130,7 @@ static bool has_newest_of_first(const struct sim_world *world, const void *what)
 static void test_dead_sites_return(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(NULL);
     lose_others(world);
     go_on_alone(world);
     uint32_t serial = served_by(world, 1)->serial;
@@ -140,21 +151,11 @@ static void test_dead_sites_return(void **state)
 static void test_live_branch_returns(void **state)
 {
     (void)state;
-    struct sim_world *world = make(two_leaders);
-    give_input(world, 1);
-    wait_served(world, 1);
-    part_first(world);
+    struct sim_world *world = make_apart();
     begin_terms(world);
-    uint32_t before = served_by(world, 2)->serial;
-    give_input_at(world, 2, 2, 0);
-    give_input_at(world, 3, 2, 0);
-    wait_serving(world, 2, before, 2);
+    release_in_branch(world, 2);
     go_on_alone(world);
-    before = served_by(world, 2)->serial;
-    give_input_at(world, 2, 3, 0);
-    give_input_at(world, 3, 3, 0);
-    wait_serving(world, 2, before, 3);
-    wait_serving(world, 3, before, 3);
+    release_in_branch(world, 3);
     sim_heal(world);
     run_for(world, 20 * SIM_S);
     assert_int_equal(served_by(world, 1)->input_serial, 1);
@@ -174,15 +175,9 @@ static void test_live_branch_returns(void **state)
 static void test_last_witness_of_a_branch_returns(void **state)
 {
     (void)state;
-    struct sim_world *world = make(two_leaders);
-    give_input(world, 1);
-    wait_served(world, 1);
-    part_first(world);
+    struct sim_world *world = make_apart();
     begin_terms(world);
-    uint32_t before = served_by(world, 3)->serial;
-    give_input_at(world, 2, 2, 0);
-    give_input_at(world, 3, 2, 0);
-    wait_serving(world, 3, before, 2);
+    release_in_branch(world, 2);
     go_on_alone(world);
     for (unsigned i = 0; i < CSN_CERTIFICATES_KEPT; i++) { /* more than site 1 keeps */
         uint32_t serial = served_by(world, 1)->serial;
@@ -209,14 +204,8 @@ static void test_last_witness_of_a_branch_returns(void **state)
 static void test_orphaned_certificate_surfaces(void **state)
 {
     (void)state;
-    struct sim_world *world = make(two_leaders);
-    give_input(world, 1);
-    wait_served(world, 1);
-    part_first(world);
-    uint32_t before = served_by(world, 2)->serial;
-    give_input_at(world, 2, 2, 0);
-    give_input_at(world, 3, 2, 0);
-    wait_serving(world, 2, before, 2);
+    struct sim_world *world = make_apart();
+    release_in_branch(world, 2);
     lose_others(world);
     go_on_alone(world);
     sim_heal(world);
@@ -255,9 +244,7 @@ static void test_orphaned_certificate_surfaces(void **state)
 static void test_emergency_begins_at_its_base_only(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(NULL);
     lose_others(world);
     declare(world);
     struct csn_emergency_base *base = &world->epochs[1].document.emergency.bases[0], good = *base;

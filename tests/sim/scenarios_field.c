@@ -8,11 +8,9 @@
 static void test_another_key_set_at_one_site(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
+    struct sim_world *world = make_served(NULL);
     struct sim_actor *site = sim_site(world, 3);
     struct csn_event event = {.kind = CSN_EVENT_DOCUMENTS, .documents = &site->configs[0]};
-    give_input(world, 1);
-    wait_served(world, 1);
     world->keyset[0] = 2;
     sim_approve(world, sim_site(world, 1), 0);
     sim_approve(world, sim_site(world, 2), 0);
@@ -36,9 +34,7 @@ static void test_another_key_set_at_one_site(void **state)
 static void test_bad_signatures_at_several_hsms(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(NULL);
     sim_set_hsm(world, sim_site(world, 1), SIM_HSM_IS_WRONG);
     sim_set_hsm(world, sim_site(world, 2), SIM_HSM_IS_WRONG);
     give_input(world, 2);
@@ -102,9 +98,7 @@ static void refresh_soon(struct sim_options *options)
 static void test_refresh_comes_with_the_first_quorum(void **state)
 {
     (void)state;
-    struct sim_world *world = make(refresh_soon);
-    give_input(world, 1);
-    wait_served(world, 1);
+    struct sim_world *world = make_served(refresh_soon);
     sim_crash(world, sim_site(world, 1));
     sim_crash(world, sim_site(world, 2));
     size_t certified = sim_checker_certified(world->checker);
@@ -120,10 +114,8 @@ static void test_refresh_comes_with_the_first_quorum(void **state)
 static void test_another_key_in_one_hsm(void **state)
 {
     (void)state;
-    struct sim_world *world = make(NULL);
+    struct sim_world *world = make_served(NULL);
     struct csn_node_zone_status status;
-    give_input(world, 1);
-    wait_served(world, 1);
     sim_set_hsm(world, sim_site(world, 2), SIM_HSM_HAS_OTHER_KEY);
     run_for(world, 10 * SIM_S);
     give_input(world, 2);

@@ -6,13 +6,6 @@
 
 #define FOREVER_US (100000 * SIM_S)
 
-static enum csn_halt halt_of(struct sim_world *world, uint16_t site)
-{
-    struct csn_node_status status;
-    csn_node_get_status(sim_site(world, site)->node, sim_now(world, sim_site(world, site)), &status);
-    return status.halt;
-}
-
 /* Store and second copy, both as they were. */
 static void put_back(struct sim_world *world, struct sim_actor *site, const struct sim_disk *backup)
 {
@@ -60,11 +53,11 @@ static void forget_both(unsigned crashes)
     sim_start(world, sim_site(world, 3));
     sim_start(world, two);
     run_for(world, 20 * SIM_S);
-    assert_int_equal(halt_of(world, 2), CSN_HALT_AMNESIA);
+    assert_int_equal(status_of(world, 2).halt, CSN_HALT_AMNESIA);
     for (unsigned i = 0; i < crashes; i++) {
         sim_crash(world, two);
         sim_start(world, two);
-        assert_int_equal(halt_of(world, 2), CSN_HALT_AMNESIA);
+        assert_int_equal(status_of(world, 2).halt, CSN_HALT_AMNESIA);
         run_for(world, 5 * SIM_S);
     }
     give_input(world, 4);
@@ -73,7 +66,7 @@ static void forget_both(unsigned crashes)
     assert_int_equal(sim_checker_certified(world->checker), 3);
     sim_heal(world);
     wait_served(world, 4); /* by sites 1 and 3; site 2 adopts */
-    assert_int_equal(halt_of(world, 2), CSN_HALT_AMNESIA);
+    assert_int_equal(status_of(world, 2).halt, CSN_HALT_AMNESIA);
     assert_false(world->has_failed);
     sim_disk_fini(&backup);
     sim_world_free(world);

@@ -88,14 +88,6 @@ static void wait_traces(struct sim_world *world, enum csn_trace_kind what, uint6
     wait_for(world, has_traces, &(struct times){what, count});
 }
 
-static struct csn_node_status status_of(struct sim_world *world, uint16_t site)
-{
-    struct csn_node_status status = {0};
-    const struct sim_actor *actor = sim_site(world, site);
-    csn_node_get_status(actor->node, sim_now(world, actor), &status);
-    return status;
-}
-
 /* An input is certified while this site is down: with the votes of all that are needed then. */
 static void certify_without(struct sim_world *world, uint16_t site, uint32_t input)
 {
@@ -259,6 +251,16 @@ static struct csn_body_proposal proposal_of(struct sim_world *world, const struc
     return body;
 }
 
+/* A round begins for input 2, and its leader dies: what it said last. */
+static struct csn_body_proposal interrupt_round(struct sim_world *world, struct sim_actor *coordinator)
+{
+    give_input(world, 2);
+    wait_work(world, 1, CSN_WORK_COMPUTING);
+    struct csn_body_proposal last = proposal_of(world, coordinator);
+    sim_crash(world, coordinator);
+    return last;
+}
+
 static void slow_leader(struct sim_options *options)
 {
     one_spare(options);
@@ -271,10 +273,7 @@ static void test_sealed_sites_vote_for_nothing(void **state)
     (void)state;
     struct sim_world *world = make_members(slow_leader);
     struct sim_actor *coordinator = sim_coordinator(world, 1);
-    give_input(world, 2);
-    wait_work(world, 1, CSN_WORK_COMPUTING);
-    struct csn_body_proposal last = proposal_of(world, coordinator);
-    sim_crash(world, coordinator);
+    struct csn_body_proposal last = interrupt_round(world, coordinator);
     muffle(world, CSN_STATEMENT_SEAL);
     assert_true(sim_change_members(world, SIM_CHANGE_NOBODY, 0));
     wait_traces(world, CSN_TRACE_SEALED, 3);
@@ -370,19 +369,30 @@ static void test_a_lost_disk_at_the_leaders_site(void **state)
     }
 }
 
+/* Down, or merely cut off. */
+static void send_away(struct sim_world *world, struct sim_actor *site, bool is_down)
+{
+    if (is_down) {
+        sim_crash(world, site);
+    } else {
+        split(world, UINT32_C(1) << site->index);
+    }
+}
+
+static void bring_back(struct sim_world *world, struct sim_actor *site)
+{
+    sim_heal(world);
+    sim_start(world, site);
+}
+
 /* Away while two epochs begin, down or merely cut off: it follows the chain and votes in the last. */
 static void test_late_joiner_of_two_epochs(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
-        bool is_down = i == 0;
         struct sim_world *world = make_members(one_spare);
         struct sim_actor *site = sim_site(world, 3);
-        if (is_down) {
-            sim_crash(world, site);
-        } else {
-            split(world, 0x04);
-        }
+        send_away(world, site, i == 0);
         assert_true(sim_change_members_at(world, SIM_CHANGE_NOBODY, 0, ~UINT32_C(0x04)));
         wait_begun(world, 2);
         give_input(world, 2);
@@ -391,8 +401,7 @@ static void test_late_joiner_of_two_epochs(void **state)
         assert_true(sim_change_members_at(world, SIM_CHANGE_NOBODY, 0, ~UINT32_C(0x04)));
         wait_begun(world, 3);
         assert_int_equal(site->epoch, 1);
-        sim_heal(world);
-        sim_start(world, site);
+        bring_back(world, site);
         wait_epoch(world, 3);
         certify_without(world, 1, 3);
         end_well(world);
@@ -406,18 +415,12 @@ static void test_a_removed_site_comes_back(void **state)
     for (unsigned i = 0; i < 2; i++) {
         struct sim_world *world = make_members(one_spare);
         struct sim_actor *site = sim_site(world, 3);
-        bool is_down = i == 0;
-        if (is_down) {
-            sim_crash(world, site);
-        } else {
-            split(world, 0x04);
-        }
+        send_away(world, site, i == 0);
         assert_true(sim_change_members(world, SIM_CHANGE_SPARE, 3));
         wait_epoch(world, 2);
         give_input(world, 2);
         wait_members_serve(world, 2);
-        sim_heal(world);
-        sim_start(world, site);
+        bring_back(world, site);
         give_input(world, 3);
         wait_members_serve(world, 3);
         run_for(world, 20 * SIM_S);
@@ -437,23 +440,12 @@ static void test_a_backup_from_before_a_seal(void **state)
         struct sim_actor *coordinator = sim_coordinator(world, 1), *site = sim_site(world, 2);
         bool has_second = i == 0;
         struct machine backup = take_out(site);
-        give_input(world, 2);
-        wait_work(world, 1, CSN_WORK_COMPUTING);
-        struct csn_body_proposal last = proposal_of(world, coordinator);
-        sim_crash(world, coordinator);
+        struct csn_body_proposal last = interrupt_round(world, coordinator);
         muffle(world, CSN_STATEMENT_ENTRY);
         assert_true(sim_change_members(world, SIM_CHANGE_NOBODY, 0));
         wait_traces(world, CSN_TRACE_ENTERED, 3);
         sim_crash(world, site);
-        struct sim_disk lost = site->disk;
-        struct sim_records seconds = backup.disk.seconds;
-        site->disk = backup.disk;
-        if (has_second) {
-            site->disk.seconds = lost.seconds;
-            lost.seconds = seconds;
-        }
-        sim_disk_fini(&lost);
-        sim_checker_restored(world->checker, site);
+        restore(world, site, &backup.disk, !has_second);
         size_t certified = sim_checker_certified(world->checker);
         sim_start(world, site);
         run_for(world, 3 * SIM_S);
