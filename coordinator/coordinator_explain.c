@@ -64,10 +64,7 @@ static void see_site(struct gathering *gathering, const struct csn_member *membe
     const struct csn_row *row = row_of(gathering, member->number);
     *site = (struct csn_explain_site){.name = member->name, .silent_s = UINT64_MAX};
     if (csn_leader_get_peer(gathering->coordinator->core, member->number, &peer)) {
-        uint64_t silent_ms = gathering->now.mono_ms - peer.heard_ms;
-        site->is_heard = silent_ms <= CSN_SILENT_MS;
-        site->silent_s = silent_ms / 1000;
-        site->is_halted = peer.state == CSN_NODE_HALTED;
+        csn_explain_see_peer(&peer, gathering->now.mono_ms, site);
     }
     if (row != NULL) {
         see_row(gathering, row, site);
@@ -98,22 +95,13 @@ static void gather(struct gathering *gathering, const char *zone, struct csn_exp
     const struct csn_coordinator *coordinator = gathering->coordinator;
     const struct csn_coordinator_zone *config = &coordinator->config->zones[gathering->index];
     const struct csn_cluster *cluster = &coordinator->config->cluster;
-    const struct csn_coordinator_id *leader =
-        csn_cluster_coordinator(cluster, csn_coordinator_leader(coordinator, gathering->now));
     struct csn_explain_facts *facts = &gathering->facts;
     *facts = (struct csn_explain_facts){.zone = zone,
                                         .self = coordinator->config->name,
                                         .now_s = gathering->now.wall_s,
-                                        .quorum = cluster->quorum,
-                                        .site_count = cluster->member_count,
                                         .is_coordinator = true,
                                         .due_s = UINT64_MAX};
-    facts->emergency_until_s = cluster->is_emergency ? cluster->emergency.not_after_s : 0;
-    facts->leader = leader != NULL ? leader->name : NULL;
-    facts->may_lead = cluster->coordinators[0].name;
-    for (uint8_t i = 1; i < cluster->coordinator_count; i++) {
-        facts->may_lead = csn_explanation_text(explanation, "%s, %s", facts->may_lead, cluster->coordinators[i].name);
-    }
+    csn_explain_see_cluster(cluster, csn_coordinator_leader(coordinator, gathering->now), facts, explanation);
     facts->is_resting = gathering->leader.state == CSN_LEADER_RESTING;
     facts->rest_until_s = wall_of(gathering, gathering->leader.rest_until_ms);
     facts->refresh_s = csn_policy_refresh_at(&config->policy, gathering->now.wall_s);

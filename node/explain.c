@@ -521,6 +521,28 @@ static bool has_another(const struct csn_row *row, const struct csn_input_id *in
     return false;
 }
 
+void csn_explain_see_cluster(const struct csn_cluster *cluster, uint16_t leader, struct csn_explain_facts *facts,
+                             struct csn_explanation *explanation)
+{
+    const struct csn_coordinator_id *leading = csn_cluster_coordinator(cluster, leader);
+    facts->quorum = cluster->quorum;
+    facts->site_count = cluster->member_count;
+    facts->emergency_until_s = cluster->is_emergency ? cluster->emergency.not_after_s : 0;
+    facts->leader = leading != NULL ? leading->name : NULL;
+    facts->may_lead = cluster->coordinators[0].name;
+    for (uint8_t i = 1; i < cluster->coordinator_count; i++) {
+        facts->may_lead = csn_explanation_text(explanation, "%s, %s", facts->may_lead, cluster->coordinators[i].name);
+    }
+}
+
+void csn_explain_see_peer(const struct csn_peer_status *peer, uint64_t now_ms, struct csn_explain_site *site)
+{
+    uint64_t silent_ms = now_ms - peer->heard_ms;
+    site->is_heard = silent_ms <= CSN_SILENT_MS;
+    site->silent_s = silent_ms / 1000;
+    site->is_halted = peer->state == CSN_NODE_HALTED;
+}
+
 void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, const struct csn_input_id *input,
                          struct csn_explain_site *site)
 {

@@ -94,6 +94,14 @@ struct csn_explain_facts {
     uint64_t disagreed_until_s;
 };
 
+/* Fills what the document says: quorum, count of sites, emergency, the coordinator that leads (a number; 0: none) and those that
+ * may. Texts are the document's or in the explanation's memory. */
+void csn_explain_see_cluster(const struct csn_cluster *cluster, uint16_t leader, struct csn_explain_facts *facts,
+                             struct csn_explanation *explanation);
+
+/* Fills of `site` whether another site is heard, and halted; `now_ms` by the same clock as the peer's `heard_ms`. */
+void csn_explain_see_peer(const struct csn_peer_status *peer, uint64_t now_ms, struct csn_explain_site *site);
+
 /* Fills of `site` what its row says: `newest` is the newest round that is known to be certified, `input` the one that waits (NULL:
  * none). What the site serves expires, the caller knows. */
 void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, const struct csn_input_id *input,

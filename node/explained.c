@@ -40,10 +40,7 @@ static void see_site(const struct gathering *gathering, const struct csn_member 
         site->is_heard = true;
         site->is_halted = gathering->node.halt != CSN_HALT_NONE;
     } else if (csn_node_get_peer(daemon->core, member->number, &peer)) {
-        uint64_t silent_ms = gathering->now.mono_ms - peer.heard_ms;
-        site->is_heard = silent_ms <= CSN_SILENT_MS;
-        site->silent_s = silent_ms / 1000;
-        site->is_halted = peer.state == CSN_NODE_HALTED;
+        csn_explain_see_peer(&peer, gathering->now.mono_ms, site);
     }
     if (row != NULL) {
         csn_explain_see_row(row, gathering->core.row.newest.round, waiting_input(&gathering->core), site);
@@ -115,24 +112,16 @@ static void gather(struct gathering *gathering, struct csn_explanation *explanat
     const struct csn_daemon *daemon = gathering->daemon;
     const struct csn_cluster *cluster = &daemon->config->cluster;
     struct csn_explain_facts *facts = &gathering->facts;
-    const struct csn_coordinator_id *leader = csn_cluster_coordinator(cluster, gathering->node.leader);
     *facts = (struct csn_explain_facts){.zone = daemon->zones[gathering->index].name,
                                         .self = daemon->config->site,
-                                        .now_s = gathering->now.wall_s,
-                                        .quorum = cluster->quorum,
-                                        .site_count = cluster->member_count};
+                                        .now_s = gathering->now.wall_s};
+    csn_explain_see_cluster(cluster, gathering->node.leader, facts, explanation);
     facts->readonly = daemon->unwritable.is_set ? daemon->unwritable.cause.text : NULL;
     facts->halt = csn_halt_text(gathering->node.halt);
-    facts->emergency_until_s = cluster->is_emergency ? cluster->emergency.not_after_s : 0;
     if (gathering->node.odd.site != 0) {
         struct csn_reason text;
         csn_explain_odd(&gathering->node.odd, site_name(daemon, gathering->node.odd.site), &text);
         facts->odd = csn_explanation_text(explanation, "%s", text.text);
-    }
-    facts->leader = leader != NULL ? leader->name : NULL;
-    facts->may_lead = cluster->coordinators[0].name;
-    for (uint8_t i = 1; i < cluster->coordinator_count; i++) {
-        facts->may_lead = csn_explanation_text(explanation, "%s, %s", facts->may_lead, cluster->coordinators[i].name);
     }
     facts->lead = site_name(daemon, csn_node_zone_lead(daemon->core, gathering->index));
     facts->ordered_lead = site_name(daemon, gathering->core.row.authority);

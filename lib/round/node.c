@@ -564,7 +564,7 @@ void csn_node_free(struct csn_node *take_node)
         zone_fini(&take_node->zones[i]);
     }
     csn_persists_fini(take_node);
-    csn_epochs_fini(take_node);
+    csn_node_epochs_fini(take_node);
     csn_peers_fini(&take_node->peers);
     csn_facts_fini(&take_node->facts);
     csn_early_fini(take_node);

@@ -244,7 +244,7 @@ void csn_epoch_parts_fini(struct csn_epoch_parts *parts)
     *parts = (struct csn_epoch_parts){0};
 }
 
-void csn_epochs_fini(struct csn_node *node)
+void csn_node_epochs_fini(struct csn_node *node)
 {
     csn_epoch_parts_fini(&node->epochs.seals);
     csn_epoch_parts_fini(&node->epochs.last);

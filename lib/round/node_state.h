@@ -467,7 +467,7 @@ void csn_epoch_check_store(struct csn_node *node, const struct csn_epoch_certifi
 void csn_epoch_check_copy(struct csn_node *node, const struct csn_bytes *copy);
 void csn_epoch_check_sealed(struct csn_node *node);
 void csn_epoch_delete_stale(struct csn_node *node, struct csn_effect *persist);
-void csn_epochs_fini(struct csn_node *node);
+void csn_node_epochs_fini(struct csn_node *node);
 void csn_epoch_take_next(struct csn_node *node, const struct csn_cluster *next);
 void csn_epoch_take_link(struct csn_node *node, const struct csn_event *event);
 int csn_epoch_take_seal(struct csn_node *node, unsigned member, const struct csn_event *event);
