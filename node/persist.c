@@ -31,7 +31,6 @@ struct csn_persister {
     size_t batch_count, done_count;             /* writes in it; of these, durable */
     int code;                               /* of the one after the durable ones, if there is one */
     bool is_running, is_failed;
-    bool is_second_lost;
 };
 
 struct csn_persister *csn_persister_new(uv_loop_t *loop, struct csn_store *store, struct csn_second_copy *take_second,

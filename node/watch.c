@@ -170,20 +170,6 @@ int csn_watcher_new(uv_loop_t *loop, struct csn_watcher **ret_watcher, struct cs
     return CSN_OK;
 }
 
-static void on_watcher_closed(uv_handle_t *handle)
-{
-    struct csn_watcher *watcher = handle->data;
-    close(watcher->inotify_fd);
-    free(watcher);
-}
-
-void csn_watcher_free(struct csn_watcher *take_watcher)
-{
-    if (take_watcher != NULL) {
-        uv_close((uv_handle_t *)&take_watcher->poll, on_watcher_closed);
-    }
-}
-
 /* A folder that is watched already keeps its number. */
 static int add_folder(struct csn_watch *watch, struct csn_reason *reason)
 {
@@ -243,28 +229,7 @@ void csn_watch_again(struct csn_watch *watch)
     look_again_in(watch, LOOK_MS);
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-    struct csn_watch *watch = handle->data;
-    free(watch->path);
-    free(watch->base);
-    free(watch);
-}
-
 uint64_t csn_watch_size(const struct csn_watch *watch)
 {
     return (uint64_t)watch->last.size;
-}
-
-void csn_watch_close(struct csn_watch *take_watch)
-{
-    if (take_watch == NULL) {
-        return;
-    }
-    struct csn_watch **at = bucket_of(take_watch->watcher, take_watch->base);
-    while (*at != take_watch) {
-        at = &(*at)->next;
-    }
-    *at = take_watch->next;
-    uv_close((uv_handle_t *)&take_watch->timer, on_closed);
 }

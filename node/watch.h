@@ -1,5 +1,5 @@
 /* watch.h: says when a zone file is ready to be read: it was renamed into place, or its inode, size and mtime stood still for
- * two seconds, gone ones too. It never reads. Loop thread only. */
+ * two seconds, gone ones too. It never reads. Watches last as long as the process. Loop thread only. */
 #ifndef CSN_NODE_WATCH_H
 #define CSN_NODE_WATCH_H
 
@@ -12,8 +12,6 @@ struct csn_watcher;
 struct csn_watch;
 
 int csn_watcher_new(uv_loop_t *loop, struct csn_watcher **ret_watcher, struct csn_reason *reason);
-/* Its watches must have been closed; memory goes when the loop has turned. NULL is allowed. */
-void csn_watcher_free(struct csn_watcher *take_watcher);
 
 /* Called when there is something new to read, or what was there is gone; at the start too, when the
  * file is there. */
@@ -26,6 +24,5 @@ int csn_watch_new(struct csn_watcher *watcher, const char *path, csn_watch_fn *f
 void csn_watch_again(struct csn_watch *watch);
 /* Octets of the file when it was looked at last. */
 uint64_t csn_watch_size(const struct csn_watch *watch);
-void csn_watch_close(struct csn_watch *take_watch);
 
 #endif

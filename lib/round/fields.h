@@ -6,11 +6,6 @@
 
 #include "round/statement.h"
 
-static inline struct csn_bytes csn_digest_view(const struct csn_digest *digest)
-{
-    return csn_bytes(digest->octets, sizeof(digest->octets));
-}
-
 void csn_put_digest(struct csn_buf *buf, const struct csn_digest *digest);
 void csn_put_term(struct csn_buf *buf, struct csn_term term);
 void csn_put_round(struct csn_buf *buf, struct csn_round round);

@@ -90,7 +90,6 @@ struct csn_leader_zone_status {
     uint16_t lead_site;      /* who notifies, as this one named it; 0: it has not */
     const struct csn_certificate *certificate; /* that one; NULL: none. Borrows until the next step */
 };
-size_t csn_leader_zone_count(const struct csn_leader *leader);
 void csn_leader_get_zone(const struct csn_leader *leader, size_t index,
                          struct csn_leader_zone_status *ret_status);
 

@@ -13,11 +13,6 @@ void csn_leader_get_status(const struct csn_leader *leader, struct csn_now now,
     }
 }
 
-size_t csn_leader_zone_count(const struct csn_leader *leader)
-{
-    return leader->zone_count;
-}
-
 void csn_leader_get_zone(const struct csn_leader *leader, size_t index,
                          struct csn_leader_zone_status *ret_status)
 {

@@ -605,11 +605,6 @@ void csn_node_get_status(const struct csn_node *node, struct csn_now now,
     csn_epoch_find_odd(node, now, &ret_status->odd);
 }
 
-size_t csn_node_zone_count(const struct csn_node *node)
-{
-    return node->zone_count;
-}
-
 uint16_t csn_node_zone_lead(const struct csn_node *node, size_t index)
 {
     REQUIRE(index < node->zone_count);

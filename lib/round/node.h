@@ -122,7 +122,6 @@ struct csn_node_zone_status {
     uint64_t accepted_ms; /* mono, when the P in work was accepted */
     size_t lone_votes;    /* votes of this site that nothing was released of yet; more than CSN_HOLDS_MANY are too many (R5) */
 };
-size_t csn_node_zone_count(const struct csn_node *node);
 /* Who notifies of a zone, as the leader named it last; 0: none named since START. */
 uint16_t csn_node_zone_lead(const struct csn_node *node, size_t index);
 void csn_node_get_zone(const struct csn_node *node, size_t index, struct csn_now now,

@@ -120,7 +120,6 @@ struct csn_proposal {
     uint16_t authors[CSN_MEMBERS_MAX]; /* ascending sites; share i is authors[i]'s */
 };
 void csn_proposal_encode(const struct csn_proposal *proposal, struct csn_buf *buf);
-int csn_proposal_decode(struct csn_bytes octets, struct csn_proposal *ret_proposal);
 /* H(P) */
 void csn_proposal_hash(const struct csn_proposal *proposal, struct csn_digest *ret_hash);
 

@@ -22,18 +22,6 @@ void csn_proposal_encode(const struct csn_proposal *proposal, struct csn_buf *bu
     csn_put_proposal(buf, proposal);
 }
 
-int csn_proposal_decode(struct csn_bytes octets, struct csn_proposal *ret_proposal)
-{
-    struct csn_reader reader = body_reader(octets);
-    struct csn_proposal proposal;
-    csn_read_proposal(&reader, &proposal);
-    if (!csn_reader_done(&reader)) {
-        return CSN_EFORMAT;
-    }
-    *ret_proposal = proposal;
-    return CSN_OK;
-}
-
 void csn_body_proposal_encode(const struct csn_body_proposal *body, struct csn_buf *buf)
 {
     csn_put_term(buf, body->term);

@@ -8,7 +8,6 @@
 
 /* No signature algorithm of the registry comes near: RSA with 8192 bits. */
 #define OCTETS_MAX 1024
-#define SHARE_ITEM_FIXED 6
 
 static int compare_signatures(const struct csn_signature *a, const struct csn_signature *b)
 {

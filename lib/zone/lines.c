@@ -92,11 +92,6 @@ static void put_own(struct csn_buf *buf, char sign, const struct csn_rrset *rrse
     free(text);
 }
 
-void csn_lines_put(struct csn_buf *buf, char sign, const struct csn_rrset *rrset, bool is_cut)
-{
-    put_own(buf, sign, rrset, NULL, is_cut);
-}
-
 void csn_lines_differ(struct csn_buf *buf, const struct csn_rrset *a, const struct csn_rrset *b, bool is_cut)
 {
     if (a != NULL) {

@@ -5,11 +5,9 @@
 
 #include "dns/rrset.h"
 
-/* "`sign` owner TTL IN type RDATA" and a newline for each record. RRSIGs that are cut before their signature (`is_cut`) end with
+/* "- owner TTL IN type RDATA" and a newline for each record of `a` that `b` has not, then with `+` those of `b` that `a` has not;
+ * either may be NULL. With another TTL it is another record. RRSIGs that are cut before their signature (`is_cut`) end with
  * "[omitted]". */
-void csn_lines_put(struct csn_buf *buf, char sign, const struct csn_rrset *rrset, bool is_cut);
-/* The records of `a` that `b` has not with `-`, then those of `b` that `a` has not with `+`; either may be NULL. With another TTL
- * it is another record. */
 void csn_lines_differ(struct csn_buf *buf, const struct csn_rrset *a, const struct csn_rrset *b, bool is_cut);
 
 #endif

@@ -250,9 +250,9 @@ static void test_damaged_body_is_refused_or_another_body(void **state)
 static void expect_proposal_refused(const struct csn_proposal *proposal)
 {
     struct csn_buf buf = {0};
-    struct csn_proposal out;
-    csn_proposal_encode(proposal, &buf);
-    assert_int_equal(csn_proposal_decode(csn_buf_view(&buf), &out), CSN_EFORMAT);
+    struct csn_body_proposal body = {.proposal = *proposal}, out;
+    csn_body_proposal_encode(&body, &buf);
+    assert_int_equal(csn_body_proposal_decode(csn_buf_view(&buf), &out), CSN_EFORMAT);
     csn_buf_fini(&buf);
 }
 
