@@ -98,8 +98,10 @@ class Pump:
                 await self.drain()
 
     def put(self, piece):
+        self.is_lost = self.is_lost or self.writer.is_closing()
         try:
-            self.writer.write(piece) if piece else self.writer.write_eof()
+            if not self.is_lost:
+                self.writer.write(piece) if piece else self.writer.write_eof()
         except (OSError, RuntimeError):
             self.is_lost = True
 
