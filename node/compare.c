@@ -8,7 +8,6 @@
 #include "job.h"
 #include "reply.h"
 
-#define PIECE_DEADLINE_MS 15000
 #define PIECES_MAX 6 /* under way to one site; its other 10 calls are left to fetches */
 #define BRANCHES_A_PIECE 84  /* 256 hashes each: under 1 MiB */
 #define BUCKETS_A_PIECE 1000 /* 3 octets each: a request has at most 4 KiB */
@@ -47,6 +46,13 @@ static void fail(struct csn_compare_side *side, int code, const char *what)
 static void advance(struct csn_compare *compare);
 static void ask(struct csn_compare_side *side, size_t from, size_t count, unsigned depth);
 
+static const char *fault(int code)
+{
+    return code == CSN_ELIMIT  ? "too much differs to be taken"
+           : code == CSN_ESLOW ? "it is too slow"
+                               : "what it says does not have the hash it should";
+}
+
 static void take(struct piece *piece, const struct csn_tree_answer *answer)
 {
     struct csn_compare_side *side = piece->side;
@@ -61,8 +67,11 @@ static void take(struct piece *piece, const struct csn_tree_answer *answer)
     } else {
         code = csn_walk_take(compare->walk, side->number, piece->from, piece->count, answer->octets, &taken);
     }
+    if (code == CSN_OK && side->site != compare->zone->daemon->config->member->number) {
+        code = csn_progress_take(&side->progress, answer->octets.size, taken == piece->count);
+    }
     if (code != CSN_OK) {
-        fail(side, code, code == CSN_ELIMIT ? "too much differs to be taken" : "what it says does not have the hash it should");
+        fail(side, code, fault(code));
     } else if (taken < piece->count) {
         ask(side, piece->from + taken, piece->count - taken, piece->depth + 1);
     }
@@ -103,9 +112,11 @@ static void unpack_answer(const Consign__BulkReply *reply, struct csn_tree_answe
 static void on_reply(void *arg, int code, struct csn_bytes octets)
 {
     struct piece *piece = arg;
-    struct csn_tree_answer answer = {.code = code};
+    struct csn_compare_side *side = piece->side;
+    struct csn_tree_answer answer = {.code = csn_progress_code(&side->progress, code)};
     Consign__BulkReply *reply = NULL;
-    piece->side->octets += octets.size;
+    side->octets += octets.size;
+    csn_progress_answered(&side->progress, csn_daemon_now(side->compare->zone->daemon).mono_ms);
     if (code == CSN_OK) {
         reply = csn_reply_unpack(octets);
         answer.code = reply != NULL ? CSN_OK : CSN_EFORMAT;
@@ -149,7 +160,11 @@ static void send_piece(struct csn_compare_side *side, const struct csn_tree_ques
         csn_trees_ask(side->compare->zone, question, on_answer, piece);
     } else {
         pack_question(side->compare->zone, question, &request);
-        code = csn_mesh_request(daemon->mesh, side->site, csn_buf_view(&request), PIECE_DEADLINE_MS, on_reply, piece);
+        code = csn_mesh_request(daemon->mesh, side->site, csn_buf_view(&request), csn_progress_deadline_ms(&side->progress), on_reply,
+                                piece);
+        if (code == CSN_OK) {
+            csn_progress_asked(&side->progress, csn_daemon_now(daemon).mono_ms);
+        }
     }
     if (code != CSN_OK) {
         side->pieces--;
@@ -315,6 +330,7 @@ void csn_compare_run(struct csn_zone_shell *zone, const uint16_t sites[2], const
     compare->walk = csn_walk_new(settings->classes, settings->buckets_max);
     for (unsigned i = 0; i < 2; i++) {
         compare->sides[i] = (struct csn_compare_side){.compare = compare, .number = i, .site = sites[i], .wanted = names[i]};
+        csn_progress_begin(&compare->sides[i].progress, settings->patience, UINT64_MAX);
     }
     csn_job_later(zone->daemon->loop, 0, begin, compare);
 }

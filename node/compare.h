@@ -3,6 +3,7 @@
 #ifndef CSN_NODE_COMPARE_H
 #define CSN_NODE_COMPARE_H
 
+#include "progress.h"
 #include "trees.h"
 #include "zone/walk.h"
 
@@ -18,6 +19,7 @@ struct csn_compare_side {
     uint32_t serial;
     uint64_t time_s;
     uint64_t octets; /* of its replies over the mesh */
+    struct csn_progress progress; /* private */
     size_t next;     /* private: place to ask for */
     unsigned pieces; /* private: under way */
 };
@@ -26,6 +28,7 @@ struct csn_compare_settings {
     uint32_t serial;
     unsigned classes; /* of walk.h */
     size_t buckets_max;
+    unsigned patience; /* of progress.h */
     /* Whether what a side says it is, with the roots of its tops, is what it should be. */
     bool (*is_believed)(void *arg, struct csn_compare *compare, unsigned side);
     /* Before the leaves are asked for; false ends it with CSN_ELIMIT. NULL: always. */

@@ -208,6 +208,7 @@ void csn_diff_run(struct csn_zone_shell *zone, uint32_t serial, const struct csn
     struct csn_compare_settings settings = {.serial = serial,
                                             .classes = CSN_TREE_ALL,
                                             .buckets_max = CSN_WALK_BUCKETS_MAX,
+                                            .patience = CSN_PROGRESS_PATIENCE_MAX,
                                             .is_believed = is_believed,
                                             .done = on_compared,
                                             .arg = diff};

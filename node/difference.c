@@ -99,8 +99,8 @@ static void on_compared(void *arg, struct csn_compare *compare)
     end(difference);
 }
 
-void csn_difference_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, csn_difference_fn *done,
-                          void *arg)
+void csn_difference_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, unsigned patience,
+                          csn_difference_fn *done, void *arg)
 {
     struct difference *difference = csn_calloc(1, sizeof(*difference));
     *difference = (struct difference){
@@ -117,6 +117,7 @@ void csn_difference_fetch(struct csn_zone_shell *zone, uint16_t site, const stru
                                            {.kind = CSN_TREE_VERSION, .digest = *full_root}};
     struct csn_compare_settings settings = {.classes = CLASSES,
                                             .buckets_max = BUCKETS_MAX,
+                                            .patience = patience,
                                             .is_believed = is_believed,
                                             .is_worth = is_worth,
                                             .done = on_compared,

@@ -7,10 +7,10 @@
 #include "daemon.h"
 
 /* `done` once, later. CSN_OK: the version is complete in the store. CSN_ELIMIT: this way is not worth it (nothing is served yet,
- * too much differs, what is here is not what it should be): ask the same site for the whole. Else: the site does not have it,
- * or lied. */
+ * too much differs, what is here is not what it should be): ask the same site for the whole. CSN_ESLOW: for this much patience
+ * (progress.h). Else: the site does not have it, or lied. */
 typedef void csn_difference_fn(void *arg, int code, const char *why);
-void csn_difference_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, csn_difference_fn *done,
-                          void *arg);
+void csn_difference_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, unsigned patience,
+                          csn_difference_fn *done, void *arg);
 
 #endif

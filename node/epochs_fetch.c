@@ -7,11 +7,13 @@
 #include "daemon.h"
 #include "epochs.h"
 #include "job.h"
+#include "progress.h"
 
 #define DEADLINE_MS 15000
 #define LONELY_MS 5000 /* between two requests of a site that hears nobody */
 #define AGAIN_MS 1000 /* between two requests for links or documents */
 #define REPLY_MEMORY_MAX ((size_t)8 * 1024 * 1024) /* of a reply taken apart */
+#define FLOORS_PATIENCE 1 /* of progress.h: what is asked is small, and asked again by the core */
 #define FLOORS_MAX ((size_t)CSN_ZONES_MAX * 1024) /* octets of a site's floors; more are not of zones that are configured here */
 
 /* A request for links or for the next document to one site. */
@@ -172,11 +174,18 @@ struct floors {
     uint64_t corr;
     struct csn_digest digest;
     struct csn_buf octets; /* owns; of the pieces so far */
+    struct csn_progress progress; /* of the site being asked */
     uint16_t sites[CSN_MEMBERS_MAX];
     uint8_t site_count, site_at;
 };
 
 static void ask_floors(struct floors *floors);
+
+static void begin_site(struct floors *floors)
+{
+    csn_buf_clear(&floors->octets);
+    csn_progress_begin(&floors->progress, FLOORS_PATIENCE, FLOORS_MAX);
+}
 
 static void end_floors(struct floors *floors, int code)
 {
@@ -196,11 +205,12 @@ static void give_up(void *arg)
 static bool take_piece(struct floors *floors, const Consign__BulkReply *reply)
 {
     bool is_next = reply->digest.len == CSN_DIGEST_SIZE && memcmp(reply->digest.data, floors->digest.octets, CSN_DIGEST_SIZE) == 0 &&
-                   reply->offset == floors->octets.size && reply->octets.len > 0;
+                   reply->offset == floors->octets.size && reply->octets.len > 0 &&
+                   csn_progress_take(&floors->progress, reply->octets.len, reply->is_last) == CSN_OK;
     if (is_next) {
         csn_buf_put_bytes(&floors->octets, view(reply->octets));
     }
-    return is_next && floors->octets.size <= FLOORS_MAX;
+    return is_next;
 }
 
 static bool has_digest(const struct floors *floors)
@@ -213,6 +223,7 @@ static bool has_digest(const struct floors *floors)
 static void on_floors(void *arg, int code, struct csn_bytes reply)
 {
     struct floors *floors = arg;
+    csn_progress_answered(&floors->progress, csn_daemon_now(floors->daemon).mono_ms);
     Consign__BulkReply *message = unpack(code, reply);
     bool is_good = message != NULL && take_piece(floors, message);
     bool is_last = message != NULL && message->is_last;
@@ -224,8 +235,8 @@ static void on_floors(void *arg, int code, struct csn_bytes reply)
         return;
     }
     if (!is_good || is_last) {
-        csn_buf_clear(&floors->octets);
         floors->site_at++;
+        begin_site(floors);
     }
     ask_floors(floors);
 }
@@ -238,9 +249,10 @@ static void ask_floors(struct floors *floors)
     request.offset = floors->octets.size;
     for (; floors->site_at < floors->site_count; floors->site_at++) {
         if (send_request(floors->daemon, floors->sites[floors->site_at], &request, on_floors, floors) == CSN_OK) {
+            csn_progress_asked(&floors->progress, csn_daemon_now(floors->daemon).mono_ms);
             return;
         }
-        csn_buf_clear(&floors->octets);
+        begin_site(floors);
         request.offset = 0;
     }
     csn_job_later(floors->daemon->loop, 0, give_up, floors);
@@ -252,6 +264,7 @@ void csn_epochs_fetch_floors(struct csn_daemon *daemon, const struct csn_effect 
     floors->daemon = daemon;
     floors->corr = effect->corr;
     floors->digest = effect->fetch.digest;
+    begin_site(floors);
     floors->site_count = effect->fetch.site_count;
     memcpy(floors->sites, effect->fetch.sites, sizeof(floors->sites));
     ask_floors(floors);

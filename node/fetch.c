@@ -12,11 +12,9 @@
 #include "kept/inputs.h"
 #include "kept/share.h"
 #include "kept/version.h"
+#include "progress.h"
 #include "reply.h"
 #include "zone/rows.h"
-
-#define PIECE_DEADLINE_MS 15000
-#define OCTETS_MAX ((size_t)8 << 30) /* of one object; a peer that sends more is given up */
 
 struct fetch {
     struct fetch *next;          /* owns; of those that wait for the same site */
@@ -28,7 +26,13 @@ struct fetch {
     struct csn_round above;
     uint16_t sites[CSN_MEMBERS_MAX];
     uint8_t site_count, site_at;
+    uint16_t again[CSN_MEMBERS_MAX]; /* sites that were too slow or gave too much */
+    uint8_t again_count;
+    bool was_slow, was_much;
+    unsigned patience, room; /* progress.h */
+    uint64_t records_max; /* VERSION: what its certificate says */
     /* from the site being asked */
+    struct csn_progress progress;
     Consign__BulkReply *reply; /* owns; the piece in a worker's hands */
     struct csn_buf octets;     /* owns; rows of an input, a share */
     struct csn_buf meta;       /* owns */
@@ -36,7 +40,7 @@ struct fetch {
     struct csn_table_writer *writer; /* owns; VERSION */
     struct csn_rooter *rooter;       /* owns; VERSION */
     struct csn_version_meta numbers; /* VERSION */
-    uint64_t received;
+    uint64_t received, records;
     bool is_here;  /* the store has it already */
     bool is_whole; /* VERSION: what differs was asked for, and the whole is less */
     int code;
@@ -57,8 +61,9 @@ static void forget(struct fetch *fetch)
     csn_buf_clear(&fetch->octets);
     csn_buf_clear(&fetch->meta);
     csn_buf_clear(&fetch->after);
-    fetch->received = 0;
+    fetch->received = fetch->records = 0;
     fetch->is_whole = false;
+    csn_progress_begin(&fetch->progress, fetch->patience, csn_progress_octets_max(fetch->zone->history.zone_size, fetch->room));
 }
 
 static void end(void *arg)
@@ -77,11 +82,21 @@ static void end(void *arg)
     csn_daemon_event(daemon, &event);
 }
 
+static void note_code(struct fetch *fetch, int code)
+{
+    if (code == CSN_ESLOW || code == CSN_ELIMIT) {
+        fetch->was_slow = fetch->was_slow || code == CSN_ESLOW;
+        fetch->was_much = fetch->was_much || code == CSN_ELIMIT;
+        fetch->again[fetch->again_count++] = fetch->sites[fetch->site_at];
+    }
+}
+
 static void next_site(struct fetch *fetch, int code)
 {
     static const char *const names[] = {"input", "share", "version", "certificates"};
     csn_log(&fetch->zone->daemon->log, CSN_INFO, "fetch.failed", "zone %s: %s not from site %u: %s", fetch->zone->name,
             names[fetch->object], fetch->sites[fetch->site_at], csn_error_text(code));
+    note_code(fetch, code);
     forget(fetch);
     fetch->code = code;
     fetch->site_at++;
@@ -192,8 +207,9 @@ static int add_rows(struct fetch *fetch, struct csn_bytes octets)
             return CSN_EFORMAT;
         }
         note_last_row(fetch, &entry);
+        fetch->records += entry.rrset.count + entry.rrsigs.count;
         if (fetch->object == CSN_OBJECT_VERSION) {
-            code = csn_rooter_add(fetch->rooter, &entry, NULL);
+            code = fetch->records > fetch->records_max ? CSN_EMISMATCH : csn_rooter_add(fetch->rooter, &entry, NULL);
             code = code == CSN_OK ? csn_table_add(fetch->writer, &entry) : code;
         }
         if (code != CSN_OK) {
@@ -270,9 +286,6 @@ static int take_piece(struct fetch *fetch)
         csn_buf_put_bytes(&fetch->octets, octets);
     }
     fetch->received += octets.size;
-    if (code == CSN_OK && (fetch->received > OCTETS_MAX || (octets.size == 0 && !fetch->reply->is_last))) {
-        code = CSN_ELIMIT;
-    }
     return code == CSN_OK && fetch->reply->is_last ? complete(fetch) : code;
 }
 
@@ -366,9 +379,10 @@ static bool is_answer_to(const struct fetch *fetch, const Consign__BulkReply *re
 static void on_reply(void *arg, int code, struct csn_bytes reply)
 {
     struct fetch *fetch = arg;
+    csn_progress_answered(&fetch->progress, csn_daemon_now(fetch->zone->daemon).mono_ms);
     resume(queue_of(fetch->zone->daemon, fetch->sites[fetch->site_at]));
     if (code != CSN_OK) {
-        next_site(fetch, code);
+        next_site(fetch, csn_progress_code(&fetch->progress, code));
         return;
     }
     fetch->reply = csn_reply_unpack(reply);
@@ -383,6 +397,13 @@ static void on_reply(void *arg, int code, struct csn_bytes reply)
     }
     if (fetch->object == CSN_OBJECT_CERTIFICATES) {
         take_certificates(fetch);
+        return;
+    }
+    code = csn_progress_take(&fetch->progress, fetch->reply->octets.len, fetch->reply->is_last);
+    if (code != CSN_OK) {
+        consign__bulk_reply__free_unpacked(fetch->reply, NULL);
+        fetch->reply = NULL;
+        next_site(fetch, code);
         return;
     }
     csn_shell_run(fetch->zone, 1, work, after_piece, fetch);
@@ -422,10 +443,12 @@ static void after_forward(void *arg, int code, const char *why)
     fetch->code = code;
     if (code == CSN_OK || code == CSN_EIO || code == CSN_EFULL) {
         end(fetch);
+    } else if (code == CSN_ESLOW) {
+        next_site(fetch, code);
     } else {
         csn_log(&fetch->zone->daemon->log, CSN_DEBUG, "fetch.forward", "zone %s: not by its history from site %u: %s",
                 fetch->zone->name, fetch->sites[fetch->site_at], csn_error_text(code));
-        csn_difference_fetch(fetch->zone, fetch->sites[fetch->site_at], &fetch->digest, after_difference, fetch);
+        csn_difference_fetch(fetch->zone, fetch->sites[fetch->site_at], &fetch->digest, fetch->patience, after_difference, fetch);
     }
 }
 
@@ -458,20 +481,51 @@ static int request(struct fetch *fetch)
     struct csn_buf request = {0};
     pack_request(fetch, &request);
     int code = csn_mesh_request(fetch->zone->daemon->mesh, fetch->sites[fetch->site_at], csn_buf_view(&request),
-                                PIECE_DEADLINE_MS, on_reply, fetch);
+                                csn_progress_deadline_ms(&fetch->progress), on_reply, fetch);
     csn_buf_fini(&request);
+    if (code == CSN_OK) {
+        csn_progress_asked(&fetch->progress, csn_daemon_now(fetch->zone->daemon).mono_ms);
+    }
     return code;
+}
+
+/* All sites once more, as some may have it by now; first those that cost no time. False: nobody was too slow or gave too much, or
+ * they had all patience and room. */
+static bool begin_again(struct fetch *fetch)
+{
+    bool is_slow = fetch->was_slow && fetch->patience < CSN_PROGRESS_PATIENCE_MAX;
+    bool is_much = fetch->was_much && fetch->room < CSN_PROGRESS_ROOM_MAX;
+    uint8_t count = 0;
+    if (!is_slow && !is_much) {
+        return false;
+    }
+    for (uint8_t i = 0; i < fetch->site_count; i++) {
+        bool is_again = false;
+        for (uint8_t j = 0; j < fetch->again_count; j++) {
+            is_again = is_again || fetch->again[j] == fetch->sites[i];
+        }
+        if (!is_again) {
+            fetch->sites[count++] = fetch->sites[i];
+        }
+    }
+    memcpy(fetch->sites + count, fetch->again, fetch->again_count * sizeof(fetch->again[0]));
+    fetch->patience += is_slow;
+    fetch->room += is_much;
+    fetch->was_slow = fetch->was_much = false;
+    fetch->again_count = fetch->site_at = 0;
+    forget(fetch);
+    return true;
 }
 
 static void ask(struct fetch *fetch)
 {
-    if (fetch->site_at == fetch->site_count) {
+    if (fetch->site_at == fetch->site_count && !begin_again(fetch)) {
         give_up(fetch);
         return;
     }
     uint16_t site = fetch->sites[fetch->site_at];
     if (fetch->object == CSN_OBJECT_VERSION && !fetch->is_whole) {
-        csn_forward_fetch(fetch->zone, site, &fetch->digest, after_forward, fetch);
+        csn_forward_fetch(fetch->zone, site, &fetch->digest, fetch->patience, after_forward, fetch);
         return;
     }
     bool is_first = queue_of(fetch->zone->daemon, site)->first == NULL;
@@ -497,5 +551,7 @@ void csn_fetch(struct csn_zone_shell *zone, const struct csn_effect *effect)
     fetch->above = effect->fetch.above;
     fetch->site_count = effect->fetch.site_count;
     memcpy(fetch->sites, effect->fetch.sites, sizeof(fetch->sites));
+    fetch->records_max = effect->fetch.certificate != NULL ? effect->fetch.certificate->held.records : UINT64_MAX;
+    forget(fetch);
     ask(fetch);
 }

@@ -7,9 +7,8 @@
 #include "bulk.pb-c.h"
 #include "history_check.h"
 #include "job.h"
+#include "progress.h"
 #include "reply.h"
-
-#define PIECE_DEADLINE_MS 15000
 
 struct forward {
     struct csn_zone_shell *zone; /* borrows */
@@ -18,6 +17,7 @@ struct forward {
     struct csn_lineage_checker checker; /* owns */
     uint64_t octets_max;           /* of rows */
     uint64_t octets;               /* of replies */
+    struct csn_progress progress;
     struct csn_buf records;        /* owns */
     size_t count;                  /* of deltas */
     uint32_t serial;               /* of the version */
@@ -69,13 +69,14 @@ static int take_reply(struct forward *forward, const Consign__BulkReply *reply)
     csn_buf_put(&forward->records, reply->octets.data, reply->octets.len);
     bool is_much = csn_get_u64(reply->meta.data) > forward->octets_max ||
                    forward->records.size > forward->octets_max + (uint64_t)CSN_LINEAGE_COUNT_MAX * CSN_LINEAGE_RECORD_EXTRA;
-    return is_much ? CSN_ELIMIT : CSN_OK;
+    return is_much ? CSN_ELIMIT : csn_progress_take(&forward->progress, reply->octets.len, reply->is_last);
 }
 
 static void on_reply(void *arg, int code, struct csn_bytes octets)
 {
     struct forward *forward = arg;
     bool is_last = false;
+    csn_progress_answered(&forward->progress, csn_daemon_now(forward->zone->daemon).mono_ms);
     forward->octets += octets.size;
     if (code == CSN_OK) {
         Consign__BulkReply *reply = csn_reply_unpack(octets);
@@ -85,7 +86,7 @@ static void on_reply(void *arg, int code, struct csn_bytes octets)
             consign__bulk_reply__free_unpacked(reply, NULL);
         }
     }
-    forward->code = code;
+    forward->code = csn_progress_code(&forward->progress, code);
     if (code != CSN_OK) {
         end(forward);
     } else if (is_last) {
@@ -109,16 +110,19 @@ static void ask(struct forward *forward)
     size_t size = consign__bulk_request__get_packed_size(&request);
     consign__bulk_request__pack(&request, csn_buf_reserve(&packed, size));
     packed.size = size;
-    int code = csn_mesh_request(forward->zone->daemon->mesh, forward->site, csn_buf_view(&packed), PIECE_DEADLINE_MS, on_reply, forward);
+    int code = csn_mesh_request(forward->zone->daemon->mesh, forward->site, csn_buf_view(&packed),
+                                csn_progress_deadline_ms(&forward->progress), on_reply, forward);
     csn_buf_fini(&packed);
-    if (code != CSN_OK) {
+    if (code == CSN_OK) {
+        csn_progress_asked(&forward->progress, csn_daemon_now(forward->zone->daemon).mono_ms);
+    } else {
         forward->code = code;
         csn_job_later(forward->zone->daemon->loop, 0, end, forward);
     }
 }
 
-void csn_forward_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, csn_difference_fn *done,
-                       void *arg)
+void csn_forward_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, unsigned patience,
+                       csn_difference_fn *done, void *arg)
 {
     struct forward *forward = csn_calloc(1, sizeof(*forward));
     *forward = (struct forward){.zone = zone,
@@ -128,6 +132,7 @@ void csn_forward_fetch(struct csn_zone_shell *zone, uint16_t site, const struct 
                                 .octets_max = zone->history.zone_size,
                                 .done = done,
                                 .arg = arg};
+    csn_progress_begin(&forward->progress, patience, UINT64_MAX);
     csn_history_checker_init(zone, &forward->checker);
     if (!zone->serving.is_ready || zone->history.zone_size == 0 || csn_digest_equal(&forward->from, full_root)) {
         forward->code = CSN_ENOTFOUND;

@@ -7,8 +7,8 @@
 #include "difference.h"
 
 /* As csn_difference_fetch. CSN_ENOTFOUND: the site's history does not reach what is served here; CSN_ELIMIT: it is more than
- * the zone. */
-void csn_forward_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, csn_difference_fn *done,
-                       void *arg);
+ * the zone; CSN_ESLOW. */
+void csn_forward_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, unsigned patience,
+                       csn_difference_fn *done, void *arg);
 
 #endif

@@ -11,9 +11,9 @@
 #include "daemon.h"
 #include "history_check.h"
 #include "job.h"
+#include "progress.h"
 #include "reply.h"
 
-#define PIECE_DEADLINE_MS 15000
 #define RETRY_MS 1000 /* doubling */
 #define TRIES_MAX 8   /* then the next release or start asks again */
 
@@ -23,6 +23,7 @@ struct fetch {
     unsigned site_count, site_at;
     struct csn_lineage_checker checker; /* owns */
     struct csn_past past;          /* owns */
+    struct csn_progress progress;  /* of the site being asked */
     uint64_t octets;               /* of replies */
     Consign__BulkReply *reply;     /* owns; in a worker's hands */
     bool was_busy;            /* somebody could not be asked */
@@ -62,6 +63,13 @@ static void end(struct fetch *fetch)
     free(fetch);
 }
 
+/* Each time that it is tried there is more patience. */
+static void begin_site(struct fetch *fetch)
+{
+    unsigned tries = fetch->zone->history.fetch.tries, patience = tries < CSN_PROGRESS_PATIENCE_MAX ? tries : CSN_PROGRESS_PATIENCE_MAX;
+    csn_progress_begin(&fetch->progress, patience, UINT64_MAX);
+}
+
 /* A site that said something wrong spoiled the leaves, which are made anew from what is known. */
 static void next_site(struct fetch *fetch, int code)
 {
@@ -72,6 +80,7 @@ static void next_site(struct fetch *fetch, int code)
     fetch->was_busy = fetch->was_busy || (code != CSN_ENOTFOUND && code != CSN_EMISMATCH && code != CSN_ESIGNATURE);
     csn_past_begin(&fetch->past, &fetch->zone->history.lineage);
     fetch->site_at++;
+    begin_site(fetch);
     ask(fetch);
 }
 
@@ -103,22 +112,33 @@ static bool is_answer_to(const struct fetch *fetch, const Consign__BulkReply *re
            reply->offset == fetch->past.record.size;
 }
 
+static int judge(struct fetch *fetch)
+{
+    const Consign__BulkReply *reply = fetch->reply;
+    if (reply == NULL || !is_answer_to(fetch, reply)) {
+        return CSN_EFORMAT;
+    }
+    return reply->status == CONSIGN__BULK_STATUS__BULK_OK ? csn_progress_take(&fetch->progress, reply->octets.len, reply->is_last)
+                                                          : CSN_ENOTFOUND;
+}
+
 static void on_reply(void *arg, int code, struct csn_bytes octets)
 {
     struct fetch *fetch = arg;
     fetch->octets += octets.size;
+    csn_progress_answered(&fetch->progress, csn_daemon_now(fetch->zone->daemon).mono_ms);
     if (code != CSN_OK) {
-        next_site(fetch, code);
+        next_site(fetch, csn_progress_code(&fetch->progress, code));
         return;
     }
     fetch->reply = csn_reply_unpack(octets);
-    bool is_good = fetch->reply != NULL && is_answer_to(fetch, fetch->reply);
-    if (!is_good || fetch->reply->status != CONSIGN__BULK_STATUS__BULK_OK) {
+    code = judge(fetch);
+    if (code != CSN_OK) {
         if (fetch->reply != NULL) {
             consign__bulk_reply__free_unpacked(fetch->reply, NULL);
             fetch->reply = NULL;
         }
-        next_site(fetch, is_good ? CSN_ENOTFOUND : CSN_EFORMAT);
+        next_site(fetch, code);
         return;
     }
     csn_shell_run(fetch->zone, 1, work, after_work, fetch);
@@ -146,12 +166,15 @@ static void ask(struct fetch *fetch)
         return;
     }
     pack_request(fetch, &request);
-    int code = csn_mesh_request(fetch->zone->daemon->mesh, fetch->sites[fetch->site_at], csn_buf_view(&request), PIECE_DEADLINE_MS,
-                                on_reply, fetch);
+    int code = csn_mesh_request(fetch->zone->daemon->mesh, fetch->sites[fetch->site_at], csn_buf_view(&request),
+                                csn_progress_deadline_ms(&fetch->progress), on_reply, fetch);
     csn_buf_fini(&request);
-    if (code != CSN_OK) {
+    if (code == CSN_OK) {
+        csn_progress_asked(&fetch->progress, csn_daemon_now(fetch->zone->daemon).mono_ms);
+    } else {
         fetch->was_busy = true;
         fetch->site_at++;
+        begin_site(fetch);
         ask(fetch);
     }
 }
@@ -170,6 +193,7 @@ static void begin(struct csn_zone_shell *zone)
     }
     zone->history.fetch.is_running = true;
     zone->history.fetch.is_due = false;
+    begin_site(fetch);
     zone->history.fetch.tries++;
     csn_history_checker_init(zone, &fetch->checker);
     csn_past_begin(&fetch->past, &zone->history.lineage);

@@ -21,7 +21,8 @@
     X(EHSM, -13, "HSM failed")                                                                     \
     X(EFULL, -14, "no space left")                                                                 \
     X(ECLOSED, -15, "closed")                                                                      \
-    X(EPERMISSION, -16, "not permitted")
+    X(EPERMISSION, -16, "not permitted")                                                           \
+    X(ESLOW, -17, "too slow")
 
 enum csn_error {
     CSN_OK = 0,
