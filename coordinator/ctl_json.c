@@ -1,7 +1,6 @@
 #include "ctl_render.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <jansson.h>
 

@@ -1,10 +1,7 @@
 #include "verdict.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/text.h"
 #include "dns/zonefile.h"
 #include "sign/signed.h"
 

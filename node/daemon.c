@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "base/process.h"
-#include "base/text.h"
 #include "bulk.h"
 #include "diff.h"
 #include "fetch.h"

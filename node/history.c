@@ -1,6 +1,5 @@
 #include "history.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "daemon.h"

@@ -1,7 +1,6 @@
 #include "refused.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/fs.h"
 #include "job.h"

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "job.h"
 #include "kept/inputs.h"
@@ -10,7 +9,6 @@
 #include "kept/version.h"
 #include "sign/verify.h"
 #include "transfer.h"
-#include "work.h"
 
 /* A version against its certificate. */
 struct check {

@@ -1,7 +1,6 @@
 #include "trees.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "job.h"
 #include "kept/inputs.h"

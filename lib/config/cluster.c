@@ -1,6 +1,5 @@
 #include "config/cluster.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"

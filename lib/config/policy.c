@@ -1,7 +1,5 @@
 #include "config/policy.h"
 
-#include <string.h>
-
 #include "config/schema.h"
 #include "dns/name.h"
 

@@ -1,6 +1,5 @@
 #include "keys/keyset.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"

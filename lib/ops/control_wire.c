@@ -1,6 +1,5 @@
 #include "ops/control_wire.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/bounded.h"

@@ -1,7 +1,6 @@
 #include "round/facts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 void csn_facts_init(struct csn_facts *facts, unsigned member_count, size_t zone_count)
 {

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "round/fields.h"
-
 /* --- the seal */
 
 static bool is_own_seal_current(const struct csn_node *node)

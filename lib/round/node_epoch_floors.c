@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "round/fields.h"
-
 #define FLOORS_WRITES 16 /* floors of one PERSIST: raising them one after the other only forbids more */
 
 /* --- floors of others */

@@ -1,7 +1,5 @@
 #include "round/node_epoch.h"
 
-#include <string.h>
-
 #include "round/fields.h"
 
 /* --- records */

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "round/fields.h"
-
 /* Where other records have a round, that of an order has its register and site. */
 static struct csn_record_key order_key(const struct csn_node *node,
                                        const struct csn_node_zone *zone,

@@ -1,7 +1,5 @@
 #include "round/node_state.h"
 
-#include <string.h>
-
 #include "round/fields.h"
 
 struct csn_vote_case csn_node_case(const struct csn_node *node, const struct csn_node_zone *zone,

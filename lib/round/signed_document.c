@@ -1,6 +1,5 @@
 #include "round/signed_document.h"
 
-#include "base/text.h"
 #include "round/fields.h"
 
 static const uint8_t document_magic[5] = {'C', 'S', 'N', 'D', 1};

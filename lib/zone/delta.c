@@ -1,7 +1,5 @@
 #include "zone/delta.h"
 
-#include <string.h>
-
 #include "dns/name.h"
 #include "zone/rows.h"
 

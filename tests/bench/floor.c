@@ -6,7 +6,6 @@
  *   floor MODULE [SIGNED-ZONE-FILE ORIGIN]   prints `h`, `v1`, `v2`, `ldns`, `knot`: signatures a second */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include <gnutls/abstract.h>

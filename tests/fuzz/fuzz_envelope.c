@@ -1,6 +1,5 @@
 /* Goal: no octets on the mesh make its decoders do anything but refuse them, or give messages within their limits that come
  * back when they are encoded and decoded again. Method: the first octet chooses the message. */
-#include <string.h>
 
 #include "fuzz/replay.h"
 #include "mesh/envelope.h"

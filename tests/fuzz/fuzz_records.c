@@ -1,7 +1,6 @@
 /* Goal: no octets in a node's own store or second copy make its core do anything but begin, halted where it must be: what it
  * answers with has a certificate, and a halted one votes for nothing. Method: records and second copies as the octets say (place
  * u8, letter u8, value size u16, value; closed as the core closes them, so that their decoders are reached), one start. */
-#include <string.h>
 
 #include "fuzz/replay.h"
 #include "round/node_state.h"

@@ -1,7 +1,6 @@
 /* Goal: no octets of a peer's input, version, tree or delta make their readers do anything but refuse them, or give rows that
  * are in order and encode to the same octets. Method: the first octet chooses the reader. */
 #include "dns/name.h"
-#include "dns/rdata.h"
 #include "fuzz/replay.h"
 #include "zone/delta.h"
 #include "zone/rows.h"

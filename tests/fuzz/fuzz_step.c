@@ -1,7 +1,6 @@
 /* Goal: nothing that a member of the cluster signs makes another member's machine do anything but take or drop it, however
  * hostile: no assertion of node or leader can be reached from outside. Method: a cluster at work in one process; statements as
  * the octets say (target u8, kind u8, signer u8, size u16, body), each as if its signature were good, with time between them. */
-#include <string.h>
 
 #include "fuzz/replay.h"
 #include "unit/round_world.h"

@@ -1,8 +1,6 @@
 /* I1, I2 and I4: what q sites have voted for; certificates are of such votes. */
 #include "sim/checker_state.h"
 
-#include <stdlib.h>
-
 #include "sim/epochs.h"
 
 /* What an emergency may bend: what those who are left out certified, without the vote of one who went on, may be ahead of it in

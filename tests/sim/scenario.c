@@ -1,7 +1,6 @@
 #include "sim/scenario.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "sim/plan.h"
 #include "sim/run.h"

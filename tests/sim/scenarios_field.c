@@ -2,8 +2,6 @@
  * scenarios.c. What the core does not see - key tags, gates, transfers - is tested where it is seen (SCENARIOS.md). */
 #include "sim/scenario.h"
 
-#include <string.h>
-
 /* APNIC 2012: a standby signer had other zone keys. Another document under the same number is refused, and signs nothing. */
 static void test_another_key_set_at_one_site(void **state)
 {

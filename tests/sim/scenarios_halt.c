@@ -1,6 +1,5 @@
 /* Goal: a site that forgot votes and was shown one never votes again, and nothing that a crash, a restart or a cut of links does
  * afterwards makes it. Method: the calm cluster of scenario.h, with backups put back at the moment that matters. */
-#include <string.h>
 
 #include "sim/scenario.h"
 

@@ -3,8 +3,6 @@
  * Method: as in scenarios.c, with three coordinators, one at each site, at the real distances. */
 #include "sim/scenario.h"
 
-#include <string.h>
-
 static struct sim_world *make_three(uint32_t released)
 {
     struct sim_world *world = make(three_leaders);

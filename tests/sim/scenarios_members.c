@@ -3,8 +3,6 @@
  * officers issue; cuts, crashes, lost disks and backups fall on each moment of a change. */
 #include "sim/scenario.h"
 
-#include <string.h>
-
 #include "sim/epochs.h"
 
 #define CUT_US (1000 * SIM_S)

@@ -1,8 +1,6 @@
 /* The shell: one step, then its effects in their order, as step.h promises the machines. */
 #include "sim/world.h"
 
-#include <string.h>
-
 #include "sim/checker.h"
 #include "sim/epochs.h"
 #include "sim/seam.h"

@@ -1,7 +1,6 @@
 /* flipcert CLUSTER SEED WHOLE SAMPLED: certificates from standard input, one a line in hex: each must be accepted as
  * consign-verify accepts it, and refused with any one bit flipped: every bit of the first WHOLE of them, SAMPLED bits drawn from
  * the seed of each other one. Says how many; exit status 1 and the place where that is not so. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 

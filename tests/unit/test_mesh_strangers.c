@@ -12,7 +12,6 @@
 #include <nng/supplemental/tls/tls.h>
 #include <nng/supplemental/util/platform.h>
 
-#include "base/fs.h"
 #include "mesh/envelope.h"
 #include "mesh/guard.h"
 #include "mesh/outbox.h"

@@ -3,7 +3,6 @@
  * certificate beside its version are put together again as a table says, and a node is started with them. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
