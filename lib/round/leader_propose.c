@@ -196,7 +196,8 @@ static bool may_author(const struct csn_leader *leader, const struct csn_leader_
     const struct csn_row *row = csn_leader_ready(leader, zone, member);
     const struct csn_author_out *out = &zone->authors_out[member];
     bool is_out =
-        out->until_ms > leader->now.mono_ms && out->boot == leader->peers.peers[member].report.boot;
+        out->until_ms > leader->now.mono_ms &&
+        (out->is_proven || out->boot == leader->peers.peers[member].report.boot);
     bool is_odd = row != NULL && (row->diverged != 0 || row->is_behind || (row->maintenance & CSN_MAINTENANCE_SITE) != 0);
     return row != NULL && csn_leader_is_followed(leader, member) &&
            leader->cluster.members[member].role == CSN_MEMBER_SIGNER &&
@@ -212,6 +213,11 @@ static void choose_authors(const struct csn_leader *leader, const struct csn_lea
         if (in_set(set, i) && may_author(leader, zone, i, tier)) {
             proposal->authors[proposal->author_count++] = leader->cluster.members[i].number;
         }
+    }
+    bool is_one = zone->is_split || leader->now.mono_ms < zone->alone_until_ms;
+    if (is_one && proposal->author_count > 0) {
+        proposal->authors[0] = proposal->authors[zone->turn % proposal->author_count];
+        proposal->author_count = 1;
     }
 }
 
@@ -452,22 +458,35 @@ static bool is_waiting_for_claim(struct csn_leader *leader, struct csn_leader_zo
     return zone->has_waited && leader->now.mono_ms - zone->claimed_ms < CLAIM_WAIT_MS;
 }
 
-/* Sites that hold it, or would let it through. */
+/* Ready sites that hold it with these bytes. */
+static unsigned holders(const struct csn_leader *leader, const struct csn_leader_zone *zone,
+                        const struct csn_digest *hash, const struct csn_digest *full_root)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_fact *fact = csn_facts_find(&leader->facts, i, hash);
+        found += csn_leader_ready(leader, zone, i) != NULL && fact != NULL && fact->has_held &&
+                 csn_digest_equal(&fact->full_root, full_root);
+    }
+    return found;
+}
+
+/* The most of them with the same bytes, and those without a vote that would let it through. */
 static unsigned supporters(const struct csn_leader *leader, const struct csn_leader_zone *zone,
                            const struct csn_tally_vote *vote, unsigned *ret_holders)
 {
-    unsigned found = 0;
+    unsigned open = 0;
     *ret_holders = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
         const struct csn_fact *fact = csn_facts_find(&leader->facts, i, &vote->hash);
-        bool is_ready = csn_leader_ready(leader, zone, i) != NULL;
-        bool is_holder = is_ready && fact != NULL && fact->has_held;
-        *ret_holders += is_holder;
-        found +=
-            is_holder || (is_ready && is_parent_newest(leader, zone, i, &vote->held.proposal) &&
-                          would_pass(leader, zone, i, &vote->held.proposal));
+        bool has_held = fact != NULL && fact->has_held;
+        unsigned same = has_held ? holders(leader, zone, &vote->hash, &fact->full_root) : 0;
+        *ret_holders = same > *ret_holders ? same : *ret_holders;
+        open += !has_held && csn_leader_ready(leader, zone, i) != NULL &&
+                is_parent_newest(leader, zone, i, &vote->held.proposal) &&
+                would_pass(leader, zone, i, &vote->held.proposal);
     }
-    return found;
+    return *ret_holders + open;
 }
 
 /* The highest hold above the newest certificate is proposed again, unchanged, once, if it can still
@@ -475,15 +494,15 @@ static unsigned supporters(const struct csn_leader *leader, const struct csn_lea
 static bool propose_again(struct csn_leader *leader, struct csn_leader_zone *zone)
 {
     const struct csn_tally_vote *vote = csn_tally_highest(&zone->tally, csn_leader_newest(zone));
-    unsigned holders;
+    unsigned most;
     if (vote == NULL || csn_round_compare(vote->held.proposal.round, zone->tried) <= 0) {
         return false;
     }
     zone->tried = vote->held.proposal.round;
     const struct csn_release *parent = &vote->held.proposal.parent;
     bool is_parent = csn_round_compare(parent->round, csn_leader_newest(zone)) == 0;
-    unsigned found = supporters(leader, zone, vote, &holders);
-    if (!is_parent || holders == 0 || found < leader->cluster.quorum) {
+    unsigned found = supporters(leader, zone, vote, &most);
+    if (!is_parent || most <= leader->cluster.faults || found < leader->cluster.quorum) {
         return false;
     }
     struct csn_proposal proposal = vote->held.proposal;

@@ -214,35 +214,37 @@ static void judge_authors(struct csn_leader *leader, struct csn_leader_zone *zon
     }
 }
 
-/* Of the same content, different bytes: an author gave different sites different signatures. */
-static bool is_split(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+/* Votes for the content of most sites but for other bytes than most of these. Where more than may lie differ, an author gave
+ * sites different signatures; where fewer do, it did, or they lie. */
+static unsigned strays(const struct csn_leader *leader, const struct csn_leader_zone *zone)
 {
-    const struct csn_fact *first = NULL;
-    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+    struct csn_roots roots;
+    unsigned holders = 0, most = 0, computed = csn_facts_most(&leader->facts, &zone->hash, &roots);
+    for (unsigned i = 0; i < leader->cluster.member_count && computed > 0; i++) {
         const struct csn_fact *fact = fact_of(leader, zone, i);
-        if (fact == NULL || !fact->has_held) {
-            continue;
-        }
-        first = first != NULL ? first : fact;
-        if (csn_roots_equal(&fact->roots, &first->roots) && !csn_digest_equal(&fact->full_root, &first->full_root)) {
-            return true;
+        if (fact != NULL && fact->has_held && csn_roots_equal(&fact->roots, &roots)) {
+            unsigned same = holders_with(leader, zone, fact);
+            holders++;
+            most = same > most ? same : most;
         }
     }
-    return false;
+    return holders - most;
 }
 
-/* Which author it was, a round with one author shows; they take turns. */
-static void judge_split(struct csn_leader *leader, struct csn_leader_zone *zone)
+/* Which author it was, rounds with one author show. */
+static void judge_split(struct csn_leader *leader, struct csn_leader_zone *zone, unsigned astray)
 {
-    unsigned count = zone->proposal.author_count, alone = zone->splits++ % count;
-    if (count == 1) { /* it was this one */
-        memset(zone->authors_out, 0, sizeof(zone->authors_out));
+    if (zone->proposal.author_count > 1 || astray <= leader->cluster.faults) {
+        zone->is_split = true;
+        return;
     }
-    for (unsigned i = 0; i < count; i++) {
-        if (count == 1 || i != alone) {
-            leave_out(leader, zone, (unsigned)csn_member_index(&leader->cluster, zone->proposal.authors[i]), true);
-        }
-    }
+    unsigned member = (unsigned)csn_member_index(&leader->cluster, zone->proposal.authors[0]);
+    struct csn_author_out *out = &zone->authors_out[member];
+    out->pause_ms = AUTHOR_OUT_MAX_MS;
+    leave_out(leader, zone, member, true);
+    out->is_proven = true;
+    zone->is_split = false;
+    zone->alone_until_ms = 0;
 }
 
 static bool has_failed_author(const struct csn_leader *leader, const struct csn_leader_zone *zone)
@@ -371,6 +373,21 @@ static void forgive_authors(const struct csn_leader *leader, struct csn_leader_z
     }
 }
 
+/* The same authors together would fail again: ever more rarely, while one splits the votes again and again. */
+static void author_alone_for_a_while(const struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    uint64_t twice_ms = 2 * zone->alone_pause_ms;
+    if (zone->is_split) {
+        zone->is_split = false;
+        zone->alone_pause_ms = twice_ms < AUTHOR_OUT_FIRST_MS ? AUTHOR_OUT_FIRST_MS
+                               : twice_ms < AUTHOR_OUT_MAX_MS ? twice_ms
+                                                              : AUTHOR_OUT_MAX_MS;
+        zone->alone_until_ms = leader->now.mono_ms + zone->alone_pause_ms;
+    } else if (zone->proposal.author_count > 1) {
+        zone->alone_pause_ms = 0;
+    }
+}
+
 static void succeed(struct csn_leader *leader, struct csn_leader_zone *zone)
 {
     end_trace(leader, zone, CSN_ROUND_END_CERTIFIED);
@@ -383,6 +400,7 @@ static void succeed(struct csn_leader *leader, struct csn_leader_zone *zone)
     zone->disagreed_pause_s = 0;
     leader->has_success = true;
     leader->success_ms = leader->now.mono_ms;
+    author_alone_for_a_while(leader, zone);
     forgive_authors(leader, zone);
 }
 
@@ -403,8 +421,10 @@ static void fail(struct csn_leader *leader, struct csn_leader_zone *zone, enum c
         remember_disagreement(leader, zone);
     }
     bool is_judged = zone->is_fresh && end != CSN_ROUND_END_OBSOLETE && end != CSN_ROUND_END_DISAGREED;
-    if (is_judged && is_split(leader, zone)) {
-        judge_split(leader, zone);
+    unsigned astray = is_judged ? strays(leader, zone) : 0;
+    zone->turn += zone->is_fresh;
+    if (astray > 0) {
+        judge_split(leader, zone, astray);
     } else if (is_judged) {
         judge_authors(leader, zone, end);
     }

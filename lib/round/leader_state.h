@@ -20,6 +20,7 @@ struct csn_author_out {
     uint32_t boot; /* of the site when it failed; a later one clears it */
     bool is_minor; /* it refused P for a reason that says nothing of its HSM; its next vote clears
                       it */
+    bool is_proven; /* alone it gave sites different signatures: one that lies starts anew whenever it likes */
 };
 
 /* Who notifies secondaries of a zone. */
@@ -64,7 +65,10 @@ struct csn_leader_zone {
     uint64_t disagreed_until_ms, disagreed_pause_s;
     enum csn_leader_alarm alarm;
     struct csn_author_out authors_out[CSN_MEMBERS_MAX];
-    unsigned splits; /* rounds whose votes were for different bytes: whose turn it is to author alone */
+    /* Votes for different bytes: one author alone, in turn, until a round is certified, and for a while after */
+    bool is_split;
+    unsigned turn;
+    uint64_t alone_until_ms, alone_pause_ms;
     bool has_ended;
     enum csn_round_end last_end;
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define MANY_HOLDS_PAUSE_MS                                                                        \
-    60000 /* R5: with too many holds one fresh proposal a minute, never none */
+    60000 /* R5: with too many holds a vote for a fresh proposal a minute, never none */
 
 enum verdict { ACCEPT, WAIT, REFUSE };
 
@@ -93,8 +93,8 @@ static enum verdict judge_holds(struct acceptance *acceptance)
 {
     const struct csn_node_zone *zone = acceptance->zone;
     size_t kept = csn_zone_holds_kept(zone);
-    bool is_pausing = zone->has_accepted &&
-                      acceptance->node->now.mono_ms - zone->accepted_ms < MANY_HOLDS_PAUSE_MS;
+    bool is_pausing = zone->has_voted &&
+                      acceptance->node->now.mono_ms - zone->voted_ms < MANY_HOLDS_PAUSE_MS;
     return kept <= CSN_HOLDS_MANY || !is_pausing
                ? ACCEPT
                : refuse(acceptance, CSN_TEST_HOLDS, csn_value_u64(CSN_HOLDS_MANY),
@@ -233,7 +233,6 @@ static void accept(struct csn_node *node, struct csn_node_zone *zone)
     struct csn_proposal proposal = zone->pending.proposal;
     struct csn_digest hash = zone->pending.hash;
     csn_pending_drop(node, zone);
-    zone->has_accepted = true;
     zone->accepted_ms = node->now.mono_ms;
     csn_work_begin(node, zone, &proposal, &hash);
 }

@@ -131,8 +131,9 @@ struct csn_node_zone {
     struct csn_work work;
     struct csn_adopt adopt;
     struct csn_fetch gap; /* certificates above the newest here */
-    bool has_accepted;
-    uint64_t accepted_ms;
+    uint64_t accepted_ms; /* when the P in work was */
+    bool has_voted;       /* in this life */
+    uint64_t voted_ms;    /* when the P voted for last was accepted */
     struct csn_refusal refusal;                /* the own, said again when P comes again */
     struct csn_refusal heard[CSN_MEMBERS_MAX]; /* each site's last, this one's too, until it votes */
     uint64_t holds_repeat_ms, orders_repeat_ms, branch_repeat_ms;

@@ -147,6 +147,8 @@ static void add_hold(struct csn_node *node, struct csn_node_zone *zone, const st
 
 static void vote(struct csn_node *node, struct csn_node_zone *zone, const struct csn_hold *hold)
 {
+    zone->has_voted = true;
+    zone->voted_ms = zone->accepted_ms; /* all sites' minutes begin with the same proposal */
     persist_vote(node, zone, hold);
     add_hold(node, zone, hold);
     struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_VOTED, zone);

@@ -17,8 +17,8 @@ void sim_plan_four(uint64_t seed, struct sim_options *options)
         options->liar = sim_chance(&random, 600000) ? (uint16_t)sim_between(&random, 1, 4) : 0;
     }
     unsigned one = (unsigned)sim_below(&random, LIES);
-    for (unsigned i = 0; i < LIES; i++) { /* other signatures alone: each release is slow enough then */
-        bool is_more = lies[one] != SIM_LIE_OFFER && lies[i] != SIM_LIE_OFFER && sim_chance(&random, 300000);
+    for (unsigned i = 0; i < LIES; i++) {
+        bool is_more = sim_chance(&random, 300000);
         options->chance[lies[i]] = options->liar != 0 && (i == one || is_more) ? 1000000 : 0;
     }
     if (options->liar != 0) { /* a site that forgets would be the second of whom one is forgiven */

@@ -3,6 +3,8 @@
 
 #define RELEASES 4
 #define SOON_US (30 * SIM_S) /* far below what it costs to be held up at every round */
+#define PILED_US (900 * SIM_S)
+#define FOUND_US (240 * SIM_S) /* the pause, all together, the liar alone, the others: a minute each */
 
 static void four(struct sim_options *options)
 {
@@ -68,6 +70,36 @@ static void test_other_signatures_for_each_site(void **state)
     releases_come(four, SIM_LIE_OFFER);
 }
 
+static bool have_many_lone_votes(const struct sim_world *world, const void *what)
+{
+    bool have = true;
+    (void)what;
+    for (uint16_t site = 1; site <= world->options.sites; site++) {
+        have = have && (site == world->options.liar || zone_of(world, site).lone_votes > CSN_HOLDS_MANY);
+    }
+    return have;
+}
+
+/* Votes were lost for so long that each site has many that nothing came of, and the leader its longest pause. One that votes
+ * before there are bytes makes each failed round look like its own: who splits the votes is found nevertheless, with one vote
+ * a minute. */
+static void test_a_liar_is_found_after_many_lone_votes(void **state)
+{
+    (void)state;
+    for (uint16_t liar = 1; liar <= 4; liar++) {
+        struct sim_world *world = make(four);
+        world->options.liar = liar;
+        world->options.chance[SIM_LIE_EARLY] = world->options.chance[SIM_LIE_OFFER] = 1000000;
+        world->muffle = (struct sim_muffle){.is_set = true, .kind = CSN_STATEMENT_HELD, .from = UINT32_MAX, .to = UINT32_MAX};
+        uint32_t input = 1;
+        give_input(world, input);
+        assert_true(comes_within(world, PILED_US, have_many_lone_votes, NULL));
+        world->muffle.is_set = false;
+        assert_true(comes_within(world, FOUND_US, is_served_by_honest, &input));
+        end_well(world);
+    }
+}
+
 /* A member without HSM votes, and serves, and is never an author. */
 static void verifier_is_4(struct sim_options *options)
 {
@@ -96,6 +128,7 @@ int main(void)
         cmocka_unit_test(test_votes_for_other_bytes),
         cmocka_unit_test(test_claims_of_ever_newer_rounds),
         cmocka_unit_test(test_other_signatures_for_each_site),
+        cmocka_unit_test(test_a_liar_is_found_after_many_lone_votes),
         cmocka_unit_test(test_a_verifier_is_the_third_vote),
     };
     return cmocka_run_group_tests_name("scenarios of liars", tests, NULL, NULL);

@@ -720,16 +720,21 @@ static void test_claims_without_end_hold_nothing_up(void **state)
     drop_hand(hand);
 }
 
+static void hold(struct hand *hand, const struct csn_proposal *proposal, uint16_t site, int root)
+{
+    struct csn_body_held held = {.proposal = *proposal, .earliest_expiry_s = proposal->time_s + 1000000};
+    struct csn_buf octets = {0};
+    memset(held.full_root.octets, root, CSN_DIGEST_SIZE);
+    csn_body_held_encode(&held, &octets);
+    statement(hand, CSN_STATEMENT_HELD, site, csn_buf_view(&octets));
+    csn_buf_fini(&octets);
+}
+
 /* Each site holds the same content with other bytes. */
 static void hold_apart(struct hand *hand, const struct csn_proposal *proposal)
 {
-    for (unsigned i = 0; i < WORLD_SITES; i++) {
-        struct csn_body_held held = {.proposal = *proposal, .earliest_expiry_s = proposal->time_s + 1000000};
-        struct csn_buf octets = {0};
-        memset(held.full_root.octets, (int)i + 1, CSN_DIGEST_SIZE);
-        csn_body_held_encode(&held, &octets);
-        statement(hand, CSN_STATEMENT_HELD, (uint16_t)(i + 1), csn_buf_view(&octets));
-        csn_buf_fini(&octets);
+    for (uint16_t site = 1; site <= WORLD_SITES; site++) {
+        hold(hand, proposal, site, site);
     }
 }
 
@@ -790,6 +795,65 @@ static void test_author_that_splits_the_votes_is_left_out(void **state)
     next_fresh(hand, &proposal);
     assert_int_equal(proposal.author_count, 2);
     assert_true(proposal.authors[0] != liar && proposal.authors[1] != liar);
+    drop_hand(hand);
+}
+
+/* As few as may lie voted apart, and another refused: nobody is to blame, the next author signs alone. What is certified ends
+ * it, after a while. */
+static void test_authors_take_turns_while_votes_of_a_liar_differ(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal proposal = {0};
+    uint16_t seen = 0;
+    hand->world.cluster.faults = 1;
+    csn_leader_free(hand->leader);
+    hand->leader = csn_leader_new(&hand->world.cluster, 1, &hand->world.zone, 1);
+    run(hand, 500);
+    promise_all(hand);
+    for (unsigned round = 0; round < 4; round++) {
+        next_fresh(hand, &proposal);
+        assert_int_equal(proposal.author_count, round == 0 ? 3 : 1);
+        seen |= (uint16_t)(1u << proposal.authors[0]);
+        hold(hand, &proposal, 1, 1);
+        hold(hand, &proposal, 2, 2);
+        refuse(hand, 2, &proposal, CSN_TEST_HOLDS);
+    }
+    assert_int_equal(seen, 1u << 1 | 1u << 2 | 1u << 3);
+    drop_hand(hand);
+}
+
+/* One that may lie votes for a round that it made up: nobody is asked to work on it. */
+static void test_hold_of_one_liar_is_not_proposed_again(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal proposal = {0};
+    hand->world.cluster.faults = 1;
+    csn_leader_free(hand->leader);
+    hand->leader = csn_leader_new(&hand->world.cluster, 1, &hand->world.zone, 1);
+    run(hand, 500);
+    promise_all(hand);
+    next_fresh(hand, &proposal);
+    struct csn_proposal made_up = proposal;
+    made_up.author_count = 1;
+    made_up.authors[0] = 3;
+    hold(hand, &made_up, 3, 1);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        refuse(hand, i, &proposal, CSN_TEST_POLICY_HERE);
+    }
+    next_fresh(hand, &proposal);
+    struct csn_digest hash, asked;
+    csn_proposal_hash(&made_up, &hash);
+    for (size_t i = 0; i < hand->effects.count; i++) {
+        const struct csn_effect *effect = &hand->effects.items[i];
+        struct csn_body_proposal body;
+        if (effect->kind == CSN_EFFECT_SEND && effect->send.kind == CSN_STATEMENT_PROPOSAL) {
+            assert_int_equal(csn_body_proposal_decode(effect->send.body, &body), CSN_OK);
+            csn_proposal_hash(&body.proposal, &asked);
+            assert_false(csn_digest_equal(&asked, &hash));
+        }
+    }
     drop_hand(hand);
 }
 
@@ -899,6 +963,8 @@ int main(void)
         cmocka_unit_test(test_zone_without_authors_is_said_until_one_can_sign),
         cmocka_unit_test(test_order_or_policy_ends_the_pause_after_divergence),
         cmocka_unit_test(test_author_that_splits_the_votes_is_left_out),
+        cmocka_unit_test(test_authors_take_turns_while_votes_of_a_liar_differ),
+        cmocka_unit_test(test_hold_of_one_liar_is_not_proposed_again),
         cmocka_unit_test(test_term_of_one_liar_does_not_count),
         cmocka_unit_test(test_as_few_as_may_lie_are_called_back),
         cmocka_unit_test(test_stray_is_called_back_when_those_left_cannot_vote),

@@ -192,7 +192,13 @@ static void test_with_many_holds_one_fresh_proposal_a_minute_is_accepted(void **
     assert_int_equal(refused.test, CSN_TEST_HOLDS);
     hand->now_ms += 60000;
     proposal = proposal_of(hand, seq + 1);
-    persisted(hand, work_to_vote(hand, &proposal, seq + 1), CSN_OK);
+    propose(hand, &proposal, 5, seq + 1); /* one that comes to no vote costs no minute: */
+    assert_non_null(find(hand, CSN_EFFECT_COMPUTE));
+    proposal = proposal_of(hand, seq + 2);
+    persisted(hand, work_to_vote(hand, &proposal, seq + 2), CSN_OK); /* sites would each have their own */
+    proposal = proposal_of(hand, seq + 3);
+    propose(hand, &proposal, 5, seq + 3);
+    assert_non_null(find_sent(hand, CSN_STATEMENT_REFUSED));
     drop_hand(hand);
 }
 
