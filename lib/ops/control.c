@@ -195,7 +195,9 @@ static void answer_text(struct client *client, const struct csn_control_request 
     } else if (request->what == CSN_CONTROL_MEMBERSHIP && handlers->on_membership != NULL) {
         code = handlers->on_membership(handlers->arg, request->wants_chain, &text, &reason);
     }
-    if (code == CSN_OK) {
+    if (code == CSN_OK && request->is_paged) {
+        csn_control_text_page_encode(csn_buf_view(&text), request->from, reply);
+    } else if (code == CSN_OK) {
         code = csn_control_text_encode(csn_buf_view(&text), reply);
         csn_reason_set(&reason, code, "the text does not fit into one answer");
     }

@@ -240,12 +240,12 @@ int csn_control_ask_cert(const char *path, uint32_t timeout_ms, const char *zone
 
 static int ask_text(const char *path, uint32_t timeout_ms,
                     const struct csn_control_request *request, struct csn_buf *ret_text,
-                    struct csn_reason *reason)
+                    uint64_t *ret_all_size, struct csn_reason *reason)
 {
     struct csn_buf reply = {0};
     int code = ask(path, timeout_ms, request, &reply, reason);
     if (code == CSN_OK) {
-        code = csn_control_text_decode(csn_buf_view(&reply), ret_text, reason);
+        code = csn_control_text_decode(csn_buf_view(&reply), ret_text, ret_all_size, reason);
     }
     csn_buf_fini(&reply);
     return code;
@@ -256,11 +256,11 @@ int csn_control_ask_diff(const char *path, uint32_t timeout_ms, const struct csn
 {
     static const struct timespec pause = {.tv_nsec = ASK_AGAIN_MS * 1000000L};
     struct csn_control_request request = {.what = CSN_CONTROL_DIFF, .diff = *diff};
-    uint64_t deadline_ms = monotonic_ms() + timeout_ms;
+    uint64_t deadline_ms = monotonic_ms() + timeout_ms, all_size;
     for (;;) {
         uint64_t now_ms = monotonic_ms();
         uint32_t left_ms = now_ms < deadline_ms ? (uint32_t)(deadline_ms - now_ms) : 0;
-        int code = ask_text(path, left_ms, &request, ret_text, reason);
+        int code = ask_text(path, left_ms, &request, ret_text, &all_size, reason);
         if (code != CSN_EBUSY || left_ms <= ASK_AGAIN_MS) {
             return code;
         }
@@ -272,11 +272,12 @@ int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *z
                             struct csn_buf *ret_text, struct csn_reason *reason)
 {
     struct csn_control_request request = {.what = CSN_CONTROL_REPORTS};
+    uint64_t all_size;
     if (strlen(zone) >= sizeof(request.zone)) {
         return csn_reason_set(reason, CSN_ELIMIT, "the zone's name is too long");
     }
     memcpy(request.zone, zone, strlen(zone) + 1);
-    return ask_text(path, timeout_ms, &request, ret_text, reason);
+    return ask_text(path, timeout_ms, &request, ret_text, &all_size, reason);
 }
 
 int csn_control_propose(const char *path, uint32_t timeout_ms, struct csn_bytes document,
@@ -300,6 +301,19 @@ int csn_control_ask_membership(const char *path, uint32_t timeout_ms, bool wants
                                struct csn_buf *ret_text, struct csn_reason *reason)
 {
     struct csn_control_request request = {.what = CSN_CONTROL_MEMBERSHIP,
-                                          .wants_chain = wants_chain};
-    return ask_text(path, timeout_ms, &request, ret_text, reason);
+                                          .wants_chain = wants_chain,
+                                          .is_paged = true};
+    uint64_t deadline_ms = monotonic_ms() + timeout_ms, all_size = 0;
+    size_t before = ret_text->size;
+    int code;
+    do { /* what is there already never changes: a chain only grows */
+        uint64_t now_ms = monotonic_ms();
+        uint32_t left_ms = now_ms < deadline_ms ? (uint32_t)(deadline_ms - now_ms) : 0;
+        request.from = ret_text->size - before;
+        code = ask_text(path, left_ms, &request, ret_text, &all_size, reason);
+        if (code == CSN_OK && ret_text->size - before == request.from && all_size > request.from) {
+            code = csn_reason_set(reason, CSN_EFORMAT, "the daemon's answer is not understood: are versions mixed?");
+        }
+    } while (code == CSN_OK && ret_text->size - before < all_size);
+    return code;
 }

@@ -95,6 +95,8 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
     } else if (request->what == CSN_CONTROL_MEMBERSHIP) {
         membership.has_chain = true;
         membership.chain = request->wants_chain;
+        membership.has_from = request->is_paged;
+        membership.from = request->from;
         message.what_case = CSN__CONTROL__REQUEST__WHAT_MEMBERSHIP;
         message.membership = &membership;
     } else {
@@ -205,7 +207,9 @@ static int read_request(const Csn__Control__Request *message,
     }
     if (message->what_case == CSN__CONTROL__REQUEST__WHAT_MEMBERSHIP) {
         *ret_request = (struct csn_control_request){.what = CSN_CONTROL_MEMBERSHIP,
-                                                    .wants_chain = message->membership->chain};
+                                                    .wants_chain = message->membership->chain,
+                                                    .from = message->membership->from,
+                                                    .is_paged = message->membership->has_from};
         return CSN_OK;
     }
     if (message->what_case != CSN__CONTROL__REQUEST__WHAT_CERT_SHOW ||
@@ -253,7 +257,8 @@ void csn_control_order_encode(struct csn_buf *buf)
     INSIST(packed == CSN_OK);
 }
 
-int csn_control_text_encode(struct csn_bytes text, struct csn_buf *buf)
+/* `all_size` 0: this is all. */
+static int put_text(struct csn_bytes text, uint64_t all_size, struct csn_buf *buf)
 {
     Csn__Control__Reply reply = CSN__CONTROL__REPLY__INIT;
     Csn__Control__Text message = CSN__CONTROL__TEXT__INIT;
@@ -264,9 +269,24 @@ int csn_control_text_encode(struct csn_bytes text, struct csn_buf *buf)
     reply.what_case = CSN__CONTROL__REPLY__WHAT_TEXT;
     reply.text = &message;
     message.text = (char *)copy.data;
+    message.has_all_size = all_size > 0;
+    message.all_size = all_size;
     int code = pack(&reply.base, buf);
     csn_buf_fini(&copy);
     return code;
+}
+
+int csn_control_text_encode(struct csn_bytes text, struct csn_buf *buf)
+{
+    return put_text(text, 0, buf);
+}
+
+void csn_control_text_page_encode(struct csn_bytes text, uint64_t from, struct csn_buf *buf)
+{
+    size_t at = from < text.size ? (size_t)from : text.size, left = text.size - at;
+    struct csn_bytes page = csn_bytes(at > 0 ? text.data + at : text.data, left < CSN_CONTROL_TEXT_PAGE ? left : CSN_CONTROL_TEXT_PAGE);
+    int packed = put_text(page, text.size, buf);
+    INSIST(packed == CSN_OK);
 }
 
 /* Copies a plain value into an optional field when it is known. */
@@ -829,10 +849,15 @@ static int take_cert(const Csn__Control__CertShow *message, struct csn_cert_view
     return CSN_OK;
 }
 
+struct text {
+    struct csn_buf *text; /* borrows */
+    uint64_t all_size;
+};
+
 /* The daemon's own refusal, or what `what` says of the answer; exactly one of the outputs is
  * filled, none: an order was taken. */
 static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_status,
-                      struct csn_cert_view *ret_view, struct csn_buf *ret_text,
+                      struct csn_cert_view *ret_view, struct text *ret_text,
                       struct csn_reason *reason)
 {
     if (reply->has_code && reply->code < 0) {
@@ -846,7 +871,8 @@ static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_s
         code = take_cert(reply->cert_show, ret_view);
     } else if (ret_text != NULL && reply->what_case == CSN__CONTROL__REPLY__WHAT_TEXT) {
         const char *text = reply->text->text != NULL ? reply->text->text : "";
-        csn_buf_put(ret_text, text, strlen(text));
+        csn_buf_put(ret_text->text, text, strlen(text));
+        ret_text->all_size = reply->text->all_size;
         code = CSN_OK;
     } else if (ret_status == NULL && ret_view == NULL && ret_text == NULL &&
                reply->what_case == CSN__CONTROL__REPLY__WHAT_ORDER) {
@@ -859,7 +885,7 @@ static int take_reply(const Csn__Control__Reply *reply, struct csn_status *ret_s
 }
 
 static int decode_reply(struct csn_bytes bytes, struct csn_status *ret_status,
-                        struct csn_cert_view *ret_view, struct csn_buf *ret_text,
+                        struct csn_cert_view *ret_view, struct text *ret_text,
                         struct csn_reason *reason)
 {
     struct csn_bounded bounded;
@@ -892,8 +918,13 @@ int csn_control_order_decode(struct csn_bytes message, struct csn_reason *reason
     return decode_reply(message, NULL, NULL, NULL, reason);
 }
 
-int csn_control_text_decode(struct csn_bytes message, struct csn_buf *ret_text,
+int csn_control_text_decode(struct csn_bytes message, struct csn_buf *ret_text, uint64_t *ret_all_size,
                             struct csn_reason *reason)
 {
-    return decode_reply(message, NULL, NULL, ret_text, reason);
+    struct text text = {.text = ret_text};
+    int code = decode_reply(message, NULL, NULL, &text, reason);
+    if (code == CSN_OK) {
+        *ret_all_size = text.all_size;
+    }
+    return code;
 }

@@ -8,6 +8,7 @@
 #include "ops/control.h"
 
 #define CSN_CONTROL_FRAME_MAX ((size_t)1024 * 1024)
+#define CSN_CONTROL_TEXT_PAGE ((size_t)512 * 1024) /* octets of a longer text in one answer */
 #define CSN_CONTROL_ZONE_MAX 1024 /* a zone's name as text */
 
 #define CSN_CONTROL_ORDER_MAX 1024 /* octets of an order's body */
@@ -34,6 +35,8 @@ struct csn_control_request {
     struct csn_control_order order;  /* its body lies in `body` of the decoded request */
     struct csn_bytes document;       /* propose; the same */
     bool wants_chain;                /* membership */
+    uint64_t from;                   /* membership: octet of the text */
+    bool is_paged;                   /* membership: who asks will ask for the rest */
     uint32_t first_zone;             /* status */
     uint8_t body[CSN_CONTROL_DOCUMENT_MAX];
 };
@@ -46,6 +49,8 @@ int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *bu
 int csn_control_explain_encode(const struct csn_explanation *explanation, struct csn_buf *buf);
 void csn_control_order_encode(struct csn_buf *buf);
 int csn_control_text_encode(struct csn_bytes text, struct csn_buf *buf);
+/* A page of a text, from this octet. */
+void csn_control_text_page_encode(struct csn_bytes text, uint64_t from, struct csn_buf *buf);
 /* An answer that is only a code and its reason. */
 void csn_control_error_encode(int code, const struct csn_reason *reason, struct csn_buf *buf);
 
@@ -58,8 +63,8 @@ int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_
 int csn_control_explain_decode(struct csn_bytes message, struct csn_explanation *ret_explanation,
                                struct csn_reason *reason);
 int csn_control_order_decode(struct csn_bytes message, struct csn_reason *reason);
-/* Appended. */
-int csn_control_text_decode(struct csn_bytes message, struct csn_buf *ret_text,
+/* Appended. `ret_all_size`: octets of the whole text; 0: this is all. */
+int csn_control_text_decode(struct csn_bytes message, struct csn_buf *ret_text, uint64_t *ret_all_size,
                             struct csn_reason *reason);
 
 #endif

@@ -47,8 +47,9 @@ static void try_rest(struct csn_bytes octets)
 {
     struct csn_buf text = {0};
     struct csn_reason reason;
+    uint64_t all_size;
     (void)csn_control_order_decode(octets, &reason);
-    (void)csn_control_text_decode(octets, &text, &reason);
+    (void)csn_control_text_decode(octets, &text, &all_size, &reason);
     csn_buf_fini(&text);
 }
 

@@ -136,11 +136,18 @@ static int on_propose(void *arg, struct csn_bytes document, struct csn_reason *r
     return is_it ? CSN_OK : csn_reason_set(reason, CSN_EREFUSED, "another document");
 }
 
+#define LONG_TEXT (3 * 1000 * 1000) /* octets of a chain: several answers */
+
 static int on_membership(void *arg, bool wants_chain, struct csn_buf *ret_text,
                          struct csn_reason *reason)
 {
     (void)arg;
     (void)reason;
+    for (unsigned i = 0; wants_chain && i < LONG_TEXT / 5; i++) {
+        char line[6];
+        snprintf(line, sizeof(line), "%04x\n", i % 0x10000);
+        csn_buf_put(ret_text, line, 5);
+    }
     csn_buf_put(ret_text, wants_chain ? "chain" : "lines", 5);
     return CSN_OK;
 }
@@ -292,7 +299,7 @@ static void test_a_document_is_handed_in_and_the_members_are_shown(void **state)
 {
     struct server *server = *state;
     struct csn_reason reason;
-    struct csn_buf text = {0};
+    struct csn_buf text = {0}, whole = {0};
     static uint8_t document[CSN_CONTROL_DOCUMENT_MAX + 1];
     memset(document, 0xd0, sizeof(document));
     struct csn_bytes longest = csn_bytes(document, CSN_CONTROL_DOCUMENT_MAX);
@@ -305,9 +312,14 @@ static void test_a_document_is_handed_in_and_the_members_are_shown(void **state)
     assert_int_equal(csn_control_propose(server->path, TIMEOUT_MS, longest, &reason), CSN_ELIMIT);
     assert_int_equal(
         csn_control_ask_membership(server->path, TIMEOUT_MS, false, &text, &reason), CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("lines", 5)));
+    csn_buf_clear(&text);
     assert_int_equal(csn_control_ask_membership(server->path, TIMEOUT_MS, true, &text, &reason),
                      CSN_OK);
-    assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("lineschain", 10)));
+    on_membership(NULL, true, &whole, NULL);
+    assert_int_equal(whole.size, LONG_TEXT + 5);
+    assert_true(csn_bytes_equal(csn_buf_view(&text), csn_buf_view(&whole)));
+    csn_buf_fini(&whole);
     csn_buf_fini(&text);
 }
 
