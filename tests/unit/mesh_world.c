@@ -70,6 +70,20 @@ static void on_request(void *arg, struct csn_mesh_peer from, struct csn_bytes re
     }
 }
 
+static const uint8_t *former_key(void *arg, struct csn_mesh_peer peer)
+{
+    const struct node *node = arg;
+    bool is_former = peer.number == node->former.number && peer.incarnation == node->former.incarnation;
+    return is_former ? node->former_key : NULL;
+}
+
+static void on_former(void *arg, struct csn_bytes request, struct csn_mesh_asked *asked)
+{
+    struct node *node = arg;
+    node->former_count++;
+    csn_mesh_respond(asked, CSN_OK, request);
+}
+
 int start_node(struct world *world, size_t index, struct csn_reason *reason)
 {
     struct node *node = &world->nodes[index];
@@ -79,7 +93,7 @@ int start_node(struct world *world, size_t index, struct csn_reason *reason)
     struct csn_mesh_settings settings = {
         .loop = &world->loop,
         .log = &world->log,
-        .cluster = &world->cluster,
+        .cluster = node->cluster != NULL ? node->cluster : &world->cluster,
         .key = node->key,
         .self = id_of(index),
         .listen_mesh = is_site ? world->cluster.members[index].mesh : NULL,
@@ -91,6 +105,8 @@ int start_node(struct world *world, size_t index, struct csn_reason *reason)
                       .on_statement = on_statement,
                       .on_certificate = on_certificate,
                       .on_request = on_request,
+                      .former_key = former_key,
+                      .on_former = on_former,
                       .on_peer = on_peer,
                       .on_stuck = on_stuck}};
     return csn_mesh_new(&settings, &node->mesh, reason);

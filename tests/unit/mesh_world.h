@@ -43,6 +43,10 @@ struct node {
     size_t asked_count;
     struct csn_mesh_asked *kept; /* a request that the test answers itself */
     bool keeps;
+    const struct csn_cluster *cluster; /* borrows; its document where it is not the world's */
+    struct csn_mesh_peer former;       /* was a member there; number 0: nobody */
+    uint8_t former_key[CSN_IDENTITY_KEY_SIZE];
+    size_t former_count; /* what it asked */
 };
 
 /* A site in a process of its own: made before this process has threads, it starts when told to. */

@@ -528,6 +528,66 @@ static void test_cut_messages_are_malformed(void **state)
     csn_buf_fini(&octets);
 }
 
+/* The code that site 1 answers site 3 with. */
+static int ask_as_former(struct world *world)
+{
+    struct reply reply = {0};
+    assert_int_equal(ask(world, 2, 1, "chain", WAIT_MS, &reply), CSN_OK);
+    wait_for(world, reply.calls == 1);
+    return reply.code;
+}
+
+/* Site 3 has the old document; at site 1 it was removed, or is back in another incarnation with another key. */
+static void check_former(struct world *world, const struct csn_cluster *later)
+{
+    struct node *node = &world->nodes[0];
+    node->cluster = later;
+    assert_int_equal(start_node(world, 0, NULL), CSN_OK);
+    assert_int_equal(start_node(world, 2, NULL), CSN_OK);
+    /* Nobody knows it; then its number and incarnation had another key; then its own. */
+    assert_int_equal(ask_as_former(world), CSN_EPERMISSION);
+    uint64_t strangers = dropped(node, CSN_MESH_DROP_STRANGER) + dropped(node, CSN_MESH_DROP_INCARNATION);
+    assert_true(strangers > 0);
+    node->former = id_of(2);
+    memcpy(node->former_key, world->cluster.members[1].key, sizeof(node->former_key));
+    assert_int_equal(ask_as_former(world), CSN_EPERMISSION);
+    assert_int_equal(dropped(node, CSN_MESH_DROP_SIGNATURE), 1);
+    assert_int_equal(node->former_count, 0);
+    memcpy(node->former_key, world->cluster.members[2].key, sizeof(node->former_key));
+    assert_int_equal(ask_as_former(world), CSN_OK);
+    assert_int_equal(node->former_count, 1);
+    assert_int_equal(node->asked_count, 0); /* never as a member */
+    /* What it says is a stranger's all the same. */
+    struct raw raw = {0};
+    raw_dial(&raw, world, "sin.tls.pem", 0);
+    wait_for(world, raw_count(&raw.ups) == 1);
+    raw_say(&raw, world, 7, spoil_nothing);
+    wait_for(world, dropped(node, CSN_MESH_DROP_STRANGER) + dropped(node, CSN_MESH_DROP_INCARNATION) > strangers);
+    assert_int_equal(node->heard_count, 0);
+    assert_false(csn_mesh_is_up(node->mesh, id_of(2)));
+}
+
+static void test_a_former_member_is_answered_apart_and_not_heard(void **state)
+{
+    struct world *world = *state;
+    struct csn_cluster *later = csn_alloc(sizeof(*later));
+    *later = world->cluster;
+    later->member_count = 2;
+    check_former(world, later);
+    free(later);
+}
+
+static void test_a_former_incarnation_is_answered_apart_and_not_heard(void **state)
+{
+    struct world *world = *state;
+    struct csn_cluster *later = csn_alloc(sizeof(*later));
+    *later = world->cluster;
+    later->members[2].incarnation++;
+    memcpy(later->members[2].key, later->members[1].key, sizeof(later->members[2].key));
+    check_former(world, later);
+    free(later);
+}
+
 static const struct CMUnitTest tests[] = {
     WITH_WORLD(test_false_words_are_dropped_and_counted),
     WITH_WORLD(test_receiving_goes_on_after_a_flood),
@@ -540,6 +600,8 @@ static const struct CMUnitTest tests[] = {
     WITH_WORLD(test_a_word_that_comes_over_two_links_is_heard_once),
     WITH_WORLD(test_a_silent_link_is_closed),
     WITH_WORLD(test_a_stuck_reaper_is_noticed),
+    WITH_WORLD(test_a_former_member_is_answered_apart_and_not_heard),
+    WITH_WORLD(test_a_former_incarnation_is_answered_apart_and_not_heard),
     WITH_WORLD(test_cut_messages_are_malformed),
 };
 
