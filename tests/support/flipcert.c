@@ -1,6 +1,7 @@
 /* flipcert CLUSTER SEED WHOLE SAMPLED: certificates from standard input, one a line in hex: each must be accepted as
- * consign-verify accepts it, and refused with any one bit flipped: every bit of the first WHOLE of them, SAMPLED bits drawn from
- * the seed of each other one. Says how many; exit status 1 and the place where that is not so. */
+ * consign-verify accepts it, and refused with any one bit flipped: every bit of the first WHOLE of them, of each other one SAMPLED
+ * bits, one drawn from the seed in each of as many equal stretches. Says how many; exit status 1 and the place where that is not
+ * so. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,16 +44,23 @@ struct count {
     size_t certificates, bits;
 };
 
-/* `sampled` 0: all bits. */
+/* One of the bits of a stretch. */
+static size_t draw(uint64_t *seed, size_t bits, size_t stretch, size_t stretches)
+{
+    size_t from = bits * stretch / stretches, to = bits * (stretch + 1) / stretches;
+    return from + (size_t)(next_random(seed) % (to - from));
+}
+
+/* `sampled` 0, or more than there are: all bits. */
 static bool check(const struct csn_cluster *cluster, struct csn_buf *octets, uint64_t *seed, size_t sampled, struct count *count)
 {
-    size_t bits = 8 * octets->size, tries = sampled > 0 ? sampled : bits;
+    size_t bits = 8 * octets->size, tries = sampled > 0 && sampled < bits ? sampled : bits;
     bool is_good = is_accepted(cluster, csn_buf_view(octets));
     if (!is_good) {
         puts("refused as it is");
     }
     for (size_t i = 0; is_good && i < tries; i++) {
-        is_good = is_refused_flipped(cluster, octets, sampled > 0 ? (size_t)(next_random(seed) % bits) : i);
+        is_good = is_refused_flipped(cluster, octets, draw(seed, bits, i, tries));
     }
     count->certificates++;
     count->bits += tries;
