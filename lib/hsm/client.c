@@ -322,6 +322,24 @@ static void on_up(struct csn_hsm *hsm)
             hsm->settings.sessions);
 }
 
+/* What a call may fail with. Any other word of a worker is a fault of the HSM: whoever calls takes an
+ * input or output error for one of its own disks. */
+static int code_of_call(int code)
+{
+    switch (code) {
+    case CSN_OK:
+    case CSN_EFORMAT:
+    case CSN_ENOTFOUND:
+    case CSN_EEXISTS:
+    case CSN_EREFUSED:
+    case CSN_ELIMIT:
+    case CSN_ESIGNATURE:
+        return code;
+    default:
+        return CSN_EHSM;
+    }
+}
+
 static void on_answer(struct csn_hsm *hsm, struct csn_message *take_message,
                       const Csn__Hsm__Answer *answer)
 {
@@ -339,7 +357,7 @@ static void on_answer(struct csn_hsm *hsm, struct csn_message *take_message,
     } else {
         hsm->failures = 0;
         if (answer->code != CSN_OK) {
-            csn_call_answer(take_message->call, answer->code, NULL, &reason);
+            csn_call_answer(take_message->call, code_of_call(answer->code), NULL, &reason);
         } else if (!deliver(hsm, take_message, answer)) {
             fail_worker(hsm, CSN_EHSM, "consign-hsm answered something else than it was asked");
             csn_call_answer(take_message->call, CSN_EHSM, NULL, &hsm->status.reason);

@@ -12,7 +12,7 @@
  * Codes: CSN_OK; CSN_EHSM the HSM or its worker is down; CSN_ETIMEOUT this call's deadline passed,
  * the worker was killed; CSN_ENOTFOUND no such key; CSN_EPERMISSION PIN refused or PIN file unsafe;
  * CSN_EREFUSED mechanism not offered, or several objects match, or an attribute forbids it;
- * CSN_EEXISTS; CSN_ELIMIT an input above 512 KiB; CSN_ESIGNATURE a canary that does not verify;
+ * CSN_EEXISTS; CSN_EFORMAT what is to be unwrapped; CSN_ELIMIT an input above 512 KiB; CSN_ESIGNATURE a canary that does not verify;
  * CSN_ECLOSED the client was freed. */
 #ifndef CSN_HSM_CLIENT_H
 #define CSN_HSM_CLIENT_H

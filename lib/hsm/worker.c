@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 #include "base/bounded.h"
-#include "hsm.pb-c.h"
-#include "hsm/backend.h"
+#include "hsm/requests.h"
 
 /* Decoding a message of many empty fields takes some sixteen octets for each of its own two. */
 #define DECODED_MAX (16u * CSN_HSM_MESSAGE_MAX)
@@ -112,225 +111,6 @@ static void job_free(struct job *take_job)
     free(take_job);
 }
 
-/* --- requests to the back end */
-
-static int key_of(const Csn__Hsm__Key *key, struct csn_hsm_key *ret_key, struct csn_reason *reason)
-{
-    *ret_key = (struct csn_hsm_key){.label = key->label};
-    if (key->has_id) {
-        ret_key->id = csn_bytes(key->id.data, key->id.len);
-    }
-    bool has_label = key->label != NULL && key->label[0] != '\0';
-    if ((!has_label && ret_key->id.size == 0) ||
-        (key->label != NULL && strlen(key->label) > CSN_HSM_LABEL_MAX) ||
-        ret_key->id.size > CSN_HSM_ID_MAX) {
-        return csn_reason_set(reason, CSN_EREFUSED,
-                              "a key is named by a label of 1 to %d or an id of 1 to %d octets",
-                              CSN_HSM_LABEL_MAX, CSN_HSM_ID_MAX);
-    }
-    return CSN_OK;
-}
-
-/* For keys that are to be made here. */
-static int new_key_of(const Csn__Hsm__Key *key, struct csn_hsm_key *ret_key,
-                      struct csn_reason *reason)
-{
-    int code = key_of(key, ret_key, reason);
-    if (code == CSN_OK && (key->label == NULL || !csn_hsm_label_is_good(key->label))) {
-        return csn_reason_set(reason, CSN_EREFUSED,
-                              "a key's label is 1 to %d of A-Z a-z 0-9 . _ - with no dot in front",
-                              CSN_HSM_LABEL_MAX);
-    }
-    return code;
-}
-
-static int answer_public(struct helper *helper, const struct csn_hsm_key *key,
-                         Csn__Hsm__Answer *answer, struct csn_buf *buf, struct csn_reason *reason)
-{
-    uint8_t algorithm = 0;
-    int code = helper->worker->backend->public_key(helper->session, key, buf, &algorithm, reason);
-    answer->has_algorithm = answer->has_public_key = code == CSN_OK;
-    answer->algorithm = algorithm;
-    answer->public_key = (ProtobufCBinaryData){.data = buf->data, .len = buf->size};
-    return code;
-}
-
-static int do_public(struct helper *helper, const Csn__Hsm__PublicKey *request,
-                     Csn__Hsm__Answer *answer, struct csn_buf *buf, struct csn_reason *reason)
-{
-    struct csn_hsm_key key;
-    int code = key_of(request->key, &key, reason);
-    return code == CSN_OK ? answer_public(helper, &key, answer, buf, reason) : code;
-}
-
-static int do_generate(struct helper *helper, const Csn__Hsm__Generate *request,
-                       Csn__Hsm__Answer *answer, struct csn_buf *buf, struct csn_reason *reason)
-{
-    struct csn_hsm_key key;
-    int code = new_key_of(request->key, &key, reason);
-    if (code == CSN_OK && request->kind > CSN_HSM_KIND_TRANSPORT) {
-        code = csn_reason_set(reason, CSN_EREFUSED, "unknown kind of key");
-    }
-    if (code == CSN_OK) {
-        code = helper->worker->backend->generate(helper->session, &key,
-                                                 (enum csn_hsm_kind)request->kind,
-                                                 request->is_exportable, reason);
-    }
-    return code == CSN_OK ? answer_public(helper, &key, answer, buf, reason) : code;
-}
-
-/* --- key transport */
-
-struct transport { /* what an answer to Wrap borrows from */
-    struct csn_arena arena;
-    struct csn_hsm_wrapped wrapped;
-    Csn__Hsm__Wrapped message;
-    Csn__Hsm__WrappedKey keys[CSN_HSM_WRAP_MAX], *pointers[CSN_HSM_WRAP_MAX];
-    uint32_t mechanisms[2];
-};
-
-static int no_transport(struct csn_reason *reason)
-{
-    return csn_reason_set(reason, CSN_EREFUSED,
-                          "software keys are files: there is nothing to wrap");
-}
-
-static int do_mechanisms(struct helper *helper, struct transport *transport,
-                         Csn__Hsm__Answer *answer, struct csn_reason *reason)
-{
-    if (helper->worker->backend->mechanisms == NULL) {
-        return no_transport(reason);
-    }
-    answer->mechanisms = transport->mechanisms;
-    return helper->worker->backend->mechanisms(helper->session, transport->mechanisms,
-                                               &answer->n_mechanisms, reason);
-}
-
-static int choose_mechanism(struct helper *helper, const Csn__Hsm__Wrap *request,
-                            uint32_t *ret_mechanism, struct csn_reason *reason)
-{
-    uint32_t ours[2];
-    size_t count = 0;
-    int code = helper->worker->backend->mechanisms(helper->session, ours, &count, reason);
-    for (size_t i = 0; code == CSN_OK && i < count; i++) {
-        for (size_t j = 0; j < request->n_mechanisms; j++) {
-            if (ours[i] == request->mechanisms[j]) {
-                *ret_mechanism = ours[i];
-                return CSN_OK;
-            }
-        }
-    }
-    return code != CSN_OK
-               ? code
-               : csn_reason_set(reason, CSN_EREFUSED,
-                                "the two tokens have no mechanism in common that wraps a key");
-}
-
-static ProtobufCBinaryData binary(struct csn_bytes bytes)
-{
-    return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)bytes.data, .len = bytes.size};
-}
-
-static void put_wrapped(struct transport *transport, Csn__Hsm__Answer *answer)
-{
-    struct csn_hsm_wrapped *wrapped = &transport->wrapped;
-    csn__hsm__wrapped__init(&transport->message);
-    transport->message.mechanism = wrapped->mechanism;
-    transport->message.aes_key = binary(wrapped->aes_key);
-    transport->message.n_keys = wrapped->count;
-    transport->message.keys = transport->pointers;
-    for (size_t i = 0; i < wrapped->count; i++) {
-        Csn__Hsm__WrappedKey *key = transport->pointers[i] = &transport->keys[i];
-        csn__hsm__wrapped_key__init(key);
-        key->label = wrapped->keys[i].label;
-        key->id = binary(wrapped->keys[i].id);
-        key->algorithm = wrapped->keys[i].algorithm;
-        key->public_key = binary(wrapped->keys[i].public_key);
-        key->wrapped = binary(wrapped->keys[i].wrapped);
-    }
-    answer->wrapped = &transport->message;
-}
-
-static int do_wrap(struct helper *helper, const Csn__Hsm__Wrap *request,
-                   struct transport *transport, Csn__Hsm__Answer *answer, struct csn_reason *reason)
-{
-    struct csn_hsm_key keys[CSN_HSM_WRAP_MAX];
-    uint32_t mechanism = 0;
-    if (helper->worker->backend->wrap == NULL) {
-        return no_transport(reason);
-    }
-    if (request->n_keys == 0 || request->n_keys > CSN_HSM_WRAP_MAX) {
-        return csn_reason_set(reason, CSN_EREFUSED, "1 to %d keys travel together",
-                              CSN_HSM_WRAP_MAX);
-    }
-    int code = choose_mechanism(helper, request, &mechanism, reason);
-    for (size_t i = 0; code == CSN_OK && i < request->n_keys; i++) {
-        code = new_key_of(request->keys[i], &keys[i], reason);
-    }
-    if (code == CSN_OK) {
-        code = helper->worker->backend->wrap(
-            helper->session, csn_bytes(request->public_key.data, request->public_key.len),
-            mechanism, keys, request->n_keys, &transport->arena, &transport->wrapped, reason);
-    }
-    if (code == CSN_OK) {
-        put_wrapped(transport, answer);
-    }
-    return code;
-}
-
-static int wrapped_key_of(const Csn__Hsm__WrappedKey *from, struct csn_hsm_wrapped_key *ret_key,
-                          struct csn_reason *reason)
-{
-    bool good = csn_hsm_label_is_good(from->label) && from->id.len <= CSN_HSM_ID_MAX &&
-                (from->algorithm == CSN_HSM_RSASHA256 || from->algorithm == CSN_HSM_ECDSA_P256 ||
-                 from->algorithm == CSN_HSM_ECDSA_P384 || from->algorithm == CSN_HSM_ED25519);
-    if (!good) {
-        return csn_reason_set(reason, CSN_EFORMAT,
-                              "a transported key's label, id or algorithm is not in order");
-    }
-    snprintf(ret_key->label, sizeof(ret_key->label), "%s", from->label);
-    ret_key->id = csn_bytes(from->id.data, from->id.len);
-    ret_key->algorithm = (uint8_t)from->algorithm;
-    ret_key->public_key = csn_bytes(from->public_key.data, from->public_key.len);
-    ret_key->wrapped = csn_bytes(from->wrapped.data, from->wrapped.len);
-    return CSN_OK;
-}
-
-static int do_unwrap(struct helper *helper, const Csn__Hsm__Unwrap *request,
-                     struct transport *transport, struct csn_reason *reason)
-{
-    struct csn_hsm_key key;
-    struct csn_hsm_wrapped *wrapped = &transport->wrapped;
-    const Csn__Hsm__Wrapped *from = request->wrapped;
-    if (helper->worker->backend->unwrap == NULL) {
-        return no_transport(reason);
-    }
-    if (from->n_keys == 0 || from->n_keys > CSN_HSM_WRAP_MAX ||
-        (from->mechanism != CSN_HSM_WRAP_KWP && from->mechanism != CSN_HSM_WRAP_PAD)) {
-        return csn_reason_set(reason, CSN_EFORMAT,
-                              "number of keys or mechanism of the transport not in order");
-    }
-    wrapped->mechanism = from->mechanism;
-    wrapped->aes_key = csn_bytes(from->aes_key.data, from->aes_key.len);
-    int code = key_of(request->transport, &key, reason);
-    for (size_t i = 0; code == CSN_OK && i < from->n_keys; i++) {
-        code = wrapped_key_of(from->keys[i], &wrapped->keys[i], reason);
-        wrapped->count = i + 1;
-    }
-    return code == CSN_OK ? helper->worker->backend->unwrap(helper->session, &key, wrapped, reason)
-                          : code;
-}
-
-static int do_seal(struct helper *helper, const Csn__Hsm__Seal *request, struct csn_reason *reason)
-{
-    struct csn_hsm_key key;
-    if (helper->worker->backend->seal == NULL) {
-        return no_transport(reason);
-    }
-    int code = key_of(request->key, &key, reason);
-    return code == CSN_OK ? helper->worker->backend->seal(helper->session, &key, reason) : code;
-}
-
 /* --- configuration: done by the first helper, so that the reader still sees the client leave while
  * a module hangs */
 
@@ -389,56 +169,25 @@ static void finish(struct worker *worker, const struct job *job, Csn__Hsm__Answe
     send_answer(worker, answer);
 }
 
+static struct csn_hsm_door door_of(const struct helper *helper)
+{
+    return (struct csn_hsm_door){.backend = helper->worker->backend, .session = helper->session};
+}
+
 static void do_single(struct helper *helper, struct job *job)
 {
     const Csn__Hsm__Request *request = job->request;
-    Csn__Hsm__Answer answer = CSN__HSM__ANSWER__INIT;
-    struct transport *transport = csn_calloc(1, sizeof(*transport));
-    struct csn_buf buf = {0};
-    switch (request->what_case) {
-    case CSN__HSM__REQUEST__WHAT_CONFIGURE:
+    struct csn_hsm_reply *reply = csn_alloc(sizeof(*reply));
+    csn_hsm_reply_init(reply);
+    if (request->what_case == CSN__HSM__REQUEST__WHAT_CONFIGURE) {
         job->code = do_configure(helper, request->configure, &job->reason);
-        break;
-    case CSN__HSM__REQUEST__WHAT_PUBLIC_KEY:
-        job->code = do_public(helper, request->public_key, &answer, &buf, &job->reason);
-        break;
-    case CSN__HSM__REQUEST__WHAT_GENERATE:
-        job->code = do_generate(helper, request->generate, &answer, &buf, &job->reason);
-        break;
-    case CSN__HSM__REQUEST__WHAT_MECHANISMS:
-        job->code = do_mechanisms(helper, transport, &answer, &job->reason);
-        break;
-    case CSN__HSM__REQUEST__WHAT_WRAP:
-        job->code = do_wrap(helper, request->wrap, transport, &answer, &job->reason);
-        break;
-    case CSN__HSM__REQUEST__WHAT_UNWRAP:
-        job->code = do_unwrap(helper, request->unwrap, transport, &job->reason);
-        break;
-    case CSN__HSM__REQUEST__WHAT_SEAL:
-        job->code = do_seal(helper, request->seal, &job->reason);
-        break;
-    default:
-        leave(helper->worker, "a request of a kind that is not known");
+    } else {
+        struct csn_hsm_door door = door_of(helper);
+        job->code = csn_hsm_request_do(&door, request, reply, &job->reason);
     }
-    finish(helper->worker, job, &answer);
-    csn_buf_fini(&buf);
-    csn_arena_fini(&transport->arena);
-    free(transport);
-}
-
-static int sign_item(struct helper *helper, const Csn__Hsm__Sign *sign, size_t item,
-                     struct csn_backend_signature *ret_signature, struct csn_reason *reason)
-{
-    struct csn_hsm_key key;
-    int code = key_of(sign->key, &key, reason);
-    if (code == CSN_OK && sign->algorithm > UINT8_MAX) {
-        code = csn_reason_set(reason, CSN_EREFUSED, "no such algorithm");
-    }
-    return code == CSN_OK ? helper->worker->backend->sign(
-                                helper->session, &key, (uint8_t)sign->algorithm,
-                                csn_bytes(sign->inputs[item].data, sign->inputs[item].len),
-                                ret_signature, reason)
-                          : code;
+    finish(helper->worker, job, &reply->answer);
+    csn_hsm_reply_fini(reply);
+    free(reply);
 }
 
 static void finish_sign(struct worker *worker, const struct job *job)
@@ -446,7 +195,8 @@ static void finish_sign(struct worker *worker, const struct job *job)
     Csn__Hsm__Answer answer = CSN__HSM__ANSWER__INIT;
     ProtobufCBinaryData *signatures = csn_calloc(job->count, sizeof(*signatures));
     for (size_t i = 0; job->code == CSN_OK && i < job->count; i++) {
-        signatures[i] = binary(csn_bytes(job->signatures[i].octets, job->signatures[i].size));
+        signatures[i] = (ProtobufCBinaryData){.data = job->signatures[i].octets,
+                                              .len = job->signatures[i].size};
         answer.n_signatures = i + 1;
     }
     answer.signatures = signatures;
@@ -507,8 +257,9 @@ static void *helper_main(void *arg)
         if (job->signatures == NULL) {
             do_single(helper, job);
         } else if (task.code == CSN_OK) {
-            task.code = sign_item(helper, job->request->sign, task.item,
-                                  &job->signatures[task.item], &task.reason);
+            struct csn_hsm_door door = door_of(helper);
+            task.code = csn_hsm_request_sign(&door, job->request->sign, task.item,
+                                             &job->signatures[task.item], &task.reason);
         }
         if (!give_back(helper->worker, &task)) {
             continue;
@@ -602,6 +353,9 @@ void csn_hsm_worker_run(int fd, const struct csn_log *log)
     for (bool is_first = true; job != NULL; is_first = false) {
         if (is_first != (job->request->what_case == CSN__HSM__REQUEST__WHAT_CONFIGURE)) {
             leave(&worker, "the first request, and no other, configures");
+        }
+        if (job->request->what_case == CSN__HSM__REQUEST__WHAT__NOT_SET) {
+            leave(&worker, "a request of a kind that is not known");
         }
         push_job(&worker, job);
         job = read_job(&worker);
