@@ -217,6 +217,17 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
         "serving", serving(status, row), "soa_expire_s", number_if(row->soa_expire_s != 0, row->soa_expire_s));
 }
 
+static json_t *coordinators(const struct csn_status *status)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < status->coordinator_count; i++) {
+        const struct csn_status_coordinator *row = &status->coordinators[i];
+        json_array_append_new(list, json_pack("{s:o, s:b, s:b, s:o}", "name", text(row->name), "leads", row->leads, "missing",
+                                              row->is_missing, "last_seen_ms", number_if(row->has_last_seen, row->last_seen_ms)));
+    }
+    return list;
+}
+
 void csn_ctl_json_status(FILE *out, const struct csn_status *status)
 {
     json_t *sites = json_array(), *zones = json_array();
@@ -239,6 +250,7 @@ void csn_ctl_json_status(FILE *out, const struct csn_status *status)
                                   "quorum", status->quorum, "members", status->members));
     json_object_set_new(json, "term", number(status->term));
     json_object_set_new(json, "leader", text(status->leader));
+    json_object_set_new(json, "coordinators", coordinators(status));
     json_object_set_new(json, "sites", sites);
     json_object_set_new(json, "zones", zones);
     put(out, json);

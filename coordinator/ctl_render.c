@@ -444,6 +444,15 @@ static uint32_t count_voters(const struct csn_status *status)
     return count;
 }
 
+static uint32_t count_coordinators(const struct csn_status *status)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < status->coordinator_count; i++) {
+        count += !status->coordinators[i].is_missing;
+    }
+    return count;
+}
+
 static uint32_t count_diverged(const struct csn_status *status)
 {
     uint32_t count = 0;
@@ -527,6 +536,32 @@ static void put_epoch(const struct csn_ctl_page *page, const struct csn_status *
     }
 }
 
+/* The one that leads and those that stand by, as this site hears them. */
+static void put_coordinators(const struct csn_ctl_page *page, const struct csn_status *status)
+{
+    char *line = NULL;
+    size_t size;
+    FILE *text = open_memstream(&line, &size);
+    if (text == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < status->coordinator_count; i++) {
+        const struct csn_status_coordinator *row = &status->coordinators[i];
+        char ago[CSN_SPAN_TEXT_SIZE];
+        csn_span_text(row->last_seen_ms / 1000, ago);
+        fprintf(text, "%s%s %s", i > 0 ? ", " : "", row->name,
+                row->is_missing      ? row->has_last_seen ? "NOT HEARD for " : "NOT HEARD yet"
+                : row->leads         ? "leads"
+                : row->has_last_seen ? "heard"
+                                     : "awaited");
+        fputs(row->is_missing && row->has_last_seen ? ago : "", text);
+    }
+    if (fclose(text) == 0 && size > 0) {
+        csn_ctl_put_wrapped(page, "coordinators ", line);
+    }
+    free(line);
+}
+
 void csn_ctl_table_status(const struct csn_ctl_page *page, const struct csn_status *status)
 {
     char time[CSN_TIME_TEXT_SIZE];
@@ -536,6 +571,7 @@ void csn_ctl_table_status(const struct csn_ctl_page *page, const struct csn_stat
              "   leader %s   release policy %u of %u   observed from %s %s",
              status->cluster, status->term, status->leader != NULL ? status->leader : "none",
              status->quorum, status->members, status->observed_from, time);
+    put_coordinators(page, status);
     put_epoch(page, status);
     fputc('\n', page->out);
     put_sites(page, status);
@@ -565,6 +601,9 @@ void csn_ctl_line_health(FILE *out, const struct csn_status *status)
     put_plain(out, text);
     fprintf(out, " | sites=%" PRIu32 " quorum=%u diverged=%" PRIu32, count_voters(status),
             status->quorum, count_diverged(status));
+    if (status->coordinator_count > 0) {
+        fprintf(out, " coordinators=%" PRIu32, count_coordinators(status));
+    }
     if (first_expiry(status) > 0) {
         fprintf(out, " expiry=%" PRIu64 "s", span(status->observed_at_s, first_expiry(status)));
     }

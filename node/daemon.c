@@ -696,6 +696,7 @@ int csn_daemon_start(struct csn_daemon *daemon, uv_loop_t *loop, const struct cs
 {
     daemon->loop = loop;
     daemon->config = config;
+    daemon->started_ms = csn_daemon_now(daemon).mono_ms;
     open_lane(daemon);
     daemon->looped_end = &daemon->looped;
     int code = open_store(daemon, reason);

@@ -102,6 +102,7 @@ struct csn_daemon {
     char **argv;     /* borrows; to begin again with */
     struct csn_log log;
     const struct csn_node_config *config; /* borrows */
+    uint64_t started_ms; /* mono */
     unsigned cores;
     struct csn_lane lane;                 /* for work on big zones; see csn_shell_run */
     struct csn_store *store;              /* owns, as all below */

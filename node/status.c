@@ -598,6 +598,28 @@ static const char *coordinator_names(const struct csn_cluster *cluster, struct c
     return names;
 }
 
+/* One that was left out of the cluster, or knows another document, is dialled by none of them. */
+static bool is_coordinator_due(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core)
+{
+    return core->halt != CSN_HALT_REMOVED && core->halt != CSN_HALT_EPOCH && now.mono_ms - daemon->started_ms > UNLED_MS;
+}
+
+/* They dial every site, and say something every few seconds, those that stand by too. */
+static void fill_coordinators(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
+                              struct csn_status *status)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    bool is_due = is_coordinator_due(daemon, now, core);
+    for (uint8_t i = 0; i < cluster->coordinator_count; i++) {
+        struct csn_status_coordinator row = {.name = csn_status_text(status, "%s", cluster->coordinators[i].name),
+                                             .leads = cluster->coordinators[i].number == core->leader};
+        struct csn_mesh_peer peer = {.number = cluster->coordinators[i].number};
+        row.has_last_seen = csn_mesh_heard(daemon->mesh, peer, &row.last_seen_ms);
+        row.is_missing = is_due && (!row.has_last_seen || row.last_seen_ms > CSN_MESH_SILENT_MS);
+        csn_status_add_coordinator(status, &row);
+    }
+}
+
 static void fill(const struct csn_daemon *daemon, struct csn_status *status)
 {
     const struct csn_cluster *cluster = &daemon->config->cluster;
@@ -617,6 +639,7 @@ static void fill(const struct csn_daemon *daemon, struct csn_status *status)
     status->is_electing = core.unled_ms < UNLED_MS;
     status->observed_from = csn_status_text(status, "%s", daemon->config->site);
     status->observed_at_s = now.wall_s;
+    fill_coordinators(daemon, now, &core, status);
     fill_sites(daemon, now, &core, status);
     status->all_zones = (uint32_t)daemon->zone_count;
     for (size_t i = status->first_zone; i < daemon->zone_count && csn_status_is_shown(status, i); i++) {

@@ -480,9 +480,27 @@ static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_st
     return zone;
 }
 
+static void put_coordinators(struct csn_arena *arena, const struct csn_status *status, Csn__Control__Status *message)
+{
+    message->n_coordinators = status->coordinator_count;
+    message->coordinators = csn_arena_alloc(arena, status->coordinator_count * sizeof(*message->coordinators),
+                                            _Alignof(max_align_t));
+    for (uint32_t i = 0; i < status->coordinator_count; i++) {
+        const struct csn_status_coordinator *from = &status->coordinators[i];
+        Csn__Control__Coordinator *to = csn_arena_alloc(arena, sizeof(*to), _Alignof(max_align_t));
+        csn__control__coordinator__init(to);
+        to->name = lend(from->name);
+        PUT(to, from, leads);
+        PUT(to, from, is_missing);
+        PUT_IF(from->has_last_seen, to, from, last_seen_ms);
+        message->coordinators[i] = to;
+    }
+}
+
 static void put_rows(struct csn_arena *arena, const struct csn_status *status,
                      Csn__Control__Status *message)
 {
+    put_coordinators(arena, status, message);
     message->n_sites = status->site_count;
     message->sites =
         csn_arena_alloc(arena, status->site_count * sizeof(*message->sites), _Alignof(max_align_t));
@@ -741,6 +759,21 @@ static bool take_zone(struct csn_status *status, const Csn__Control__Zone *messa
            take_documents(status, message, zone) && take_serving(status, message, zone);
 }
 
+static bool take_coordinators(struct csn_status *status, const Csn__Control__Status *message)
+{
+    bool fits = true;
+    for (size_t i = 0; i < message->n_coordinators; i++) {
+        const Csn__Control__Coordinator *from = message->coordinators[i];
+        struct csn_status_coordinator row = {.name = copy_or_empty(&status->arena, from->name),
+                                             .leads = from->leads,
+                                             .is_missing = from->is_missing,
+                                             .has_last_seen = from->has_last_seen_ms,
+                                             .last_seen_ms = from->last_seen_ms};
+        fits = fits && csn_status_add_coordinator(status, &row);
+    }
+    return fits;
+}
+
 /* A site of a later page: it is known, what it released of the page's zones is not. */
 static bool take_more(struct csn_status *status, const Csn__Control__Site *message)
 {
@@ -806,7 +839,7 @@ static int take_status(const Csn__Control__Status *message, struct csn_status *r
     status.cluster = copy_or_empty(&status.arena, message->cluster);
     status.leader = copy(&status.arena, message->leader);
     status.observed_from = copy_or_empty(&status.arena, message->observed_from);
-    if (!take_rows(&status, message)) {
+    if (!take_coordinators(&status, message) || !take_rows(&status, message)) {
         csn_status_fini(&status);
         return CSN_EFORMAT;
     }

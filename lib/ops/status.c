@@ -99,6 +99,15 @@ void csn_status_add_released(struct csn_status *status, struct csn_status_site *
     site->released = grow(status, site->released, &site->released_count, sizeof(row), &row);
 }
 
+bool csn_status_add_coordinator(struct csn_status *status, const struct csn_status_coordinator *row)
+{
+    if (status->coordinator_count == CSN_STATUS_SITES_MAX) {
+        return false;
+    }
+    status->coordinators = grow(status, status->coordinators, &status->coordinator_count, sizeof(*row), row);
+    return true;
+}
+
 bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,
                            const struct csn_status_parked *row)
 {
@@ -233,6 +242,27 @@ static void judge_emergency(struct csn_status *status)
     }
 }
 
+/* Each is enough to lead, so that nobody else misses one until it is needed. */
+static void judge_coordinators(struct csn_status *status)
+{
+    uint32_t missing = 0;
+    for (uint32_t i = 0; i < status->coordinator_count; i++) {
+        missing += status->coordinators[i].is_missing;
+    }
+    if (status->leader == NULL && missing == status->coordinator_count) {
+        return; /* that none leads names them all */
+    }
+    for (uint32_t i = 0; i < status->coordinator_count; i++) {
+        const struct csn_status_coordinator *row = &status->coordinators[i];
+        char since[CSN_TIME_TEXT_SIZE];
+        csn_time_text(status->observed_at_s - row->last_seen_ms / 1000, since);
+        if (row->is_missing) {
+            csn_status_blame(status, CSN_HEALTH_DEGRADED, "coordinator %s not heard since %s: start it", row->name,
+                             row->has_last_seen ? since : "this site started");
+        }
+    }
+}
+
 static void judge_sites(struct csn_status *status)
 {
     uint32_t voters = 0;
@@ -255,6 +285,9 @@ static void judge_sites(struct csn_status *status)
                          "no coordinator leads: nothing new is released; start one%s%s",
                          status->may_lead != NULL ? " of " : "",
                          status->may_lead != NULL ? status->may_lead : "");
+    }
+    if (voters >= status->quorum) {
+        judge_coordinators(status);
     }
 }
 

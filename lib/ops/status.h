@@ -27,6 +27,15 @@ const char *csn_health_text(enum csn_health level);
 #define CSN_STATUS_ROWS_MAX 16 /* parked, diverged a row; reasons */
 #define CSN_STATUS_PAGE 512    /* zones that a daemon fills in at a time; consignctl asks on until it has all */
 
+/* A coordinator of the cluster document, as the observer hears it. */
+struct csn_status_coordinator {
+    const char *name;
+    bool leads;
+    bool is_missing; /* it should be heard and is not, for long enough to be judged */
+    bool has_last_seen;
+    uint64_t last_seen_ms; /* ago */
+};
+
 /* What one site has released of one zone. */
 struct csn_status_released {
     const char *zone; /* "ch." */
@@ -163,6 +172,8 @@ struct csn_status {
     uint64_t observed_at_s; /* Unix */
     struct csn_status_site *sites[CSN_STATUS_SITES_MAX];
     uint32_t site_count;
+    const struct csn_status_coordinator *coordinators; /* that the observer can hear: sites can */
+    uint32_t coordinator_count;
     struct csn_status_zone **zones; /* in the arena */
     uint32_t zone_count;
     uint32_t first_zone; /* of the page: its place among all that the daemon has */
@@ -190,6 +201,8 @@ struct csn_status_site *csn_status_add_site(struct csn_status *status);
 struct csn_status_zone *csn_status_add_zone(struct csn_status *status);
 void csn_status_add_released(struct csn_status *status, struct csn_status_site *site,
                              const char *zone, uint32_t serial);
+/* False above CSN_STATUS_SITES_MAX. */
+bool csn_status_add_coordinator(struct csn_status *status, const struct csn_status_coordinator *row);
 /* Rows of rows; false above CSN_STATUS_ROWS_MAX (orders: CSN_STATUS_ORDERS_MAX; documents, serving:
  * CSN_STATUS_SITES_MAX). Texts must be the status's own. */
 bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,
@@ -209,7 +222,7 @@ void csn_status_blame(struct csn_status *status, enum csn_health level, const ch
     __attribute__((format(printf, 3, 4)));
 
 /* Adds to the verdict what follows from the rows: fewer sites without error than the quorum, a site
- * with an error that is not in maintenance, no leader, a diverged site, a parked input, a zone held
+ * with an error that is not in maintenance, no leader, a coordinator that is missing, a diverged site, a parked input, a zone held
  * by an operator or without release, an expiry inside a window. Call once, after filling. */
 void csn_status_judge(struct csn_status *status);
 

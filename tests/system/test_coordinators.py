@@ -73,6 +73,29 @@ class Coordinators(unittest.TestCase):
             for site in SITES:
                 wait_for(f'{site} says whom it follows', lambda: c.log_lines(site, f'leader.follow follows {new}'))
 
+    def test_sites_miss_standbys_that_are_gone_and_releases_go_on(self):
+        with Cluster(small_zone(1, 'v1'), coordinators=3) as c:
+            c.start()
+            c.wait_marker('v1')
+            leader = wait_leader(c)
+            wait_for('all is well', lambda: all(c.health(site)[0] == 0 for site in SITES))
+            gone = [name for name in c.coordinators if name != leader]
+            for name in gone:
+                c.kill(name)
+            for site in SITES:
+                wait_for(f'{site} misses both', lambda: all(
+                    f'coordinator {name} not heard since ' in c.reasons(site) for name in gone))
+                code, line = c.health(site)
+                self.assertEqual(code, 1, line)
+                self.assertIn(' coordinators=1 ', line)
+                rows = {row['name']: row for row in c.status(site)['coordinators']}
+                self.assertEqual([name for name in rows if rows[name]['missing']], gone)
+                self.assertTrue(rows[leader]['leads'])
+            c.write_zone(small_zone(2, 'v2'))
+            c.wait_marker('v2')
+            c.start(*gone)
+            wait_for('all is well again', lambda: all(c.health(site)[0] == 0 for site in SITES))
+
     def test_any_one_that_is_started_again_is_enough(self):
         with Cluster(small_zone(1, 'v1'), coordinators=3) as c:
             c.start()

@@ -55,6 +55,10 @@ static void test_status_survives_the_wire(void **state)
     status.zones[0]->lead = "sjc";
     status.zones[0]->orders_known = 2;
     status.sites[1]->is_in_maintenance = true;
+    assert_true(csn_status_add_coordinator(&status, &(struct csn_status_coordinator){.name = "c1", .leads = true, .has_last_seen = true}));
+    assert_true(csn_status_add_coordinator(
+        &status, &(struct csn_status_coordinator){.name = "c2", .is_missing = true, .has_last_seen = true, .last_seen_ms = 7000}));
+    assert_true(csn_status_add_coordinator(&status, &(struct csn_status_coordinator){.name = "c3"}));
     csn_status_judge(&status);
     assert_int_equal(csn_control_status_encode(&status, &buf), CSN_OK);
     assert_int_equal(csn_control_status_decode(csn_buf_view(&buf), &back, NULL), CSN_OK);
@@ -93,7 +97,12 @@ static void test_status_survives_the_wire(void **state)
     assert_int_equal(back.zones[0]->pending_input.serial, 78);
     assert_memory_equal(back.zones[0]->full.octets, status.zones[0]->full.octets, CSN_DIGEST_SIZE);
     assert_int_equal(back.level, CSN_HEALTH_CRITICAL);
-    assert_int_equal(back.reason_count, 4);
+    assert_int_equal(back.reason_count, 5);
+    assert_int_equal(back.coordinator_count, 3);
+    assert_string_equal(back.coordinators[1].name, "c2");
+    assert_int_equal(back.coordinators[1].last_seen_ms, 7000);
+    assert_true(back.coordinators[0].has_last_seen);
+    assert_false(back.coordinators[2].has_last_seen);
     csn_status_fini(&status);
     csn_status_fini(&back);
     csn_buf_fini(&buf);
@@ -197,6 +206,28 @@ static void coordinator_silent(struct csn_status *status)
     status->sites[3]->error = "no answer";
 }
 
+static void add_coordinator(struct csn_status *status, const char *name, bool is_missing, uint64_t last_seen_ms)
+{
+    struct csn_status_coordinator row = {
+        .name = name, .is_missing = is_missing, .has_last_seen = last_seen_ms > 0, .last_seen_ms = last_seen_ms};
+    assert_true(csn_status_add_coordinator(status, &row));
+}
+static void standbys_heard(struct csn_status *status)
+{
+    add_coordinator(status, "c1", false, 400);
+    add_coordinator(status, "c2", false, 0); /* this site has just begun */
+}
+static void standby_gone(struct csn_status *status)
+{
+    add_coordinator(status, "c1", false, 400);
+    add_coordinator(status, "c2", true, 7000);
+}
+static void standby_never_there(struct csn_status *status)
+{
+    add_coordinator(status, "c1", false, 400);
+    add_coordinator(status, "c2", true, 0);
+}
+
 static void test_verdict_follows_from_the_rows(void **state)
 {
     (void)state;
@@ -222,7 +253,10 @@ static void test_verdict_follows_from_the_rows(void **state)
                 {maintenance_of_a_silent_site, CSN_HEALTH_OK, NULL},
                 {maintenance_of_two_silent_sites, CSN_HEALTH_CRITICAL, "no quorum: 1 of 3"},
                 {resume_and_maintenance, CSN_HEALTH_OK, NULL},
-                {coordinator_silent, CSN_HEALTH_DEGRADED, "c1: no answer"}};
+                {coordinator_silent, CSN_HEALTH_DEGRADED, "c1: no answer"},
+                {standbys_heard, CSN_HEALTH_OK, NULL},
+                {standby_gone, CSN_HEALTH_DEGRADED, "coordinator c2 not heard since 2026-11-21T19:40:00Z: start it"},
+                {standby_never_there, CSN_HEALTH_DEGRADED, "coordinator c2 not heard since this site started: start it"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct csn_status status = {0};
         fill(&status);
@@ -253,6 +287,7 @@ static void test_one_cause_is_said_once(void **state)
     }
     status.sites[1]->error = status.sites[2]->error = "no answer";
     status.leader = NULL;
+    add_coordinator(&status, "c1", true, 7000);
     csn_status_judge(&status);
     assert_int_equal(status.reason_count, 5);
     assert_non_null(strstr(status.reasons[0], "no quorum: 1 of 3"));
@@ -261,6 +296,24 @@ static void test_one_cause_is_said_once(void **state)
     assert_string_equal(status.reasons[3], "ch. input parked at zrh, sjc, fra: apex-ns: a.nic.ch. is gone");
     assert_string_equal(status.reasons[4], "ch. input parked at sin: fewer records");
     csn_status_fini(&status);
+}
+
+/* Where none is heard that none leads names them all; one that is heard and does not lead is no reason to hide the other. */
+static void test_coordinators_that_are_all_gone_are_named_once(void **state)
+{
+    (void)state;
+    for (int is_heard = 0; is_heard < 2; is_heard++) {
+        struct csn_status status = {0};
+        fill(&status);
+        status.leader = NULL;
+        status.may_lead = "c1, c2";
+        add_coordinator(&status, "c1", is_heard == 0, 9000);
+        add_coordinator(&status, "c2", true, 7000);
+        csn_status_judge(&status);
+        assert_int_equal(status.reason_count, 1 + is_heard);
+        assert_string_equal(status.reasons[0], "no coordinator leads: nothing new is released; start one of c1, c2");
+        csn_status_fini(&status);
+    }
 }
 
 static void test_rows_above_the_maximum_are_refused_and_said(void **state)
@@ -363,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_cut_replies_are_refused_or_read_in_part_without_harm),
         cmocka_unit_test(test_verdict_follows_from_the_rows),
         cmocka_unit_test(test_one_cause_is_said_once),
+        cmocka_unit_test(test_coordinators_that_are_all_gone_are_named_once),
         cmocka_unit_test(test_rows_above_the_maximum_are_refused_and_said),
         cmocka_unit_test(test_the_worst_reason_stands_first),
     };

@@ -325,6 +325,47 @@ static void test_how_long_each_site_can_serve_is_shown(void **state)
     csn_status_fini(&status);
 }
 
+/* One line at the top, a number for a plug-in, rows in JSON. */
+static void test_coordinators_are_shown_as_they_are_heard(void **state)
+{
+    (void)state;
+    static const struct csn_status_coordinator rows[] = {
+        {.name = "c1", .leads = true, .has_last_seen = true, .last_seen_ms = 400},
+        {.name = "c2", .has_last_seen = true, .last_seen_ms = 1900},
+        {.name = "c3", .is_missing = true, .has_last_seen = true, .last_seen_ms = 83000},
+        {.name = "c4", .is_missing = true},
+        {.name = "c5"}};
+    struct csn_status status = {0};
+    fill(&status, NOW);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_true(csn_status_add_coordinator(&status, &rows[i]));
+    }
+    csn_status_judge(&status);
+    char *text = table_of(&status, false);
+    assert_non_null(strstr(text, "19:40:07Z\ncoordinators c1 leads, c2 heard, c3 NOT HEARD for 1m 23s, c4 NOT HEARD yet, c5 awaited\n\n"));
+    free(text);
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    csn_ctl_line_health(out, &status);
+    fclose(out);
+    assert_non_null(strstr(text, " | sites=3 quorum=2 diverged=0 coordinators=3 expiry="));
+    free(text);
+    out = open_memstream(&text, &size);
+    csn_ctl_json_status(out, &status);
+    fclose(out);
+    json_t *json = json_loads(text, 0, NULL);
+    json_t *shown = json_object_get(json, "coordinators"), *gone = json_array_get(shown, 2);
+    assert_int_equal(json_array_size(shown), 5);
+    assert_string_equal(json_string_value(json_object_get(gone, "name")), "c3");
+    assert_true(json_is_true(json_object_get(gone, "missing")));
+    assert_int_equal(json_integer_value(json_object_get(gone, "last_seen_ms")), 83000);
+    assert_true(json_is_null(json_object_get(json_array_get(shown, 3), "last_seen_ms")));
+    assert_true(json_is_true(json_object_get(json_array_get(shown, 0), "leads")));
+    json_decref(json);
+    free(text);
+    csn_status_fini(&status);
+}
+
 static char *explained(const struct csn_explanation *explanation, bool is_whole, size_t columns)
 {
     char *text;
@@ -875,6 +916,7 @@ int main(void)
         cmocka_unit_test(test_many_zones_and_wild_texts_fit),
         cmocka_unit_test(test_nothing_is_folded_where_no_terminal_is),
         cmocka_unit_test(test_how_long_each_site_can_serve_is_shown),
+        cmocka_unit_test(test_coordinators_are_shown_as_they_are_heard),
         cmocka_unit_test(test_an_explanation_is_shown_as_a_page),
         cmocka_unit_test(test_an_explanation_in_json_has_the_statements),
         cmocka_unit_test(test_health_is_one_line_for_plug_ins),
