@@ -9,13 +9,13 @@
 #include "explained.h"
 #include "base/text.h"
 #include "keyring.h"
+#include "leading.h"
 #include "orders.h"
 #include "ops/status.h"
 #include "refusal.h"
 #include "trace.h"
 
 #define SILENT_MS 6000 /* a site not heard for longer is unreachable */
-#define UNLED_MS 8000  /* so long without a leader is more than a change of leaders */
 
 static const char *role_of(const struct csn_member *member)
 {
@@ -167,10 +167,10 @@ static void fill_peer(const struct csn_daemon *daemon, struct csn_now now, const
                       struct csn_status *status, struct csn_status_site *site)
 {
     struct csn_peer_status peer;
-    if (!csn_node_get_peer(daemon->core, member->number, &peer)) {
+    if (status->deaf_why != NULL || !csn_node_get_peer(daemon->core, member->number, &peer)) {
         site->state = "unreachable";
-        site->error = csn_status_text(status, "%s", daemon->unwritable.is_set ? "not listened to: this node is read-only; ask another site"
-                                                                              : "not heard since this node started");
+        site->error = status->deaf_why == NULL ? "not heard since this node started"
+                                               : csn_status_text(status, "not listened to: this node %s; ask another site", status->deaf_why);
         return;
     }
     bool is_diverged = false;
@@ -255,12 +255,6 @@ static void fill_released(const struct csn_node_zone_status *core, struct csn_st
     zone->first_expiry_s = held->earliest_expiry_s;
 }
 
-static bool is_heard(const struct csn_daemon *daemon, struct csn_now now, uint16_t site)
-{
-    struct csn_peer_status peer;
-    return csn_node_get_peer(daemon->core, site, &peer) && now.mono_ms - peer.heard_ms <= SILENT_MS;
-}
-
 static bool has_voted(const struct csn_certificate *certificate, uint16_t site)
 {
     for (uint8_t i = 0; i < certificate->vote_count; i++) {
@@ -281,7 +275,7 @@ static uint8_t count_holders(const struct csn_daemon *daemon, struct csn_now now
         const struct csn_row *row = csn_node_peer_row(daemon->core, site, core->zone);
         bool serves = row != NULL && csn_digest_equal(&row->released.full_root, &core->released->held.full_root);
         bool is_other = &cluster->members[i] != daemon->config->member;
-        if (is_other && is_heard(daemon, now, site) && (serves || has_voted(core->released, site))) {
+        if (is_other && csn_leading_is_heard(daemon, now, site) && (serves || has_voted(core->released, site))) {
             count++;
         }
     }
@@ -383,7 +377,7 @@ static void fill_agreement(const struct csn_daemon *daemon, struct csn_now now, 
     const struct csn_cluster *cluster = &daemon->config->cluster;
     *ret_sites = (struct csn_agreement){.count = cluster->member_count, .quorum = cluster->quorum};
     for (uint8_t i = 0; i < cluster->member_count; i++) {
-        bool is_heard_of = &cluster->members[i] == daemon->config->member || is_heard(daemon, now, cluster->members[i].number);
+        bool is_heard_of = &cluster->members[i] == daemon->config->member || csn_leading_is_heard(daemon, now, cluster->members[i].number);
         ret_sites->names[i] = cluster->members[i].name;
         ret_sites->rows[i] = is_heard_of ? row_of(daemon, core, i) : NULL;
     }
@@ -571,53 +565,17 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     blame_lone_votes(&core, shell, status);
     fill_agreement(daemon, now, &core, &sites);
     const struct csn_input_id *released = core.released ? &core.released->held.proposal.input : NULL;
-    if (!csn_agreement_judge(&sites, shell->name, released, status)) {
-        blame_standstill(&sites, &core, shell, now.wall_s, status);
+    if (status->deaf_why == NULL) { /* else what the others have is not known here */
+        if (!csn_agreement_judge(&sites, shell->name, released, status)) {
+            blame_standstill(&sites, &core, shell, now.wall_s, status);
+        }
+        blame_stale(&sites, &core, shell, now.wall_s, status);
     }
-    blame_stale(&sites, &core, shell, now.wall_s, status);
     fill_pending(&sites, &core, status, zone);
     fill_documents(&sites, status, zone);
     fill_parked(shell, &sites, status, zone);
     fill_diverged(daemon, shell, &core, status, zone);
     csn_orders_fill(daemon, index, status, zone);
-}
-
-static const char *leader_name(const struct csn_cluster *cluster, uint16_t number, struct csn_status *status)
-{
-    const struct csn_coordinator_id *leader = number ? csn_cluster_coordinator(cluster, number) : NULL;
-    return leader ? csn_status_text(status, "%s", leader->name) : NULL;
-}
-
-static const char *coordinator_names(const struct csn_cluster *cluster, struct csn_status *status)
-{
-    const char *names = NULL;
-    for (uint8_t i = 0; i < cluster->coordinator_count; i++) {
-        names = names == NULL ? csn_status_text(status, "%s", cluster->coordinators[i].name)
-                              : csn_status_text(status, "%s, %s", names, cluster->coordinators[i].name);
-    }
-    return names;
-}
-
-/* One that was left out of the cluster, or knows another document, is dialled by none of them. */
-static bool is_coordinator_due(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core)
-{
-    return core->halt != CSN_HALT_REMOVED && core->halt != CSN_HALT_EPOCH && now.mono_ms - daemon->started_ms > UNLED_MS;
-}
-
-/* They dial every site, and say something every few seconds, those that stand by too. */
-static void fill_coordinators(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
-                              struct csn_status *status)
-{
-    const struct csn_cluster *cluster = &daemon->config->cluster;
-    bool is_due = is_coordinator_due(daemon, now, core);
-    for (uint8_t i = 0; i < cluster->coordinator_count; i++) {
-        struct csn_status_coordinator row = {.name = csn_status_text(status, "%s", cluster->coordinators[i].name),
-                                             .leads = cluster->coordinators[i].number == core->leader};
-        struct csn_mesh_peer peer = {.number = cluster->coordinators[i].number};
-        row.has_last_seen = csn_mesh_heard(daemon->mesh, peer, &row.last_seen_ms);
-        row.is_missing = is_due && (!row.has_last_seen || row.last_seen_ms > CSN_MESH_SILENT_MS);
-        csn_status_add_coordinator(status, &row);
-    }
 }
 
 static void fill(const struct csn_daemon *daemon, struct csn_status *status)
@@ -634,12 +592,9 @@ static void fill(const struct csn_daemon *daemon, struct csn_status *status)
     status->quorum = cluster->quorum;
     status->members = cluster->member_count;
     status->term = core.promised.counter;
-    status->leader = leader_name(cluster, core.leader, status);
-    status->may_lead = coordinator_names(cluster, status);
-    status->is_electing = core.unled_ms < UNLED_MS;
     status->observed_from = csn_status_text(status, "%s", daemon->config->site);
     status->observed_at_s = now.wall_s;
-    fill_coordinators(daemon, now, &core, status);
+    csn_leading_fill(daemon, now, &core, status);
     fill_sites(daemon, now, &core, status);
     status->all_zones = (uint32_t)daemon->zone_count;
     for (size_t i = status->first_zone; i < daemon->zone_count && csn_status_is_shown(status, i); i++) {

@@ -263,31 +263,48 @@ static void judge_coordinators(struct csn_status *status)
     }
 }
 
+/* One that listens to nobody has nothing to say of the others. */
+static bool is_to_blame(const struct csn_status *status, const struct csn_status_site *site)
+{
+    bool is_known = status->deaf_why == NULL || strcmp(site->name, status->observed_from) == 0;
+    return site->error != NULL && is_known && !site->is_in_maintenance && !is_blamed(status, site);
+}
+
+/* With a quorum of voters; without it none can lead: that is said, and another one would not help. */
+static void judge_leader(struct csn_status *status)
+{
+    if (status->leader == NULL && !status->is_electing && status->stray_why != NULL) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s follows no coordinator: it %s", status->observed_from, status->stray_why);
+    } else if (status->leader == NULL && !status->is_electing) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                         "no coordinator leads: nothing new is released; start one%s%s",
+                         status->may_lead != NULL ? " of " : "",
+                         status->may_lead != NULL ? status->may_lead : "");
+    }
+    judge_coordinators(status);
+}
+
 static void judge_sites(struct csn_status *status)
 {
     uint32_t voters = 0;
     for (uint32_t i = 0; i < status->site_count; i++) {
         const struct csn_status_site *site = status->sites[i];
         voters += is_voter(site) && site->error == NULL;
-        if (site->error != NULL && !site->is_in_maintenance && !is_blamed(status, site)) {
+        if (is_to_blame(status, site)) {
             csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: %s", site->name, site->error);
         }
     }
-    if (voters < status->quorum) {
+    if (status->deaf_why != NULL) {
+        csn_status_blame(status, CSN_HEALTH_CRITICAL,
+                         "%s follows no coordinator and hears nobody: it %s; whether the others go on, they know: ask another site",
+                         status->observed_from, status->deaf_why);
+    } else if (voters < status->quorum) {
         csn_status_blame(status, CSN_HEALTH_CRITICAL,
                          "no quorum: %u of %u sites answer, %u are needed; zones stay served, "
                          "nothing new is released until they do",
                          voters, status->members, status->quorum);
-    }
-    /* Without a quorum no coordinator can lead: that is said, and another one would not help. */
-    if (status->leader == NULL && !status->is_electing && voters >= status->quorum) {
-        csn_status_blame(status, CSN_HEALTH_DEGRADED,
-                         "no coordinator leads: nothing new is released; start one%s%s",
-                         status->may_lead != NULL ? " of " : "",
-                         status->may_lead != NULL ? status->may_lead : "");
-    }
-    if (voters >= status->quorum) {
-        judge_coordinators(status);
+    } else {
+        judge_leader(status);
     }
 }
 

@@ -168,6 +168,9 @@ struct csn_status {
     /* Not sent to consignctl: whom to start when none leads; NULL: not known. */
     const char *may_lead;
     bool is_electing; /* none leads, but not for long enough to be judged; not sent either */
+    /* Nor sent: why the observer listens to nobody, so that it cannot know of the others; why it follows no coordinator
+     * though the others do. In a clause after "it"; NULL: it does. */
+    const char *deaf_why, *stray_why;
     const char *observed_from;
     uint64_t observed_at_s; /* Unix */
     struct csn_status_site *sites[CSN_STATUS_SITES_MAX];

@@ -596,6 +596,7 @@ void csn_node_get_status(const struct csn_node *node, struct csn_now now,
         .lead_site = node->lead_site,
         .boot = node->boot,
         .epoch = node->cluster.epoch,
+        .is_deaf = csn_node_is_mute(node),
         .is_sealed = node->is_sealed,
         .is_joining = node->epochs.is_joining,
     };

@@ -89,6 +89,7 @@ struct csn_node_status {
     uint16_t lead_site; /* who notifies of most zones; 0: none named yet */
     uint32_t boot;
     uint32_t epoch;
+    bool is_deaf; /* halted for good: it listens to nobody, and promises nothing */
     bool is_sealed;
     bool is_joining;            /* the epoch has begun, the floors are not raised yet */
     struct csn_version_id next; /* the next epoch's document, when it is here; zeros: none */

@@ -81,6 +81,8 @@ class FullDisk(unittest.TestCase):
         assert_matches('begins again by itself', row['error'], 'error of sin')
         self.assertEqual(c.health('sin')[0], 2)
         assert_matches(pattern, c.reasons('sin'), 'reasons of sin')
+        self.assertIn('sin follows no coordinator and hears nobody: it is read-only', c.reasons('sin'))
+        self.assertNotRegex(c.reasons('sin'), 'no quorum|no coordinator leads|zrh: ')
         self.assertTrue(c.is_alive('sin'))
         self.assertEqual(c.processes['sin'].pid, pid)
         served = wait_for('sin serves', lambda: c.zone('sin'))

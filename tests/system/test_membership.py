@@ -323,6 +323,8 @@ class Membership(unittest.TestCase):
             c.stop('sin')
             c.start('sin')
             wait_for('sin still knows', lambda: 'no member' in (c.reasons('sin') or ''))
+            self.assertIn('sin follows no coordinator and hears nobody: it is no member any more', c.reasons('sin'))
+            self.assertNotIn('no quorum', c.reasons('sin'))
 
     def declare_emergency(self, c, keep):
         """The officers' document by which one site goes on alone, proposed there."""

@@ -228,6 +228,23 @@ static void standby_never_there(struct csn_status *status)
     add_coordinator(status, "c2", true, 0);
 }
 
+static void deaf_observer(struct csn_status *status)
+{
+    no_leader(status);
+    two_sites_silent(status);
+    status->deaf_why = "is halted";
+}
+static void stray_observer(struct csn_status *status)
+{
+    no_leader(status);
+    status->stray_why = "promised term 43 to c2; the others follow c1, which calls it back by itself";
+}
+static void stray_for_a_moment(struct csn_status *status)
+{
+    stray_observer(status);
+    status->is_electing = true;
+}
+
 static void test_verdict_follows_from_the_rows(void **state)
 {
     (void)state;
@@ -255,6 +272,9 @@ static void test_verdict_follows_from_the_rows(void **state)
                 {resume_and_maintenance, CSN_HEALTH_OK, NULL},
                 {coordinator_silent, CSN_HEALTH_DEGRADED, "c1: no answer"},
                 {standbys_heard, CSN_HEALTH_OK, NULL},
+                {deaf_observer, CSN_HEALTH_CRITICAL, "zrh follows no coordinator and hears nobody: it is halted; "},
+                {stray_observer, CSN_HEALTH_DEGRADED, "zrh follows no coordinator: it promised term 43 to c2; the others follow c1"},
+                {stray_for_a_moment, CSN_HEALTH_OK, NULL},
                 {standby_gone, CSN_HEALTH_DEGRADED, "coordinator c2 not heard since 2026-11-21T19:40:00Z: start it"},
                 {standby_never_there, CSN_HEALTH_DEGRADED, "coordinator c2 not heard since this site started: start it"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -295,6 +315,22 @@ static void test_one_cause_is_said_once(void **state)
     assert_string_equal(status.reasons[2], "sin: no answer");
     assert_string_equal(status.reasons[3], "ch. input parked at zrh, sjc, fra: apex-ns: a.nic.ch. is gone");
     assert_string_equal(status.reasons[4], "ch. input parked at sin: fewer records");
+    csn_status_fini(&status);
+}
+
+/* What a halted site cannot know is neither said of the others nor of the coordinators. */
+static void test_a_site_that_hears_nobody_speaks_of_itself_alone(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    fill(&status);
+    status.sites[0]->error = "a vote could not be made durable";
+    deaf_observer(&status);
+    add_coordinator(&status, "c1", true, 9000);
+    csn_status_judge(&status);
+    assert_int_equal(status.reason_count, 2);
+    assert_non_null(strstr(status.reasons[0], "zrh follows no coordinator and hears nobody: it is halted; whether the others go on"));
+    assert_string_equal(status.reasons[1], "zrh: a vote could not be made durable");
     csn_status_fini(&status);
 }
 
@@ -417,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_verdict_follows_from_the_rows),
         cmocka_unit_test(test_one_cause_is_said_once),
         cmocka_unit_test(test_coordinators_that_are_all_gone_are_named_once),
+        cmocka_unit_test(test_a_site_that_hears_nobody_speaks_of_itself_alone),
         cmocka_unit_test(test_rows_above_the_maximum_are_refused_and_said),
         cmocka_unit_test(test_the_worst_reason_stands_first),
     };
