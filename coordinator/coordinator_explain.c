@@ -50,12 +50,10 @@ static void find_input(struct gathering *gathering)
 
 static void see_row(struct gathering *gathering, const struct csn_row *row, struct csn_explain_site *site)
 {
-    struct csn_explain_facts *facts = &gathering->facts;
     const struct csn_certificate *newest = gathering->core.certificate;
     csn_explain_see_row(row, gathering->core.newest, gathering->input, site);
     bool is_known = newest != NULL && csn_round_compare(row->released.round, newest->held.proposal.round) == 0;
     site->first_expiry_s = is_known ? newest->held.earliest_expiry_s : 0;
-    facts->due_s = site->serves_newest && row->due_s < facts->due_s ? row->due_s : facts->due_s;
 }
 
 static void see_site(struct gathering *gathering, const struct csn_member *member, struct csn_explain_site *site)

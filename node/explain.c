@@ -342,15 +342,34 @@ static void add_next_of_state(const struct csn_explain_facts *facts, enum csn_ex
     }
 }
 
+/* As the leader decides (L3): when more sites than may lie, of those that have the release, say so. */
+static uint64_t refresh_due_s(const struct csn_explain_facts *facts)
+{
+    uint64_t dues[CSN_MEMBERS_MAX];
+    unsigned count = 0;
+    for (uint8_t i = 0; i < facts->site_count; i++) {
+        const struct csn_explain_site *site = &facts->sites[i];
+        if (is_heard(site) && site->has_due) {
+            unsigned at = count++;
+            for (; at > 0 && dues[at - 1] > site->due_s; at--) {
+                dues[at] = dues[at - 1];
+            }
+            dues[at] = site->due_s;
+        }
+    }
+    return count > facts->faults ? dues[facts->faults] : facts->due_s;
+}
+
 static void add_next(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
 {
+    uint64_t due_s = refresh_due_s(facts);
     add_next_of_state(facts, state, to);
     if (facts->emergency_until_s != 0) {
         csn_explanation_next(to, "the emergency ends: nothing is signed after it until officers say more", facts->emergency_until_s);
     }
-    if (facts->has_released && facts->due_s != UINT64_MAX && facts->due_s != 0) {
+    if (facts->has_released && due_s != UINT64_MAX && due_s != 0) {
         csn_explanation_next(to, state == CSN_EXPLAIN_HELD ? "the refresh is due, and waits for the hold to end" : "the refresh is due",
-                             facts->due_s);
+                             due_s);
     }
     if (facts->has_released && facts->first_expiry_s > facts->refresh_s / 4) {
         csn_explanation_next(to, "the fence: from then on this site answers SERVFAIL where another site has a later release",
@@ -525,6 +544,7 @@ void csn_explain_see_cluster(const struct csn_cluster *cluster, uint16_t leader,
 {
     const struct csn_coordinator_id *leading = csn_cluster_coordinator(cluster, leader);
     facts->quorum = cluster->quorum;
+    facts->faults = cluster->faults;
     facts->site_count = cluster->member_count;
     facts->emergency_until_s = cluster->is_emergency ? cluster->emergency.not_after_s : 0;
     facts->leader = leading != NULL ? leading->name : NULL;
@@ -554,6 +574,8 @@ void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, con
     site->has_released = !csn_round_is_none(row->released.round);
     site->released = row->released_serial;
     site->serves_newest = !csn_round_is_none(newest) && csn_round_compare(row->released.round, newest) >= 0;
+    site->has_due = !csn_round_is_none(newest) && csn_round_compare(row->newest.round, newest) == 0;
+    site->due_s = row->due_s;
     site->has_input = confirms(row, input);
     site->has_other_input = has_another(row, input);
 }

@@ -41,6 +41,8 @@ struct csn_explain_site {
     bool serves_newest; /* the newest release that is known */
     bool has_input;     /* the input that waits, from its own source */
     bool has_other_input; /* under that one's number, but not the same file */
+    bool has_due;       /* it has that release, and says: */
+    uint64_t due_s;     /* when it is to be signed anew; UINT64_MAX: never */
     uint64_t silent_s;  /* since it was heard; UINT64_MAX: never */
     bool has_share;     /* there is a round */
     struct csn_round_share share;
@@ -50,7 +52,7 @@ struct csn_explain_site {
 struct csn_explain_facts {
     const char *zone, *self;
     uint64_t now_s;
-    uint8_t quorum;
+    uint8_t quorum, faults;
     struct csn_explain_site sites[CSN_MEMBERS_MAX];
     uint8_t site_count;
     bool is_coordinator; /* who is asked */
@@ -67,7 +69,7 @@ struct csn_explain_facts {
     bool has_released;
     uint32_t released;
     uint64_t first_expiry_s, refresh_s; /* R: the fence is R/4 */
-    uint64_t due_s;                     /* of the next refresh; UINT64_MAX: never */
+    uint64_t due_s; /* of the next refresh, as far as this process says alone; UINT64_MAX: never */
     const char *lead, *ordered_lead;    /* NULL: none */
     const char *parked;                 /* why this site's newest input is kept back; NULL: it is not */
     enum csn_gate parked_gate;

@@ -28,7 +28,8 @@ static uint64_t refresh_due_s(const struct csn_node *node, const struct csn_node
                         ? newest->earliest_expiry_s - config->refresh_s
                         : 0; /* until the shell has told */
     uint64_t due = csn_digest_equal(&zone->due_root, &newest->full_root) ? zone->due_s : slot;
-    bool is_quiet = zone->diverged == 0; /* a later round lets it rejoin */
+    /* A later round lets it rejoin; but not while its own file is another than the one that was released. */
+    bool is_quiet = zone->diverged == 0 || csn_zone_conflicts(zone, &newest->proposal.input);
     return is_quiet && due > interval ? due : interval;
 }
 

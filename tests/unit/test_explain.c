@@ -249,6 +249,33 @@ static void test_times_to_refresh_fence_and_expiry_are_told(void **state)
     csn_explanation_fini(&explanation);
 }
 
+/* As the leader does it: one site more than may lie, of those that are heard and have the release, must say so. */
+static void test_the_refresh_is_due_when_the_leader_thinks_so(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t faults;
+        bool is_heard, has_due;
+        uint64_t due_s;
+    } rows[] = {{0, true, true, NOW + 60}, {1, true, true, NOW + 3 * DAY}, {0, false, true, NOW + 3 * DAY},
+                {0, true, false, NOW + 3 * DAY}, {2, false, true, NOW + DAY}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_explain_facts facts = well();
+        struct csn_explanation explanation = {0};
+        facts.faults = rows[i].faults;
+        for (unsigned k = 0; k < 3; k++) {
+            facts.sites[k].has_due = true;
+            facts.sites[k].due_s = NOW + (3 + k) * DAY;
+        }
+        facts.sites[2].due_s = NOW + 60;
+        facts.sites[2].is_heard = rows[i].is_heard;
+        facts.sites[2].has_due = rows[i].has_due;
+        csn_explain(&facts, &explanation);
+        assert_int_equal(step_with(&explanation, "refresh")->at_s, rows[i].due_s);
+        csn_explanation_fini(&explanation);
+    }
+}
+
 static void test_what_may_be_done_has_its_command(void **state)
 {
     (void)state;
@@ -389,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_every_step_of_work_and_adoption_has_its_words),
         cmocka_unit_test(test_each_vote_that_is_missing_has_its_reason),
         cmocka_unit_test(test_times_to_refresh_fence_and_expiry_are_told),
+        cmocka_unit_test(test_the_refresh_is_due_when_the_leader_thinks_so),
         cmocka_unit_test(test_what_may_be_done_has_its_command),
         cmocka_unit_test(test_what_cannot_be_approved_is_not_offered_to_be),
         cmocka_unit_test(test_an_emergency_is_told),

@@ -197,6 +197,31 @@ static void test_site_with_a_changed_record_is_diverged_in_d(void **state)
     drop_world(world);
 }
 
+/* A refresh would change nothing at a site whose own file is another: it asks for none before the signatures do. One that
+ * computed another chain may have mended it, and does. */
+static void test_a_site_beside_its_own_other_file_asks_for_no_early_refresh(void **state)
+{
+    (void)state;
+    static const char flavours[] = {0, 'N'};
+    for (size_t i = 0; i < sizeof(flavours); i++) {
+        struct world *world = make_released();
+        struct csn_node_zone_status status;
+        struct csn_input_id good = world_input(2, 'a'), bad = world_input(2, 'b');
+        world->zone.refresh_s += 6 * 86400; /* signatures last so much longer than the sites' policy asks for */
+        world->sites[2].flavour = flavours[i];
+        world_give_input(world, 0, &good);
+        world_give_input(world, 1, &good);
+        world_give_input(world, 2, flavours[i] == 0 ? &bad : &good);
+        assert_true(world_run_until(world, 2, 20000));
+        world_run(world, 2000);
+        world_node_zone(world, 2, &status);
+        assert_int_equal(status.row.diverged, flavours[i] == 0 ? CSN_CLASS_BIT_D : CSN_CLASS_BIT_N);
+        uint64_t time_s = status.released->held.proposal.time_s;
+        assert_int_equal(status.row.due_s, time_s + (flavours[i] == 0 ? 6 * 86400 : 3600));
+        drop_world(world);
+    }
+}
+
 static void test_contents_that_all_differ_are_not_repeated(void **state)
 {
     (void)state;
@@ -654,6 +679,7 @@ int main(void)
         cmocka_unit_test(test_late_joiner_adopts_by_certificate),
         cmocka_unit_test(test_diverged_site_serves_the_certified_version),
         cmocka_unit_test(test_site_with_a_changed_record_is_diverged_in_d),
+        cmocka_unit_test(test_a_site_beside_its_own_other_file_asks_for_no_early_refresh),
         cmocka_unit_test(test_contents_that_all_differ_are_not_repeated),
         cmocka_unit_test(test_restart_with_a_hold_sends_it_again),
         cmocka_unit_test(test_new_leader_proposes_a_lone_hold_again),
