@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "agreement.h"
 #include "base/text.h"
+#include "zone/input.h"
 
 #define SILENT_MS 6000 /* a site not heard for longer is unreachable */
 #define UNLED_MS 8000  /* so long without a leader is more than a change of leaders */
@@ -80,6 +82,9 @@ static void fill_site(const struct picture *picture, const struct csn_member *me
     row->has_clock_offset = true;
     row->clock_offset_us = ((int64_t)peer.clock_s - (int64_t)peer.heard_s) * 1000000;
     row->hsm = peer.hsm == CSN_HSM_GOOD ? "ok" : peer.hsm == CSN_HSM_ABSENT ? "none" : "bad";
+    if (peer.hsm == CSN_HSM_BAD && !row->is_in_maintenance) {
+        csn_status_blame(picture->status, CSN_HEALTH_DEGRADED, "%s: its HSM cannot sign; see consignctl status there", member->name);
+    }
     if (peer.state == CSN_NODE_HALTED) {
         row->error = "halted: it votes no more; consignctl status there says why";
     }
@@ -97,6 +102,17 @@ static bool leads_any(const struct picture *picture, uint16_t site)
     return false;
 }
 
+/* By its own last word: in each zone. */
+static bool is_in_maintenance(const struct picture *picture, uint16_t site)
+{
+    bool is_in = picture->coordinator->config->zone_count > 0;
+    for (size_t i = 0; is_in && i < picture->coordinator->config->zone_count; i++) {
+        const struct csn_row *row = csn_leader_peer_row(picture->coordinator->core, site, i);
+        is_in = row != NULL && (row->maintenance & CSN_MAINTENANCE_SITE) != 0;
+    }
+    return is_in;
+}
+
 static void fill_sites(const struct picture *picture)
 {
     for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
@@ -109,6 +125,7 @@ static void fill_sites(const struct picture *picture)
         row->name = csn_status_text(picture->status, "%s", member->name);
         row->role = member->role == CSN_MEMBER_SIGNER ? "signer" : "verifier";
         row->leads = leads_any(picture, member->number);
+        row->is_in_maintenance = is_in_maintenance(picture, member->number);
         fill_site(picture, member, row);
     }
 }
@@ -230,6 +247,76 @@ static void fill_documents(const struct picture *picture, size_t index, struct c
     add_documents(picture, coordinator->config->name, &own->policy.version, &own->keyset.version, zone);
 }
 
+/* --- what the sites say of their files */
+
+static void fill_agreement(const struct picture *picture, size_t index, struct csn_agreement *ret_sites)
+{
+    *ret_sites = (struct csn_agreement){.count = picture->cluster->member_count, .quorum = picture->cluster->quorum};
+    for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
+        const struct csn_member *member = &picture->cluster->members[i];
+        ret_sites->names[i] = member->name;
+        ret_sites->rows[i] = is_heard(picture, member->number)
+                                 ? csn_leader_peer_row(picture->coordinator->core, member->number, index)
+                                 : NULL;
+    }
+}
+
+/* As a site judges them; a standby that does not know the certificate does not know what was released. */
+static void judge_files(const struct picture *picture, const struct csn_agreement *sites, const struct csn_policy *policy,
+                        const struct csn_certificate *certificate, struct csn_status_zone *zone)
+{
+    const struct csn_proposal *released = certificate != NULL ? &certificate->held.proposal : NULL;
+    uint64_t patience_s = 2 * (uint64_t)policy->round_deadline_ms / 1000; /* files come to the sites at their own times */
+    csn_agreement_judge(sites, zone->zone, released != NULL ? &released->input : NULL, picture->status);
+    if (released != NULL && picture->now.wall_s > released->time_s + patience_s) {
+        csn_agreement_blame_stale(sites, zone->zone, &released->input, picture->status);
+    }
+}
+
+/* Since when, sites know. */
+static void add_parked(const struct picture *picture, const char *site, const struct csn_row *row, struct csn_status_zone *zone)
+{
+    struct csn_status_parked parked = {.site = csn_status_text(picture->status, "%s", site),
+                                       .reason = csn_agreement_gate_text(row->gate),
+                                       .gate = csn_gate_text(row->gate)};
+    if (row->gate != CSN_GATE_NONE) {
+        csn_status_add_parked(picture->status, zone, &parked);
+    }
+}
+
+static void add_diverged(const struct picture *picture, const char *site, const struct csn_row *row, struct csn_status_zone *zone)
+{
+    char classes[5];
+    csn_classes_text(row->diverged, classes);
+    struct csn_status_diverged diverged = {.site = csn_status_text(picture->status, "%s", site),
+                                           .classes = csn_status_text(picture->status, "%s", classes),
+                                           .serial = row->released_serial};
+    if (row->diverged != 0) {
+        csn_status_add_diverged(picture->status, zone, &diverged);
+    }
+}
+
+static void fill_files(const struct picture *picture, size_t index, const struct csn_certificate *certificate,
+                       struct csn_status_zone *zone)
+{
+    struct csn_agreement sites;
+    unsigned holds = 0;
+    fill_agreement(picture, index, &sites);
+    judge_files(picture, &sites, &picture->coordinator->config->zones[index].policy, certificate, zone);
+    for (uint8_t i = 0; i < sites.count; i++) {
+        if (sites.rows[i] != NULL) {
+            add_parked(picture, sites.names[i], sites.rows[i], zone);
+            add_diverged(picture, sites.names[i], sites.rows[i], zone);
+            holds += sites.rows[i]->is_held;
+        }
+    }
+    if (holds > (unsigned)(sites.count - sites.quorum)) {
+        zone->state = "held";
+        csn_status_blame(picture->status, CSN_HEALTH_DEGRADED,
+                         "%s held by an operator: it stays served, nothing new is released; who and why says a site's status", zone->zone);
+    }
+}
+
 /* L3: what it cannot mend by proposing again. */
 static void blame_alarm(const struct picture *picture, enum csn_leader_alarm alarm, const char *zone)
 {
@@ -261,6 +348,7 @@ static void fill_zone(const struct picture *picture, size_t index)
     fill_released(picture, newest_row(picture, index), core.certificate, zone);
     fill_pending(picture, &core, zone);
     fill_documents(picture, index, zone);
+    fill_files(picture, index, zone->has_released ? core.certificate : NULL, zone);
     blame_alarm(picture, core.alarm, zone->zone);
 }
 
@@ -285,6 +373,7 @@ static void fill_head(const struct picture *picture)
     status->cluster = csn_status_text(status, "%.8s", id);
     memcpy(status->cluster_id, cluster->id, sizeof(status->cluster_id));
     status->epoch = cluster->epoch;
+    status->emergency_until_s = cluster->is_emergency ? cluster->emergency.not_after_s : 0;
     status->quorum = cluster->quorum;
     status->members = cluster->member_count;
     status->term = picture->core.term.counter;

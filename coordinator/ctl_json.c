@@ -38,6 +38,11 @@ static json_t *time_at(uint64_t unix_s)
     return json_string(time);
 }
 
+static json_t *time_if(bool is_known, uint64_t unix_s)
+{
+    return is_known ? time_at(unix_s) : json_null();
+}
+
 static json_t *hex(struct csn_bytes octets)
 {
     char *digits = csn_alloc(2 * octets.size + 1);
@@ -113,7 +118,7 @@ static json_t *parked(const struct csn_status_zone *zone)
                               json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "reason",
                                         text(row->reason), "serial",
                                         number_if(row->has_serial, row->serial), "since",
-                                        time_at(row->since_s), "site", text(row->site), "gate",
+                                        time_if(row->since_s != 0, row->since_s), "site", text(row->site), "gate",
                                         text(row->gate), "received",
                                         row->has_received ? digest(&row->received) : json_null()));
     }
@@ -147,7 +152,7 @@ static json_t *diverged(const struct csn_status_zone *zone)
         const struct csn_status_diverged *row = &zone->diverged[i];
         json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "site", text(row->site),
                                               "classes", text(row->classes), "serial",
-                                              number(row->serial), "since", time_at(row->since_s),
+                                              number(row->serial), "since", time_if(row->since_s != 0, row->since_s),
                                               "detail", text(row->detail)));
     }
     return list;
@@ -170,11 +175,6 @@ static json_t *documents(const struct csn_status_zone *zone)
                                               version(row->keyset, row->keyset_head)));
     }
     return list;
-}
-
-static json_t *time_if(bool is_known, uint64_t unix_s)
-{
-    return is_known ? time_at(unix_s) : json_null();
 }
 
 static uint64_t left(uint64_t now_s, uint64_t until_s)

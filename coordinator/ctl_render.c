@@ -393,23 +393,23 @@ static void put_documents(const struct csn_ctl_page *page, const struct csn_stat
 static void put_zone_notes(const struct csn_ctl_page *page, const struct csn_status *status,
                            const struct csn_status_zone *zone)
 {
-    char since[CSN_TIME_TEXT_SIZE], serial[32];
+    char since[CSN_STATUS_SINCE_SIZE], serial[32];
     put_orders(page, status, zone);
     if (zone->waiting_for != NULL) {
         put_note(page, UNDER_ROW, "pending: %s", zone->waiting_for);
     }
     for (uint32_t i = 0; i < zone->diverged_count; i++) {
         const struct csn_status_diverged *row = &zone->diverged[i];
-        csn_time_text(row->since_s, since);
-        put_note(page, UNDER_ROW, "%s DIVERGED since %s in serial %" PRIu32 ", class %s%s%s",
+        csn_status_since(row->since_s, since);
+        put_note(page, UNDER_ROW, "%s DIVERGED%s in serial %" PRIu32 ", class %s%s%s",
                  row->site, since, row->serial, row->classes, row->detail != NULL ? ": " : "",
                  row->detail != NULL ? row->detail : "");
     }
     for (uint32_t i = 0; i < zone->parked_count; i++) {
         const struct csn_status_parked *row = &zone->parked[i];
-        csn_time_text(row->since_s, since);
+        csn_status_since(row->since_s, since);
         snprintf(serial, sizeof(serial), "%" PRIu32 " ", row->serial);
-        put_note(page, UNDER_ROW, "input %sPARKED at %s since %s: %s", row->has_serial ? serial : "",
+        put_note(page, UNDER_ROW, "input %sPARKED at %s%s: %s", row->has_serial ? serial : "",
                  row->site, since, row->reason);
     }
     put_documents(page, zone);

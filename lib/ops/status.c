@@ -369,14 +369,21 @@ static void blame_parked(struct csn_status *status, const struct csn_status_zone
     csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s input parked at %s: %s", zone->zone, sites, row->reason);
 }
 
+void csn_status_since(uint64_t since_s, char ret_text[CSN_STATUS_SINCE_SIZE])
+{
+    char time[CSN_TIME_TEXT_SIZE];
+    csn_time_text(since_s, time);
+    snprintf(ret_text, CSN_STATUS_SINCE_SIZE, "%s%s", since_s != 0 ? " since " : "", since_s != 0 ? time : "");
+}
+
 static void judge_zone(struct csn_status *status, const struct csn_status_zone *zone)
 {
     for (uint32_t i = 0; i < zone->diverged_count; i++) {
         const struct csn_status_diverged *row = &zone->diverged[i];
-        char since[CSN_TIME_TEXT_SIZE];
-        csn_time_text(row->since_s, since);
+        char since[CSN_STATUS_SINCE_SIZE];
+        csn_status_since(row->since_s, since);
         csn_status_blame(status, CSN_HEALTH_CRITICAL,
-                         "%s diverged at %s since %s: class %s of serial %" PRIu32, zone->zone,
+                         "%s diverged at %s%s: class %s of serial %" PRIu32, zone->zone,
                          row->site, since, row->classes, row->serial);
     }
     for (uint32_t i = 0; i < zone->parked_count; i++) {

@@ -74,7 +74,7 @@ struct csn_status_parked {
     uint32_t serial;
     bool has_received; /* the observer's own, when it was a zone */
     struct csn_digest received;
-    uint64_t since_s; /* Unix */
+    uint64_t since_s; /* Unix; 0: not known */
 };
 
 /* An operator's order: the newest about one question, as the observer keeps it. */
@@ -99,7 +99,7 @@ struct csn_status_diverged {
     const char *site;
     const char *classes; /* letters of D, K, N, R, B that differ */
     uint32_t serial;
-    uint64_t since_s;   /* Unix */
+    uint64_t since_s;   /* Unix; 0: not known */
     const char *detail; /* the first difference; NULL: not located */
 };
 
@@ -223,6 +223,10 @@ bool csn_status_add_documents(struct csn_status *status, struct csn_status_zone 
  * CSN_STATUS_ROWS_MAX the last of the mildest is dropped. */
 void csn_status_blame(struct csn_status *status, enum csn_health level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* " since 2026-…Z"; nothing where that is not known. */
+#define CSN_STATUS_SINCE_SIZE 64
+void csn_status_since(uint64_t since_s, char ret_text[CSN_STATUS_SINCE_SIZE]);
 
 /* Adds to the verdict what follows from the rows: fewer sites without error than the quorum, a site
  * with an error that is not in maintenance, no leader, a coordinator that is missing, a diverged site, a parked input, a zone held

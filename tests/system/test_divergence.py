@@ -36,7 +36,7 @@ class Divergence(unittest.TestCase):
             diverged = wait_for('sin shown as diverged by zrh', lambda: c.zone_status('zrh')['diverged'])
             self.assertEqual([(row['site'], row['classes']) for row in diverged], [('sin', 'D')])
             wait_for('sin says so', lambda: c.site_status('sin', 'sin')['state'] == 'diverged' and c.log_lines('sin', 'site.diverged'))
-            for observer in SITES:
+            for observer in SITES + (COORDINATOR,):
                 wait_for(f'{observer} is critical', lambda: c.health(observer)[0] == 2)
             self.rejoin(c)
 

@@ -6,7 +6,7 @@ import time
 import unittest
 
 import cluster
-from cluster import SITES, Cluster, assert_matches, small_zone, wait_for
+from cluster import COORDINATOR, SITES, Cluster, assert_matches, small_zone, wait_for
 from wan import Wan
 
 
@@ -43,6 +43,7 @@ class Inputs(unittest.TestCase):
                 self.assertEqual(zone['pending_input'], {'generation': 1, 'serial': 2})
                 self.assertEqual(zone['waiting_for'], 'input 2 here, confirmed by 1 sites, 2 needed')
                 self.assertEqual(c.marker(site), 'one')
+            wait_reason(c, COORDINATOR, r'CRITICAL - zone xc\.: input serial 2 is not the same file at zrh, sjc, sin, and no 2 sites', 2)
             self.end_with(c, 3)
 
     def test_two_files_that_differ_are_critical_and_an_agreement_ends_it(self):
@@ -85,9 +86,12 @@ class Inputs(unittest.TestCase):
                 self.assertEqual(c.parked(site), [])
                 assert_matches(r'\n +input PARKED at sin since \d{4}-\d\d-\d\dT[0-9:]+Z: fewer records', c.ctl(site, 'status').stdout,
                                'status')
+            wait_reason(c, COORDINATOR, r'DEGRADED - xc\. input parked at sin: fewer records \(ask that site for the reason\)', 1)
+            assert_matches(r'\n +input PARKED at sin: fewer records', c.ctl(COORDINATOR, 'status').stdout, 'status of the coordinator')
+            self.assertIsNone(c.zone_status(COORDINATOR)['parked'][0]['since'])
             c.write_zone(small_zone(2, 'two', names=60))
             c.wait_marker('two')
-            for site in SITES:
+            for site in SITES + (COORDINATOR,):
                 wait_for(f'nothing parked at {site}', lambda: not c.zone_status(site)['parked'])
                 wait_for(f'health 0 at {site}', lambda: c.health(site)[0] == 0)
 
