@@ -269,7 +269,7 @@ static void judge_files(const struct picture *picture, const struct csn_agreemen
     uint64_t patience_s = 2 * (uint64_t)policy->round_deadline_ms / 1000; /* files come to the sites at their own times */
     csn_agreement_judge(sites, zone->zone, released != NULL ? &released->input : NULL, picture->status);
     if (released != NULL && picture->now.wall_s > released->time_s + patience_s) {
-        csn_agreement_blame_stale(sites, zone->zone, &released->input, picture->status);
+        csn_agreement_blame_stale(sites, csn_agreement_stale(sites, &released->input), &released->input, picture->status, zone);
     }
 }
 
@@ -339,6 +339,7 @@ static void fill_zone(const struct picture *picture, size_t index)
     csn_leader_get_zone(picture->coordinator->core, index, &core);
     csn_name_text(config->zone, name);
     zone->zone = csn_status_text(picture->status, "%s", name);
+    picture->status->about = zone;
     zone->voters = picture->cluster->member_count;
     uint64_t refresh_s = csn_policy_refresh_at(&config->policy, picture->now.wall_s);
     zone->expiry_warning_s = refresh_s / 2;
@@ -350,6 +351,7 @@ static void fill_zone(const struct picture *picture, size_t index)
     fill_documents(picture, index, zone);
     fill_files(picture, index, zone->has_released ? core.certificate : NULL, zone);
     blame_alarm(picture, core.alarm, zone->zone);
+    picture->status->about = NULL;
 }
 
 /* --- all */

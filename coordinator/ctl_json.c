@@ -145,6 +145,15 @@ static json_t *orders(const struct csn_status *status, const struct csn_status_z
     return list;
 }
 
+static json_t *stale(const struct csn_status_zone *zone)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < zone->stale_count; i++) {
+        json_array_append_new(list, text(zone->stale[i]));
+    }
+    return list;
+}
+
 static json_t *diverged(const struct csn_status_zone *zone)
 {
     json_t *list = json_array();
@@ -203,7 +212,7 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
     uint64_t age_s =
         status->observed_at_s > row->released_at_s ? status->observed_at_s - row->released_at_s : 0;
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o}",
         "zone", text(row->zone), "state", text(row->state), "released", number_if(is_out, row->released),
         "votes", number_if(is_out, row->votes), "voters", row->voters, "released_at",
         is_out ? time_at(row->released_at_s) : json_null(), "age_s", number_if(is_out, age_s),
@@ -214,7 +223,8 @@ static json_t *zone(const struct csn_status *status, const struct csn_status_zon
         parked(row), "diverged", diverged(row), "input", input(is_out, &row->input),
         "pending_input", input(row->has_pending_input, &row->pending_input), "orders",
         orders(status, row), "documents", documents(row), "lead", text(row->lead),
-        "serving", serving(status, row), "soa_expire_s", number_if(row->soa_expire_s != 0, row->soa_expire_s));
+        "serving", serving(status, row), "soa_expire_s", number_if(row->soa_expire_s != 0, row->soa_expire_s),
+        "level", (int)row->level, "stale", stale(row));
 }
 
 static json_t *coordinators(const struct csn_status *status)

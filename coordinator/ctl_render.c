@@ -462,6 +462,24 @@ static uint32_t count_diverged(const struct csn_status *status)
     return count;
 }
 
+static uint32_t count_stale(const struct csn_status *status)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        count += status->zones[i]->stale_count;
+    }
+    return count;
+}
+
+static uint32_t count_parked(const struct csn_status *status)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        count += status->zones[i]->parked_count;
+    }
+    return count;
+}
+
 /* 0: nothing is released. */
 static uint64_t first_expiry(const struct csn_status *status)
 {
@@ -599,8 +617,8 @@ void csn_ctl_line_health(FILE *out, const struct csn_status *status)
         fputs("; ", out);
     }
     put_plain(out, text);
-    fprintf(out, " | sites=%" PRIu32 " quorum=%u diverged=%" PRIu32, count_voters(status),
-            status->quorum, count_diverged(status));
+    fprintf(out, " | sites=%" PRIu32 " quorum=%u diverged=%" PRIu32 " parked=%" PRIu32 " stale=%" PRIu32, count_voters(status),
+            status->quorum, count_diverged(status), count_parked(status), count_stale(status));
     if (status->coordinator_count > 0) {
         fprintf(out, " coordinators=%" PRIu32, count_coordinators(status));
     }

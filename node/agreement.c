@@ -118,19 +118,29 @@ static bool is_judged(const struct csn_agreement *sites, uint8_t site)
     return false;
 }
 
-void csn_agreement_blame_stale(const struct csn_agreement *sites, const char *zone, const struct csn_input_id *released,
-                               struct csn_status *status)
+uint32_t csn_agreement_stale(const struct csn_agreement *sites, const struct csn_input_id *released)
 {
+    uint32_t stale = 0;
     for (uint8_t i = 0; i < sites->count; i++) {
         const struct csn_row *row = sites->rows[i];
         const struct csn_input_id *input = csn_agreement_newest(row);
         bool is_stale = row != NULL && row->gate == 0 && (row->maintenance & CSN_MAINTENANCE_SITE) == 0 &&
                         (input == NULL || csn_input_compare(input, released) < 0);
-        if (is_stale) {
+        stale |= is_stale ? UINT32_C(1) << i : 0;
+    }
+    return stale;
+}
+
+void csn_agreement_blame_stale(const struct csn_agreement *sites, uint32_t stale, const struct csn_input_id *released,
+                               struct csn_status *status, struct csn_status_zone *zone)
+{
+    for (uint8_t i = 0; i < sites->count; i++) {
+        if ((stale & UINT32_C(1) << i) != 0) {
+            csn_status_add_stale(status, zone, csn_status_text(status, "%s", sites->names[i]));
             csn_status_blame(status, CSN_HEALTH_DEGRADED,
                              "zone %s: the newest file at %s is older than the release's (input serial %" PRIu32
                              "); does its feed still come?",
-                             zone, sites->names[i], released->serial);
+                             zone->zone, sites->names[i], released->serial);
         }
     }
 }

@@ -26,10 +26,13 @@ uint8_t csn_agreement_count(const struct csn_agreement *sites, const struct csn_
 bool csn_agreement_judge(const struct csn_agreement *sites, const char *zone,
                          const struct csn_input_id *released, struct csn_status *status);
 
-/* Blames, as degraded, sites that are heard and whose own source has nothing as new as what was released, and no gate says why:
- * while the others have it nothing is amiss but that one feed. Not those in maintenance. */
-void csn_agreement_blame_stale(const struct csn_agreement *sites, const char *zone, const struct csn_input_id *released,
-                               struct csn_status *status);
+/* Sites, as bits by their place, that are heard and whose own source has nothing as new as what was released, and no gate says
+ * why: while the others have it nothing is amiss but that one feed. Not those in maintenance. */
+uint32_t csn_agreement_stale(const struct csn_agreement *sites, const struct csn_input_id *released);
+
+/* Blames these as degraded, and names them in the zone's row. */
+void csn_agreement_blame_stale(const struct csn_agreement *sites, uint32_t stale, const struct csn_input_id *released,
+                               struct csn_status *status, struct csn_status_zone *zone);
 
 /* An input that another site has parked, by the gate of its row: "fewer records (ask that site for
  * the reason)". */

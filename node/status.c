@@ -297,6 +297,30 @@ static void tick_parked(struct csn_zone_shell *shell, uint8_t member, uint8_t ga
     }
 }
 
+/* What every site that is heard says of the zone. */
+static void fill_agreement(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_zone_status *core,
+                           struct csn_agreement *ret_sites)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    *ret_sites = (struct csn_agreement){.count = cluster->member_count, .quorum = cluster->quorum};
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        bool is_heard_of = &cluster->members[i] == daemon->config->member || csn_leading_is_heard(daemon, now, cluster->members[i].number);
+        ret_sites->names[i] = cluster->members[i].name;
+        ret_sites->rows[i] = is_heard_of ? row_of(daemon, core, i) : NULL;
+    }
+}
+
+static void tick_stale(struct csn_zone_shell *zone, const struct csn_node_zone_status *core, struct csn_now now)
+{
+    struct csn_agreement sites;
+    fill_agreement(zone->daemon, now, core, &sites);
+    uint32_t stale = core->released != NULL ? csn_agreement_stale(&sites, &core->released->held.proposal.input) : 0;
+    for (uint8_t i = 0; i < sites.count; i++) {
+        uint64_t *since_s = &zone->stale_since_s[i];
+        *since_s = (stale & UINT32_C(1) << i) == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
+    }
+}
+
 void csn_status_tick(struct csn_zone_shell *zone)
 {
     struct csn_daemon *daemon = zone->daemon;
@@ -309,6 +333,7 @@ void csn_status_tick(struct csn_zone_shell *zone)
         *since_s = row == NULL || row->diverged == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
         tick_parked(zone, i, row != NULL ? row->gate : 0, now.wall_s);
     }
+    tick_stale(zone, &core, now);
 }
 
 static void add_diverged(struct csn_status *status, struct csn_status_zone *zone,
@@ -367,19 +392,6 @@ static void fill_parked(const struct csn_zone_shell *shell, const struct csn_agr
                                         .gate = csn_gate_text(sites->rows[i]->gate),
                                         .since_s = shell->parked_since_s[i]};
         csn_status_add_parked(status, zone, &row);
-    }
-}
-
-/* What every site that is heard says of the zone. */
-static void fill_agreement(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_zone_status *core,
-                           struct csn_agreement *ret_sites)
-{
-    const struct csn_cluster *cluster = &daemon->config->cluster;
-    *ret_sites = (struct csn_agreement){.count = cluster->member_count, .quorum = cluster->quorum};
-    for (uint8_t i = 0; i < cluster->member_count; i++) {
-        bool is_heard_of = &cluster->members[i] == daemon->config->member || csn_leading_is_heard(daemon, now, cluster->members[i].number);
-        ret_sites->names[i] = cluster->members[i].name;
-        ret_sites->rows[i] = is_heard_of ? row_of(daemon, core, i) : NULL;
     }
 }
 
@@ -503,13 +515,19 @@ static void blame_standstill(const struct csn_agreement *sites, const struct csn
     }
 }
 
-/* Files come to the sites at their own times: only long after the release. */
+/* Files come to the sites at their own times, so only after long; however new the release is. */
 static void blame_stale(const struct csn_agreement *sites, const struct csn_node_zone_status *core,
-                        const struct csn_zone_shell *shell, uint64_t now_s, struct csn_status *status)
+                        const struct csn_zone_shell *shell, uint64_t now_s, struct csn_status *status, struct csn_status_zone *zone)
 {
     uint64_t patience_s = 2 * (uint64_t)shell->config->policy.round_deadline_ms / 1000;
-    if (core->released != NULL && now_s > core->released->held.proposal.time_s + patience_s) {
-        csn_agreement_blame_stale(sites, shell->name, &core->released->held.proposal.input, status);
+    uint32_t stale = 0;
+    for (uint8_t i = 0; i < sites->count; i++) {
+        bool is_long = shell->stale_since_s[i] != 0 && now_s > shell->stale_since_s[i] + patience_s;
+        stale |= is_long ? UINT32_C(1) << i : 0;
+    }
+    if (core->released != NULL) {
+        const struct csn_input_id *released = &core->released->held.proposal.input;
+        csn_agreement_blame_stale(sites, stale & csn_agreement_stale(sites, released), released, status, zone);
     }
 }
 
@@ -542,6 +560,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     struct csn_agreement sites;
     csn_node_get_zone(daemon->core, index, now, &core);
     zone->zone = csn_status_text(status, "%s", shell->name);
+    status->about = zone;
     zone->voters = daemon->config->cluster.member_count;
     const struct csn_member *lead = csn_cluster_member(&daemon->config->cluster, csn_node_zone_lead(daemon->core, index));
     zone->lead = lead != NULL ? csn_status_text(status, "%s", lead->name) : NULL;
@@ -569,13 +588,14 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
         if (!csn_agreement_judge(&sites, shell->name, released, status)) {
             blame_standstill(&sites, &core, shell, now.wall_s, status);
         }
-        blame_stale(&sites, &core, shell, now.wall_s, status);
+        blame_stale(&sites, &core, shell, now.wall_s, status, zone);
     }
     fill_pending(&sites, &core, status, zone);
     fill_documents(&sites, status, zone);
     fill_parked(shell, &sites, status, zone);
     fill_diverged(daemon, shell, &core, status, zone);
     csn_orders_fill(daemon, index, status, zone);
+    status->about = NULL;
 }
 
 static void fill(const struct csn_daemon *daemon, struct csn_status *status)

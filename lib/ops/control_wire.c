@@ -477,6 +477,9 @@ static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_st
     put_documents(arena, row, zone);
     put_serving(arena, row, zone);
     PUT_IF(row->soa_expire_s != 0, zone, row, soa_expire_s);
+    PUT(zone, row, level);
+    zone->n_stale = row->stale_count;
+    zone->stale = (char **)(uintptr_t)row->stale;
     return zone;
 }
 
@@ -755,6 +758,10 @@ static bool take_zone(struct csn_status *status, const Csn__Control__Zone *messa
     zone->orders_known = (uint8_t)message->orders_known;
     zone->lead = copy(&status->arena, message->lead);
     zone->soa_expire_s = message->soa_expire_s;
+    zone->level = message->level <= CSN_HEALTH_UNKNOWN ? (enum csn_health)message->level : CSN_HEALTH_UNKNOWN;
+    for (size_t i = 0; i < message->n_stale; i++) {
+        csn_status_add_stale(status, zone, copy_or_empty(&status->arena, message->stale[i]));
+    }
     return take_zone_rows(status, message, zone) && take_orders(status, message, zone) &&
            take_documents(status, message, zone) && take_serving(status, message, zone);
 }

@@ -128,6 +128,15 @@ bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *
     return true;
 }
 
+bool csn_status_add_stale(struct csn_status *status, struct csn_status_zone *zone, const char *site)
+{
+    if (zone->stale_count == CSN_STATUS_ROWS_MAX) {
+        return false;
+    }
+    zone->stale = grow(status, zone->stale, &zone->stale_count, sizeof(site), &site);
+    return true;
+}
+
 bool csn_status_add_order(struct csn_status *status, struct csn_status_zone *zone,
                           const struct csn_status_order *row)
 {
@@ -184,6 +193,9 @@ void csn_status_blame(struct csn_status *status, enum csn_health level, const ch
     va_list args;
     if (level > status->level) {
         status->level = level;
+    }
+    if (status->about != NULL && level > status->about->level) {
+        status->about->level = level;
     }
     if (at == CSN_STATUS_ROWS_MAX) {
         return; /* the level counts; sixteen causes are enough to act on */
@@ -403,6 +415,8 @@ void csn_status_judge(struct csn_status *status)
     judge_emergency(status);
     judge_sites(status);
     for (uint32_t i = 0; i < status->zone_count; i++) {
+        status->about = status->zones[i];
         judge_zone(status, status->zones[i]);
     }
+    status->about = NULL;
 }

@@ -121,6 +121,7 @@ struct csn_status_serving {
 struct csn_status_zone {
     const char *zone;
     const char *state; /* "released", "waiting", "held", "behind", "none" */
+    enum csn_health level; /* the worst that is said of it */
     bool has_released; /* serial, input, votes, released_at, roots, first_expiry are known */
     uint32_t released;
     struct csn_status_input input; /* that the release was made of */
@@ -142,6 +143,8 @@ struct csn_status_zone {
     uint32_t parked_count;
     const struct csn_status_diverged *diverged;
     uint32_t diverged_count;
+    const char *const *stale; /* sites whose own newest file is older than the release's for long */
+    uint32_t stale_count;
     const struct csn_status_order *orders;
     uint32_t order_count;
     const struct csn_status_serving *serving; /* of sites that released something */
@@ -182,6 +185,7 @@ struct csn_status {
     uint32_t first_zone; /* of the page: its place among all that the daemon has */
     uint32_t all_zones;
     enum csn_health level;
+    struct csn_status_zone *about; /* the zone whose level a blame raises too; NULL: none. Not sent */
     /* The worst first, else in the order of csn_status_blame. */
     const char *reasons[CSN_STATUS_ROWS_MAX];
     enum csn_health reason_levels[CSN_STATUS_ROWS_MAX]; /* beside them */
@@ -212,6 +216,7 @@ bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zo
                            const struct csn_status_parked *row);
 bool csn_status_add_diverged(struct csn_status *status, struct csn_status_zone *zone,
                              const struct csn_status_diverged *row);
+bool csn_status_add_stale(struct csn_status *status, struct csn_status_zone *zone, const char *site);
 bool csn_status_add_order(struct csn_status *status, struct csn_status_zone *zone,
                           const struct csn_status_order *row);
 bool csn_status_add_serving(struct csn_status *status, struct csn_status_zone *zone,

@@ -75,6 +75,25 @@ class Inputs(unittest.TestCase):
             c.wait_marker('two')
             self.end_with(c, 3)
 
+    def test_a_feed_that_stops_at_one_site_is_told_while_releases_go_on(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            c.edit('policy.yaml', lambda text: text + 'round-deadline: 3s\n')
+            c.start()
+            c.wait_marker('one')
+            serials = iter(range(2, 1000))
+
+            def is_told():
+                """No release gets old."""
+                serial = next(serials)
+                c.write_zone(small_zone(serial, f'v{serial}'), ['zrh', 'sjc'])
+                c.wait_marker(f'v{serial}', ['zrh', 'sjc'])
+                return 'the newest file at sin is older than the release' in c.reasons('zrh')
+            wait_for('zrh misses the feed of sin', is_told)
+            self.assertEqual(c.zone_status('zrh')['stale'], ['sin'])
+            wait_for('sin too', lambda: c.zone_status('sin')['stale'] == ['sin'])
+            self.assertIn(' stale=1 ', c.health('zrh')[1])
+            self.end_with(c, next(serials))
+
     def test_an_input_parked_at_one_site_is_told_by_the_others(self):
         with Cluster(small_zone(1, 'one', names=60)) as c:
             c.start()

@@ -155,17 +155,21 @@ static void test_a_site_whose_file_is_older_than_the_release_is_named(void **sta
     struct csn_status status = {0};
     rows[0].inputs[0] = input(6, 'b');
     rows[1].inputs[0] = input(5, 'a');
-    csn_agreement_blame_stale(&sites, "ch.", &released, &status);
+    struct csn_status_zone *zone = csn_status_add_zone(&status);
+    zone->zone = "ch.";
+    assert_int_equal(csn_agreement_stale(&sites, &released), 4);
+    csn_agreement_blame_stale(&sites, 4, &released, &status, zone);
     assert_int_equal(status.reason_count, 1);
     assert_int_equal(status.level, CSN_HEALTH_DEGRADED);
+    assert_int_equal(zone->stale_count, 1);
+    assert_string_equal(zone->stale[0], "sin");
     assert_string_equal(status.reasons[0], "zone ch.: the newest file at sin is older than the release's (input serial 5); does "
                                            "its feed still come?");
     rows[2].gate = CSN_GATE_UNREAD;
     rows[1].inputs[0] = input(4, 'a');
     rows[1].maintenance = CSN_MAINTENANCE_SITE;
     sites.rows[0] = NULL;
-    csn_agreement_blame_stale(&sites, "ch.", &released, &status);
-    assert_int_equal(status.reason_count, 1);
+    assert_int_equal(csn_agreement_stale(&sites, &released), 0);
     csn_status_fini(&status);
 }
 

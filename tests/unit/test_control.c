@@ -52,6 +52,8 @@ static void test_status_survives_the_wire(void **state)
     struct csn_status_serving serving = {.site = "sjc", .serial = 9, .first_expiry_s = NOW + 7, .fence_s = NOW + 5};
     assert_true(csn_status_add_serving(&status, status.zones[0], &serving));
     status.zones[0]->soa_expire_s = 604800;
+    assert_true(csn_status_add_stale(&status, status.zones[0], "zrh"));
+    assert_true(csn_status_add_stale(&status, status.zones[0], "sin"));
     status.zones[0]->lead = "sjc";
     status.zones[0]->orders_known = 2;
     status.sites[1]->is_in_maintenance = true;
@@ -83,6 +85,9 @@ static void test_status_survives_the_wire(void **state)
     assert_int_equal(back.zones[0]->orders_known, 2);
     assert_string_equal(back.zones[0]->lead, "sjc");
     assert_int_equal(back.zones[0]->soa_expire_s, 604800);
+    assert_int_equal(back.zones[0]->stale_count, 2);
+    assert_string_equal(back.zones[0]->stale[1], "sin");
+    assert_int_equal(back.zones[0]->level, CSN_HEALTH_CRITICAL);
     assert_int_equal(back.zones[0]->serving_count, 1);
     assert_string_equal(back.zones[0]->serving[0].site, "sjc");
     assert_int_equal(back.zones[0]->serving[0].first_expiry_s, NOW + 7);

@@ -348,7 +348,7 @@ static void test_coordinators_are_shown_as_they_are_heard(void **state)
     FILE *out = open_memstream(&text, &size);
     csn_ctl_line_health(out, &status);
     fclose(out);
-    assert_non_null(strstr(text, " | sites=3 quorum=2 diverged=0 coordinators=3 expiry="));
+    assert_non_null(strstr(text, " | sites=3 quorum=2 diverged=0 parked=0 stale=0 coordinators=3 expiry="));
     free(text);
     out = open_memstream(&text, &size);
     csn_ctl_json_status(out, &status);
@@ -483,7 +483,7 @@ static void test_health_is_one_line_for_plug_ins(void **state)
         "2026112105; "
         "sjc: not heard for 47s; a/b; ch. input parked at zrh: 12 % fewer records; "
         "quorum 2/3, DIVERGENCE, first signature expires 2026-12-02T03:40:07Z (in 10d 8h)"
-        " | sites=2 quorum=2 diverged=1 expiry=892800s\n";
+        " | sites=2 quorum=2 diverged=1 parked=1 stale=0 expiry=892800s\n";
     struct csn_status status = {0};
     char *text;
     size_t size;
