@@ -193,20 +193,33 @@ static int node_parse(const struct check *check, uint64_t number, const uint8_t 
     return CSN_OK;
 }
 
-/* A value of its own pages; `ret_data` (may be NULL) gets its octets. */
-static int check_overflow(struct check *check, uint64_t first, size_t size, struct csn_buf *ret_data)
+/* The pages of a value of its own: as many as it needs, or as it needed when it was longer, earlier in the same transaction. */
+static int take_overflow(struct check *check, uint64_t first, size_t size, uint64_t *ret_count)
 {
     uint8_t header[PAGE_HEADER];
-    uint64_t count = (PAGE_HEADER + size + check->page_size - 1) / check->page_size;
-    int code = take_pages(check, first, count);
+    uint64_t least = (PAGE_HEADER + size + check->page_size - 1) / check->page_size;
+    int code = take_pages(check, first, 1);
     if (code == CSN_OK) {
         code = read_at(check, first, sizeof(header), header);
     }
     if (code != CSN_OK) {
         return code;
     }
-    if (host_u64(header) != first || host_u16(header + 10) != PAGE_OVERFLOW || host_u32(header + 12) != count) {
+    uint64_t count = host_u32(header + 12);
+    if (host_u64(header) != first || host_u16(header + 10) != PAGE_OVERFLOW || count < least) {
         return damaged(check, first, "is not the value it should be");
+    }
+    *ret_count = count;
+    return count > 1 ? take_pages(check, first + 1, count - 1) : CSN_OK;
+}
+
+/* `ret_data` (may be NULL) gets the octets. */
+static int check_overflow(struct check *check, uint64_t first, size_t size, struct csn_buf *ret_data)
+{
+    uint64_t count;
+    int code = take_overflow(check, first, size, &count);
+    if (code != CSN_OK) {
+        return code;
     }
     check->seen.overflows += count;
     uint8_t last;

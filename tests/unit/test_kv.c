@@ -150,6 +150,31 @@ static void test_pairs_come_back_in_order_after_reopen(void **state)
     csn_kv_close(kv);
 }
 
+/* LMDB leaves a value in the pages of its own that it got earlier in the transaction, also where it needs fewer of them now, or
+ * none; others' transactions are in the same. */
+static void test_a_value_made_smaller_in_one_transaction_is_whole(void **state)
+{
+    static const size_t sizes[] = {9000, 5000, 100, 0};
+    static const uint8_t octets[20000];
+    struct csn_kv *kv;
+    struct csn_kv_txn *txn;
+    assert_int_equal(open_kv(*state, MIB, &kv), CSN_OK);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(csn_kv_begin(kv, true, &txn), CSN_OK);
+        assert_int_equal(csn_kv_put(txn, 0, text("a"), csn_bytes(octets, 20000)), CSN_OK);
+        assert_int_equal(csn_kv_put(txn, 0, text("a"), csn_bytes(octets, sizes[i])), CSN_OK);
+        assert_int_equal(csn_kv_commit(txn), CSN_OK);
+        csn_kv_close(kv);
+        assert_int_equal(open_kv(*state, MIB, &kv), CSN_OK);
+    }
+    assert_int_equal(csn_kv_begin(kv, true, &txn), CSN_OK);
+    assert_int_equal(csn_kv_del(txn, 0, text("a")), CSN_OK);
+    assert_int_equal(csn_kv_commit(txn), CSN_OK);
+    csn_kv_close(kv);
+    assert_int_equal(open_kv(*state, MIB, &kv), CSN_OK);
+    csn_kv_close(kv);
+}
+
 static void test_append_falls_back_when_the_key_is_not_the_last(void **state)
 {
     struct csn_kv *kv;
@@ -678,6 +703,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
         TEST(test_pairs_come_back_in_order_after_reopen),
+        TEST(test_a_value_made_smaller_in_one_transaction_is_whole),
         TEST(test_append_falls_back_when_the_key_is_not_the_last),
         TEST(test_abort_leaves_nothing_and_readers_see_one_state),
         TEST(test_impossible_keys_are_refused),
