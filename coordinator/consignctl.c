@@ -50,6 +50,8 @@ static void put_help(void)
          "  authority auto ZONE              the first site that is fit does, as without an order\n"
          "  zone approve|reject ZONE SERIAL  an input parked at this site: take it, or no alarm about it any more\n"
          "  zone generation ZONE N           serials of inputs begin anew, as they do here now\n"
+         "  zone approve-serial ZONE SERIAL  the next release has this serial, however far it is (RFC 1982)\n"
+         "  zone reject-serial ZONE          what was approved so is not done, if it has not been done yet\n"
          "\n"
          "  -s SOCKET        the daemon's socket (default: " SOCKET ")\n"
          "  -o table|json    how to show it (default: table); not of zone diff, zone reports, membership\n"

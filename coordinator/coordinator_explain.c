@@ -54,6 +54,7 @@ static void see_row(struct gathering *gathering, const struct csn_row *row, stru
     csn_explain_see_row(row, gathering->core.newest, gathering->input, site);
     bool is_known = newest != NULL && csn_round_compare(row->released.round, newest->held.proposal.round) == 0;
     site->first_expiry_s = is_known ? newest->held.earliest_expiry_s : 0;
+    gathering->facts.approved = row->approved.is_set ? row->approved : gathering->facts.approved;
 }
 
 static void see_site(struct gathering *gathering, const struct csn_member *member, struct csn_explain_site *site)
@@ -107,6 +108,8 @@ static void gather(struct gathering *gathering, const char *zone, struct csn_exp
         facts->has_released = true;
         facts->released = gathering->core.certificate->held.proposal.serial;
         facts->first_expiry_s = gathering->core.certificate->held.earliest_expiry_s;
+        facts->is_far_off = csn_serial_is_far_off(config->policy.serial_rule, gathering->now.wall_s,
+                                                  facts->released, &facts->policy_serial);
     }
     find_input(gathering);
     see_round(gathering);

@@ -30,6 +30,8 @@ static const struct form {
              {"zone", "approve", "serial", CSN_ORDER_APPROVE},
              {"zone", "reject", "serial", CSN_ORDER_REJECT},
              {"zone", "generation", "generation", CSN_ORDER_GENERATION},
+             {"zone", "approve-serial", "serial", CSN_ORDER_APPROVE_SERIAL},
+             {"zone", "reject-serial", NULL, CSN_ORDER_REJECT_SERIAL},
              {"authority", "move", "site", CSN_ORDER_AUTHORITY},
              {"authority", "auto", NULL, CSN_ORDER_AUTHORITY},
              {"maintenance", "on", NULL, CSN_ORDER_MAINTENANCE_ON},
@@ -217,6 +219,44 @@ static int check_generation(struct giving *giving, const struct csn_status_zone 
                                 zone->zone, present);
 }
 
+static int check_step(struct giving *giving, const char *zone, const struct csn_serial_approval *approval)
+{
+    uint32_t step = approval->to - approval->from;
+    if (step == 0) {
+        return csn_reason_set(&giving->reason, CSN_EREFUSED, "%s serial %" PRIu32 " is released already",
+                              zone, approval->to);
+    }
+    return step <= CSN_APPROVED_STEP_MAX
+               ? CSN_OK
+               : csn_reason_set(&giving->reason, CSN_EREFUSED,
+                                "%s serial %" PRIu32 " is not after %" PRIu32
+                                ", which is released (RFC 1982), or too close to where it is not: one "
+                                "step goes to %" PRIu32 " at most; approve one about halfway, and %" PRIu32
+                                " when every secondary has that",
+                                zone, approval->to, approval->from,
+                                approval->from + CSN_APPROVED_STEP_MAX, approval->to);
+}
+
+/* From the newest release to the serial that is asked for. */
+static int make_approval(struct giving *giving, const struct csn_status *status, const char *zone,
+                         struct csn_serial_approval *ret_approval)
+{
+    struct csn_cert_view view = {0};
+    int code =
+        csn_control_ask_cert(giving->call->socket, TIMEOUT_MS, zone, &view, &giving->reason);
+    if (code == CSN_OK) {
+        *ret_approval = (struct csn_serial_approval){
+            .epoch = status->epoch,
+            .round = {.term = {.counter = view.round_counter, .coordinator = view.round_coordinator},
+                      .seq = view.round_seq},
+            .from = view.serial,
+            .to = giving->number};
+        code = check_step(giving, zone, ret_approval);
+    }
+    csn_cert_view_fini(&view);
+    return code;
+}
+
 static int make_order(struct giving *giving, const struct csn_status *status,
                       const struct csn_status_zone *zone, uint16_t site, struct csn_order *order)
 {
@@ -236,6 +276,10 @@ static int make_order(struct giving *giving, const struct csn_status *status,
     case CSN_REGISTER_GENERATION:
         order->generation = giving->number;
         return check_generation(giving, zone);
+    case CSN_REGISTER_SERIAL:
+        return order->kind == CSN_ORDER_APPROVE_SERIAL
+                   ? make_approval(giving, status, zone->zone, &order->serial)
+                   : CSN_OK;
     case CSN_REGISTER_VOTES:
     case CSN_REGISTER_MAINTENANCE:
     case CSN_REGISTER_AUTHORITY:
@@ -394,6 +438,11 @@ static void show(const struct giving *giving)
                     given->site != NULL ? given->site : "",
                     given->known, given->sites,
                     is_in_force ? "in force" : "not in force yet");
+        }
+        if (!giving->call->is_json && strcmp(given->order, CSN_STATUS_SERIAL) == 0) {
+            fputs("the next release takes it, within seconds; approve no further step before every "
+                  "secondary has it\n",
+                  stdout);
         }
     }
 }

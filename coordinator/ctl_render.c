@@ -304,6 +304,13 @@ static const char *order_word(const struct csn_status_order *row)
                                                              : NULL;
 }
 
+static const char *force_word(const struct csn_status *status, const struct csn_status_zone *zone,
+                              const struct csn_status_order *row)
+{
+    return zone->orders_known >= csn_status_needed(status, row->order) ? "in force"
+                                                                       : "not in force yet";
+}
+
 /* What operators have ordered until they take it back. */
 static void put_orders(const struct csn_ctl_page *page, const struct csn_status *status,
                        const struct csn_status_zone *zone)
@@ -317,16 +324,18 @@ static void put_orders(const struct csn_ctl_page *page, const struct csn_status 
             put_note(page, UNDER_ROW, "input %" PRIu32 " REJECTED by %s since %s: %s; consignctl zone approve takes it all the same",
                      row->serial, row->operator, since, row->reason);
         }
+        if (strcmp(row->order, CSN_STATUS_SERIAL) == 0 && row->has_serial) {
+            put_note(page, UNDER_ROW, "serial %" PRIu32 " APPROVED by %s since %s: %s (known at %u of %u sites, %s); consignctl zone reject-serial ends it",
+                     row->serial, row->operator, since, row->reason, zone->orders_known, status->members,
+                     force_word(status, zone, row));
+        }
         if (word == NULL) {
             continue;
         }
         put_note(page, UNDER_ROW, "%s%s%s by %s since %s: %s (known at %u of %u sites, %s)",
                  word, row->site != NULL ? " of " : "",
                  row->site != NULL ? row->site : "", row->operator, since, row->reason,
-                 zone->orders_known, status->members,
-                 zone->orders_known >= csn_status_needed(status, row->order)
-                     ? "in force"
-                     : "not in force yet");
+                 zone->orders_known, status->members, force_word(status, zone, row));
     }
 }
 

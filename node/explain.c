@@ -367,6 +367,10 @@ static void add_next(const struct csn_explain_facts *facts, enum csn_explain_sta
     if (facts->emergency_until_s != 0) {
         csn_explanation_next(to, "the emergency ends: nothing is signed after it until officers say more", facts->emergency_until_s);
     }
+    if (facts->approved.is_set) {
+        csn_explanation_next(to, csn_explanation_text(to, "the next release has serial %" PRIu32 ", which an operator approved",
+                                                      facts->approved.serial), 0);
+    }
     if (facts->has_released && due_s != UINT64_MAX && due_s != 0) {
         csn_explanation_next(to, state == CSN_EXPLAIN_HELD ? "the refresh is due, and waits for the hold to end" : "the refresh is due",
                              due_s);
@@ -489,6 +493,20 @@ void csn_explain_odd(const struct csn_odd_zone *odd, const char *site, struct cs
     }
 }
 
+static void may_about_serial(const struct csn_explain_facts *facts, struct csn_explanation *to)
+{
+    if (facts->approved.is_set) {
+        csn_explanation_may(to, "end the approval of that serial, while it is not released",
+                            csn_explanation_text(to, "consignctl zone reject-serial %s " SIGNED, facts->zone));
+    } else if (facts->is_far_off && facts->emergency_until_s == 0) {
+        csn_explanation_may(to, csn_explanation_text(to, "the policy's serial %" PRIu32 " is 2^29 or more after the released %" PRIu32
+                                                         ": serials go on by one; let the next release have it, if it is meant so",
+                                                     facts->policy_serial, facts->released),
+                            csn_explanation_text(to, "consignctl zone approve-serial %s %" PRIu32 " " SIGNED, facts->zone,
+                                                 facts->policy_serial));
+    }
+}
+
 static void add_may(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
 {
     if (state == CSN_EXPLAIN_READ_ONLY) {
@@ -506,6 +524,7 @@ static void add_may(const struct csn_explain_facts *facts, enum csn_explain_stat
         csn_explanation_may(to, facts->odd, NULL);
     }
     may_about_input(facts, state, to);
+    may_about_serial(facts, to);
     for (uint8_t i = 0; i < facts->site_count; i++) {
         may_about_site(facts, &facts->sites[i], to);
     }

@@ -77,6 +77,9 @@ struct csn_explain_facts {
     uint32_t parked_serial, generation; /* of inputs read from now on */
     const char *odd; /* what a change of members waits for (csn_explain_odd); NULL: for nothing of that kind */
     uint64_t emergency_until_s;         /* the end of the emergency; 0: there is none */
+    bool is_far_off;         /* the policy's serial is too far from the released one (L3): */
+    uint32_t policy_serial;
+    struct csn_approved_serial approved; /* by an operator: the next release has it */
     bool has_input; /* newer than the release */
     uint32_t input;
 

@@ -68,7 +68,10 @@ static void see_release(struct gathering *gathering)
         facts->has_released = true;
         facts->released = core->released->held.proposal.serial;
         facts->first_expiry_s = core->released->held.earliest_expiry_s;
+        facts->is_far_off = csn_serial_is_far_off(shell->config->policy.serial_rule, gathering->now.wall_s,
+                                                  facts->released, &facts->policy_serial);
     }
+    facts->approved = core->row.approved;
     const struct csn_input_id *input = waiting_input(core);
     facts->has_input = input != NULL;
     facts->generation = shell->orders.generation;

@@ -1,6 +1,7 @@
 #include "orders.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -23,8 +24,13 @@ static void log_order(const struct csn_daemon *daemon, const struct csn_zone_she
     const struct csn_member *site = csn_cluster_member(&daemon->config->cluster, order->site);
     char time[CSN_TIME_TEXT_SIZE];
     csn_time_text(order->number / 1000000, time);
-    csn_log(&daemon->log, CSN_WARNING, "order", "zone %s: %s%s%s, ordered by %s at %s: %s",
-            zone->name, csn_order_text(order->kind), site != NULL ? " of " : "",
+    char step[64] = "";
+    if (order->kind == CSN_ORDER_APPROVE_SERIAL) {
+        snprintf(step, sizeof(step), " %" PRIu32 " after %" PRIu32, order->serial.to,
+                 order->serial.from);
+    }
+    csn_log(&daemon->log, CSN_WARNING, "order", "zone %s: %s%s%s%s, ordered by %s at %s: %s",
+            zone->name, csn_order_text(order->kind), step, site != NULL ? " of " : "",
             site != NULL ? site->name : "", name_of(daemon, signed_order->operator_number), time,
             order->reason);
 }
@@ -53,6 +59,7 @@ void csn_orders_obey(struct csn_daemon *daemon, const struct csn_signed_order *s
     case CSN_REGISTER_VOTES:
     case CSN_REGISTER_MAINTENANCE:
     case CSN_REGISTER_AUTHORITY:
+    case CSN_REGISTER_SERIAL:
         return;
     }
     csn_intake_obey(zone->intake, &zone->orders);
@@ -128,6 +135,57 @@ static int check_place(struct csn_daemon *daemon, const struct csn_order *order,
                : csn_reason_set(reason, CSN_ENOTFOUND, "%s: not a zone of this node", zone);
 }
 
+/* A site that still answers what is after the serial approved would bring secondaries there that ask it later: they would take
+ * what comes next for older (RFC 1982). One that has not been heard may. */
+static int check_sites(struct csn_daemon *daemon, const struct csn_order *order, struct csn_reason *reason)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    size_t index = (size_t)(csn_daemon_zone(daemon, order->zone) - daemon->zones);
+    struct csn_node_zone_status core;
+    csn_node_get_zone(daemon->core, index, csn_daemon_now(daemon), &core);
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        const struct csn_member *member = &cluster->members[i];
+        const struct csn_row *row = member == daemon->config->member
+                                        ? &core.row
+                                        : csn_node_peer_row(daemon->core, member->number, order->zone);
+        if (row == NULL) {
+            return csn_reason_set(reason, CSN_EREFUSED,
+                                  "%s was not heard since this process started, so that nobody knows what serial it would answer; "
+                                  "bring it back, or give the order at a site that has heard it",
+                                  member->name);
+        }
+        if (!csn_round_is_none(row->released.round) && csn_serial_is_after(row->released_serial, order->serial.to)) {
+            return csn_reason_set(reason, CSN_EREFUSED,
+                                  "%s has released serial %" PRIu32 ", which is after %" PRIu32
+                                  " (RFC 1982): secondaries that ask it would not take that; wait until it has %" PRIu32 ", bring it "
+                                  "back or replace it first",
+                                  member->name, row->released_serial, order->serial.to, order->serial.from);
+        }
+    }
+    return CSN_OK;
+}
+
+/* The core would keep it and let nothing through by it: better said now. */
+static int check_approval(struct csn_daemon *daemon, const struct csn_order *order,
+                          struct csn_reason *reason)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    if (order->kind != CSN_ORDER_APPROVE_SERIAL) {
+        return CSN_OK;
+    }
+    if (cluster->is_emergency) {
+        return csn_reason_set(reason, CSN_EREFUSED,
+                              "no serial is approved in an emergency: serials are the document's; "
+                              "order it again when the emergency is over");
+    }
+    return order->serial.epoch == cluster->epoch
+               ? check_sites(daemon, order, reason)
+               : csn_reason_set(reason, CSN_EREFUSED,
+                                "the order is of epoch %" PRIu32 ", this site is in epoch %" PRIu32
+                                "; sign it anew",
+                                order->serial.epoch, cluster->epoch);
+}
+
 /* The greatest number stands; the same order once more is no error. */
 static int check_number(struct csn_daemon *daemon, const struct csn_order *order,
                         const uint8_t *signature, struct csn_reason *reason)
@@ -182,6 +240,9 @@ static int check_order(struct csn_daemon *daemon, const struct csn_control_order
     if (code == CSN_OK) {
         code = check_time(daemon, &order, reason);
     }
+    if (code == CSN_OK) {
+        code = check_approval(daemon, &order, reason);
+    }
     return code == CSN_OK ? check_number(daemon, &order, given->signature, reason) : code;
 }
 
@@ -208,14 +269,18 @@ int csn_orders_take(struct csn_daemon *daemon, const struct csn_control_order *g
 
 /* --- showing */
 
-static void add_order(const struct csn_daemon *daemon, size_t zone_index, const struct csn_signed_order *signed_order,
-                      struct csn_status *status, struct csn_status_zone *zone)
+/* `approved` is the serial to which the zone may go from here. */
+static void add_order(const struct csn_zone_shell *shell, const struct csn_approved_serial *approved,
+                      const struct csn_signed_order *signed_order, struct csn_status *status,
+                      struct csn_status_zone *zone)
 {
+    const struct csn_daemon *daemon = shell->daemon;
     const struct csn_order *order = &signed_order->order;
-    const struct csn_parked *rejected = csn_intake_rejected(daemon->zones[zone_index].intake);
+    const struct csn_parked *rejected = csn_intake_rejected(shell->intake);
     bool is_of_newest = order->kind == CSN_ORDER_REJECT && rejected != NULL &&
                         csn_digest_equal(&rejected->received, &order->received);
     const struct csn_member *site = csn_cluster_member(&daemon->config->cluster, order->site);
+    bool is_approval = order->kind == CSN_ORDER_APPROVE_SERIAL && approved->is_set;
     struct csn_status_order row = {
         .order = csn_order_text(order->kind),
         .site = site != NULL ? csn_status_text(status, "%s", site->name) : NULL,
@@ -224,8 +289,8 @@ static void add_order(const struct csn_daemon *daemon, size_t zone_index, const 
         .number = order->number,
         .received = order->received,
         .generation = order->generation,
-        .has_serial = is_of_newest,
-        .serial = is_of_newest ? rejected->serial : 0};
+        .has_serial = is_of_newest || is_approval,
+        .serial = is_of_newest ? rejected->serial : order->serial.to};
     csn_status_add_order(status, zone, &row);
 }
 
@@ -257,10 +322,10 @@ void csn_orders_fill(const struct csn_daemon *daemon, size_t zone_index, struct 
     struct csn_node_zone_status core;
     size_t count;
     const struct csn_signed_order *orders = csn_node_orders(daemon->core, zone_index, &count);
-    for (size_t i = 0; i < count; i++) {
-        add_order(daemon, zone_index, &orders[i], status, zone);
-    }
     csn_node_get_zone(daemon->core, zone_index, now, &core);
+    for (size_t i = 0; i < count; i++) {
+        add_order(&daemon->zones[zone_index], &core.row.approved, &orders[i], status, zone);
+    }
     zone->orders_known = count_knowing(daemon, &core, now);
 }
 

@@ -38,7 +38,8 @@ static const struct words {
     [CSN_TEST_SERIAL] = {{"here", NUMBER}, {"in the round", NUMBER}, BY_ITSELF},
     [CSN_TEST_SERIAL_STEP] = {{"limit", NUMBER},
                               {"step", NUMBER},
-                              "look at the policy's serial rule and at live-serial"},
+                              "look at the policy's serial rule; where it is meant so, let an operator "
+                              "approve it (consignctl zone approve-serial)"},
     [CSN_TEST_INPUT] = {{"here", INPUT}, {"in the round", INPUT}, SAME_INPUT},
     [CSN_TEST_INPUT_SAME] = {{"here D", DIGEST}, {"in the round D", DIGEST}, SAME_INPUT},
     [CSN_TEST_TIME] = {{"here", TIME}, {"in the round", TIME}, MEND_CLOCK},

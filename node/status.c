@@ -495,6 +495,21 @@ static void blame_lone_votes(const struct csn_node_zone_status *core, const stru
     }
 }
 
+/* L3: rounds go on, but not with the policy's serials. */
+static void blame_serial(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, uint64_t now_s,
+                         struct csn_status *status)
+{
+    uint32_t serial, released = core->released != NULL ? core->released->held.proposal.serial : 0;
+    bool is_emergency = shell->daemon->config->cluster.is_emergency;
+    if (core->released != NULL && !core->row.approved.is_set && !is_emergency &&
+        csn_serial_is_far_off(shell->config->policy.serial_rule, now_s, released, &serial)) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED,
+                         "zone %s: the policy's serial %u is 2^29 or more after the released %u: serials go on by one; if it is meant "
+                         "so, consignctl zone approve-serial %s %u",
+                         shell->name, (unsigned)serial, (unsigned)released, shell->name, (unsigned)serial);
+    }
+}
+
 /* An input that nobody releases, and a release that nobody refreshes: all sites may be well and yet nothing moves. */
 static void blame_standstill(const struct csn_agreement *sites, const struct csn_node_zone_status *core,
                              const struct csn_zone_shell *shell, uint64_t now_s, struct csn_status *status)
@@ -582,6 +597,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     blame_refusal(&core, shell, status);
     blame_refusals(shell, status);
     blame_lone_votes(&core, shell, status);
+    blame_serial(&core, shell, now.wall_s, status);
     fill_agreement(daemon, now, &core, &sites);
     const struct csn_input_id *released = core.released ? &core.released->held.proposal.input : NULL;
     if (status->deaf_why == NULL) { /* else what the others have is not known here */

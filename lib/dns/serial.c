@@ -35,6 +35,13 @@ uint32_t csn_serial_next(enum csn_serial_rule rule, uint64_t time_s, uint32_t la
     return csn_serial_is_after(value, last + 1) ? value : last + 1;
 }
 
+bool csn_serial_is_far_off(enum csn_serial_rule rule, uint64_t time_s, uint32_t last,
+                           uint32_t *ret_value)
+{
+    *ret_value = csn_serial_next(rule, time_s, last);
+    return *ret_value - last >= CSN_SERIAL_NEAR;
+}
+
 uint64_t csn_time_near(uint32_t wire, uint64_t around_s)
 {
     uint32_t ahead_s = wire - (uint32_t)around_s;

@@ -16,6 +16,12 @@ enum csn_serial_rule { CSN_SERIAL_UNIXTIME, CSN_SERIAL_COUNTER, CSN_SERIAL_DATE 
 /* The later of the policy's value at T (Unix seconds) and `last` + 1; `last` + 1 where the order is undefined. */
 uint32_t csn_serial_next(enum csn_serial_rule rule, uint64_t time_s, uint32_t last);
 
+/* So far from what is certified a leader goes by itself, not farther (L3). */
+#define CSN_SERIAL_NEAR (UINT32_C(1) << 29)
+/* Whether the policy's value at T is after `last` and not near it. */
+bool csn_serial_is_far_off(enum csn_serial_rule rule, uint64_t time_s, uint32_t last,
+                           uint32_t *ret_value);
+
 /* A 32-bit time from the wire, placed by RFC 1982 around `around_s`, in 64 bits (RFC 4034 3.1.5). */
 uint64_t csn_time_near(uint32_t wire, uint64_t around_s);
 

@@ -353,7 +353,9 @@ static void judge_orders(struct csn_status *status, const struct csn_status_zone
 unsigned csn_status_needed(const struct csn_status *status, const char *order)
 {
     bool is_allowing = strcmp(order, "resume") == 0 || strcmp(order, "approve") == 0 ||
-                       strcmp(order, "generation") == 0 || strcmp(order, CSN_STATUS_AUTHORITY) == 0;
+                       strcmp(order, "generation") == 0 ||
+                       strcmp(order, CSN_STATUS_AUTHORITY) == 0 ||
+                       strcmp(order, CSN_STATUS_SERIAL) == 0;
     return is_allowing ? status->quorum : 1u + status->members - status->quorum;
 }
 

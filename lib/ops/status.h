@@ -86,13 +86,16 @@ struct csn_status_order {
     uint64_t number;            /* microseconds since 1970 when it was given */
     struct csn_digest received; /* approve, reject; else zeros */
     uint32_t generation;        /* generation; else 0 */
-    bool has_serial;            /* reject: it is the observer's newest file, which is not shown as parked */
-    uint32_t serial;            /* its serial */
+    /* reject: it is the observer's newest file, which is not shown as parked. approve-serial: the zone
+     * has not gone there yet */
+    bool has_serial;
+    uint32_t serial; /* of that file; that is approved */
 };
 #define CSN_STATUS_HOLD "hold"
 #define CSN_STATUS_MAINTENANCE "maintenance on"
 #define CSN_STATUS_AUTHORITY "authority"
 #define CSN_STATUS_REJECT "reject"
+#define CSN_STATUS_SERIAL "approve-serial"
 #define CSN_STATUS_ORDERS_MAX 32 /* of a zone */
 
 struct csn_status_diverged {

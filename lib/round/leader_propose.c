@@ -5,8 +5,6 @@
 #define CLAIM_WAIT_MS                                                                              \
     3000 /* for octets of a certificate or hold that a report names; they are sent again and again \
           */
-#define POLICY_STEP_MAX                                                                            \
-    (UINT32_C(1) << 29) /* L3: policy's serial only where it is closer than this */
 
 /* A set of sites as bits of member indices. */
 typedef uint32_t member_set;
@@ -75,18 +73,28 @@ static member_set proven_set(const struct csn_leader *leader, const struct csn_l
     return set;
 }
 
+/* A site that has released a serial that the newest certificate's is not after: the numbers went
+ * round by approved steps, and it has missed that. Its floor is from before. */
+static bool is_from_before(const struct csn_row *row, uint32_t newest)
+{
+    return !csn_round_is_none(row->released.round) && newest != row->released_serial &&
+           !csn_serial_is_after(newest, row->released_serial);
+}
+
 /* A floor that is not above the newest certificate is the certificate's, but for a serial that was
  * spent since. */
 static struct csn_floor bounded_floor(const struct csn_leader *leader,
                                       const struct csn_leader_zone *zone, unsigned member)
 {
-    struct csn_floor floor = csn_leader_ready(leader, zone, member)->floor;
+    const struct csn_row *row = csn_leader_ready(leader, zone, member);
+    struct csn_floor floor = row->floor;
     if (!zone->has_newest || csn_round_compare(floor.round, csn_leader_newest(zone)) > 0) {
         return floor;
     }
     struct csn_floor bounded = csn_floor_of(&zone->newest.held.proposal);
-    bool is_near = floor.has_serial && floor.serial - bounded.serial < POLICY_STEP_MAX;
-    bounded.serial = is_near ? floor.serial : bounded.serial;
+    bool is_near = floor.has_serial && floor.serial - bounded.serial < CSN_SERIAL_NEAR;
+    bool is_spent = is_near && !is_from_before(row, bounded.serial);
+    bounded.serial = is_spent ? floor.serial : bounded.serial;
     return bounded;
 }
 
@@ -171,18 +179,44 @@ static struct csn_version_id choose_version(const struct csn_leader *leader,
     return best;
 }
 
-/* Policy's value only where it is near what is certified (or, lacking that, the floor); one too far
- * waits for the officers. */
+/* The serial after the newest certificate's that operators approved, as q ready sites say. */
+static struct csn_approved_serial approved_serial(const struct csn_leader *leader,
+                                                  const struct csn_leader_zone *zone)
+{
+    for (unsigned i = 0; zone->has_newest && i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        unsigned count = 0;
+        if (row == NULL || !row->approved.is_set ||
+            !csn_serial_is_after(row->approved.serial, zone->newest.held.proposal.serial)) {
+            continue;
+        }
+        for (unsigned k = 0; k < leader->cluster.member_count; k++) {
+            const struct csn_row *other = csn_leader_ready(leader, zone, k);
+            count += other != NULL && other->approved.is_set &&
+                     other->approved.serial == row->approved.serial;
+        }
+        if (count >= leader->cluster.quorum) {
+            return row->approved;
+        }
+    }
+    return (struct csn_approved_serial){0};
+}
+
+/* L3. What is approved; else policy's value where it is near what is certified (or, lacking that, the
+ * floor): one too far waits for an operator. */
 static uint32_t choose_serial(struct csn_leader *leader, const struct csn_leader_zone *zone,
-                              const struct csn_floor *floor, uint64_t time_s, bool *ret_is_jump)
+                              const struct csn_floor *floor, uint64_t time_s,
+                              const struct csn_approved_serial *approved, bool *ret_is_jump)
 {
     uint32_t last = floor->has_serial ? floor->serial : 0;
     uint32_t serial = csn_serial_next(csn_leader_config(leader, zone)->serial_rule, time_s, last);
     uint32_t base = zone->has_newest ? zone->newest.held.proposal.serial : last;
     bool is_jump = (zone->has_newest || floor->has_serial) && serial != last + 1 &&
-                   serial - base >= POLICY_STEP_MAX;
-    *ret_is_jump = is_jump;
-    return is_jump ? last + 1 : serial;
+                   serial - base >= CSN_SERIAL_NEAR;
+    *ret_is_jump = is_jump && !approved->is_set;
+    return approved->is_set ? csn_serial_later(approved->serial, last + 1)
+           : is_jump        ? last + 1
+                            : serial;
 }
 
 /* How far down the choice of authors had to go. Even the last is safe: an author signs only what a
@@ -222,6 +256,7 @@ static void choose_authors(const struct csn_leader *leader, const struct csn_lea
 }
 
 struct draft {
+    struct csn_approved_serial approved; /* that P goes to */
     struct csn_proposal proposal;
     uint64_t clock_s; /* median of the set */
     bool is_jump;     /* policy's serial was too far */
@@ -247,7 +282,8 @@ static void compose(struct csn_leader *leader, const struct csn_leader_zone *zon
     memcpy(proposal->cluster, leader->cluster.id, sizeof(proposal->cluster));
     memcpy(proposal->zone, csn_leader_config(leader, zone)->zone, sizeof(proposal->zone));
     proposal->schedule_s = proposal->time_s; /* S = T: signing.md 3 */
-    proposal->serial = choose_serial(leader, zone, &floor, proposal->time_s, &draft->is_jump);
+    proposal->serial = choose_serial(leader, zone, &floor, proposal->time_s, &draft->approved,
+                                     &draft->is_jump);
     if (zone->has_newest) {
         proposal->parent = csn_certificate_release(&zone->newest);
     }
@@ -266,7 +302,8 @@ static bool would_pass(const struct csn_leader *leader, const struct csn_leader_
     struct csn_vote_case tested = {.proposal = proposal,
                                    .floor = &row->floor,
                                    .clock_s = clock_s,
-                                   .emergency = csn_cluster_emergency(&leader->cluster)};
+                                   .emergency = csn_cluster_emergency(&leader->cluster),
+                                   .approved = &row->approved};
     bool is_young = proposal->time_s + csn_leader_config(leader, zone)->max_round_age_s >= clock_s;
     bool has_policy = row->policy.number > proposal->policy.number ||
                       csn_version_equal(&row->policy, &proposal->policy);
@@ -317,11 +354,18 @@ static bool find_agreeable_in(struct csn_leader *leader, const struct csn_leader
 }
 
 /* Where those with proven floors are too few, this leader may have missed a certificate: the refusals
- * bring it. */
+ * bring it. Where no set goes to the serial that was approved, rounds go on without. */
 static bool find_agreeable(struct csn_leader *leader, const struct csn_leader_zone *zone,
                            struct draft *ret_draft)
 {
     member_set ready = ready_set(leader, zone), proven = proven_set(leader, zone, ready);
+    struct csn_approved_serial approved = approved_serial(leader, zone);
+    ret_draft->approved = approved;
+    if (approved.is_set && (find_agreeable_in(leader, zone, proven, ret_draft) ||
+                            find_agreeable_in(leader, zone, ready, ret_draft))) {
+        return true;
+    }
+    ret_draft->approved = (struct csn_approved_serial){0};
     return find_agreeable_in(leader, zone, proven, ret_draft) ||
            find_agreeable_in(leader, zone, ready, ret_draft);
 }
@@ -360,7 +404,7 @@ static bool is_work_due(const struct csn_leader *leader, const struct csn_leader
     }
     return csn_input_compare(&proposal->input, &newest->input) == 1 ||
            proposal->policy.number > newest->policy.number ||
-           proposal->keyset.number > newest->keyset.number ||
+           proposal->keyset.number > newest->keyset.number || draft->approved.is_set ||
            draft->clock_s >= refresh_due_s(leader, zone);
 }
 

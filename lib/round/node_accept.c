@@ -34,7 +34,10 @@ static bool is_signing_member(const struct csn_cluster *cluster, uint16_t site)
 static enum verdict judge_fields(struct acceptance *acceptance)
 {
     const struct csn_proposal *proposal = &acceptance->pending->proposal;
-    struct csn_vote_case tested = csn_node_case(acceptance->node, acceptance->zone, proposal);
+    struct csn_approved_serial approved =
+        csn_zone_approved_serial(acceptance->node, acceptance->zone);
+    struct csn_vote_case tested =
+        csn_node_case(acceptance->node, acceptance->zone, proposal, &approved);
     struct csn_value want, is;
     uint8_t failed = csn_vote_test(&tested, CSN_ASK_PROPOSAL, &want, &is);
     return failed != 0 ? refuse(acceptance, (enum csn_test)failed, want, is) : ACCEPT;

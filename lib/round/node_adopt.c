@@ -286,6 +286,7 @@ static void merge_branch(struct csn_node *node, struct csn_node_zone *zone,
         return;
     }
     csn_put_floor(&before, &zone->floor);
+    floor.has_serial = csn_round_compare(proposal->round, zone->far_step) >= 0;
     csn_floor_merge(&zone->floor, &floor);
     csn_put_floor(&after, &zone->floor);
     if (!csn_bytes_equal(csn_buf_view(&before), csn_buf_view(&after))) {
@@ -296,19 +297,47 @@ static void merge_branch(struct csn_node *node, struct csn_node_zone *zone,
     csn_buf_fini(&after);
 }
 
+/* The certificate known here that comes before a round; NULL: none. Borrows. */
+static const struct csn_proposal *certified_before(const struct csn_node_zone *zone,
+                                                   struct csn_round round)
+{
+    for (size_t i = zone->certificate_count; i > 0; i--) {
+        const struct csn_proposal *proposal =
+            &zone->certificates[i - 1].certificate.held.proposal;
+        if (csn_round_compare(proposal->round, round) < 0) {
+            return proposal;
+        }
+    }
+    return NULL;
+}
+
+/* R5. Certified serials only go on: where this one is not after that of an earlier round the numbers
+ * have gone round by approved steps that this site missed, and its own serial of then says nothing. */
+static void raise_floor(struct csn_node *node, struct csn_effect *persist,
+                        struct csn_node_zone *zone, const struct csn_proposal *proposal)
+{
+    const struct csn_proposal *before = certified_before(zone, proposal->round);
+    csn_floor_adopt(&zone->floor, proposal);
+    if (before != NULL) {
+        bool is_after = csn_serial_is_after(proposal->serial, before->serial);
+        zone->floor.serial = is_after ? zone->floor.serial : proposal->serial;
+        csn_persist_step(node, persist, zone, before->serial, proposal);
+    }
+    csn_persist_floor(node, persist, zone);
+}
+
 /* R5. */
 static void adopt(struct csn_node *node, struct csn_node_zone *zone,
                   const struct csn_certificate *certificate, struct csn_bytes octets)
 {
     const struct csn_proposal *proposal = &certificate->held.proposal;
     struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_NOTE, zone);
+    if (csn_round_compare(proposal->round, zone->floor.round) >= 0) {
+        raise_floor(node, persist, zone, proposal);
+    }
     csn_zone_insert_certificate(zone, certificate, octets);
     persist_certificate(node, persist, zone, octets, proposal->round);
     prune_certificates(node, persist, zone);
-    if (csn_round_compare(proposal->round, zone->floor.round) >= 0) {
-        csn_floor_adopt(&zone->floor, proposal);
-        csn_persist_floor(node, persist, zone);
-    }
     bool is_newer = csn_round_compare(proposal->round, zone->released.round) > 0 && !goes_back(zone, proposal);
     struct csn_trace *trace =
         csn_node_trace(node, is_newer ? CSN_TRACE_CERTIFIED : CSN_TRACE_ORPHAN, zone);

@@ -91,18 +91,42 @@ uint64_t csn_zone_order_sum(const struct csn_node_zone *zone)
     return sum;
 }
 
-void csn_expect_votes_order(struct csn_node *node, struct csn_effect *persist,
-                            const struct csn_node_zone *zone)
+/* Only in the epoch in which it was given, never in an emergency (the serials of both branches must
+ * stay apart), from the certificate that it names on, and once: no far step has been certified since.
+ * By the last two it cannot be used again when the numbers have gone round (RFC 1982). */
+static bool counts(const struct csn_node *node, const struct csn_node_zone *zone,
+                   const struct csn_serial_approval *approval)
 {
-    const struct csn_signed_order *votes = find(zone, CSN_REGISTER_VOTES, 0);
-    struct csn_record_key key = order_key(node, zone, CSN_REGISTER_VOTES, 0);
+    const struct csn_floor *floor = &zone->floor;
+    bool is_on_its_way =
+        floor->has_serial && floor->serial - approval->from < approval->to - approval->from;
+    return approval->epoch == node->cluster.epoch && !node->cluster.is_emergency && is_on_its_way &&
+           csn_round_compare(floor->round, approval->round) >= 0 &&
+           csn_round_compare(zone->far_step, approval->round) <= 0;
+}
+
+struct csn_approved_serial csn_zone_approved_serial(const struct csn_node *node,
+                                                    const struct csn_node_zone *zone)
+{
+    const struct csn_signed_order *known = find(zone, CSN_REGISTER_SERIAL, 0);
+    bool is_approved = known != NULL && known->order.kind == CSN_ORDER_APPROVE_SERIAL &&
+                       counts(node, zone, &known->order.serial);
+    return is_approved ? (struct csn_approved_serial){true, known->order.serial.to}
+                       : (struct csn_approved_serial){0};
+}
+
+void csn_expect_order(struct csn_node *node, struct csn_effect *persist,
+                      const struct csn_node_zone *zone, enum csn_order_register place)
+{
+    const struct csn_signed_order *known = find(zone, place, 0);
+    struct csn_record_key key = order_key(node, zone, place, 0);
     struct csn_buf value = {0};
-    if (votes != NULL) {
-        put_order(votes, &value);
+    if (known != NULL) {
+        put_order(known, &value);
         csn_record_close(csn_record_key_view(&key), &value);
     }
     csn_persist_expect(node, persist, csn_record_key_view(&key),
-                       votes != NULL ? csn_buf_view(&value) : csn_bytes(NULL, 0));
+                       known != NULL ? csn_buf_view(&value) : csn_bytes(NULL, 0));
     csn_buf_fini(&value);
 }
 

@@ -115,6 +115,7 @@ void csn_zone_fill_row(const struct csn_node *node, const struct csn_node_zone *
         .maintenance = csn_zone_maintenance(zone, node->site),
         .order_sum = csn_zone_order_sum(zone),
         .authority = csn_zone_authority(zone),
+        .approved = csn_zone_approved_serial(node, zone),
         .hsm = (uint8_t)zone->hsm,
         .diverged = zone->diverged,
         .is_behind = csn_zone_is_behind(node, zone),

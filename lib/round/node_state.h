@@ -95,6 +95,10 @@ struct csn_node_zone {
     /* durable; memory runs ahead of the disk by the persists that are out (R7) */
     struct csn_floor floor;
     bool has_floor; /* a record is there */
+    /* The latest round certified here whose serial is far from the one before (csn_serial_is_far);
+     * zeros: none. What was approved before it is spent, and serials of before it are no measure for
+     * those of now. */
+    struct csn_round far_step;
     struct csn_hold
         *holds; /* owns; ascending rounds; the last stays for ever, for the second copy's sake */
     size_t hold_count;
@@ -346,6 +350,7 @@ enum csn_record_letter {
     CSN_RECORD_EPOCH = 'E',
     CSN_RECORD_FLOOR = 'F',
     CSN_RECORD_HOLD = 'H',
+    CSN_RECORD_FAR_STEP = 'J',
     CSN_RECORD_ENTRY = 'N',
     CSN_RECORD_ORDER = 'O',
     CSN_RECORD_PART = 'P',
@@ -370,6 +375,9 @@ void csn_record_floor(const struct csn_node *node, const struct csn_node_zone *z
 void csn_record_epoch(const struct csn_node *node, struct csn_buf *buf);
 void csn_persist_floor(struct csn_node *node, struct csn_effect *persist,
                        struct csn_node_zone *zone);
+/* A certificate of P comes after one of serial `from`: remembers a far step. */
+void csn_persist_step(struct csn_node *node, struct csn_effect *persist, struct csn_node_zone *zone,
+                      uint32_t from, const struct csn_proposal *proposal);
 
 /* --- node_promise.c */
 void csn_node_lead(struct csn_node *node, const struct csn_body_lead *lead);
@@ -421,8 +429,10 @@ void csn_work_certified(struct csn_node *node, struct csn_node_zone *zone,
                         const struct csn_known_certificate *known);
 
 /* --- node_vote.c */
+/* `approved` is csn_zone_approved_serial's, and is lent to the case. */
 struct csn_vote_case csn_node_case(const struct csn_node *node, const struct csn_node_zone *zone,
-                                   const struct csn_proposal *proposal);
+                                   const struct csn_proposal *proposal,
+                                   const struct csn_approved_serial *approved);
 /* What was staged for the work: tests, and the vote's persist. */
 void csn_node_vote(struct csn_node *node, struct csn_node_zone *zone,
                    const struct csn_event *staged);
@@ -452,9 +462,12 @@ uint8_t csn_zone_maintenance(const struct csn_node_zone *zone, uint16_t site);
 uint16_t csn_zone_authority(const struct csn_node_zone *zone);
 uint64_t csn_zone_order_sum(const struct csn_node_zone *zone);
 void csn_orders_repeat(struct csn_node *node, struct csn_node_zone *zone);
-/* R4: the vote's transaction finds no other order about votes. */
-void csn_expect_votes_order(struct csn_node *node, struct csn_effect *persist,
-                            const struct csn_node_zone *zone);
+/* R4: the serial that operators approved, if that counts from this floor. */
+struct csn_approved_serial csn_zone_approved_serial(const struct csn_node *node,
+                                                    const struct csn_node_zone *zone);
+/* R4: the vote's transaction finds no other order in this register. */
+void csn_expect_order(struct csn_node *node, struct csn_effect *persist,
+                      const struct csn_node_zone *zone, enum csn_order_register place);
 
 /* --- node_epoch.c */
 bool csn_epoch_load_seal(struct csn_node *node, struct csn_node_zone *zone,

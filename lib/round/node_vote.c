@@ -3,7 +3,8 @@
 #include "round/fields.h"
 
 struct csn_vote_case csn_node_case(const struct csn_node *node, const struct csn_node_zone *zone,
-                                   const struct csn_proposal *proposal)
+                                   const struct csn_proposal *proposal,
+                                   const struct csn_approved_serial *approved)
 {
     return (struct csn_vote_case){
         .proposal = proposal,
@@ -15,6 +16,7 @@ struct csn_vote_case csn_node_case(const struct csn_node *node, const struct csn
         .is_held = csn_zone_is_held(zone),
         .clock_s = node->now.wall_s,
         .emergency = csn_cluster_emergency(&node->cluster),
+        .approved = approved,
         .margin_s = csn_margin_s(csn_node_config(node, zone)),
     };
 }
@@ -91,7 +93,8 @@ static void expect_state(struct csn_node *node, struct csn_effect *persist,
     csn_persist_expect(node, persist, csn_record_key_view(&floor_key),
                        zone->has_floor ? csn_buf_view(&floor) : csn_bytes(NULL, 0));
     csn_persist_expect(node, persist, csn_record_key_view(&epoch_key), csn_buf_view(&epoch));
-    csn_expect_votes_order(node, persist, zone);
+    csn_expect_order(node, persist, zone, CSN_REGISTER_VOTES);
+    csn_expect_order(node, persist, zone, CSN_REGISTER_SERIAL);
     csn_persist_expect(node, persist, hold_key, csn_bytes(NULL, 0));
     csn_buf_fini(&floor);
     csn_buf_fini(&epoch);
@@ -175,7 +178,8 @@ void csn_node_vote(struct csn_node *node, struct csn_node_zone *zone,
 {
     struct csn_hold hold = hold_of(&zone->work, staged);
     const struct csn_hold *old = csn_zone_hold(zone, hold.held.proposal.round);
-    struct csn_vote_case tested = csn_node_case(node, zone, &hold.held.proposal);
+    struct csn_approved_serial approved = csn_zone_approved_serial(node, zone);
+    struct csn_vote_case tested = csn_node_case(node, zone, &hold.held.proposal, &approved);
     struct csn_value want = {0}, is = {0};
     tested.is_complete = csn_zone_is_complete(zone, &hold.held.full_root);
     tested.earliest_expiry_s = hold.held.earliest_expiry_s;
@@ -211,7 +215,8 @@ void csn_node_voted(struct csn_node *node, struct csn_node_zone *zone,
     }
 }
 
-/* One at or below the floor may be of a hold whose record has been cleared after a release. */
+/* One at or below the floor may be of a hold whose record has been cleared after a release. Before a
+ * far step its serial says nothing any more. */
 void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone,
                         const struct csn_body_held *held)
 {
@@ -219,7 +224,8 @@ void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone,
     bool is_known = hold != NULL && is_same_body(&hold->held, held);
     bool is_cleared = hold == NULL && zone->floor.has_serial &&
                       csn_round_compare(held->proposal.round, zone->floor.round) <= 0 &&
-                      !csn_serial_is_after(held->proposal.serial, zone->floor.serial);
+                      (!csn_serial_is_after(held->proposal.serial, zone->floor.serial) ||
+                       csn_round_compare(held->proposal.round, zone->far_step) < 0);
     if (!is_known && !is_cleared) {
         csn_node_forgot(node);
     }

@@ -17,7 +17,10 @@
     X(APPROVE, 5, "approve", INPUT)                /* this input passes the gates */               \
     X(REJECT, 6, "reject", INPUT)                  /* this parked input is not asked about again */\
     X(GENERATION, 7, "generation", GENERATION)     /* of inputs read from now on */                \
-    X(AUTHORITY, 8, "authority", AUTHORITY)        /* this site is to be the lead, if it is fit */
+    X(AUTHORITY, 8, "authority", AUTHORITY)        /* this site is to be the lead, if it is fit */ \
+    X(APPROVE_SERIAL, 9, "approve-serial", SERIAL) /* R4: the zone may go to this serial, however  \
+                                                      far it is */                                 \
+    X(REJECT_SERIAL, 10, "reject-serial", SERIAL)  /* what was approved is approved no more */
 
 enum csn_order_register {
     CSN_REGISTER_VOTES = 1,
@@ -25,6 +28,7 @@ enum csn_order_register {
     CSN_REGISTER_INPUT,
     CSN_REGISTER_GENERATION,
     CSN_REGISTER_AUTHORITY,
+    CSN_REGISTER_SERIAL,
 };
 enum csn_order_kind {
 #define CSN_ORDER_ENUM(name, number, word, place) CSN_ORDER_##name = (number),
@@ -39,6 +43,19 @@ bool csn_order_is_of_site(enum csn_order_register place);
 
 #define CSN_ORDER_REASON_MAX 200
 
+/* Beyond the serial that is approved: rounds that failed may have spent it, and some after it. */
+#define CSN_SERIALS_SPENT_MAX 1024
+/* The farthest from the certificate named: what comes soon after is after it too (RFC 1982), for sites
+ * and secondaries that were away. */
+#define CSN_APPROVED_STEP_MAX (UINT32_C(0x80000000) - 2 * CSN_SERIALS_SPENT_MAX)
+
+/* APPROVE_SERIAL: from the newest certificate to one serial. */
+struct csn_serial_approval {
+    uint32_t epoch;         /* in which it counts */
+    struct csn_round round; /* of the certificate; not none */
+    uint32_t from, to;      /* its serial, and the one approved: 1 to CSN_APPROVED_STEP_MAX after it */
+};
+
 struct csn_order {
     uint8_t cluster[16];
     uint8_t environment;
@@ -49,6 +66,7 @@ struct csn_order {
     uint64_t number;            /* microseconds since 1970 when it was given; above the last one's */
     struct csn_digest received; /* APPROVE, REJECT: D(received) of the input; else zeros */
     uint32_t generation;        /* GENERATION, at least 2; else 0 */
+    struct csn_serial_approval serial; /* APPROVE_SERIAL; else zeros */
     char reason[CSN_ORDER_REASON_MAX + 1]; /* printable ASCII, not empty */
 };
 void csn_order_encode(const struct csn_order *order, struct csn_buf *buf);

@@ -204,6 +204,11 @@ struct csn_row_hold {
     struct csn_release version; /* P.round, full root */
     struct csn_digest hash;     /* H(P) */
 };
+/* The serial that operators let a zone go to, however far it is (R4). */
+struct csn_approved_serial {
+    bool is_set;
+    uint32_t serial; /* else 0 */
+};
 #define CSN_MAINTENANCE_ZONE 1 /* ordered by an operator: of this zone */
 #define CSN_MAINTENANCE_SITE 2 /* and of this site: no author, no lead */
 struct csn_row {
@@ -212,6 +217,7 @@ struct csn_row {
     uint8_t maintenance; /* CSN_MAINTENANCE_* */
     uint64_t order_sum;  /* of the numbers of the orders known: whoever has less is sent them */
     uint16_t authority;  /* the site that operators want as lead of this zone; 0: none */
+    struct csn_approved_serial approved; /* from this floor */
     uint8_t hsm;      /* enum csn_hsm_state: the canary of this zone's keys */
     uint8_t diverged; /* CSN_CLASS_BIT_*; 0: not diverged */
     bool is_behind;   /* has no good answer while others do: no author, no lead */

@@ -201,6 +201,8 @@ void csn_row_encode(const struct csn_row *row, struct csn_buf *buf)
     csn_buf_put_u8(buf, row->maintenance);
     csn_buf_put_u64(buf, row->order_sum);
     csn_buf_put_u16(buf, row->authority);
+    csn_buf_put_u8(buf, row->approved.is_set);
+    csn_buf_put_u32(buf, row->approved.serial);
     csn_buf_put_u8(buf, row->hsm);
     csn_buf_put_u8(buf, row->diverged);
     csn_buf_put_u8(buf, row->is_behind);
@@ -245,6 +247,9 @@ static void read_row(struct csn_reader *reader, struct csn_row *ret_row)
     ret_row->maintenance = csn_read_range(reader, 0, CSN_MAINTENANCE_ZONE | CSN_MAINTENANCE_SITE);
     ret_row->order_sum = csn_read_u64(reader);
     ret_row->authority = csn_read_u16(reader);
+    ret_row->approved.is_set = csn_read_bool(reader);
+    ret_row->approved.serial = csn_read_u32(reader);
+    reader->failed = reader->failed || (!ret_row->approved.is_set && ret_row->approved.serial != 0);
     ret_row->hsm = csn_read_range(reader, CSN_HSM_ABSENT, CSN_HSM_BAD);
     ret_row->diverged = csn_read_range(reader, 0, 15);
     ret_row->is_behind = csn_read_bool(reader);

@@ -4,7 +4,9 @@
 
 #include "round/node.h"
 
-#define SERIAL_STEP_MAX (UINT32_C(1) << 30) /* R4: a larger one needs the officers */
+#define SERIAL_STEP_MAX (UINT32_C(1) << 30) /* R4: this and more is for an operator to approve */
+/* What is kept of a zone, CSN_CERTIFICATES_KEPT at most, spans less than 2^31 without such a step. */
+#define SERIAL_FAR (UINT32_C(1) << 28)
 
 struct csn_value csn_value_u64(uint64_t value)
 {
@@ -89,12 +91,20 @@ static bool test_serial(const struct csn_vote_case *vote, struct csn_value *want
     return numbers(passes, vote->floor->serial, vote->proposal->serial, want, is);
 }
 
+/* Exactly the serial that was approved, or one of the next where rounds that failed have spent it. */
+static bool is_approved(const struct csn_approved_serial *approved, uint32_t serial)
+{
+    return approved != NULL && approved->is_set &&
+           serial - approved->serial < CSN_SERIALS_SPENT_MAX;
+}
+
 static bool test_serial_step(const struct csn_vote_case *vote, struct csn_value *want,
                              struct csn_value *is)
 {
     uint32_t step = vote->proposal->serial - vote->floor->serial;
-    return numbers(!vote->floor->has_serial || step < SERIAL_STEP_MAX, SERIAL_STEP_MAX, step, want,
-                   is);
+    bool passes = !vote->floor->has_serial || step < SERIAL_STEP_MAX ||
+                  is_approved(vote->approved, vote->proposal->serial);
+    return numbers(passes, SERIAL_STEP_MAX, step, want, is);
 }
 
 static bool test_input(const struct csn_vote_case *vote, struct csn_value *want,
@@ -251,6 +261,11 @@ uint64_t csn_margin_s(const struct csn_round_zone *zone)
 uint32_t csn_serial_later(uint32_t a, uint32_t b)
 {
     return csn_serial_is_after(a, b) ? a : b;
+}
+
+bool csn_serial_is_far(uint32_t from, uint32_t to)
+{
+    return to - from >= SERIAL_FAR;
 }
 
 struct csn_floor csn_floor_of(const struct csn_proposal *proposal)

@@ -14,6 +14,7 @@ struct csn_vote_case {
     bool is_sealed, is_halted, is_held;
     uint64_t clock_s;
     const struct csn_emergency *emergency; /* of the epoch; NULL: none. Borrows */
+    const struct csn_approved_serial *approved; /* by operators; NULL: none. Borrows */
     bool is_complete;           /* staged, with the full root that will be voted for */
     uint64_t earliest_expiry_s; /* of what is staged */
     uint64_t margin_s;
@@ -44,6 +45,8 @@ struct csn_floor csn_floor_of(const struct csn_proposal *proposal);
 bool csn_proposal_goes_back(const struct csn_proposal *proposal, const struct csn_proposal *old);
 /* R5: raised by a certificate whose round is not below: its fields, but the later serial. */
 void csn_floor_adopt(struct csn_floor *floor, const struct csn_proposal *proposal);
+/* A step of the serial so long that a few more leave nothing to compare with what was before it. */
+bool csn_serial_is_far(uint32_t from, uint32_t to);
 /* Field by field the later of both. */
 void csn_floor_merge(struct csn_floor *floor, const struct csn_floor *other);
 

@@ -22,6 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         INSIST(order.site == 0 || place == CSN_REGISTER_MAINTENANCE || place == CSN_REGISTER_AUTHORITY);
         INSIST(csn_digest_is_zero(&order.received) == (place != CSN_REGISTER_INPUT));
         INSIST(place == CSN_REGISTER_GENERATION ? order.generation >= 2 : order.generation == 0);
+        uint32_t step = order.serial.to - order.serial.from;
+        INSIST(order.kind != CSN_ORDER_APPROVE_SERIAL || (step > 0 && step <= CSN_APPROVED_STEP_MAX));
         csn_order_encode(&order, &again);
         INSIST(csn_bytes_equal(csn_buf_view(&again), csn_bytes(data, size)));
     }

@@ -80,27 +80,54 @@ void checker_raise_floor(struct floor *floor, const struct layout_held *held)
     floor->is_set = true;
 }
 
+/* Certified serials only go on, also where they have gone round. */
+void checker_adopt_floor(struct floor *floor, const struct layout_held *held)
+{
+    bool is_newer = !floor->has_certified || order(held->round, floor->certified.round) > 0;
+    bool is_turned = is_newer && floor->has_certified && !is_after(held->serial, floor->certified.serial);
+    checker_raise_floor(floor, held);
+    if (is_turned && order(held->round, floor->held.round) == 0) {
+        floor->serial = held->serial;
+        memcpy(floor->turned, held->round, sizeof(floor->turned));
+    }
+    if (is_newer) {
+        floor->has_certified = true;
+        floor->certified = *held;
+    }
+}
+
 /* What a disk holds is what the floor begins with: own votes, and certificates wherever they are
  * among the records. */
 static void load_floor(struct sim_checker *checker, const struct sim_actor *actor, unsigned zone)
 {
     struct floor *floor = &checker->floors[actor->index][zone];
     const struct votes *votes = &checker->votes[actor->index][zone];
-    struct floor latest = {0};
-    *floor = (struct floor){0};
+    struct floor latest = {0}, begin = {0};
+    memcpy(begin.turned, floor->turned, sizeof(begin.turned));
+    *floor = begin;
     for (size_t i = votes->first; i < votes->count; i++) {
-        checker_raise_floor(floor, &votes->items[i].held);
+        if (order(votes->items[i].held.round, floor->turned) >= 0) {
+            checker_raise_floor(floor, &votes->items[i].held);
+        }
     }
     for (size_t i = 0; i < actor->disk.records.count; i++) {
         struct layout_certificate certificate;
         unsigned of_zone;
         if (layout_certificate(csn_buf_view(&actor->disk.records.items[i].value), &certificate) &&
-            checker_zone(checker, &certificate.held, &of_zone) && of_zone == zone) {
+            checker_zone(checker, &certificate.held, &of_zone) && of_zone == zone &&
+            order(certificate.held.round, floor->turned) >= 0) {
             checker_raise_floor(&latest, &certificate.held);
         }
     }
     if (latest.is_set) {
-        checker_raise_floor(floor, &latest.held);
+        checker_adopt_floor(floor, &latest.held);
+    }
+}
+
+void sim_checker_ordered(struct sim_checker *checker, unsigned zone, const struct csn_order *order)
+{
+    if (order->kind == CSN_ORDER_APPROVE_SERIAL) {
+        sim_serials_given(&checker->serials, checker->world, zone, order);
     }
 }
 

@@ -11,6 +11,8 @@
 struct sim_checker *sim_checker_new(struct sim_world *world);
 void sim_checker_free(struct sim_checker *take_checker);
 
+/* An operator's order is about to be handed in. */
+void sim_checker_ordered(struct sim_checker *checker, unsigned zone, const struct csn_order *order);
 /* A node begins a life with what its disk holds. */
 void sim_checker_started(struct sim_checker *checker, const struct sim_actor *actor);
 /* An old store was put back: what it kept and served is gone (I3 is for sites that keep their

@@ -31,7 +31,8 @@ static bool is_pointer_durable(const struct sim_actor *actor, const uint8_t roun
 {
     for (size_t i = 0; i < actor->disk.records.count; i++) {
         const struct csn_buf *value = &actor->disk.records.items[i].value;
-        if (value->size == LAYOUT_ROUND + 8 && memcmp(value->data, round, LAYOUT_ROUND) == 0) {
+        if (actor->disk.records.items[i].key.data[1] == 'R' && value->size == LAYOUT_ROUND + 8 &&
+            memcmp(value->data, round, LAYOUT_ROUND) == 0) {
             return true;
         }
     }

@@ -6,6 +6,7 @@
 
 #include "sim/checker.h"
 #include "sim/checker_floors.h"
+#include "sim/checker_serials.h"
 #include "sim/layout.h"
 
 /* A vote of a site, from the moment its PERSIST is emitted. */
@@ -29,7 +30,11 @@ struct votes {
 struct floor {
     bool is_set;
     struct layout_held held; /* of the vote or certificate that set it */
-    uint32_t serial;         /* the latest of all */
+    uint32_t serial;         /* the latest of all since: */
+    bool has_certified;
+    struct layout_held certified; /* the latest certificate taken */
+    /* Certified serials had gone round when this round was taken: nothing of before it is compared. Kept for ever. */
+    uint8_t turned[LAYOUT_ROUND];
 };
 
 struct certified {
@@ -51,6 +56,7 @@ struct sim_checker {
     bool sealed[SIM_EPOCHS_MAX + 2][SIM_SITES_MAX];  /* by epoch: who said that it votes no more */
     bool entered[SIM_EPOCHS_MAX + 2][SIM_SITES_MAX]; /* who entered it */
     struct sim_sealed *seals;                        /* owns */
+    struct sim_serials serials;
 };
 
 /* --- words of the page */
@@ -92,6 +98,8 @@ bool checker_zone(const struct sim_checker *checker, const struct layout_held *h
 /* --- what one family asks of another */
 
 void checker_raise_floor(struct floor *floor, const struct layout_held *held);
+/* By a certificate (R5). */
+void checker_adopt_floor(struct floor *floor, const struct layout_held *held);
 /* NULL: no such vote. */
 struct vote *checker_find_vote(struct votes *votes, const struct layout_held *held,
                                const struct csn_digest *body);

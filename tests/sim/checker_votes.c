@@ -23,7 +23,8 @@ static void check_own_votes(struct sim_checker *checker, const struct sim_actor 
                  counter_of(vote->held.round), seq_of(vote->held.round),
                  counter_of(last->held.round), seq_of(last->held.round));
     }
-    if (!is_after(vote->held.serial, last->held.serial)) {
+    bool has_jumped = sim_serials_has_jumped(&checker->serials, sim_zone_index(checker->world, vote->held.zone), last->held.round);
+    if (!has_jumped && !is_after(vote->held.serial, last->held.serial)) {
         sim_fail(checker->world, "I6: site %u votes for serial %u after its vote for %u",
                  actor->number, vote->held.serial, last->held.serial);
     }
@@ -43,6 +44,10 @@ static void check_floor(struct sim_checker *checker, const struct sim_actor *act
     } else if (what != NULL) {
         sim_fail(checker->world, "I6: site %u votes in round %llu.%u with %s below its floor",
                  actor->number, counter_of(held->round), seq_of(held->round), what);
+    }
+    if (floor->is_set) {
+        sim_serials_check_vote(&checker->serials, checker->world, actor, sim_zone_index(checker->world, held->zone), floor->serial,
+                               held);
     }
 }
 

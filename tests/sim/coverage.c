@@ -180,8 +180,8 @@ void sim_coverage_print(const struct sim_stats *stats)
         printf("  %10" PRIu64 "  %s\n", stats->changes[change], change_texts[change]);
     }
     printf("  %10" PRIu64 "  emergencies\n  %10" PRIu64 "  returns from one\n  %10" PRIu64
-           "  pairs of versions certified apart\n",
-           stats->emergencies, stats->returns, stats->apart);
+           "  pairs of versions certified apart\n  %10" PRIu64 "  approved jumps of a serial\n",
+           stats->emergencies, stats->returns, stats->apart, stats->jumps);
     printf("halts of nodes:\n");
     for (size_t i = 0; i < sizeof(halts) / sizeof(halts[0]); i++) {
         printf("  %10" PRIu64 "  %s\n", stats->halts[halts[i].halt], halts[i].text);
@@ -221,6 +221,10 @@ unsigned sim_coverage_missing(const struct sim_stats *stats)
             printf("never changed: %s\n", change_texts[change]);
             missing++;
         }
+    }
+    if (stats->jumps == 0) {
+        printf("no jump of a serial that was approved\n");
+        missing++;
     }
     if (stats->emergencies == 0 || stats->returns == 0 || stats->apart == 0) {
         printf("no emergency from which a branch returned\n");

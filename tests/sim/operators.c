@@ -8,6 +8,7 @@
 #include "sim/checker.h"
 #include "sim/layout.h"
 #include "sim/epochs.h"
+#include "sim/serials.h"
 #include "sim/workload.h"
 
 #define BACK_UP_US (40 * SIM_S)
@@ -27,8 +28,7 @@ static struct sim_actor *any_node(struct sim_world *world)
     return NULL;
 }
 
-/* As its own operator's tool hands it in: signed, and checked already. */
-static void give(struct sim_world *world, struct sim_actor *actor, unsigned zone, struct csn_order *order)
+void sim_give_order(struct sim_world *world, struct sim_actor *actor, unsigned zone, struct csn_order *order)
 {
     uint8_t signature[CSN_SIGNATURE_SIZE];
     struct csn_buf body = {0}, message = {0};
@@ -44,7 +44,8 @@ static void give(struct sim_world *world, struct sim_actor *actor, unsigned zone
     event.statement.signer = 1;
     event.statement.body = csn_buf_view(&body);
     event.statement.signature = signature;
-    sim_log(world, actor, "order %s z%u site %u", csn_order_text(order->kind), zone, order->site);
+    sim_log(world, actor, "order %s z%u site %u serial %u", csn_order_text(order->kind), zone, order->site, order->serial.to);
+    sim_checker_ordered(world->checker, zone, order);
     sim_step(world, actor, &event);
     csn_buf_fini(&body);
     csn_buf_fini(&message);
@@ -55,7 +56,7 @@ static void give_somewhere(struct sim_world *world, unsigned zone, struct csn_or
     struct sim_actor *actor = any_node(world);
     order.number = ++world->order_number;
     if (actor != NULL) {
-        give(world, actor, zone, &order);
+        sim_give_order(world, actor, zone, &order);
     }
 }
 
@@ -133,7 +134,7 @@ static void give_everywhere(struct sim_world *world, unsigned zone, struct csn_o
 {
     for (unsigned i = 0; i < world->options.sites && !world->has_failed; i++) {
         if (world->actors[i].is_up) {
-            give(world, &world->actors[i], zone, &order);
+            sim_give_order(world, &world->actors[i], zone, &order);
         }
     }
 }
@@ -155,6 +156,7 @@ void sim_orders_end(struct sim_world *world)
             give_everywhere(world, zone, order);
         }
     }
+    sim_serials_end(world);
 }
 
 /* --- backups */

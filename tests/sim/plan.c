@@ -3,6 +3,7 @@
 #include "sim/emergency.h"
 #include "sim/liars.h"
 #include "sim/seam.h"
+#include "sim/serials.h"
 
 #define SETTLE_US (900 * SIM_S)
 
@@ -127,6 +128,7 @@ void sim_plan(uint64_t seed, struct sim_options *ret_options)
     plan_behind(seed, ret_options);
     plan_changes(seed, ret_options);
     sim_plan_emergency(seed, ret_options);
+    sim_plan_serials(seed, ret_options);
     sim_plan_four(seed, ret_options);
     sim_seam_plan(ret_options);
 }

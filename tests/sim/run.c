@@ -8,6 +8,7 @@
 #include "sim/epochs.h"
 #include "sim/liars.h"
 #include "sim/secondaries.h"
+#include "sim/serials.h"
 #include "sim/workload.h"
 
 void sim_begin(struct sim_world *world)
@@ -20,6 +21,7 @@ void sim_begin(struct sim_world *world)
     sim_episodes_begin(world);
     sim_changes_begin(world);
     sim_emergency_begin(world);
+    sim_serials_begin(world);
     sim_back_up_begin(world);
     sim_secondaries_begin(world->secondaries);
 }

@@ -291,6 +291,9 @@ struct sim_options {
     uint16_t verifier, liar; /* sites; 0: none */
     unsigned spare;                   /* of the sites, the last: no members at first */
     uint64_t change_us;               /* mean pause between two changes of members; 0: none */
+    uint64_t serial_us;               /* when an operator approves a far serial; 0: never */
+    unsigned serial_zone;
+    uint32_t serial_step;             /* from what is released then */
     uint64_t emergency_us;            /* when sites are lost until officers take them back; 0: never */
     uint64_t duration_us;             /* of the faults */
     uint64_t settle_us;               /* then all must be well within */
@@ -324,6 +327,7 @@ struct sim_stats {
     uint64_t ends[SIM_ENDS_MAX];
     uint64_t changes[SIM_CHANGES_MAX];
     uint64_t emergencies, returns;
+    uint64_t jumps; /* of a serial, approved and certified */
     uint64_t apart; /* pairs of certified versions of which neither branch of an emergency knew the other's */
     uint64_t standings[SIM_STANDINGS_MAX][SIM_STANDINGS_MAX];
     uint64_t halts[SIM_HALTS_MAX];
@@ -361,6 +365,8 @@ struct sim_world {
     uint32_t generation[SIM_ZONES_MAX]; /* the newest that was ordered */
     uint64_t generation_number[SIM_ZONES_MAX]; /* of that order */
     uint64_t order_number; /* of the last order */
+    bool has_approved_serial;
+    uint32_t approved_serial;
     uint32_t restored;     /* bits: sites that got an old store back, and may vote no more */
     uint32_t retracted[SIM_ZONES_MAX]; /* what is still on its way of this serial never arrives */
     bool is_last_input;                /* no more are issued */
@@ -459,6 +465,8 @@ void sim_operate(struct sim_world *world, enum sim_fault fault, uint64_t for_us)
 void sim_obey(struct sim_world *world, struct sim_actor *actor, const struct csn_order *order);
 /* An operator decides about this parked input in a while. */
 void sim_decide_later(struct sim_world *world, unsigned zone, const struct csn_digest *received);
+/* As its own operator's tool hands it in: signed, and checked already. Fills in cluster, zone and reason. */
+void sim_give_order(struct sim_world *world, struct sim_actor *actor, unsigned zone, struct csn_order *order);
 /* No order keeps a zone back, and every site has heard of its generation. */
 void sim_orders_end(struct sim_world *world);
 /* Another site shows it the vote that it forgot, if it did. */

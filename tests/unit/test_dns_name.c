@@ -243,6 +243,27 @@ static void test_next_serial_is_the_later_of_rule_and_last(void **state)
     }
 }
 
+static void test_a_policy_serial_far_off_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        enum csn_serial_rule rule;
+        uint32_t last;
+        bool is_far;
+    } rows[] = {{CSN_SERIAL_UNIXTIME, 1795262400, false},
+                {CSN_SERIAL_UNIXTIME, 1795262400 - CSN_SERIAL_NEAR + 1, false},
+                {CSN_SERIAL_UNIXTIME, 1795262400 - CSN_SERIAL_NEAR, true},
+                {CSN_SERIAL_UNIXTIME, 2026112100, false}, /* before the last: they go on by one */
+                {CSN_SERIAL_DATE, 1795262400, false},
+                {CSN_SERIAL_DATE, 7, true},
+                {CSN_SERIAL_COUNTER, 7, false}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint32_t value;
+        assert_int_equal(csn_serial_is_far_off(rows[i].rule, 1795262400, rows[i].last, &value), rows[i].is_far);
+        assert_int_equal(value, csn_serial_next(rows[i].rule, 1795262400, rows[i].last));
+    }
+}
+
 static void test_wire_time_lies_near(void **state)
 {
     (void)state;
@@ -302,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_key_decode_refuses_what_encode_does_not_write),
         cmocka_unit_test(test_serials_go_round),
         cmocka_unit_test(test_next_serial_is_the_later_of_rule_and_last),
+        cmocka_unit_test(test_a_policy_serial_far_off_is_known),
         cmocka_unit_test(test_wire_time_lies_near),
         cmocka_unit_test(test_rdata_walk_gives_each_record),
         cmocka_unit_test(test_types_have_names),

@@ -296,6 +296,19 @@ static void test_what_may_be_done_has_its_command(void **state)
     assert_true(says(explanation.may, explanation.may_count, "consignctl maintenance on sin --reason"));
     assert_true(says(explanation.may, explanation.may_count, "consignctl authority auto ch. --reason"));
     csn_explanation_fini(&explanation);
+    facts = well();
+    facts.is_far_off = true;
+    facts.policy_serial = 2026112100;
+    csn_explain(&facts, &explanation);
+    assert_true(says(explanation.may, explanation.may_count,
+                     "consignctl zone approve-serial ch. 2026112100 --reason TEXT --cluster FILE --key FILE"));
+    csn_explanation_fini(&explanation);
+    facts.approved = (struct csn_approved_serial){true, 2026112100};
+    csn_explain(&facts, &explanation);
+    assert_true(says(explanation.next, explanation.next_count, "serial 2026112100, which an operator approved"));
+    assert_true(says(explanation.may, explanation.may_count, "consignctl zone reject-serial ch. --reason"));
+    assert_false(says(explanation.may, explanation.may_count, "approve-serial ch."));
+    csn_explanation_fini(&explanation);
 }
 
 /* Approving does not help where the serial goes back, and what is no zone cannot be approved. */

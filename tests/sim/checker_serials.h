@@ -1,0 +1,34 @@
+/* checker_serials.h: how far a serial may go, as the page says it (R4, L3), for the checker: no step of 2^30 or more but one
+ * that an operator approved, in the epoch and from where he did, once. No code of lib/round. Of a violation it tells the world. */
+#ifndef SIM_CHECKER_SERIALS_H
+#define SIM_CHECKER_SERIALS_H
+
+#include "sim/layout.h"
+#include "sim/world.h"
+
+#define SIM_APPROVALS_MAX 16 /* of a run; more fail it */
+
+struct sim_approval {
+    unsigned zone;
+    uint32_t epoch, from, to;
+    bool is_used;
+    uint8_t used[LAYOUT_ROUND]; /* the certified round that did */
+};
+
+struct sim_serials {
+    struct sim_approval items[SIM_APPROVALS_MAX];
+    unsigned count;
+};
+
+/* The same again, and what its form forbids, is nothing new. */
+void sim_serials_given(struct sim_serials *serials, struct sim_world *world, unsigned zone, const struct csn_order *order);
+/* A vote from a floor with this serial. */
+void sim_serials_check_vote(const struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor, unsigned zone,
+                            uint32_t floor, const struct layout_held *held);
+/* Since this round: serials of before it are no measure any more. */
+bool sim_serials_has_jumped(const struct sim_serials *serials, unsigned zone, const uint8_t round[LAYOUT_ROUND]);
+/* Certified next after one with this serial. */
+void sim_serials_certified(struct sim_serials *serials, struct sim_world *world, unsigned zone, uint32_t before,
+                           const struct layout_held *held);
+
+#endif
