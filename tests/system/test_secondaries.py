@@ -2,6 +2,7 @@
 Method: NSD and Knot with all three sites as primaries, Knot checking DNSSEC itself; an Unbound before each of them with the
 zone's DS as trust anchor. The zone's SOA REFRESH is two hours, so that only NOTIFY can bring a change in time."""
 import re
+import shlex
 import signal
 import unittest
 
@@ -263,6 +264,74 @@ class Secondaries(unittest.TestCase):
         wrong = anchor[:-2] + ('00' if anchor[-2:] != '00' else '11')
         port = self.start_unbound(c, 'unbound-wrong', upstream, wrong)
         self.assertEqual(dig(port, 'a.nic.xc', 'A')[0], 'SERVFAIL')
+
+    def order(self, c, site, *words, code=0):
+        done = c.ctl(site, *words, '--reason', 'a test', '--cluster', c.path('cluster.yaml'), '--key', c.path('operator', 'duty.key'))
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def wait_serial(self, c, serial, ports, sites=SITES):
+        """Until these sites serve it, zrh has heard so, and the secondaries have it: then the next may be ordered at zrh."""
+        for site in sites:
+            wait_for(f'{site} serves {serial}', lambda: c.serial(site) == serial)
+            wait_for(f'zrh knows of {site}', lambda: (row := c.site_status('zrh', site)) and row['released'].get('xc.') == serial)
+        for port in ports:
+            wait_for(f'the secondary at {port} serves {serial}', lambda: self.serial_at(port) == serial)
+
+    def follow_advice(self, c):
+        """What --explain says of a serial that is too far, word for word; the serial approved."""
+        wait_for('the serial is an alarm', lambda: "the policy's serial" in (c.reasons('sjc') or ''))
+        said = ' '.join(c.ctl('sjc', 'zone', 'status', 'xc.', '--explain').stdout.split())
+        words = re.search(r'consignctl (zone approve-serial xc\. (\d+)) --reason TEXT --cluster FILE --key FILE', said)
+        self.assertIsNotNone(words, said)
+        cluster.assert_matches(r'xc\. approve-serial: known at [23] of 3 sites, in force', self.order(c, 'sjc', *shlex.split(words[1])), '')
+        return int(words[2])
+
+    def test_a_far_serial_is_approved_and_two_steps_lead_back(self):
+        """The zone counted by one, the policy by seconds; then a serial is published far too high, and goes back round (RFC 1982)
+        while one site is away for the first step."""
+        high, half, meant = 2040010100, 4180493748, 2026112300
+        with Cluster(small_zone(1, 'one')) as c:
+            for site in SITES:
+                c.edit(site, lambda text: text.replace('zones:\n  - zone: xc.\n', 'zones:\n  - zone: xc.\n    live-serial: 7\n'))
+            ports = self.start_with_secondaries(c)
+            self.wait_serial(c, 8, ports)
+            serial = self.follow_advice(c)
+            self.wait_serial(c, serial, ports)
+            for site in SITES:
+                wait_for(f'{site} is well', lambda: c.health(site)[0] == 0)
+            self.check_withdrawn(c, ports, serial)
+            self.order(c, 'zrh', 'zone', 'approve-serial', 'xc.', str(high))
+            self.wait_serial(c, high, ports)
+            said = self.order(c, 'zrh', 'zone', 'approve-serial', 'xc.', str(meant), code=1)
+            self.assertIn(f'serial {meant} is not after {high}', said)
+            c.stop('sin')
+            self.order(c, 'zrh', 'zone', 'approve-serial', 'xc.', str(half))
+            self.wait_serial(c, half, ports, ('zrh', 'sjc'))
+            said = self.order(c, 'zrh', 'zone', 'approve-serial', 'xc.', str(meant), code=1)
+            self.assertIn(f'sin has released serial {high}, which is after {meant}', said)
+            c.start('sin')
+            self.wait_serial(c, half, ports)
+            self.order(c, 'zrh', 'zone', 'approve-serial', 'xc.', str(meant))
+            self.wait_serial(c, meant, ports)
+            for site in SITES:
+                c.kill(site)
+            c.start(*SITES)
+            c.write_zone(small_zone(3, 'three'))
+            c.wait_marker('three')
+            self.wait_serial(c, meant + 1, ports)
+            self.assertEqual(self.verify_served(c, '--server', f'127.0.0.1@{ports[0]}')[0], 0)
+
+    def check_withdrawn(self, c, ports, serial):
+        """What was approved while the zone is held, and withdrawn before it goes on, is not done."""
+        self.order(c, 'zrh', 'zone', 'hold', 'xc.')
+        self.order(c, 'zrh', 'zone', 'approve-serial', 'xc.', str(serial + 2**30))
+        wait_for('sin shows it', lambda: f'serial {serial + 2**30} APPROVED by duty since' in c.ctl('sin', 'status').stdout)
+        self.order(c, 'zrh', 'zone', 'reject-serial', 'xc.')
+        self.order(c, 'zrh', 'zone', 'resume', 'xc.')
+        c.write_zone(small_zone(2, 'two'))
+        c.wait_marker('two')
+        self.assertLess(c.serial('zrh') - serial, 2**29)
 
     def part_from_bulk(self, c, site):
         """What the site fetches from the others comes no more; what is said it hears."""
