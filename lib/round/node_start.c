@@ -19,8 +19,8 @@ void csn_node_halt(struct csn_node *node, enum csn_halt why)
     }
 }
 
-/* In both copies, and before whatever is adopted hides the vote that was shown: neither a start nor a backup of one of
- * the two makes this site vote again. A member that came back with a new key is another incarnation. */
+/* In both copies, and before whatever is adopted hides what shows it: neither a start nor a backup of one of the two makes
+ * this site vote again. A member that came back with a new key is another incarnation. */
 void csn_node_forgot(struct csn_node *node)
 {
     struct csn_record_key key = csn_record_key(CSN_RECORD_AMNESIA, NULL, NULL);
@@ -343,7 +343,8 @@ static void check_hold(struct csn_node *node, struct csn_node_zone *zone,
     }
 }
 
-/* Copied before it is released: a store that does not even know the certificate is an older one. */
+/* Copied before it is released: a store that does not even know the certificate is an older one. Both copies know as much once
+ * the site has adopted what is released now, and the second one need not be the newest either: so it is written down. */
 static void check_released(struct csn_node *node, struct csn_node_zone *zone,
                            const struct csn_record_pair *pair)
 {
@@ -356,7 +357,9 @@ static void check_released(struct csn_node *node, struct csn_node_zone *zone,
     } else if (csn_round_compare(round, zone->released.round) > 0 &&
                csn_zone_certificate(zone, round) == NULL) {
         zone->forgotten = round;
-        csn_node_halt(node, CSN_HALT_AMNESIA);
+        if (!csn_node_is_mute(node)) {
+            csn_node_forgot(node);
+        }
     }
 }
 

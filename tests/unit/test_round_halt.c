@@ -154,6 +154,26 @@ static void test_a_halted_site_answers_nothing_older_than_before(void **state)
     drop(world);
 }
 
+/* What the second copy knows more than the store is known to both once the site has adopted what the others released: the
+ * next start would find nothing. */
+static void test_a_store_put_back_beside_its_second_copy_halts_for_good(void **state)
+{
+    (void)state;
+    struct world *world = make_released();
+    struct world_map backup = {0};
+    world_copy_records(&world->sites[0].disk, &backup);
+    world_give_all(world, 2);
+    assert_true(world_run_until(world, 2, 20000));
+    world_run(world, 2000); /* released here too, and durable */
+    world_stop_site(world, 0);
+    world_put_back(world, 0, &backup);
+    world_start_site(world, 0);
+    expect_halted_for_good(world);
+    restart(world);
+    expect_halted_for_good(world);
+    drop(world);
+}
+
 /* The words were those of a member that is gone; its successor has another key. */
 static void test_the_next_incarnation_is_not_halted(void **state)
 {
@@ -194,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_a_halt_outlives_every_start),
         cmocka_unit_test(test_either_copy_is_enough),
         cmocka_unit_test(test_a_halted_site_answers_nothing_older_than_before),
+        cmocka_unit_test(test_a_store_put_back_beside_its_second_copy_halts_for_good),
         cmocka_unit_test(test_the_next_incarnation_is_not_halted),
         cmocka_unit_test(test_a_vote_under_way_does_not_leave),
     };
