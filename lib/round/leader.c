@@ -273,14 +273,36 @@ static unsigned promise_count(const struct csn_leader *leader)
     return promises;
 }
 
+static bool can_vote(const struct csn_leader *leader, unsigned member)
+{
+    return csn_leader_is_fresh(leader, member) && leader->peers.peers[member].report.state == CSN_NODE_OK;
+}
+
 /* Of those the sites that can vote: a halted one follows, and is of no use to a round. */
 static unsigned able_count(const struct csn_leader *leader)
 {
     unsigned able = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
-        able += csn_leader_is_followed(leader, i) && leader->peers.peers[i].report.state == CSN_NODE_OK;
+        able += csn_leader_is_followed(leader, i) && can_vote(leader, i);
     }
     return able;
+}
+
+/* Sites that could vote, whomever they follow. */
+static unsigned voter_count(const struct csn_leader *leader)
+{
+    unsigned voters = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        voters += can_vote(leader, i);
+    }
+    return voters;
+}
+
+/* L1: a promise of one that is halted brings no round about: where q can vote, q of those must follow. */
+static bool is_elected(const struct csn_leader *leader)
+{
+    unsigned quorum = leader->cluster.quorum;
+    return promise_count(leader) >= quorum && (able_count(leader) >= quorum || voter_count(leader) < quorum);
 }
 
 static bool is_idle(const struct csn_leader *leader)
@@ -413,7 +435,7 @@ static void advance_asking(struct csn_leader *leader)
 {
     if (!has_quorum_lately(leader)) {
         move(leader, CSN_LEADER_LISTENING);
-    } else if (promise_count(leader) >= leader->cluster.quorum) {
+    } else if (is_elected(leader)) {
         begin_leading(leader);
     } else if (is_beaten(leader)) {
         ask(leader);

@@ -21,14 +21,18 @@ void sim_plan_four(uint64_t seed, struct sim_options *options)
         bool is_more = sim_chance(&random, 300000);
         options->chance[lies[i]] = options->liar != 0 && (i == one || is_more) ? 1000000 : 0;
     }
-    if (options->liar != 0) { /* a site that forgets would be the second of whom one is forgiven */
-        options->chance[SIM_RESTORED] = options->chance[SIM_RESTORED_ALONE] = 0;
-    }
 }
 
 bool sim_is_liar(const struct sim_world *world, const struct sim_actor *actor)
 {
     return actor->is_node && actor->number == world->options.liar;
+}
+
+uint32_t sim_false_voters(const struct sim_world *world)
+{
+    const struct sim_options *options = &world->options;
+    bool is_false = options->chance[SIM_LIE_EARLY] > 0 || options->chance[SIM_LIE_VOTE] > 0;
+    return options->liar != 0 && is_false ? UINT32_C(1) << (options->liar - 1) : 0;
 }
 
 /* Also when the faults have stopped. */

@@ -9,6 +9,8 @@
 void sim_plan_four(uint64_t seed, struct sim_options *options);
 
 bool sim_is_liar(const struct sim_world *world, const struct sim_actor *actor);
+/* Bits of those whose votes are of no use to a round. */
+uint32_t sim_false_voters(const struct sim_world *world);
 /* What a liar says to the others in place of this; true: and nothing else. */
 bool sim_lie(struct sim_world *world, struct sim_actor *from, enum csn_statement_kind kind, struct csn_bytes body);
 /* A share that `from` made, on its way to `to`. */

@@ -8,6 +8,7 @@
 #include "sim/checker.h"
 #include "sim/layout.h"
 #include "sim/epochs.h"
+#include "sim/liars.h"
 #include "sim/serials.h"
 #include "sim/workload.h"
 
@@ -323,11 +324,12 @@ static void restore(struct sim_world *world, struct sim_actor *actor, bool is_al
 }
 
 /* Whoever was restored votes no more once it knows that it forgot something: a quorum of others must stay, also where members
- * change. The key is that of the copy. */
+ * change. So beside a liar (f = 1) only where its votes count: one of four is forgiven, not two. The key is that of the copy. */
 static bool may_restore(const struct sim_world *world, const struct sim_actor *actor)
 {
+    uint32_t unsound = world->restored | UINT32_C(1) << actor->index | sim_false_voters(world);
     return actor->backup != NULL && actor->backup_incarnation == actor->incarnation && is_affordable(world, actor) &&
-           sim_is_quorum_sound(world, world->restored | UINT32_C(1) << actor->index);
+           sim_is_quorum_sound(world, unsound);
 }
 
 /* A store that remembers no vote and has no second copy is that of a new member, who would come with a new key. */

@@ -186,6 +186,26 @@ static void test_leader_asks_only_after_a_quorum_of_reports(void **state)
     drop_hand(hand);
 }
 
+/* A halted site promises and votes no more: where a quorum could vote, its promise makes up for none of theirs. */
+static void test_promise_of_a_halted_site_counts_where_too_few_can_vote(void **state)
+{
+    (void)state;
+    for (unsigned is_silent = 0; is_silent < 2; is_silent++) {
+        struct hand *hand = make_hand();
+        hand->is_halted[0] = true;
+        run(hand, 500);
+        hand->is_silent[2] = is_silent == 1;
+        run(hand, 10000);
+        hand->promised[0] = hand->promised[1] = last_lead(hand).term;
+        run(hand, 500);
+        assert_int_equal(last_lead(hand).state, is_silent ? CSN_LEAD_LEADS : CSN_LEAD_ASKS);
+        hand->promised[2] = last_lead(hand).term;
+        run(hand, 500);
+        assert_int_equal(last_lead(hand).state, CSN_LEAD_LEADS);
+        drop_hand(hand);
+    }
+}
+
 static void test_leader_leads_after_a_quorum_of_promises(void **state)
 {
     (void)state;
@@ -936,6 +956,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leader_asks_only_after_a_quorum_of_reports),
+        cmocka_unit_test(test_promise_of_a_halted_site_counts_where_too_few_can_vote),
         cmocka_unit_test(test_leader_leads_after_a_quorum_of_promises),
         cmocka_unit_test(test_leader_gives_way_to_a_higher_term_and_asks_again),
         cmocka_unit_test(test_leader_followed_by_a_quorum_leads_on_and_calls_back),
