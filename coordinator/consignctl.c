@@ -1,6 +1,6 @@
 /* consignctl: asks one daemon of the own site and shows what it says.
  * Exit status: 0 done (status: a picture was shown, a red one too), 1 failed, 2 wrong usage, 3 no
- * daemon answers. zone diff: 0 equal, 1 different, 2 wrong usage, 3 cannot tell. health: 0 ok,
+ * daemon answers, 4 refused, 5 kept and not in force yet. zone diff: 0 equal, 1 different, 2 wrong usage, 3 cannot tell. health: 0 ok,
  * 1 degraded, 2 critical, 3 cannot tell, wrong usage too. */
 #include <getopt.h>
 #include <stdio.h>
@@ -19,8 +19,6 @@
 #define TIMEOUT_MS 5000
 #define ZONE_MAX 1024
 
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE };
-
 struct call {
     const char *socket;
     const char *reason, *cluster, *key; /* of an order */
@@ -38,7 +36,7 @@ static void put_help(void)
          "  zone status ZONE [--explain]      how it stands at each site; why, what comes next, what may be done\n"
          "  zone refusals ZONE [--site SITE]  what sites refused lately; -o json: as they signed it\n"
          "  zone diff ZONE SERIAL SITE SITE   records that only the first (-) or the second (+) has\n"
-         "  zone reports ZONE                 reports of divergences in this site's store, newest first\n"
+         "  zone reports ZONE [NAME]          reports of divergences in this site's store, newest first; the text of one\n"
          "  membership propose FILE           the next cluster document, signed by the officers\n"
          "  membership show                   the epoch, and what changes with the next document\n"
          "  membership chain                  all documents and how each began, for consign-verify --chain\n"
@@ -54,14 +52,15 @@ static void put_help(void)
          "  zone reject-serial ZONE          what was approved so is not done, if it has not been done yet\n"
          "\n"
          "  -s SOCKET        the daemon's socket (default: " SOCKET ")\n"
-         "  -o table|json    how to show it (default: table); not of zone diff, zone reports, membership\n"
+         "  -o table|json    how to show it (default: table); of membership: show alone\n"
          "  --reason TEXT    why; shown in every status\n"
          "  --cluster FILE   the cluster document\n"
          "  --key FILE       the operator's Ed25519 key, mode 0600\n"
          "  -h, --help       this text\n"
          "  --version        the version of this program\n"
          "\n"
-         "Exit status, but of health: 0 done, 1 failed, 2 wrong usage, 3 no daemon answers.\n"
+         "Exit status, but of health: 0 done, 1 failed, 2 wrong usage, 3 no daemon answers,\n"
+         "4 refused by the cluster, 5 an order is kept and not in force yet.\n"
          "zone diff: 0 equal, 1 different, 2 wrong usage, 3 cannot be compared.\n"
          "NO_COLOR=1 switches colour off.");
 }
@@ -87,7 +86,7 @@ static int put_usage(int count, char **words)
         puts("CONSIGN UNKNOWN - wrong usage");
         return CSN_HEALTH_UNKNOWN;
     }
-    return EXIT_USAGE;
+    return CSN_CTL_USAGE;
 }
 
 static int misuse(int count, char **words, const char *what, const char *which)
@@ -104,13 +103,6 @@ static struct csn_ctl_page page_of_stdout(void)
         .out = stdout,
         .columns = is_terminal ? CSN_CTL_COLUMNS : 0,
         .has_colour = is_terminal && (no_colour == NULL || *no_colour == '\0')};
-}
-
-/* Nobody there, or nobody who answers: that is not a failure of what was asked. */
-static int status_of(int code)
-{
-    bool is_there = code != CSN_ECLOSED && code != CSN_ETIMEOUT && code != CSN_EPERMISSION;
-    return is_there ? EXIT_FAILED : EXIT_UNREACHABLE;
 }
 
 /* In JSON there is always a document: without a picture it says so. */
@@ -132,7 +124,7 @@ static int show_status(const struct call *call)
     int code = ask(call, &status, &reason);
     if (code != CSN_OK) {
         fprintf(stderr, "consignctl: %s\n", reason.text);
-        return status_of(code);
+        return csn_ctl_exit(code, false);
     }
     if (call->is_json) {
         csn_ctl_json_status(stdout, &status);
@@ -141,7 +133,7 @@ static int show_status(const struct call *call)
         csn_ctl_table_status(&page, &status);
     }
     csn_status_fini(&status);
-    return EXIT_DONE;
+    return CSN_CTL_DONE;
 }
 
 static int show_health(const struct call *call)
@@ -174,7 +166,7 @@ static int show_cert(const struct call *call, const char *name)
     int code = csn_control_ask_cert(call->socket, TIMEOUT_MS, zone, &view, &reason);
     if (code != CSN_OK) {
         fprintf(stderr, "consignctl: %s\n", reason.text);
-        return status_of(code);
+        return csn_ctl_exit(code, false);
     }
     if (call->is_json) {
         csn_ctl_json_cert(stdout, &view, call->now_s);
@@ -182,7 +174,7 @@ static int show_cert(const struct call *call, const char *name)
         csn_ctl_table_cert(stdout, &view);
     }
     csn_cert_view_fini(&view);
-    return EXIT_DONE;
+    return CSN_CTL_DONE;
 }
 
 static int give_order(const struct call *call, int count, char **words)
@@ -219,11 +211,8 @@ static int run(const struct call *call, int count, char **words)
     }
     if (strcmp(words[0], "membership") == 0) {
         const char *wrong = NULL;
-        if (call->is_json) {
-            return misuse(count, words, "-o json: not of membership", "");
-        }
-        int code = csn_ctl_membership(call->socket, count - 1, words + 1, &wrong);
-        return wrong != NULL ? misuse(count, words, wrong, "") : code == CSN_OK ? EXIT_DONE : status_of(code);
+        int code = csn_ctl_membership(call->socket, call->is_json, count - 1, words + 1, &wrong);
+        return wrong != NULL ? misuse(count, words, wrong, "") : csn_ctl_exit(code, true);
     }
     int count_max = is_cert ? 3 : 1;
     if (!is_status && !is_cert && !is_line) {
@@ -278,14 +267,14 @@ int main(int argc, char **argv)
             break;
         case 'h':
             put_help();
-            return EXIT_DONE;
+            return CSN_CTL_DONE;
         case 'V':
             puts("consignctl " CONSIGN_VERSION);
-            return EXIT_DONE;
+            return CSN_CTL_DONE;
         default: /* getopt said what is wrong */
             return put_usage(argc, argv);
         }
     }
     int status = run(&call, argc - optind, argv + optind);
-    return fflush(stdout) == 0 || status != EXIT_DONE ? status : EXIT_FAILED;
+    return fflush(stdout) == 0 || status != CSN_CTL_DONE ? status : CSN_CTL_FAILED;
 }

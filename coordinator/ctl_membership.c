@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/fs.h"
+#include "ctl_render.h"
 #include "ops/control.h"
 
 #define TIMEOUT_MS 5000
@@ -25,16 +27,20 @@ static int propose(const char *socket, const char *path, struct csn_reason *reas
     return code;
 }
 
-static int show(const char *socket, bool wants_chain, struct csn_reason *reason)
+static int show(const char *socket, bool wants_chain, bool is_json, struct csn_reason *reason)
 {
     struct csn_buf text = {0};
     int code = csn_control_ask_membership(socket, TIMEOUT_MS, wants_chain, &text, reason);
-    fwrite(text.data, 1, text.size, stdout);
+    if (code == CSN_OK && is_json) {
+        csn_ctl_json_membership(stdout, csn_buf_view(&text), (uint64_t)time(NULL));
+    } else {
+        fwrite(text.data, 1, text.size, stdout);
+    }
     csn_buf_fini(&text);
     return code;
 }
 
-int csn_ctl_membership(const char *socket, int count, char **words, const char **ret_wrong)
+int csn_ctl_membership(const char *socket, bool is_json, int count, char **words, const char **ret_wrong)
 {
     bool is_propose = count > 0 && strcmp(words[0], "propose") == 0;
     bool is_show = count > 0 && strcmp(words[0], "show") == 0;
@@ -42,12 +48,13 @@ int csn_ctl_membership(const char *socket, int count, char **words, const char *
     *ret_wrong = !is_propose && !is_show && !is_chain    ? "membership: propose FILE, show or chain"
                  : is_propose && count < 2               ? "membership propose: the signed document's file is missing"
                  : count > (is_propose ? 2 : 1)          ? "membership: one word too many"
+                 : is_json && !is_show                   ? "-o json: of membership show alone"
                                                          : NULL;
     if (*ret_wrong != NULL) {
         return CSN_EFORMAT;
     }
     struct csn_reason reason = {{0}};
-    int code = is_propose ? propose(socket, words[1], &reason) : show(socket, is_chain, &reason);
+    int code = is_propose ? propose(socket, words[1], &reason) : show(socket, is_chain, is_json, &reason);
     if (code != CSN_OK) {
         fprintf(stderr, "consignctl: %s\n", reason.text);
     }

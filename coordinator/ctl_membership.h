@@ -3,10 +3,12 @@
 #ifndef CSN_COORDINATOR_CTL_MEMBERSHIP_H
 #define CSN_COORDINATOR_CTL_MEMBERSHIP_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /* propose FILE | show | chain; without the word `membership`. `ret_wrong` says what is wrong with the words, and then nothing was
  * done; else CSN_OK, or what failed, which has been said. */
-int csn_ctl_membership(const char *socket, int count, char **words, const char **ret_wrong);
+int csn_ctl_membership(const char *socket, bool is_json, int count, char **words, const char **ret_wrong);
 
 #endif

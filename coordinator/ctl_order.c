@@ -19,8 +19,6 @@
 #define LOOK_MS 200
 #define DOCUMENT_MAX ((size_t)1024 * 1024)
 
-enum { EXIT_IN_FORCE, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE };
-
 /* The words of an order. A number follows the zone where there is a word for it. */
 static const struct form {
     const char *noun, *verb, *number; /* or the site */
@@ -456,13 +454,6 @@ static void giving_fini(struct giving *giving)
     csn_identity_free(giving->key);
 }
 
-/* As consignctl's: nobody there, or nobody who answers. */
-static int exit_of(int code)
-{
-    bool is_there = code != CSN_ECLOSED && code != CSN_ETIMEOUT && code != CSN_EPERMISSION;
-    return is_there ? EXIT_FAILED : EXIT_UNREACHABLE;
-}
-
 static int run(struct giving *giving)
 {
     int code = load_cluster(giving);
@@ -471,7 +462,7 @@ static int run(struct giving *giving)
     }
     if (code != CSN_OK) {
         fprintf(stderr, "consignctl: %s\n", giving->reason.text);
-        return EXIT_FAILED; /* a key that may not be read too: no daemon was asked */
+        return CSN_CTL_FAILED; /* a key that may not be read too: no daemon was asked */
     }
     code = give(giving);
     if (code != CSN_OK) {
@@ -485,7 +476,7 @@ static int run(struct giving *giving)
               "site too\n",
               stderr);
     }
-    return code != CSN_OK ? exit_of(code) : is_in_force ? EXIT_IN_FORCE : EXIT_FAILED;
+    return code != CSN_OK ? csn_ctl_exit(code, true) : is_in_force ? CSN_CTL_DONE : CSN_CTL_NOT_YET;
 }
 
 int csn_ctl_order(const struct csn_ctl_order_call *call, int count, char **words,
@@ -494,7 +485,7 @@ int csn_ctl_order(const struct csn_ctl_order_call *call, int count, char **words
     struct giving *giving = csn_calloc(1, sizeof(*giving));
     giving->call = call;
     *ret_wrong = read_words(giving, count, words);
-    int status = *ret_wrong != NULL ? EXIT_USAGE : run(giving);
+    int status = *ret_wrong != NULL ? CSN_CTL_USAGE : run(giving);
     giving_fini(giving);
     free(giving);
     return status;

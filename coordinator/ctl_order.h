@@ -15,8 +15,7 @@ struct csn_ctl_order_call { /* borrows */
 /* "maintenance", or "zone" with hold, resume, approve, reject or generation. */
 bool csn_ctl_is_order(int count, char **words);
 
-/* consignctl's exit status: 0 in force, 1 refused or not in force yet, 3 no daemon answers. When
- * the words or options are wrong nothing is done and `ret_wrong` says what; else it is NULL. */
+/* consignctl's exit status (enum csn_ctl_exit): DONE when it is in force. When the words or options are wrong nothing is done and `ret_wrong` says what; else it is NULL. */
 int csn_ctl_order(const struct csn_ctl_order_call *call, int count, char **words,
                   const char **ret_wrong);
 

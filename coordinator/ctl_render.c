@@ -537,6 +537,15 @@ static void put_verdict(const struct csn_ctl_page *page, const struct csn_status
             level_word(status->level), page->has_colour ? "\033[0m" : "", text);
 }
 
+int csn_ctl_exit(int code, bool is_order)
+{
+    bool is_there = code != CSN_ECLOSED && code != CSN_ETIMEOUT && code != CSN_EPERMISSION;
+    return code == CSN_OK                       ? CSN_CTL_DONE
+           : !is_there                          ? CSN_CTL_UNREACHABLE
+           : is_order && code == CSN_EREFUSED ? CSN_CTL_REFUSED
+                                                : CSN_CTL_FAILED;
+}
+
 void csn_ctl_doubt(struct csn_status *status, uint64_t now_s)
 {
     uint64_t age_s = now_s > status->observed_at_s ? now_s - status->observed_at_s

@@ -15,6 +15,12 @@
 #define CSN_CTL_SCHEMA 1
 #define CSN_CTL_STALE_S 30 /* an older picture, or one from the future, is not judged */
 
+/* The exit status of all but health: NOT_YET: an order is kept, and not in force yet. */
+enum csn_ctl_exit { CSN_CTL_DONE, CSN_CTL_FAILED, CSN_CTL_USAGE, CSN_CTL_UNREACHABLE, CSN_CTL_REFUSED, CSN_CTL_NOT_YET };
+/* What a code of a daemon ends with: nobody there, or nobody who answers, is no failure of what was asked. `is_order`: a
+ * refusal is the cluster's word. */
+int csn_ctl_exit(int code, bool is_order);
+
 /* Makes the verdict unknown when the picture is stale. Before rendering. */
 void csn_ctl_doubt(struct csn_status *status, uint64_t now_s);
 
@@ -50,6 +56,12 @@ void csn_ctl_table_refusals(const struct csn_ctl_page *page, const struct csn_ex
 void csn_ctl_json_explanation(FILE *out, const struct csn_explanation *explanation);
 /* With the statements as they were signed. */
 void csn_ctl_json_refusals(FILE *out, const struct csn_explanation *explanation);
+
+struct csn_control_diff;
+/* Of what a daemon answers in lines: a comparison, names of reports or (with a name) one, how the members stand. */
+void csn_ctl_json_diff(FILE *out, const struct csn_control_diff *diff, struct csn_bytes lines, uint64_t now_s);
+void csn_ctl_json_reports(FILE *out, const char *zone, const char *name, struct csn_bytes lines, uint64_t now_s);
+void csn_ctl_json_membership(FILE *out, struct csn_bytes lines, uint64_t now_s);
 
 void csn_ctl_json_status(FILE *out, const struct csn_status *status);
 void csn_ctl_json_cert(FILE *out, const struct csn_cert_view *view, uint64_t now_s);

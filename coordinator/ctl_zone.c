@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "ops/control.h"
 
@@ -19,45 +20,47 @@ static void write_zone(const char *name, char ret_zone[ZONE_MAX])
 static int give_up(const struct csn_reason *reason)
 {
     fprintf(stderr, "consignctl: %s\n", reason->text);
-    return CSN_CTL_UNKNOWN;
+    return CSN_CTL_UNREACHABLE;
 }
 
-/* As consignctl's: nobody there, or nobody who answers; else it failed. */
-static int exit_of(int code)
-{
-    bool is_there = code != CSN_ECLOSED && code != CSN_ETIMEOUT && code != CSN_EPERMISSION;
-    return is_there ? CSN_CTL_DIFFERENT : CSN_CTL_UNKNOWN;
-}
-
-static int show_diff(const char *socket, char **words, uint32_t serial)
+static int show_diff(const struct csn_ctl_zone_call *call, char **words, uint32_t serial)
 {
     char zone[ZONE_MAX];
     struct csn_buf text = {0};
     struct csn_reason reason;
     write_zone(words[0], zone);
     struct csn_control_diff diff = {.zone = zone, .first = words[2], .second = words[3], .serial = serial};
-    int code = csn_control_ask_diff(socket, DIFF_TIMEOUT_MS, &diff, &text, &reason);
-    int result = code != CSN_OK ? give_up(&reason) : text.size == 0 ? CSN_CTL_EQUAL : CSN_CTL_DIFFERENT;
-    fwrite(text.data, 1, text.size, stdout);
+    int code = csn_control_ask_diff(call->socket, DIFF_TIMEOUT_MS, &diff, &text, &reason);
+    int result = code != CSN_OK ? give_up(&reason) : text.size == 0 ? CSN_CTL_DONE : CSN_CTL_FAILED;
+    if (code == CSN_OK && call->is_json) {
+        csn_ctl_json_diff(stdout, &diff, csn_buf_view(&text), (uint64_t)time(NULL));
+    } else {
+        fwrite(text.data, 1, text.size, stdout);
+    }
     csn_buf_fini(&text);
     return result;
 }
 
-static int show_reports(const char *socket, const char *name)
+/* `name`: NULL: all names. */
+static int show_reports(const struct csn_ctl_zone_call *call, const char *zone_name, const char *name)
 {
     char zone[ZONE_MAX];
     struct csn_buf text = {0};
     struct csn_reason reason;
-    write_zone(name, zone);
-    int code = csn_control_ask_reports(socket, TIMEOUT_MS, zone, &text, &reason);
+    write_zone(zone_name, zone);
+    int code = csn_control_ask_reports(call->socket, TIMEOUT_MS, zone, name, &text, &reason);
     if (code != CSN_OK) {
         fprintf(stderr, "consignctl: %s\n", reason.text);
     } else if (text.size == 0) {
         fputs("consignctl: this site has none; one that diverged keeps its own: ask there\n", stderr);
     }
-    fwrite(text.data, 1, text.size, stdout);
+    if (code == CSN_OK && call->is_json) {
+        csn_ctl_json_reports(stdout, zone, name, csn_buf_view(&text), (uint64_t)time(NULL));
+    } else {
+        fwrite(text.data, 1, text.size, stdout);
+    }
     csn_buf_fini(&text);
-    return code == CSN_OK ? CSN_CTL_EQUAL : exit_of(code);
+    return csn_ctl_exit(code, false);
 }
 
 static int show_explained(const struct csn_ctl_zone_call *call, const char *name, bool is_refusals)
@@ -70,7 +73,7 @@ static int show_explained(const struct csn_ctl_zone_call *call, const char *name
     int code = csn_control_ask_explain(call->socket, TIMEOUT_MS, &explain, &explanation, &reason);
     if (code != CSN_OK) {
         fprintf(stderr, "consignctl: %s\n", reason.text);
-        return exit_of(code);
+        return csn_ctl_exit(code, false);
     }
     if (is_refusals && call->is_json) {
         csn_ctl_json_refusals(stdout, &explanation);
@@ -82,7 +85,7 @@ static int show_explained(const struct csn_ctl_zone_call *call, const char *name
         csn_ctl_table_explanation(&call->page, &explanation, call->is_explained);
     }
     csn_explanation_fini(&explanation);
-    return CSN_CTL_EQUAL;
+    return CSN_CTL_DONE;
 }
 
 /* A serial is 32 bits, written in digits. */
@@ -99,14 +102,11 @@ static bool read_serial(const char *text, uint32_t *ret_serial)
 
 int csn_ctl_zone(const struct csn_ctl_zone_call *call, int count, char **words, const char **ret_wrong)
 {
-    const char *socket = call->socket;
     uint32_t serial;
     bool is_status = count > 0 && strcmp(words[0], "status") == 0;
     bool is_refusals = count > 0 && strcmp(words[0], "refusals") == 0;
     bool is_diff = count > 0 && strcmp(words[0], "diff") == 0;
-    if (call->is_json && !is_status && !is_refusals) {
-        *ret_wrong = "-o json: not of zone diff and zone reports";
-    } else if ((is_status || is_refusals) && count != 2) {
+    if ((is_status || is_refusals) && count != 2) {
         *ret_wrong = is_status ? "zone status: needs ZONE" : "zone refusals: needs ZONE";
     } else if (is_status || is_refusals) {
         return show_explained(call, words[1], is_refusals);
@@ -115,13 +115,13 @@ int csn_ctl_zone(const struct csn_ctl_zone_call *call, int count, char **words, 
     } else if (is_diff && !read_serial(words[2], &serial)) {
         *ret_wrong = "zone diff: the serial is a number below 2^32";
     } else if (is_diff) {
-        return show_diff(socket, words + 1, serial);
+        return show_diff(call, words + 1, serial);
     } else if (count == 0 || strcmp(words[0], "reports") != 0) {
         *ret_wrong = "zone: it has no such command; status, refusals, diff, reports, hold, resume, approve, reject, generation";
-    } else if (count != 2) {
-        *ret_wrong = "zone reports: needs ZONE";
+    } else if (count != 2 && count != 3) {
+        *ret_wrong = "zone reports: needs ZONE, and may have NAME";
     } else {
-        return show_reports(socket, words[1]);
+        return show_reports(call, words[1], count == 3 ? words[2] : NULL);
     }
-    return CSN_CTL_MISUSED;
+    return CSN_CTL_USAGE;
 }

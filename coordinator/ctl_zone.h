@@ -5,9 +5,6 @@
 
 #include "ctl_render.h"
 
-/* What a comparison ends with; also the exit status. */
-enum { CSN_CTL_EQUAL, CSN_CTL_DIFFERENT, CSN_CTL_MISUSED, CSN_CTL_UNKNOWN };
-
 struct csn_ctl_zone_call {
     const char *socket; /* borrows */
     const char *site;   /* --site; NULL: all. Borrows */
@@ -15,8 +12,8 @@ struct csn_ctl_zone_call {
     struct csn_ctl_page page;
 };
 
-/* status ZONE | refusals ZONE | diff ZONE SERIAL SITE SITE | reports ZONE; without the word `zone`. `ret_wrong` says what is wrong with the words beside
- * CSN_CTL_MISUSED. What was only shown is CSN_CTL_EQUAL. */
+/* status ZONE | refusals ZONE | diff ZONE SERIAL SITE SITE | reports ZONE [NAME]; without the word `zone`. `ret_wrong` says what is wrong with the words beside
+ * CSN_CTL_USAGE. The exit status; of a comparison DONE: equal, FAILED: different, UNREACHABLE: cannot be told. */
 int csn_ctl_zone(const struct csn_ctl_zone_call *call, int count, char **words, const char **ret_wrong);
 
 #endif

@@ -113,11 +113,14 @@ int csn_asked_diff(struct csn_daemon *daemon, const struct csn_control_diff *dif
     return code;
 }
 
-int csn_asked_reports(struct csn_daemon *daemon, const char *zone, struct csn_buf *ret_text, struct csn_reason *reason)
+int csn_asked_reports(struct csn_daemon *daemon, const char *zone, const char *name, struct csn_buf *ret_text,
+                      struct csn_reason *reason)
 {
     struct csn_zone_shell *shell;
     int code = find_zone(daemon, zone, &shell, reason);
-    if (code == CSN_OK) {
+    if (code == CSN_OK && name != NULL) {
+        code = csn_reports_read(daemon->config->store, shell->config->zone, name, ret_text, reason);
+    } else if (code == CSN_OK) {
         csn_reports_list(daemon->config->store, shell->config->zone, ret_text);
     }
     return code;

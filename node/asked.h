@@ -9,7 +9,8 @@
  * of that serial. What nobody came back for in a minute is forgotten. */
 int csn_asked_diff(struct csn_daemon *daemon, const struct csn_control_diff *diff, struct csn_buf *ret_text,
                    struct csn_reason *reason);
-/* The names of the kept reports of a zone. */
-int csn_asked_reports(struct csn_daemon *daemon, const char *zone, struct csn_buf *ret_text, struct csn_reason *reason);
+/* The names of the kept reports of a zone, or the text of the one of this name. */
+int csn_asked_reports(struct csn_daemon *daemon, const char *zone, const char *name, struct csn_buf *ret_text,
+                      struct csn_reason *reason);
 
 #endif

@@ -13,6 +13,7 @@
 #include "dns/name.h"
 
 #define NAME_SHOWN 100 /* characters of a zone's name; the hash tells longer ones apart */
+#define REPORT_MAX ((size_t)512 * 1024) /* octets that are shown; what is kept is far smaller */
 #define PREFIX_SIZE (NAME_SHOWN + 16)
 
 /* "ch.-0123abcd-": what the names of a zone's reports begin with. Never `.` or a slash. */
@@ -108,4 +109,15 @@ void csn_reports_list(const char *store, const uint8_t *zone, struct csn_buf *bu
         csn_buf_put_u8(buf, '\n');
     }
     free_list(names, count);
+}
+
+int csn_reports_read(const char *store, const uint8_t *zone, const char *name, struct csn_buf *buf, struct csn_reason *reason)
+{
+    char path[CSN_REPORT_PATH_MAX], prefix[PREFIX_SIZE];
+    write_prefix(zone, prefix);
+    bool is_one = strncmp(name, prefix, strlen(prefix)) == 0 && strchr(name, '/') == NULL; /* nothing beside them is read */
+    snprintf(path, sizeof(path), "%s/reports/%s", store, name);
+    return is_one
+               ? csn_fs_read(path, REPORT_MAX, buf, reason)
+               : csn_reason_set(reason, CSN_ENOTFOUND, "%.200s: no report of this zone here; consignctl zone reports lists them", name);
 }

@@ -17,4 +17,7 @@ int csn_reports_keep(const char *store, const uint8_t *zone, uint32_t serial, ui
 /* The names of a zone's reports, newest first, each with a newline. */
 void csn_reports_list(const char *store, const uint8_t *zone, struct csn_buf *buf);
 
+/* The text of one, appended. CSN_ENOTFOUND: no report of that zone has this name. */
+int csn_reports_read(const char *store, const uint8_t *zone, const char *name, struct csn_buf *buf, struct csn_reason *reason);
+
 #endif

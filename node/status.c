@@ -714,9 +714,9 @@ static int on_diff(void *arg, const struct csn_control_diff *diff, struct csn_bu
     return csn_asked_diff(arg, diff, ret_text, reason);
 }
 
-static int on_reports(void *arg, const char *zone, struct csn_buf *ret_text, struct csn_reason *reason)
+static int on_reports(void *arg, const char *zone, const char *name, struct csn_buf *ret_text, struct csn_reason *reason)
 {
-    return csn_asked_reports(arg, zone, ret_text, reason);
+    return csn_asked_reports(arg, zone, name, ret_text, reason);
 }
 
 static int on_propose(void *arg, struct csn_bytes document, struct csn_reason *reason)

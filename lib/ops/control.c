@@ -191,7 +191,8 @@ static void answer_text(struct client *client, const struct csn_control_request 
     if (request->what == CSN_CONTROL_DIFF && handlers->on_diff != NULL) {
         code = handlers->on_diff(handlers->arg, &request->diff, &text, &reason);
     } else if (request->what == CSN_CONTROL_REPORTS && handlers->on_reports != NULL) {
-        code = handlers->on_reports(handlers->arg, request->zone, &text, &reason);
+        code = handlers->on_reports(handlers->arg, request->zone, request->report[0] != '\0' ? request->report : NULL,
+                                    &text, &reason);
     } else if (request->what == CSN_CONTROL_MEMBERSHIP && handlers->on_membership != NULL) {
         code = handlers->on_membership(handlers->arg, request->wants_chain, &text, &reason);
     }

@@ -58,8 +58,9 @@ struct csn_control_handlers {
     /* Lines, appended; none: equal. CSN_EBUSY: it is being found out, ask again. NULL: CSN_EREFUSED. */
     int (*on_diff)(void *arg, const struct csn_control_diff *diff, struct csn_buf *ret_text,
                    struct csn_reason *reason);
-    /* Names of a zone's kept reports, newest first, appended as lines. NULL: CSN_EREFUSED. */
-    int (*on_reports)(void *arg, const char *zone, struct csn_buf *ret_text,
+    /* Names of a zone's kept reports, newest first, appended as lines; or the text of the one of this name. NULL:
+     * CSN_EREFUSED. */
+    int (*on_reports)(void *arg, const char *zone, const char *name, struct csn_buf *ret_text,
                       struct csn_reason *reason);
     /* CSN_OK: kept, or here already; else the reason says why not. NULL: CSN_EREFUSED. */
     int (*on_propose)(void *arg, struct csn_bytes document, struct csn_reason *reason);
@@ -94,7 +95,7 @@ int csn_control_give_order(const char *path, uint32_t timeout_ms,
 /* Asks again for as long as the daemon is at work on it; the text is appended, empty: equal. */
 int csn_control_ask_diff(const char *path, uint32_t timeout_ms, const struct csn_control_diff *diff,
                          struct csn_buf *ret_text, struct csn_reason *reason);
-int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *zone,
+int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *zone, const char *name,
                             struct csn_buf *ret_text, struct csn_reason *reason);
 int csn_control_propose(const char *path, uint32_t timeout_ms, struct csn_bytes document,
                         struct csn_reason *reason);

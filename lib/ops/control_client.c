@@ -268,15 +268,18 @@ int csn_control_ask_diff(const char *path, uint32_t timeout_ms, const struct csn
     }
 }
 
-int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *zone,
+int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *zone, const char *name,
                             struct csn_buf *ret_text, struct csn_reason *reason)
 {
     struct csn_control_request request = {.what = CSN_CONTROL_REPORTS};
     uint64_t all_size;
-    if (strlen(zone) >= sizeof(request.zone)) {
-        return csn_reason_set(reason, CSN_ELIMIT, "the zone's name is too long");
+    if (strlen(zone) >= sizeof(request.zone) || (name != NULL && strlen(name) >= sizeof(request.report))) {
+        return csn_reason_set(reason, CSN_ELIMIT, "the zone's or the report's name is too long");
     }
     memcpy(request.zone, zone, strlen(zone) + 1);
+    if (name != NULL) {
+        memcpy(request.report, name, strlen(name) + 1);
+    }
     return ask_text(path, timeout_ms, &request, ret_text, &all_size, reason);
 }
 

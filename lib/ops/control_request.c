@@ -86,6 +86,7 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
         message.explain = &explain;
     } else if (request->what == CSN_CONTROL_REPORTS) {
         reports.zone = lend(request->zone);
+        reports.name = request->report[0] != '\0' ? lend(request->report) : NULL;
         message.what_case = CSN__CONTROL__REQUEST__WHAT_REPORTS;
         message.reports = &reports;
     } else if (request->what == CSN_CONTROL_PROPOSE) {
@@ -152,8 +153,9 @@ static int read_reports(const Csn__Control__ReportsRequest *message,
                         struct csn_control_request *ret_request)
 {
     *ret_request = (struct csn_control_request){.what = CSN_CONTROL_REPORTS};
-    return read_text(message->zone, ret_request->zone, sizeof(ret_request->zone)) ? CSN_OK
-                                                                                 : CSN_EFORMAT;
+    bool is_whole = read_text(message->zone, ret_request->zone, sizeof(ret_request->zone)) &&
+                    (message->name == NULL || read_text(message->name, ret_request->report, sizeof(ret_request->report)));
+    return is_whole ? CSN_OK : CSN_EFORMAT;
 }
 
 static int read_propose(const Csn__Control__ProposeRequest *message,

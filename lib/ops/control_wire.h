@@ -14,6 +14,7 @@
 #define CSN_CONTROL_ORDER_MAX 1024 /* octets of an order's body */
 
 #define CSN_CONTROL_SITE_MAX 64   /* a site's name */
+#define CSN_CONTROL_REPORT_MAX 256 /* a report's */
 
 enum csn_control_what {
     CSN_CONTROL_STATUS,
@@ -32,6 +33,7 @@ struct csn_control_request {
     struct csn_control_explain explain; /* its names lie in `zone` and `first` of the decoded request */
     struct csn_control_diff diff;    /* its names lie in `zone` and below of the decoded request */
     char first[CSN_CONTROL_SITE_MAX], second[CSN_CONTROL_SITE_MAX];
+    char report[CSN_CONTROL_REPORT_MAX]; /* reports: the name; empty: all names */
     struct csn_control_order order;  /* its body lies in `body` of the decoded request */
     struct csn_bytes document;       /* propose; the same */
     bool wants_chain;                /* membership */

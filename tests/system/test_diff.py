@@ -2,6 +2,7 @@
 trips; what differs everywhere is sampled and called systematic; equal contents print nothing.
 Method: one site with a changed record, one with a fault in its software (consign-node-faulty), one with other TTLs throughout;
 reports in its store, round trips in its log, `consignctl zone diff` at every site."""
+import json
 import os
 import re
 import unittest
@@ -62,6 +63,10 @@ class Diff(unittest.TestCase):
             self.check_refusals(c, serial)
             listed = c.ctl('sin', 'zone', 'reports', 'xc').stdout.split()
             self.assertEqual(listed, sorted(os.listdir(c.path('sin', 'store', 'reports')), reverse=True))
+            with open(c.path('sin', 'store', 'reports', listed[0])) as file:
+                self.assertEqual(c.ctl('sin', 'zone', 'reports', 'xc', listed[0]).stdout, file.read())
+            self.assertEqual(json.loads(c.ctl('sin', '-o', 'json', 'zone', 'reports', 'xc').stdout)['reports'], listed)
+            self.assertEqual(c.ctl('sin', 'zone', 'reports', 'xc', '../votes').returncode, 1)
             self.rejoin(c)
 
     def check_refusals(self, c, serial):

@@ -179,7 +179,7 @@ class Orders(unittest.TestCase):
             c.start()
             c.wait_marker('one')
             c.stop('sjc', 'sin')
-            said = self.order(c, 'zrh', 'zone', 'hold', 'xc.', code=1)
+            said = self.order(c, 'zrh', 'zone', 'hold', 'xc.', code=5)
             assert_matches(r'xc\. hold: known at 1 of 3 sites, not in force yet', said, 'consignctl')
             self.assertIn('goes to the other sites as soon as they can be reached', said)
             c.start('sjc', 'sin')
@@ -236,7 +236,7 @@ class Orders(unittest.TestCase):
         for site in SITES:
             wait_for(f'parked at {site}', lambda: c.parked(site))
             assert_matches('^serial-back: ', c.parked(site)[0], site)
-        assert_matches('approving does not help here: serial-back', self.order(c, 'zrh', 'zone', 'approve', 'xc.', '2', code=1), '')
+        assert_matches('approving does not help here: serial-back', self.order(c, 'zrh', 'zone', 'approve', 'xc.', '2', code=4), '')
         c.stop('sjc')
         self.order(c, 'zrh', 'zone', 'generation', 'xc.', '2', reason='the registry was rebuilt')
         c.wait_marker('again', ['zrh', 'sin'])
@@ -245,7 +245,7 @@ class Orders(unittest.TestCase):
         for site in SITES:
             self.wait_zone(c, site, 'input', {'generation': 2, 'serial': 2})
         self.wait_well(c)
-        self.assertIn('at generation 2 already', self.order(c, 'zrh', 'zone', 'generation', 'xc.', '2', code=1))
+        self.assertIn('at generation 2 already', self.order(c, 'zrh', 'zone', 'generation', 'xc.', '2', code=4))
         for site in SITES:
             c.kill(site)
         c.start(*SITES)

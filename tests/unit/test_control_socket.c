@@ -118,12 +118,13 @@ static int on_diff(void *arg, const struct csn_control_diff *diff, struct csn_bu
     return CSN_OK;
 }
 
-static int on_reports(void *arg, const char *zone, struct csn_buf *ret_text,
+static int on_reports(void *arg, const char *zone, const char *name, struct csn_buf *ret_text,
                       struct csn_reason *reason)
 {
     (void)arg;
     (void)reason;
     csn_buf_put(ret_text, zone, strlen(zone));
+    csn_buf_put(ret_text, name, name != NULL ? strlen(name) : 0);
     return CSN_OK;
 }
 
@@ -289,9 +290,11 @@ static void test_a_comparison_is_asked_for_until_it_is_done(void **state)
     diff.second = "sin";
     assert_int_equal(csn_control_ask_diff(server->path, TIMEOUT_MS, &diff, &text, &reason),
                      CSN_ENOTFOUND);
-    assert_int_equal(csn_control_ask_reports(server->path, TIMEOUT_MS, "li.", &text, &reason),
+    assert_int_equal(csn_control_ask_reports(server->path, TIMEOUT_MS, "li.", NULL, &text, &reason),
                      CSN_OK);
     assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("li.", 3)));
+    assert_int_equal(csn_control_ask_reports(server->path, TIMEOUT_MS, "ch.", "x.txt", &text, &reason), CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("li.ch.x.txt", 11)));
     csn_buf_fini(&text);
 }
 

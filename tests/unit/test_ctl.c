@@ -366,6 +366,46 @@ static void test_coordinators_are_shown_as_they_are_heard(void **state)
     csn_status_fini(&status);
 }
 
+static json_t *parsed(char *take_text);
+
+/* What is only at either side apart, and what is said about it apart from both. */
+static void test_lines_of_a_daemon_are_a_document_in_json(void **state)
+{
+    (void)state;
+    static const char diff_lines[] = "# class D\n- a.ch. 60 IN TXT \"x\"\n+ a.ch. 60 IN TXT \"y\"\n+ b.ch. 60 IN A 192.0.2.1\n";
+    static const char member_lines[] = "epoch 2, 2 of 3 members agree; SHA-384 of its document: 846c\nit has not begun as far as this site knows\n  1 zrh, signer, incarnation 1\n"
+                                       "  4 gru, verifier, incarnation 2\nnext, when a quorum has it:\n  5 fra, signer, incarnation 1\n";
+    struct csn_control_diff diff = {.zone = "ch.", .first = "zrh", .second = "sin", .serial = 7};
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    csn_ctl_json_diff(out, &diff, csn_bytes((const uint8_t *)diff_lines, strlen(diff_lines)), NOW);
+    fclose(out);
+    json_t *json = parsed(text);
+    assert_true(json_is_false(json_object_get(json, "equal")));
+    assert_int_equal(json_array_size(json_object_get(json, "notes")), 1);
+    json_t *second = json_object_get(json_object_get(json, "second"), "only");
+    assert_int_equal(json_array_size(second), 2);
+    assert_string_equal(json_string_value(json_array_get(second, 1)), "b.ch. 60 IN A 192.0.2.1");
+    json_decref(json);
+    out = open_memstream(&text, &size);
+    csn_ctl_json_membership(out, csn_bytes((const uint8_t *)member_lines, strlen(member_lines)), NOW);
+    fclose(out);
+    json = parsed(text);
+    assert_int_equal(json_integer_value(json_object_get(json, "epoch")), 2);
+    assert_string_equal(json_string_value(json_object_get(json, "document")), "846c");
+    assert_int_equal(json_array_size(json_object_get(json, "members")), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "members"), 1), "role")), "verifier");
+    assert_int_equal(json_array_size(json_object_get(json, "notes")), 3);
+    json_decref(json);
+    out = open_memstream(&text, &size);
+    csn_ctl_json_reports(out, "ch.", NULL, csn_bytes((const uint8_t *)"b.txt\na.txt\n", 12), NOW);
+    fclose(out);
+    json = parsed(text);
+    assert_int_equal(json_array_size(json_object_get(json, "reports")), 2);
+    json_decref(json);
+}
+
 static char *explained(const struct csn_explanation *explanation, bool is_whole, size_t columns)
 {
     char *text;
@@ -917,6 +957,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_folded_where_no_terminal_is),
         cmocka_unit_test(test_how_long_each_site_can_serve_is_shown),
         cmocka_unit_test(test_coordinators_are_shown_as_they_are_heard),
+        cmocka_unit_test(test_lines_of_a_daemon_are_a_document_in_json),
         cmocka_unit_test(test_an_explanation_is_shown_as_a_page),
         cmocka_unit_test(test_an_explanation_in_json_has_the_statements),
         cmocka_unit_test(test_health_is_one_line_for_plug_ins),

@@ -105,6 +105,26 @@ static void test_awkward_names_stay_in_the_folder_and_apart(void **state)
     }
 }
 
+/* By its name among those of its zone, and nothing else. */
+static void test_one_is_read_by_its_name(void **state)
+{
+    static const uint8_t ch[] = "\2ch", li[] = "\2li";
+    char path[CSN_REPORT_PATH_MAX], aside[CSN_REPORT_PATH_MAX];
+    struct csn_buf text = {0};
+    struct csn_reason reason = {0};
+    keep(*state, "ch.", 7, NOW, path);
+    const char *name = strrchr(path, '/') + 1;
+    assert_int_equal(csn_reports_read(*state, ch, name, &text, &reason), CSN_OK);
+    assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("text\n", 5)));
+    assert_int_equal(csn_reports_read(*state, li, name, &text, &reason), CSN_ENOTFOUND);
+    snprintf(aside, sizeof(aside), "%.*s/../%s", 12, name, name);
+    assert_int_equal(csn_reports_read(*state, ch, aside, &text, &reason), CSN_ENOTFOUND);
+    assert_non_null(strstr(reason.text, "consignctl zone reports lists them"));
+    snprintf(aside, sizeof(aside), "%.12s", name);
+    assert_int_equal(csn_reports_read(*state, ch, aside, &text, &reason), CSN_ENOTFOUND);
+    csn_buf_fini(&text);
+}
+
 static void test_a_folder_that_takes_nothing_is_a_reason(void **state)
 {
     char path[CSN_REPORT_PATH_MAX], missing[300];
@@ -119,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_newest_are_kept_and_listed_first, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_awkward_names_stay_in_the_folder_and_apart, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_one_is_read_by_its_name, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_folder_that_takes_nothing_is_a_reason, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
