@@ -18,19 +18,26 @@
 #define SOCKET "/run/consign/control.sock"
 #define TIMEOUT_MS 5000
 #define ZONE_MAX 1024
+#define WATCH_S 2
+#define WATCH_MAX_S 86400
 
 struct call {
     const char *socket;
     const char *reason, *cluster, *key; /* of an order */
     const char *site;                   /* of zone refusals */
     bool is_json, is_explained;
+    const char *zone; /* of status; NULL: all */
+    bool is_not_well, has_exit_code;
+    unsigned watch_s; /* 0: once */
     uint64_t now_s;
+    FILE *out, *err; /* borrow */
 };
 
 static void put_help(void)
 {
     puts("usage: consignctl [-s SOCKET] [-o table|json] COMMAND\n"
-         "  status           sites, zones and the verdict\n"
+         "  status [ZONE] [--not-well] [--exit-code]\n"
+         "                   sites, zones and the verdict; one zone's row, or of those alone of which something ill is said\n"
          "  health           a line for monitoring; exit 0 ok, 1 degraded, 2 critical, 3 unknown\n"
          "  cert show ZONE   the newest release certificate of a zone\n"
          "  zone status ZONE [--explain]      how it stands at each site; why, what comes next, what may be done\n"
@@ -53,6 +60,8 @@ static void put_help(void)
          "\n"
          "  -s SOCKET        the daemon's socket (default: " SOCKET ")\n"
          "  -o table|json    how to show it (default: table); of membership: show alone\n"
+         "  -w[SECONDS], --watch[=SECONDS]  status and health again and again (default: 2); lines of JSON but on a terminal\n"
+         "  --exit-code      status ends as health does\n"
          "  --reason TEXT    why; shown in every status\n"
          "  --cluster FILE   the cluster document\n"
          "  --key FILE       the operator's Ed25519 key, mode 0600\n"
@@ -95,12 +104,12 @@ static int misuse(int count, char **words, const char *what, const char *which)
     return put_usage(count, words);
 }
 
-static struct csn_ctl_page page_of_stdout(void)
+static struct csn_ctl_page page_to(FILE *out)
 {
     const char *no_colour = getenv("NO_COLOR");
     bool is_terminal = isatty(STDOUT_FILENO);
     return (struct csn_ctl_page){
-        .out = stdout,
+        .out = out,
         .columns = is_terminal ? CSN_CTL_COLUMNS : 0,
         .has_colour = is_terminal && (no_colour == NULL || *no_colour == '\0')};
 }
@@ -112,7 +121,7 @@ static int ask(const struct call *call, struct csn_status *ret_status, struct cs
     if (code == CSN_OK) {
         csn_ctl_doubt(ret_status, call->now_s);
     } else if (call->is_json) {
-        csn_ctl_json_unknown(stdout, reason->text, call->now_s);
+        csn_ctl_json_unknown(call->out, reason->text, call->now_s);
     }
     return code;
 }
@@ -123,17 +132,21 @@ static int show_status(const struct call *call)
     struct csn_reason reason;
     int code = ask(call, &status, &reason);
     if (code != CSN_OK) {
-        fprintf(stderr, "consignctl: %s\n", reason.text);
-        return csn_ctl_exit(code, false);
+        fprintf(call->err, "consignctl: %s\n", reason.text);
+        return call->has_exit_code ? CSN_HEALTH_UNKNOWN : csn_ctl_exit(code, false);
     }
-    if (call->is_json) {
-        csn_ctl_json_status(stdout, &status);
+    int result = call->has_exit_code ? (int)status.level : CSN_CTL_DONE;
+    if (csn_ctl_select(&status, call->zone, call->is_not_well) == 0 && call->zone != NULL && !call->is_not_well) {
+        fprintf(call->err, "consignctl: %s: no zone of %s\n", call->zone, status.observed_from);
+        result = CSN_CTL_FAILED;
+    } else if (call->is_json) {
+        csn_ctl_json_status(call->out, &status);
     } else {
-        struct csn_ctl_page page = page_of_stdout();
+        struct csn_ctl_page page = page_to(call->out);
         csn_ctl_table_status(&page, &status);
     }
     csn_status_fini(&status);
-    return CSN_CTL_DONE;
+    return result;
 }
 
 static int show_health(const struct call *call)
@@ -142,18 +155,49 @@ static int show_health(const struct call *call)
     struct csn_reason reason;
     if (ask(call, &status, &reason) != CSN_OK) {
         if (!call->is_json) {
-            printf("CONSIGN UNKNOWN - %s\n", reason.text);
+            fprintf(call->out, "CONSIGN UNKNOWN - %s\n", reason.text);
         }
         return CSN_HEALTH_UNKNOWN;
     }
     if (call->is_json) {
-        csn_ctl_json_health(stdout, &status);
+        csn_ctl_json_health(call->out, &status);
     } else {
-        csn_ctl_line_health(stdout, &status);
+        csn_ctl_line_health(call->out, &status);
     }
     int level = (int)status.level;
     csn_status_fini(&status);
     return level;
+}
+
+/* Until it is ended by a signal, or nobody reads. */
+static int watch(const struct call *call, int (*show)(const struct call *call))
+{
+    bool is_terminal = isatty(STDOUT_FILENO);
+    struct call again = *call;
+    again.is_json = call->is_json || !is_terminal;
+    for (;;) {
+        char *text = NULL;
+        size_t size;
+        again.out = open_memstream(&text, &size);
+        if (again.out == NULL) {
+            return CSN_CTL_FAILED;
+        }
+        again.err = again.is_json ? stderr : again.out;
+        again.now_s = (uint64_t)time(NULL);
+        show(&again);
+        fclose(again.out);
+        bool is_read = csn_ctl_put_again(stdout, text, !again.is_json);
+        free(text);
+        if (!is_read) {
+            return CSN_CTL_FAILED;
+        }
+        sleep(call->watch_s);
+    }
+}
+
+static int look(const struct call *call, int (*show)(const struct call *call))
+{
+    return call->watch_s > 0 ? watch(call, show) : show(call);
 }
 
 static int show_cert(const struct call *call, const char *name)
@@ -205,7 +249,7 @@ static int run(const struct call *call, int count, char **words)
                                          .site = call->site,
                                          .is_json = call->is_json,
                                          .is_explained = call->is_explained,
-                                         .page = page_of_stdout()};
+                                         .page = page_to(stdout)};
         int status = csn_ctl_zone(&zone, count - 1, words + 1, &wrong);
         return wrong != NULL ? misuse(count, words, wrong, "") : status;
     }
@@ -214,7 +258,7 @@ static int run(const struct call *call, int count, char **words)
         int code = csn_ctl_membership(call->socket, call->is_json, count - 1, words + 1, &wrong);
         return wrong != NULL ? misuse(count, words, wrong, "") : csn_ctl_exit(code, true);
     }
-    int count_max = is_cert ? 3 : 1;
+    int count_max = is_cert ? 3 : is_status ? 2 : 1;
     if (!is_status && !is_cert && !is_line) {
         return misuse(count, words, "unknown command: ", words[0]);
     }
@@ -227,7 +271,20 @@ static int run(const struct call *call, int count, char **words)
     if (count > count_max) {
         return misuse(count, words, "one word too many: ", words[count_max]);
     }
-    return is_status ? show_status(call) : is_cert ? show_cert(call, words[2]) : show_health(call);
+    if (is_cert && call->watch_s > 0) {
+        return misuse(count, words, "--watch: of status and health alone", "");
+    }
+    struct call of_zone = *call;
+    of_zone.zone = count > 1 ? words[1] : NULL;
+    return is_cert ? show_cert(call, words[2]) : look(&of_zone, is_status ? show_status : show_health);
+}
+
+/* 0: not a span that can be waited for. */
+static unsigned read_seconds(const char *text)
+{
+    char *end;
+    unsigned long seconds = text == NULL ? WATCH_S : strtoul(text, &end, 10);
+    return text == NULL || (*end == '\0' && *text >= '0' && *text <= '9' && seconds <= WATCH_MAX_S) ? (unsigned)seconds : 0;
 }
 
 int main(int argc, char **argv)
@@ -236,10 +293,12 @@ int main(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},          {"version", no_argument, NULL, 'V'},
         {"reason", required_argument, NULL, 'R'},  {"cluster", required_argument, NULL, 'C'},
         {"key", required_argument, NULL, 'K'},     {"site", required_argument, NULL, 'S'},
-        {"explain", no_argument, NULL, 'E'},       {NULL, 0, NULL, 0}};
-    struct call call = {.socket = SOCKET, .now_s = (uint64_t)time(NULL)};
+        {"explain", no_argument, NULL, 'E'},       {"watch", optional_argument, NULL, 'w'},
+        {"not-well", no_argument, NULL, 'N'},      {"exit-code", no_argument, NULL, 'X'},
+        {NULL, 0, NULL, 0}};
+    struct call call = {.socket = SOCKET, .now_s = (uint64_t)time(NULL), .out = stdout, .err = stderr};
     int option;
-    while ((option = getopt_long(argc, argv, "hs:o:", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "hs:o:w::", options, NULL)) != -1) {
         switch (option) {
         case 's':
             call.socket = optarg;
@@ -249,6 +308,18 @@ int main(int argc, char **argv)
             if (!call.is_json && strcmp(optarg, "table") != 0) {
                 return misuse(argc, argv, "-o takes table or json, not ", optarg);
             }
+            break;
+        case 'w':
+            call.watch_s = read_seconds(optarg);
+            if (call.watch_s == 0) {
+                return misuse(argc, argv, "--watch takes seconds, not ", optarg);
+            }
+            break;
+        case 'N':
+            call.is_not_well = true;
+            break;
+        case 'X':
+            call.has_exit_code = true;
             break;
         case 'S':
             call.site = optarg;

@@ -245,7 +245,9 @@ void csn_ctl_json_status(FILE *out, const struct csn_status *status)
         json_array_append_new(sites, site(status->sites[i]));
     }
     for (uint32_t i = 0; i < status->zone_count; i++) {
-        json_array_append_new(zones, zone(status, status->zones[i]));
+        if (!status->zones[i]->is_hidden) {
+            json_array_append_new(zones, zone(status, status->zones[i]));
+        }
     }
     json_t *json = status_document(status);
     json_object_set_new(json, "cluster",
@@ -263,6 +265,7 @@ void csn_ctl_json_status(FILE *out, const struct csn_status *status)
     json_object_set_new(json, "coordinators", coordinators(status));
     json_object_set_new(json, "sites", sites);
     json_object_set_new(json, "zones", zones);
+    json_object_set_new(json, "all_zones", number(status->zone_count));
     put(out, json);
 }
 

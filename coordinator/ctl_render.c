@@ -104,19 +104,46 @@ static const struct csn_status_zone *find_zone(const struct csn_status *status, 
     return NULL;
 }
 
-/* The serial where there is one zone; else how many of its zones are at the newest release. */
+/* The zone that is shown where it is one alone; else NULL. */
+static const struct csn_status_zone *only_zone(const struct csn_status *status)
+{
+    const struct csn_status_zone *only = NULL;
+    for (uint32_t i = 0; i < status->zone_count; i++) {
+        if (!status->zones[i]->is_hidden && only != NULL) {
+            return NULL;
+        }
+        only = status->zones[i]->is_hidden ? only : status->zones[i];
+    }
+    return only;
+}
+
+/* What the site has of this zone. */
+static void serial_text(const struct csn_status_site *site, const struct csn_status_zone *zone, char cell[CELL_MAX])
+{
+    snprintf(cell, CELL_MAX, "-");
+    for (uint32_t i = 0; i < site->released_count; i++) {
+        if (strcmp(site->released[i].zone, zone->zone) == 0) {
+            snprintf(cell, CELL_MAX, "%" PRIu32, site->released[i].serial);
+        }
+    }
+}
+
+/* The serial where one zone is shown; else how many of its zones are at the newest release. */
 static void released_text(const struct csn_status *status, const struct csn_status_site *site,
                           char cell[CELL_MAX])
 {
     uint32_t newest = 0;
+    const struct csn_status_zone *only = only_zone(status);
+    if (only != NULL) {
+        serial_text(site, only, cell);
+        return;
+    }
     for (uint32_t i = 0; i < site->released_count; i++) {
         const struct csn_status_zone *zone = find_zone(status, site->released[i].zone);
         newest += zone != NULL && zone->has_released && zone->released == site->released[i].serial;
     }
     if (site->released_count == 0) {
         snprintf(cell, CELL_MAX, "-");
-    } else if (status->zone_count == 1) {
-        snprintf(cell, CELL_MAX, "%" PRIu32, site->released[0].serial);
     } else {
         snprintf(cell, CELL_MAX, "%" PRIu32 "/%" PRIu32 " zones", newest, status->zone_count);
     }
@@ -430,13 +457,23 @@ static void put_zones(const struct csn_ctl_page *page, const struct csn_status *
                                           "AGE",  "PENDING", "CONTENT",  "SIGNED", "FIRST EXPIRY"};
     struct table table =
         new_table(heading, sizeof(heading) / sizeof(heading[0]), status->zone_count);
+    uint32_t shown = 0;
     for (uint32_t i = 0; i < status->zone_count; i++) {
-        fill_zone(status, status->zones[i], table.cells[i + 1]);
+        if (!status->zones[i]->is_hidden) {
+            fill_zone(status, status->zones[i], table.cells[++shown]);
+        }
     }
+    table.rows = shown + 1;
     put_row(page->out, &table, 0);
+    shown = 0;
     for (uint32_t i = 0; i < status->zone_count; i++) {
-        put_row(page->out, &table, i + 1);
-        put_zone_notes(page, status, status->zones[i]);
+        if (!status->zones[i]->is_hidden) {
+            put_row(page->out, &table, ++shown);
+            put_zone_notes(page, status, status->zones[i]);
+        }
+    }
+    if (shown < status->zone_count) {
+        put_note(page, "", "%" PRIu32 " of %" PRIu32 " zones", shown, status->zone_count);
     }
     free(table.cells);
 }

@@ -24,6 +24,13 @@ int csn_ctl_exit(int code, bool is_order);
 /* Makes the verdict unknown when the picture is stale. Before rendering. */
 void csn_ctl_doubt(struct csn_status *status, uint64_t now_s);
 
+/* Hides all zones but the one of this name (NULL: any; a final dot may be left out), and those of which nothing ill is said where
+ * only the others are wanted. Which are left. The verdict stays that of all. */
+uint32_t csn_ctl_select(struct csn_status *status, const char *zone, bool is_not_well);
+
+/* What was shown once more, for one who watches: over the last one, or as one line. False: nobody takes it. */
+bool csn_ctl_put_again(FILE *out, const char *text, bool is_over);
+
 /* Where a table goes: a terminal is CSN_CTL_COLUMNS wide, to what reads a pipe a line is a line. */
 struct csn_ctl_page {
     FILE *out;      /* borrows */

@@ -125,6 +125,7 @@ struct csn_status_zone {
     const char *zone;
     const char *state; /* "released", "waiting", "held", "behind", "none" */
     enum csn_health level; /* the worst that is said of it */
+    bool is_hidden;        /* another was asked for; not sent */
     bool has_released; /* serial, input, votes, released_at, roots, first_expiry are known */
     uint32_t released;
     struct csn_status_input input; /* that the release was made of */

@@ -1,7 +1,9 @@
 """Goal: every program says how it is used, and what was wrong when it was not; a monitoring plug-in never takes a slip of the
 pen for a verdict.
 Method: the programs with right and wrong words; exit status, standard output and standard error."""
+import json
 import os
+import subprocess
 import unittest
 
 import cluster
@@ -14,7 +16,10 @@ TOKEN = ('--token', 'pkcs11:token=x')
 WRONG = (
     (('consignctl',), 2, 'no command'),
     (('consignctl', 'sttus'), 2, 'unknown command: sttus'),
-    (('consignctl', 'status', 'more'), 2, 'one word too many: more'),
+    (('consignctl', 'status', 'ch.', 'more'), 2, 'one word too many: more'),
+    (('consignctl', '-w', 'cert', 'show', 'ch.'), 2, '--watch: of status and health alone'),
+    (('consignctl', '--watch=soon', 'status'), 2, 'takes seconds, not soon'),
+    (('consignctl', '-w0', 'status'), 2, 'takes seconds, not 0'),
     (('consignctl', '--frob', 'status'), 2, '--frob'),
     (('consignctl', '-o', 'xml', 'status'), 2, 'xml'),
     (('consignctl', '-s'), 2, "'s'"),
@@ -57,6 +62,14 @@ def call(*words):
 
 
 class Usage(unittest.TestCase):
+    def test_one_who_watches_through_a_pipe_gets_a_document_a_line(self):
+        words = [os.path.join(BIN, 'consignctl'), '-s', '/nowhere/control.sock', '-w1', 'status']
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as watching:
+            levels = [json.loads(watching.stdout.readline())['health']['level'] for _ in range(2)]
+            watching.kill()
+        self.assertEqual(levels, [3, 3])
+        self.assertEqual(call('consignctl', '-s', '/nowhere/control.sock', 'status', '--exit-code').returncode, 3)
+
     def test_help_and_version_go_to_standard_output(self):
         for program in PROGRAMS:
             for words in ((program, '--help'), (program, '-h')):

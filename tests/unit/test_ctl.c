@@ -366,6 +366,50 @@ static void test_coordinators_are_shown_as_they_are_heard(void **state)
     csn_status_fini(&status);
 }
 
+/* Of many zones one, or those that are not well; the verdict stays that of all. */
+static void test_zones_are_picked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *zone;
+        bool is_not_well;
+        uint32_t shown;
+        const char *line; /* NULL: none at the end */
+    } rows[] = {{NULL, false, 3, NULL},         {"li", false, 1, "1 of 3 zones"}, {"li.", false, 1, "1 of 3 zones"},
+                {"l", false, 0, "0 of 3 zones"}, {NULL, true, 1, "1 of 3 zones"},  {"ch.", true, 0, "0 of 3 zones"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_status status = {0};
+        fill(&status, NOW);
+        add_zone(&status, "li.", 2026112102);
+        add_zone(&status, "nu.", 2026112117)->state = "none";
+        status.zones[2]->has_released = false;
+        csn_status_add_released(&status, status.sites[0], "li.", 2026112102);
+        csn_status_judge(&status);
+        assert_int_equal(csn_ctl_select(&status, rows[i].zone, rows[i].is_not_well), rows[i].shown);
+        char *text = table_of(&status, false);
+        assert_int_equal(rows[i].line != NULL, strstr(text, " of 3 zones\n\n") != NULL);
+        assert_true(rows[i].line == NULL || strstr(text, rows[i].line) != NULL);
+        assert_int_equal(strstr(text, "\nnu.") != NULL, rows[i].zone == NULL);
+        assert_int_equal(strstr(text, "  2026112102\n") != NULL, rows[i].zone != NULL && rows[i].shown == 1 && !rows[i].is_not_well);
+        assert_non_null(strstr(text, "! nu. has no release yet"));
+        free(text);
+        csn_status_fini(&status);
+    }
+}
+
+static void test_one_who_watches_gets_lines_or_a_new_page(void **state)
+{
+    (void)state;
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert_true(csn_ctl_put_again(out, "{\n  \"a\": [\n    1,\n    \"b  c\"\n  ]\n}\n", false));
+    assert_true(csn_ctl_put_again(out, "page\n", true));
+    fclose(out);
+    assert_string_equal(text, "{\"a\": [1,\"b  c\"]}\n\033[H\033[2Jpage\n");
+    free(text);
+}
+
 static json_t *parsed(char *take_text);
 
 /* What is only at either side apart, and what is said about it apart from both. */
@@ -915,7 +959,7 @@ static void test_without_a_daemon_it_cannot_tell(void **state)
     } rows[] = {{{"-s", "/nonexistent/s", "status", NULL}, 3},
                 {{"-s", "/nonexistent/s", "health", NULL}, 3},
                 {{"-s", "/nonexistent/s", "cert", "show", ".", NULL}, 3},
-                {{"status", "more", NULL}, 2},
+                {{"status", "ch.", "more", NULL}, 2},
                 {{"-o", "xml", "status", NULL}, 2},
                 {{"-x", NULL}, 2},
                 {{NULL}, 2},
@@ -957,6 +1001,8 @@ int main(void)
         cmocka_unit_test(test_nothing_is_folded_where_no_terminal_is),
         cmocka_unit_test(test_how_long_each_site_can_serve_is_shown),
         cmocka_unit_test(test_coordinators_are_shown_as_they_are_heard),
+        cmocka_unit_test(test_zones_are_picked),
+        cmocka_unit_test(test_one_who_watches_gets_lines_or_a_new_page),
         cmocka_unit_test(test_lines_of_a_daemon_are_a_document_in_json),
         cmocka_unit_test(test_an_explanation_is_shown_as_a_page),
         cmocka_unit_test(test_an_explanation_in_json_has_the_statements),
