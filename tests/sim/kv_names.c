@@ -4,6 +4,7 @@
 void sim_seam_plan(struct sim_options *options)
 {
     options->zones = options->zones > 2 ? 2 : options->zones;
+    options->serial_zone = options->serial_zone < options->zones ? options->serial_zone : 0;
     options->chance[SIM_LIE_OFFER] = 0; /* its shares are real ones */
     for (unsigned zone = 0; zone < options->zones; zone++) {
         options->zone[zone].refresh_s = KV_REFRESH_S;
