@@ -180,8 +180,9 @@ void sim_coverage_print(const struct sim_stats *stats)
         printf("  %10" PRIu64 "  %s\n", stats->changes[change], change_texts[change]);
     }
     printf("  %10" PRIu64 "  emergencies\n  %10" PRIu64 "  returns from one\n  %10" PRIu64
-           "  pairs of versions certified apart\n  %10" PRIu64 "  approved jumps of a serial\n",
-           stats->emergencies, stats->returns, stats->apart, stats->jumps);
+           "  pairs of versions certified apart\n  %10" PRIu64 "  approved jumps of a serial\n  %10" PRIu64
+           "  contents compared, different in %" PRIu64 " RRsets\n",
+           stats->emergencies, stats->returns, stats->apart, stats->jumps, stats->walks, stats->walked);
     printf("halts of nodes:\n");
     for (size_t i = 0; i < sizeof(halts) / sizeof(halts[0]); i++) {
         printf("  %10" PRIu64 "  %s\n", stats->halts[halts[i].halt], halts[i].text);

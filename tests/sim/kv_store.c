@@ -335,6 +335,10 @@ void sim_seam_close(struct sim_actor *actor)
     for (unsigned i = 0; i < SIM_ZONES_MAX * KV_WORKS; i++) {
         kv_work_fini(&store->works[i / KV_WORKS][i % KV_WORKS]);
     }
+    for (unsigned i = 0; i < SIM_ZONES_MAX; i++) {
+        kv_walk_free(store->walks[i]);
+        store->walks[i] = NULL;
+    }
     memset(store->verified, 0, sizeof(store->verified));
     kv_history_close(actor);
     csn_store_close(store->store);

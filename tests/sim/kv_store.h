@@ -4,7 +4,7 @@
  *
  *   kv_store.c   opening and closing, commits, backups, rot      kv_round.c  COMPUTE, SIGN, STAGE, RELEASE and SERVE
  *   kv_names.c   what numbers and digests name; what is drawn     kv_bulk.c   bulk requests
- *   kv_history.h the differences between versions
+ *   kv_history.h the differences between versions                kv_walk.c   in what contents differ
  */
 #ifndef SIM_KV_STORE_H
 #define SIM_KV_STORE_H
@@ -27,12 +27,15 @@ struct kv_work {
     struct csn_content *content;    /* owns; NULL: no work */
 };
 
+struct kv_walk; /* kv_walk.c */
+
 struct sim_store {
     struct kv_disk *disk;    /* owns; survives crashes */
     struct csn_store *store; /* owns; NULL while down */
     struct kv_work works[SIM_ZONES_MAX][KV_WORKS]; /* newest first */
     struct csn_digest verified[SIM_ZONES_MAX]; /* full root of the version staged last in this life */
     struct kv_line lines[SIM_ZONES_MAX];
+    struct kv_walk *walks[SIM_ZONES_MAX]; /* own; NULL: none under way */
     unsigned rotten_deltas; /* found at the next start */
 };
 
@@ -48,6 +51,7 @@ bool kv_rot_table(struct sim_world *world, struct sim_actor *actor, enum csn_tab
                   const struct csn_digest *name);
 
 void kv_work_fini(struct kv_work *work);
+void kv_walk_free(struct kv_walk *take_walk);
 /* NULL: there is none. */
 const struct csn_rrset *kv_dnskeys_of(const struct csn_entry *entries, size_t count);
 

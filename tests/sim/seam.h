@@ -28,6 +28,10 @@ void sim_release(struct sim_world *world, struct sim_actor *actor, const struct 
 void sim_look_due(struct sim_world *world, struct sim_actor *actor,
                   const struct csn_effect *effect);
 
+/* Its content of this H(P) is not the quorum's. */
+void sim_seam_diverged(struct sim_world *world, struct sim_actor *actor, unsigned zone,
+                       const struct csn_digest *hash);
+
 /* --- the store */
 
 /* Of a node that starts: the disk shows what is durable. False: it cannot start now. */

@@ -190,6 +190,9 @@ static void execute(struct sim_world *world, struct sim_actor *actor,
         break;
     case CSN_EFFECT_TRACE:
         cover(world, &effect->trace);
+        if (effect->trace.what == CSN_TRACE_DIVERGED) {
+            sim_seam_diverged(world, actor, zone, &effect->trace.digest);
+        }
         break;
     }
 }

@@ -327,6 +327,7 @@ struct sim_stats {
     uint64_t ends[SIM_ENDS_MAX];
     uint64_t changes[SIM_CHANGES_MAX];
     uint64_t emergencies, returns;
+    uint64_t walks, walked; /* trees compared, and in how many RRsets they differed (kv_walk.c) */
     uint64_t jumps; /* of a serial, approved and certified */
     uint64_t apart; /* pairs of certified versions of which neither branch of an emergency knew the other's */
     uint64_t standings[SIM_STANDINGS_MAX][SIM_STANDINGS_MAX];
