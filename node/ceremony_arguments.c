@@ -226,6 +226,18 @@ static void set_option(struct csn_ceremony_arguments *arguments, int option, con
     }
 }
 
+/* The second would silently take the first's place: of two `--keep` a site would be left out of an emergency. */
+static void refuse_twice(int option, const char *name, uint64_t *seen)
+{
+    uint64_t bit = option >= 'A' && option <= 'z' ? UINT64_C(1) << (option - 'A') : 0;
+    bool may_repeat = option == 'l' || option == 'g';
+    if (!may_repeat && (*seen & bit) != 0) {
+        csn_ceremony_refuse(option == 'K' ? "given twice; name all sites that are kept in one, with commas between" : "given twice",
+                            name);
+    }
+    *seen |= bit;
+}
+
 void csn_ceremony_parse(int argc, char **argv, struct csn_ceremony_arguments *ret_arguments)
 {
     static const struct option options[] = {
@@ -242,12 +254,14 @@ void csn_ceremony_parse(int argc, char **argv, struct csn_ceremony_arguments *re
         {"before", 1, NULL, 'B'},
         {"help", 0, NULL, 'h'},      {"version", 0, NULL, 'V'}, {NULL, 0, NULL, 0}};
     struct csn_ceremony_arguments *arguments = ret_arguments;
-    int option;
+    int option, index = 0;
+    uint64_t seen = 0;
     *arguments =
         (struct csn_ceremony_arguments){.transport_label = "consign-transport",
                                         .bits = 2048,
                                         .settings = {.sessions = 1, .deadline_ms = DEADLINE_MS}};
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", options, &index)) != -1) {
+        refuse_twice(option, options[index].name, &seen);
         set_option(arguments, option, optarg);
     }
     const char **words[] = {&arguments->noun, &arguments->verb, &arguments->file};

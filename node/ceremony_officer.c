@@ -220,14 +220,17 @@ static int keep_members(const char *keep, const struct csn_cluster *now, struct 
         }
     }
     free(names);
+    bool has_signer = false;
     next->member_count = 0;
     for (unsigned i = 0; i < now->member_count; i++) {
         if (stays[i]) {
+            has_signer |= now->members[i].role == CSN_MEMBER_SIGNER; /* a verifier has no keys */
             next->members[next->member_count++] = now->members[i];
         }
     }
-    return code != CSN_OK || next->member_count > 0 ? code
-                                                    : csn_reason_set(reason, CSN_EREFUSED, "--keep: names no site");
+    return code != CSN_OK || has_signer
+               ? code
+               : csn_reason_set(reason, CSN_EREFUSED, "--keep: names no signer; nothing could be signed anew");
 }
 
 /* Of the present epoch; with a chain of any: a zone need not have been released since the last change. */

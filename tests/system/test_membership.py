@@ -298,6 +298,9 @@ class Membership(unittest.TestCase):
         done = c.ceremony(*words, check=False)
         self.assertEqual(done.returncode, 1)
         assert_matches('certificate of epoch 2, .* of epoch 4; give --chain too', done.stderr, 'without a chain')
+        done = c.ceremony(*words, '--keep', 'sin', check=False)
+        self.assertEqual(done.returncode, 2)
+        assert_matches('given twice; name all sites that are kept in one.*: keep', done.stderr, 'one of two would be left out')
         offsets = []
         for keep in ('zrh', 'sin'):  # should both be declared, their serials must not meet
             words[words.index('--keep') + 1] = keep
