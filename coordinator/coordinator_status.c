@@ -169,18 +169,31 @@ static bool is_heard(const struct picture *picture, uint16_t site)
            picture->now.mono_ms - peer.heard_ms <= SILENT_MS;
 }
 
-/* Of the certificate's voters, those that are heard. */
-static uint8_t count_fresh(const struct picture *picture, const struct csn_certificate *certificate)
+static bool has_voted(const struct csn_certificate *certificate, uint16_t site)
+{
+    for (uint8_t i = 0; i < certificate->vote_count; i++) {
+        if (certificate->votes[i].site == site) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Sites that are heard and hold or serve this release: by the certificate, or by their word. As a node counts. */
+static uint8_t count_holders(const struct picture *picture, size_t index, const struct csn_certificate *certificate)
 {
     uint8_t count = 0;
-    for (uint8_t i = 0; i < certificate->vote_count; i++) {
-        count += is_heard(picture, certificate->votes[i].site);
+    for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
+        uint16_t site = picture->cluster->members[i].number;
+        const struct csn_row *row = csn_leader_peer_row(picture->coordinator->core, site, index);
+        bool serves = row != NULL && csn_digest_equal(&row->released.full_root, &certificate->held.full_root);
+        count += is_heard(picture, site) && (serves || has_voted(certificate, site));
     }
     return count;
 }
 
 /* A standby may have missed votes and certificate: then only the serial is known, from the sites. */
-static void fill_released(const struct picture *picture, const struct csn_row *newest,
+static void fill_released(const struct picture *picture, size_t index, const struct csn_row *newest,
                           const struct csn_certificate *certificate, struct csn_status_zone *zone)
 {
     bool is_known = certificate != NULL &&
@@ -197,7 +210,7 @@ static void fill_released(const struct picture *picture, const struct csn_row *n
     const struct csn_body_held *held = &certificate->held;
     zone->has_released = true;
     zone->released = held->proposal.serial;
-    zone->votes = count_fresh(picture, certificate);
+    zone->votes = count_holders(picture, index, certificate);
     zone->input = (struct csn_status_input){held->proposal.input.generation, held->proposal.input.serial};
     zone->released_at_s = held->proposal.time_s;
     csn_content_root(held->proposal.zone, held->proposal.serial, held->proposal.time_s, &held->roots, &zone->content);
@@ -347,7 +360,7 @@ static void fill_zone(const struct picture *picture, size_t index)
     zone->expiry_critical_s = refresh_s / 4;
     const struct csn_member *lead = csn_cluster_member(picture->cluster, core.lead_site);
     zone->lead = lead != NULL ? csn_status_text(picture->status, "%s", lead->name) : NULL;
-    fill_released(picture, newest_row(picture, index), core.certificate, zone);
+    fill_released(picture, index, newest_row(picture, index), core.certificate, zone);
     fill_pending(picture, &core, zone);
     fill_documents(picture, index, zone);
     fill_files(picture, index, zone->has_released ? core.certificate : NULL, zone);

@@ -330,7 +330,7 @@ static void add_next_of_state(const struct csn_explain_facts *facts, enum csn_ex
     case CSN_EXPLAIN_INPUT_WAITS:
         csn_explanation_next(to,
                              facts->emergency_until_s != 0            ? "it waits until the emergency is over"
-                             : count(facts, has_input) >= facts->quorum ? "the leader proposes it"
+                             : count(facts, has_input) >= facts->quorum ? "the leader proposes it, within seconds if it has this zone"
                                                                       : "it is proposed when enough sites have the same file",
                              0);
         break;
@@ -448,7 +448,17 @@ static void may_about_input(const struct csn_explain_facts *facts, enum csn_expl
     if (facts->parked != NULL) {
         may_about_parked(facts, to);
     }
-    if (state != CSN_EXPLAIN_INPUT_WAITS || count(facts, has_input) >= facts->quorum) {
+    if (state != CSN_EXPLAIN_INPUT_WAITS || facts->emergency_until_s != 0) {
+        return;
+    }
+    if (count(facts, has_input) >= facts->quorum) {
+        if (!facts->is_coordinator) {
+            csn_explanation_may(to,
+                                csn_explanation_text(to, "if it is not proposed within a minute, look at %s, which leads: does its "
+                                                         "configuration have this zone? at its own socket:",
+                                                     facts->leader),
+                                csn_explanation_text(to, "consignctl -s SOCKET zone status %s --explain", facts->zone));
+        }
         return;
     }
     for (uint8_t i = 0; i < facts->site_count; i++) {
@@ -517,6 +527,9 @@ static void add_may(const struct csn_explain_facts *facts, enum csn_explain_stat
         csn_explanation_may(to, csn_explanation_text(to, "start a coordinator: one of %s", facts->may_lead), NULL);
     } else if (count(facts, is_held) > 0) {
         csn_explanation_may(to, "end the hold", csn_explanation_text(to, "consignctl zone resume %s " SIGNED, facts->zone));
+    } else if (state == CSN_EXPLAIN_NO_QUORUM) {
+        csn_explanation_may(to, "if they cannot come back before signatures end: officers declare an emergency (OPERATING.md, An emergency)",
+                            NULL);
     } else if (state == CSN_EXPLAIN_NOTHING) {
         csn_explanation_may(to, "put the same zone file at enough sites", NULL);
     }

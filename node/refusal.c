@@ -33,7 +33,7 @@ static const struct words {
                         "them"},
     [CSN_TEST_SEALED] = {.next = "nothing to do: this epoch is over"},
     [CSN_TEST_HALTED] = {.next = "consignctl status at this site says why it votes no more"},
-    [CSN_TEST_OPERATOR_HOLD] = {.next = "an operator holds this zone here; end the hold"},
+    [CSN_TEST_OPERATOR_HOLD] = {.next = "while an operator holds the zone nothing is voted for; consignctl zone resume ends that"},
     [CSN_TEST_ROUND] = {{"here", ROUND}, {"proposed", ROUND}, BY_ITSELF},
     [CSN_TEST_SERIAL] = {{"here", NUMBER}, {"in the round", NUMBER}, BY_ITSELF},
     [CSN_TEST_SERIAL_STEP] = {{"limit", NUMBER},

@@ -76,7 +76,7 @@ static int open_socket(struct caller *caller)
         case ENOTDIR:
             return fail(
                 caller, CSN_ECLOSED,
-                "no daemon listens there; is consign-node running, and is this its socket?");
+                "no daemon listens there; is consign-node (or consign-coordinator) running, and is this its socket?");
         case EAGAIN:
             return fail(caller, CSN_ECLOSED, "the daemon takes no more connections now");
         default:

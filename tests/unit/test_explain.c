@@ -128,6 +128,11 @@ static void input_waits(struct csn_explain_facts *facts)
     facts->input = 78;
     facts->sites[0].has_input = true;
 }
+static void all_confirm(struct csn_explain_facts *facts)
+{
+    input_waits(facts);
+    facts->sites[1].has_input = true;
+}
 static void nothing_yet(struct csn_explain_facts *facts)
 {
     facts->has_released = false;
@@ -152,6 +157,8 @@ static void test_every_state_is_told_with_what_comes_next_and_what_may_be_done(v
         {CSN_EXPLAIN_FETCHING, is_fetching, "fetched from another site", "as soon as it is whole", NULL},
         {CSN_EXPLAIN_DISAGREED, is_disagreed, "different contents", "the same is proposed again", NULL},
         {CSN_EXPLAIN_RETRYING, has_failed, "abandoned: deadline passed", "another round is proposed", NULL},
+        {CSN_EXPLAIN_NO_QUORUM, no_quorum, "1 of 3 sites are heard", NULL, "declare an emergency"},
+        {CSN_EXPLAIN_INPUT_WAITS, all_confirm, "it is proposed next", "if it has this zone", "look at c1, which leads"},
         {CSN_EXPLAIN_INPUT_WAITS, input_waits, "input serial 78 is confirmed by 1 sites, 2 needed", "enough sites have the same",
          "put the same file at sjc too"},
         {CSN_EXPLAIN_NOTHING, nothing_yet, "nothing is released yet", NULL, "at enough sites"},
