@@ -53,11 +53,29 @@ static void try_rest(struct csn_bytes octets)
     csn_buf_fini(&text);
 }
 
+static void try_explanation(struct csn_bytes octets)
+{
+    struct csn_explanation explanation, back;
+    struct csn_reason reason;
+    struct csn_buf buf = {0}, again = {0};
+    if (csn_control_explain_decode(octets, &explanation, &reason) == CSN_OK) {
+        if (csn_control_explain_encode(&explanation, &buf) == CSN_OK) {
+            INSIST(csn_control_explain_decode(csn_buf_view(&buf), &back, &reason) == CSN_OK);
+            INSIST(csn_control_explain_encode(&back, &again) == CSN_OK);
+            INSIST(csn_bytes_equal(csn_buf_view(&buf), csn_buf_view(&again)));
+            csn_explanation_fini(&back);
+        }
+        csn_explanation_fini(&explanation);
+    }
+    csn_buf_fini(&buf);
+    csn_buf_fini(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const decoders[])(struct csn_bytes) = {try_request, try_status, try_cert, try_rest};
+    static void (*const decoders[])(struct csn_bytes) = {try_request, try_status, try_cert, try_rest, try_explanation};
     if (size > 0) {
-        decoders[data[0] % 4](csn_bytes(data + 1, size - 1));
+        decoders[data[0] % 5](csn_bytes(data + 1, size - 1));
     }
     return 0;
 }
