@@ -25,7 +25,7 @@ struct call {
     const char *socket;
     const char *reason, *cluster, *key; /* of an order */
     const char *site;                   /* of zone refusals */
-    bool is_json, is_explained;
+    bool is_json, is_explained, is_anyway;
     const char *zone; /* of status; NULL: all */
     bool is_not_well, has_exit_code;
     unsigned watch_s; /* 0: once */
@@ -44,7 +44,8 @@ static void put_help(void)
          "  zone refusals ZONE [--site SITE]  what sites refused lately; -o json: as they signed it\n"
          "  zone diff ZONE SERIAL SITE SITE   records that only the first (-) or the second (+) has\n"
          "  zone reports ZONE [NAME]          reports of divergences in this site's store, newest first; the text of one\n"
-         "  membership propose FILE           the next cluster document, signed by the officers\n"
+         "  membership propose FILE           the next cluster document, signed by the officers; --anyway: also\n"
+         "                                    where the newest release would be at too few sites\n"
          "  membership show                   the epoch, and what changes with the next document\n"
          "  membership chain                  all documents and how each began, for consign-verify --chain\n"
          "\n"
@@ -255,7 +256,7 @@ static int run(const struct call *call, int count, char **words)
     }
     if (strcmp(words[0], "membership") == 0) {
         const char *wrong = NULL;
-        int code = csn_ctl_membership(call->socket, call->is_json, count - 1, words + 1, &wrong);
+        int code = csn_ctl_membership(call->socket, call->is_json, call->is_anyway, count - 1, words + 1, &wrong);
         return wrong != NULL ? misuse(count, words, wrong, "") : csn_ctl_exit(code, true);
     }
     int count_max = is_cert ? 3 : is_status ? 2 : 1;
@@ -295,7 +296,7 @@ int main(int argc, char **argv)
         {"key", required_argument, NULL, 'K'},     {"site", required_argument, NULL, 'S'},
         {"explain", no_argument, NULL, 'E'},       {"watch", optional_argument, NULL, 'w'},
         {"not-well", no_argument, NULL, 'N'},      {"exit-code", no_argument, NULL, 'X'},
-        {NULL, 0, NULL, 0}};
+        {"anyway", no_argument, NULL, 'A'},        {NULL, 0, NULL, 0}};
     struct call call = {.socket = SOCKET, .now_s = (uint64_t)time(NULL), .out = stdout, .err = stderr};
     int option;
     while ((option = getopt_long(argc, argv, "hs:o:w::", options, NULL)) != -1) {
@@ -326,6 +327,9 @@ int main(int argc, char **argv)
             break;
         case 'E':
             call.is_explained = true;
+            break;
+        case 'A':
+            call.is_anyway = true;
             break;
         case 'R':
             call.reason = optarg;

@@ -10,7 +10,7 @@
 
 #define TIMEOUT_MS 5000
 
-static int propose(const char *socket, const char *path, struct csn_reason *reason)
+static int propose(const char *socket, const char *path, bool is_anyway, struct csn_reason *reason)
 {
     struct csn_buf document = {0};
     int code = csn_fs_read(path, CSN_CONTROL_DOCUMENT_MAX, &document, reason);
@@ -18,7 +18,7 @@ static int propose(const char *socket, const char *path, struct csn_reason *reas
         code = csn_reason_set(reason, CSN_EFORMAT, "%s: empty; consign-ceremony officer combine writes a signed document", path);
     }
     if (code == CSN_OK) {
-        code = csn_control_propose(socket, TIMEOUT_MS, csn_buf_view(&document), reason);
+        code = csn_control_propose(socket, TIMEOUT_MS, csn_buf_view(&document), is_anyway, reason);
     }
     csn_buf_fini(&document);
     if (code == CSN_OK) {
@@ -40,7 +40,7 @@ static int show(const char *socket, bool wants_chain, bool is_json, struct csn_r
     return code;
 }
 
-int csn_ctl_membership(const char *socket, bool is_json, int count, char **words, const char **ret_wrong)
+int csn_ctl_membership(const char *socket, bool is_json, bool is_anyway, int count, char **words, const char **ret_wrong)
 {
     bool is_propose = count > 0 && strcmp(words[0], "propose") == 0;
     bool is_show = count > 0 && strcmp(words[0], "show") == 0;
@@ -49,12 +49,13 @@ int csn_ctl_membership(const char *socket, bool is_json, int count, char **words
                  : is_propose && count < 2               ? "membership propose: the signed document's file is missing"
                  : count > (is_propose ? 2 : 1)          ? "membership: one word too many"
                  : is_json && !is_show                   ? "-o json: of membership show alone"
+                 : is_anyway && !is_propose              ? "--anyway: of membership propose alone"
                                                          : NULL;
     if (*ret_wrong != NULL) {
         return CSN_EFORMAT;
     }
     struct csn_reason reason = {{0}};
-    int code = is_propose ? propose(socket, words[1], &reason) : show(socket, is_chain, is_json, &reason);
+    int code = is_propose ? propose(socket, words[1], is_anyway, &reason) : show(socket, is_chain, is_json, &reason);
     if (code != CSN_OK) {
         fprintf(stderr, "consignctl: %s\n", reason.text);
     }

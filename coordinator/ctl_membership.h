@@ -7,8 +7,9 @@
 
 #include "base/error.h"
 
-/* propose FILE | show | chain; without the word `membership`. `ret_wrong` says what is wrong with the words, and then nothing was
+/* propose FILE | show | chain; without the word `membership`. `is_anyway`: propose also where the
+ * newest release would be at too few sites. `ret_wrong` says what is wrong with the words, and then nothing was
  * done; else CSN_OK, or what failed, which has been said. */
-int csn_ctl_membership(const char *socket, bool is_json, int count, char **words, const char **ret_wrong);
+int csn_ctl_membership(const char *socket, bool is_json, bool is_anyway, int count, char **words, const char **ret_wrong);
 
 #endif

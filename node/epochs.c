@@ -12,6 +12,8 @@
 #include "config/cluster_text.h"
 #include "daemon.h"
 #include "job.h"
+#include "remaining.h"
+#include "round/epoch.h"
 #include "round/signed_document.h"
 
 /* What was said last leaves first, so that the others need not ask for it; a site that goes hears it now or never. */
@@ -198,7 +200,54 @@ static int check_next(struct csn_daemon *daemon, struct csn_bytes document, cons
     return check_emergency(daemon, ret_next, from, reason);
 }
 
-int csn_epochs_propose(struct csn_daemon *daemon, struct csn_bytes document, const char *from, struct csn_reason *reason)
+/* What a site that is heard, or this one, says of a zone; else NULL. */
+static const struct csn_row *row_of(const struct csn_daemon *daemon, const struct csn_node_zone_status *zone,
+                                    const struct csn_member *member)
+{
+    struct csn_peer_status peer;
+    if (member == daemon->config->member) {
+        return &zone->row;
+    }
+    bool is_heard = csn_node_get_peer(daemon->core, member->number, &peer) &&
+                    csn_daemon_now(daemon).mono_ms - peer.heard_ms <= CSN_SILENT_MS;
+    return is_heard ? csn_node_peer_row(daemon->core, member->number, zone->zone) : NULL;
+}
+
+static int check_zone_remains(const struct csn_daemon *daemon, size_t index, const struct csn_cluster *next, const char *from,
+                              struct csn_reason *reason)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    struct csn_node_zone_status zone;
+    csn_node_get_zone(daemon->core, index, csn_daemon_now(daemon), &zone);
+    struct csn_remaining members = {.count = cluster->member_count, .released = zone.released};
+    bool is_leaving = false;
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < cluster->member_count; i++) {
+        members.rows[i] = row_of(daemon, &zone, &cluster->members[i]);
+        members.sites[i] = cluster->members[i].number;
+        members.stays[i] = csn_epoch_stays(cluster, next, members.sites[i]);
+        is_leaving = is_leaving || !members.stays[i];
+    }
+    if (!is_leaving || !csn_remaining_count(&members, &count) || count >= next->quorum) {
+        return CSN_OK;
+    }
+    return csn_reason_set(reason, CSN_EREFUSED,
+                          "%s: the newest release of zone %s is, as far as is heard here, at %u of the members that stay, and should be "
+                          "at %u; wait until they have caught up, or give --anyway: one more disk that fails could then lose it",
+                          from, daemon->zones[index].name, count, next->quorum);
+}
+
+static int check_remains(const struct csn_daemon *daemon, const struct csn_cluster *next, const char *from, struct csn_reason *reason)
+{
+    int code = CSN_OK;
+    for (size_t i = 0; code == CSN_OK && i < daemon->zone_count; i++) {
+        code = check_zone_remains(daemon, i, next, from, reason);
+    }
+    return code;
+}
+
+int csn_epochs_propose(struct csn_daemon *daemon, struct csn_bytes document, bool is_anyway, const char *from,
+                       struct csn_reason *reason)
 {
     struct csn_reason why = {{0}};
     struct csn_cluster next;
@@ -206,6 +255,7 @@ int csn_epochs_propose(struct csn_daemon *daemon, struct csn_bytes document, con
     if (code == CSN_OK && (code = csn_node_check_base(daemon->core, &next, &why)) != CSN_OK) {
         csn_reason_set(reason, code, "%s: the emergency cannot begin here: %.300s", from, why.text);
     }
+    code = code == CSN_OK && !is_anyway ? check_remains(daemon, &next, from, reason) : code;
     return code == CSN_OK ? csn_epochs_take_next(daemon, document, from, reason) : code;
 }
 

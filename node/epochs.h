@@ -51,8 +51,10 @@ void csn_epochs_fetch_floors(struct csn_daemon *daemon, const struct csn_effect 
 
 /* The next document, from an operator or a peer; `from` is for messages. CSN_OK: kept, or here already. */
 int csn_epochs_take_next(struct csn_daemon *daemon, struct csn_bytes document, const char *from, struct csn_reason *reason);
-/* The same from an operator, who is told at once when an emergency's base is not what this site knows. */
-int csn_epochs_propose(struct csn_daemon *daemon, struct csn_bytes document, const char *from, struct csn_reason *reason);
+/* The same from an operator, who is told at once when an emergency's base is not what this site knows, and, unless it is to be
+ * taken anyway, when members leave and the newest release of a zone is at fewer than the next quorum of the others (remaining.h). */
+int csn_epochs_propose(struct csn_daemon *daemon, struct csn_bytes document, bool is_anyway, const char *from,
+                       struct csn_reason *reason);
 /* Links from a peer, the first of them behind the last one here; with `first` (may be empty) the chain from its beginning. */
 int csn_epochs_take_links(struct csn_daemon *daemon, struct csn_bytes first, const struct csn_bytes *links, size_t count,
                           struct csn_reason *reason);

@@ -719,9 +719,9 @@ static int on_reports(void *arg, const char *zone, const char *name, struct csn_
     return csn_asked_reports(arg, zone, name, ret_text, reason);
 }
 
-static int on_propose(void *arg, struct csn_bytes document, struct csn_reason *reason)
+static int on_propose(void *arg, struct csn_bytes document, bool is_anyway, struct csn_reason *reason)
 {
-    return csn_epochs_propose(arg, document, "the document", reason);
+    return csn_epochs_propose(arg, document, is_anyway, "the document", reason);
 }
 
 static int on_membership(void *arg, bool wants_chain, struct csn_buf *ret_text, struct csn_reason *reason)

@@ -163,7 +163,7 @@ static void answer_order(struct client *client, const struct csn_control_order *
     }
 }
 
-static void answer_propose(struct client *client, struct csn_bytes document, struct csn_buf *reply)
+static void answer_propose(struct client *client, const struct csn_control_request *request, struct csn_buf *reply)
 {
     const struct csn_control_handlers *handlers = &client->control->handlers;
     struct csn_reason reason;
@@ -171,7 +171,7 @@ static void answer_propose(struct client *client, struct csn_bytes document, str
                               "this daemon takes no cluster documents: give it to the site's "
                               "consign-node");
     if (handlers->on_propose != NULL) {
-        code = handlers->on_propose(handlers->arg, document, &reason);
+        code = handlers->on_propose(handlers->arg, request->document, request->is_anyway, &reason);
     }
     if (code == CSN_OK) {
         csn_control_order_encode(reply);
@@ -223,7 +223,7 @@ static void answer(struct client *client, struct csn_bytes message, struct csn_b
     } else if (request.what == CSN_CONTROL_ORDER) {
         answer_order(client, &request.order, reply);
     } else if (request.what == CSN_CONTROL_PROPOSE) {
-        answer_propose(client, request.document, reply);
+        answer_propose(client, &request, reply);
     } else if (request.what != CSN_CONTROL_CERT_SHOW) {
         answer_text(client, &request, reply);
     } else {

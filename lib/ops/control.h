@@ -62,8 +62,9 @@ struct csn_control_handlers {
      * CSN_EREFUSED. */
     int (*on_reports)(void *arg, const char *zone, const char *name, struct csn_buf *ret_text,
                       struct csn_reason *reason);
-    /* CSN_OK: kept, or here already; else the reason says why not. NULL: CSN_EREFUSED. */
-    int (*on_propose)(void *arg, struct csn_bytes document, struct csn_reason *reason);
+    /* CSN_OK: kept, or here already; else the reason says why not. `is_anyway`: also where the newest release of a zone would be
+     * at too few sites. NULL: CSN_EREFUSED. */
+    int (*on_propose)(void *arg, struct csn_bytes document, bool is_anyway, struct csn_reason *reason);
     /* Lines on how the members stand, or the chain of epochs in hex; appended. NULL: CSN_EREFUSED. */
     int (*on_membership)(void *arg, bool wants_chain, struct csn_buf *ret_text,
                          struct csn_reason *reason);
@@ -98,7 +99,7 @@ int csn_control_ask_diff(const char *path, uint32_t timeout_ms, const struct csn
 int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *zone, const char *name,
                             struct csn_buf *ret_text, struct csn_reason *reason);
 int csn_control_propose(const char *path, uint32_t timeout_ms, struct csn_bytes document,
-                        struct csn_reason *reason);
+                        bool is_anyway, struct csn_reason *reason);
 int csn_control_ask_membership(const char *path, uint32_t timeout_ms, bool wants_chain,
                                struct csn_buf *ret_text, struct csn_reason *reason);
 

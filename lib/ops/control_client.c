@@ -284,9 +284,10 @@ int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *z
 }
 
 int csn_control_propose(const char *path, uint32_t timeout_ms, struct csn_bytes document,
-                        struct csn_reason *reason)
+                        bool is_anyway, struct csn_reason *reason)
 {
-    struct csn_control_request request = {.what = CSN_CONTROL_PROPOSE, .document = document};
+    struct csn_control_request request = {
+        .what = CSN_CONTROL_PROPOSE, .document = document, .is_anyway = is_anyway};
     struct csn_buf reply = {0};
     if (document.size == 0 || document.size > CSN_CONTROL_DOCUMENT_MAX) {
         return csn_reason_set(reason, CSN_ELIMIT, "a signed document has 1 to %d octets",

@@ -92,6 +92,8 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
     } else if (request->what == CSN_CONTROL_PROPOSE) {
         propose.has_document = true;
         propose.document = lend_bytes(request->document.data, request->document.size);
+        propose.has_anyway = true;
+        propose.anyway = request->is_anyway;
         message.what_case = CSN__CONTROL__REQUEST__WHAT_PROPOSE;
         message.propose = &propose;
     } else if (request->what == CSN_CONTROL_MEMBERSHIP) {
@@ -164,7 +166,7 @@ static int read_propose(const Csn__Control__ProposeRequest *message,
     if (message->document.len == 0 || message->document.len > sizeof(ret_request->body)) {
         return CSN_EFORMAT;
     }
-    *ret_request = (struct csn_control_request){.what = CSN_CONTROL_PROPOSE};
+    *ret_request = (struct csn_control_request){.what = CSN_CONTROL_PROPOSE, .is_anyway = message->anyway};
     memcpy(ret_request->body, message->document.data, message->document.len);
     ret_request->document = csn_bytes(ret_request->body, message->document.len);
     return CSN_OK;

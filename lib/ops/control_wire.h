@@ -36,6 +36,7 @@ struct csn_control_request {
     char report[CSN_CONTROL_REPORT_MAX]; /* reports: the name; empty: all names */
     struct csn_control_order order;  /* its body lies in `body` of the decoded request */
     struct csn_bytes document;       /* propose; the same */
+    bool is_anyway;                  /* propose */
     bool wants_chain;                /* membership */
     uint64_t from;                   /* membership: octet of the text */
     bool is_paged;                   /* membership: who asks will ask for the rest */

@@ -129,12 +129,12 @@ static int on_reports(void *arg, const char *zone, const char *name, struct csn_
 }
 
 /* The longest that may be, and nothing else. */
-static int on_propose(void *arg, struct csn_bytes document, struct csn_reason *reason)
+static int on_propose(void *arg, struct csn_bytes document, bool is_anyway, struct csn_reason *reason)
 {
     (void)arg;
     bool is_it = document.size == CSN_CONTROL_DOCUMENT_MAX && document.data[0] == 0xd0 &&
                  document.data[document.size - 1] == 0xd0;
-    return is_it ? CSN_OK : csn_reason_set(reason, CSN_EREFUSED, "another document");
+    return is_it || is_anyway ? CSN_OK : csn_reason_set(reason, CSN_EREFUSED, "another document");
 }
 
 #define LONG_TEXT (3 * 1000 * 1000) /* octets of a chain: several answers */
@@ -306,13 +306,14 @@ static void test_a_document_is_handed_in_and_the_members_are_shown(void **state)
     static uint8_t document[CSN_CONTROL_DOCUMENT_MAX + 1];
     memset(document, 0xd0, sizeof(document));
     struct csn_bytes longest = csn_bytes(document, CSN_CONTROL_DOCUMENT_MAX);
-    assert_int_equal(csn_control_propose(server->path, TIMEOUT_MS, longest, &reason), CSN_OK);
+    assert_int_equal(csn_control_propose(server->path, TIMEOUT_MS, longest, false, &reason), CSN_OK);
     assert_int_equal(
-        csn_control_propose(server->path, TIMEOUT_MS, csn_bytes(document, 7), &reason),
+        csn_control_propose(server->path, TIMEOUT_MS, csn_bytes(document, 7), false, &reason),
         CSN_EREFUSED);
     assert_string_equal(reason.text, "another document");
+    assert_int_equal(csn_control_propose(server->path, TIMEOUT_MS, csn_bytes(document, 7), true, &reason), CSN_OK);
     longest.size++;
-    assert_int_equal(csn_control_propose(server->path, TIMEOUT_MS, longest, &reason), CSN_ELIMIT);
+    assert_int_equal(csn_control_propose(server->path, TIMEOUT_MS, longest, false, &reason), CSN_ELIMIT);
     assert_int_equal(
         csn_control_ask_membership(server->path, TIMEOUT_MS, false, &text, &reason), CSN_OK);
     assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("lines", 5)));
