@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "round/node.h"
+#include "round/order.h"
+#include "round/tests.h"
 #include "round_world.h"
 
 struct hand {
@@ -498,6 +500,83 @@ static void confirm(struct hand *hand, uint32_t serial)
     }
 }
 
+/* One release, of this serial. */
+static struct hand *make_released(uint32_t serial, struct csn_proposal *ret_released)
+{
+    struct hand *hand = make_leading();
+    struct csn_body_proposal body;
+    assert_true(last_proposal(hand, &body));
+    *ret_released = body.proposal;
+    ret_released->serial = serial;
+    certify(hand, ret_released);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].floor = csn_floor_of(ret_released);
+    }
+    csn_effects_clear(&hand->effects);
+    return hand;
+}
+
+static void test_a_serial_that_a_quorum_approved_is_proposed_at_once(void **state)
+{
+    (void)state;
+    struct csn_proposal released;
+    struct csn_body_proposal body;
+    struct hand *hand = make_released(2040010100, &released);
+    hand->rows[0].approved = (struct csn_approved_serial){true, 4180493748};
+    run(hand, 3000);
+    assert_false(last_proposal(hand, &body)); /* one site alone */
+    hand->rows[2].approved = hand->rows[0].approved;
+    run(hand, 3000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.serial, 4180493748);
+    assert_int_equal(body.proposal.author_count, 2); /* the third would refuse it */
+    certify(hand, &body.proposal);
+    csn_effects_clear(&hand->effects); /* reports lag behind: it is not done again */
+    run(hand, 3000);
+    assert_false(last_proposal(hand, &body));
+    drop_hand(hand);
+}
+
+/* Of two that approved it one has voted for what is beyond: rounds go on with the others. */
+static void test_an_approved_serial_that_no_set_takes_holds_nothing_up(void **state)
+{
+    (void)state;
+    struct csn_proposal released;
+    struct csn_body_proposal body;
+    struct hand *hand = make_released(2040010100, &released);
+    for (unsigned i = 0; i < 2; i++) {
+        hand->rows[i].approved = (struct csn_approved_serial){true, 4180493748};
+    }
+    hand->rows[0].floor.serial = 4180493748 + 2 * CSN_SERIALS_SPENT_MAX;
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].inputs[0] = world_input(60, 'b');
+    }
+    run(hand, 10000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.serial, 2040010101);
+    drop_hand(hand);
+}
+
+/* The floor of a site that missed both steps of a way back is later than all (RFC 1982). */
+static void test_a_floor_from_before_the_numbers_went_round_is_left_aside(void **state)
+{
+    (void)state;
+    struct csn_proposal released;
+    struct csn_body_proposal body;
+    struct hand *hand = make_released(2026112300, &released);
+    struct csn_row *row = &hand->rows[2];
+    row->floor.serial = row->released_serial = 2040010100;
+    row->floor.round.seq--;
+    row->newest.round = row->released.round = row->floor.round;
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].inputs[0] = world_input(60, 'b');
+    }
+    run(hand, 10000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.serial, 2026112301);
+    drop_hand(hand);
+}
+
 /* A registry that writes a file every quarter of a second, for longer than a round takes. */
 static void test_inputs_that_come_during_a_round_are_one_round_more(void **state)
 {
@@ -969,6 +1048,9 @@ int main(void)
         cmocka_unit_test(test_site_with_a_far_serial_does_not_drag_the_others_along),
         cmocka_unit_test(test_policy_serial_that_is_too_far_is_not_taken),
         cmocka_unit_test(test_input_that_one_site_confirms_is_not_proposed),
+        cmocka_unit_test(test_a_serial_that_a_quorum_approved_is_proposed_at_once),
+        cmocka_unit_test(test_an_approved_serial_that_no_set_takes_holds_nothing_up),
+        cmocka_unit_test(test_a_floor_from_before_the_numbers_went_round_is_left_aside),
         cmocka_unit_test(test_inputs_that_come_during_a_round_are_one_round_more),
         cmocka_unit_test(test_refusals_of_a_quorum_for_the_clock_end_the_term),
         cmocka_unit_test(test_failed_rounds_back_off_then_end_the_term),

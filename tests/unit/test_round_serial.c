@@ -263,6 +263,32 @@ static void test_of_another_epoch_or_certificate_it_counts_for_nothing(void **st
     drop(world);
 }
 
+/* The serials of both branches of an emergency must stay apart. */
+static void test_in_an_emergency_it_counts_for_nothing(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    world->next = world->cluster;
+    world->next.epoch = 2;
+    world->next.previous = world->cluster.digest;
+    memset(&world->next.digest, 0xd1, sizeof(world->next.digest));
+    world->next.is_emergency = true;
+    world->next.emergency = (struct csn_emergency){.issued_s = WORLD_START_S,
+                                                   .not_after_s = WORLD_START_S + 3600,
+                                                   .serial_offset = CSN_EMERGENCY_SERIAL_STEP};
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        world_give_next(world, i);
+    }
+    world_run(world, 6 * ROUND_MS);
+    assert_true(world->sites[0].is_next);
+    struct csn_order order = approval_of(world, 10, 1, 7 + FAR);
+    order.serial.epoch = world->next.epoch;
+    give(world, 0, &order);
+    assert_int_equal(row_of(world, 0).order_sum, 10);
+    assert_false(row_of(world, 0).approved.is_set);
+    drop(world);
+}
+
 /* While it has not been used, releases go on; it outlives a restart. */
 static void test_it_stands_while_others_are_released(void **state)
 {
@@ -317,12 +343,16 @@ static void test_a_site_that_missed_both_steps_votes_again(void **state)
     wait_serial(world, HALF - 2500);
     approve(world, 11, UINT32_C(0) - 5000);
     wait_serial(world, UINT32_C(0) - 5000);
+    for (uint32_t input = 2; input < 12; input++) { /* nobody keeps the certificates of the steps */
+        world_give_all(world, input);
+        wait_serial(world, input - 5001);
+    }
     world->sites[2].is_cut_off = false;
     assert_true(world_run_until(world, world->certified_count, 3 * ROUND_MS));
-    assert_int_equal(row_of(world, 2).floor.serial, UINT32_C(0) - 5000);
+    assert_int_equal(row_of(world, 2).floor.serial, world->sites[0].serving_serial);
     world_stop_site(world, 1); /* now it is needed */
-    world_give_all(world, 2);
-    wait_serial(world, UINT32_C(0) - 4999);
+    world_give_all(world, 12);
+    wait_serial(world, UINT32_C(12) - 5001);
     drop(world);
 }
 
@@ -359,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_without_an_approval_serials_go_on_by_one),
         cmocka_unit_test(test_one_site_that_knows_moves_nobody),
         cmocka_unit_test(test_of_another_epoch_or_certificate_it_counts_for_nothing),
+        cmocka_unit_test(test_in_an_emergency_it_counts_for_nothing),
         cmocka_unit_test(test_it_stands_while_others_are_released),
         cmocka_unit_test(test_two_steps_lead_back_and_the_first_is_spent),
         cmocka_unit_test(test_a_site_that_missed_both_steps_votes_again),
