@@ -53,11 +53,11 @@ static int add(const struct csn_schema_reader *reader, const struct csn_yaml_nod
     return CSN_OK;
 }
 
-static size_t line_count(const char *text)
+static size_t line_count(struct csn_bytes text)
 {
     size_t count = 1;
-    for (; *text != '\0'; text++) {
-        count += *text == '\n';
+    for (size_t i = 0; i < text.size; i++) {
+        count += text.data[i] == '\n';
     }
     return count;
 }
@@ -72,9 +72,14 @@ int csn_zone_list_read(const struct csn_schema_reader *reader, const struct csn_
         csn_buf_fini(&text);
         return csn_yaml_refuse(reader->yaml, node, reader->reason, code, "%s", cause.text);
     }
+    if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL) { /* what stands behind it would not be seen */
+        csn_buf_fini(&text);
+        return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT, "%s: an octet 0: no text", path);
+    }
+    size_t lines = line_count(csn_buf_view(&text));
     csn_buf_put_u8(&text, '\0');
     *ret_list = (struct csn_zone_list){0};
-    ret_list->zones = csn_arena_alloc(reader->arena, line_count((char *)text.data) * CSN_NAME_MAX, 1);
+    ret_list->zones = csn_arena_alloc(reader->arena, (lines < most ? lines : most + 1) * CSN_NAME_MAX, 1);
     size_t number = 0;
     for (char *line = (char *)text.data, *next; code == CSN_OK && line != NULL; line = next) {
         next = strchr(line, '\n');

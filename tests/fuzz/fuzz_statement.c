@@ -1,5 +1,8 @@
 /* Goal: no octets make the decoders of statements and certificates do anything but refuse them, or give values that encode to
  * the same octets. Method: the first octet chooses the decoder. */
+#include <stdlib.h>
+
+#include "base/text.h"
 #include "fuzz/replay.h"
 #include "round/certificate.h"
 
@@ -48,6 +51,20 @@ static bool try_report(struct csn_bytes octets, struct csn_buf *again)
     return true;
 }
 
+/* As a file: its octets, or what people send each other. */
+static void read_files(struct csn_bytes octets, int expected)
+{
+    struct csn_certificate certificate;
+    struct csn_reason reason = {.text = ""};
+    char *hex = csn_alloc(2 * octets.size + 1);
+    csn_hex_encode(octets, hex);
+    INSIST(csn_certificate_read(csn_bytes(hex, 2 * octets.size), &certificate, &reason) == expected);
+    INSIST(expected == CSN_OK || reason.text[0] != '\0');
+    int code = csn_certificate_read(octets, &certificate, &reason);
+    INSIST(expected == CSN_OK ? code == CSN_OK : code == CSN_OK || code == CSN_EFORMAT); /* it may be hex itself */
+    free(hex);
+}
+
 static bool try_certificate(struct csn_bytes octets, struct csn_buf *again)
 {
     struct csn_certificate certificate;
@@ -55,6 +72,7 @@ static bool try_certificate(struct csn_bytes octets, struct csn_buf *again)
     struct csn_reason reason;
     int code = csn_certificate_decode(octets, &certificate);
     INSIST(code == CSN_OK || code == CSN_EFORMAT);
+    read_files(octets, code);
     if (code != CSN_OK) {
         return false;
     }
