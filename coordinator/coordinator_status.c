@@ -187,7 +187,7 @@ static uint8_t count_holders(const struct picture *picture, size_t index, const 
         uint16_t site = picture->cluster->members[i].number;
         const struct csn_row *row = csn_leader_peer_row(picture->coordinator->core, site, index);
         bool serves = row != NULL && csn_digest_equal(&row->released.full_root, &certificate->held.full_root);
-        count += is_heard(picture, site) && (serves || has_voted(certificate, site));
+        count = (uint8_t)(count + (is_heard(picture, site) && (serves || has_voted(certificate, site))));
     }
     return count;
 }
