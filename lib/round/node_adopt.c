@@ -486,8 +486,10 @@ static void pursue(struct csn_node *node, struct csn_node_zone *zone,
     }
 }
 
+/* Whoever signed a later certificate is among so many others, and does not lie. */
 bool csn_zone_has_forgotten(const struct csn_node *node, const struct csn_node_zone *zone)
 {
+    unsigned needed = node->cluster.member_count - node->cluster.quorum + 1u + node->cluster.faults;
     struct csn_round newest = csn_zone_newest(zone).round;
     unsigned vouchers = 0;
     for (unsigned i = 0; i < node->cluster.member_count; i++) {
@@ -496,8 +498,7 @@ bool csn_zone_has_forgotten(const struct csn_node *node, const struct csn_node_z
                     csn_peers_is_fresh(&node->peers, i, node->now, CSN_SILENT_MS) &&
                     csn_round_compare(row->newest.round, newest) <= 0;
     }
-    return csn_round_compare(newest, zone->forgotten) < 0 &&
-           vouchers < node->cluster.member_count - node->cluster.quorum + 1u;
+    return csn_round_compare(newest, zone->forgotten) < 0 && vouchers < needed;
 }
 
 void csn_adopt_advance(struct csn_node *node, struct csn_node_zone *zone)

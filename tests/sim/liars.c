@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const enum sim_fault lies[] = {SIM_LIE_EARLY, SIM_LIE_VOTE, SIM_LIE_CLAIM, SIM_LIE_OFFER};
+static const enum sim_fault lies[] = {SIM_LIE_EARLY, SIM_LIE_VOTE, SIM_LIE_CLAIM, SIM_LIE_OFFER, SIM_LIE_OLD};
 #define LIES (sizeof(lies) / sizeof(lies[0]))
 
 void sim_plan_four(uint64_t seed, struct sim_options *options)
@@ -94,7 +94,7 @@ static bool lie_vote(struct sim_world *world, struct sim_actor *from, struct csn
     return true;
 }
 
-/* --- claims of ever newer certificates and holds */
+/* --- claims of ever newer certificates and holds, or of none */
 
 static void raise(struct csn_round *round, const struct csn_body_report *report)
 {
@@ -113,18 +113,26 @@ static void put_claims(const struct csn_body_report *report, struct csn_row *row
     }
 }
 
-static bool lie_claim(struct sim_world *world, struct sim_actor *from, enum csn_statement_kind kind, struct csn_bytes body)
+static void put_nothing(const struct csn_body_report *report, struct csn_row *row)
+{
+    (void)report;
+    row->newest = row->released = (struct csn_release){0};
+    row->hold_count = 0;
+}
+
+static bool lie_report(struct sim_world *world, struct sim_actor *from, enum csn_statement_kind kind, struct csn_bytes body)
 {
     struct csn_body_report report;
     struct csn_buf rows = {0}, octets = {0};
     struct csn_row row;
-    if (csn_body_report_decode(body, &report) != CSN_OK || report.promised.counter == 0 ||
-        !is_told(world, SIM_LIE_CLAIM)) {
+    bool is_read = csn_body_report_decode(body, &report) == CSN_OK && report.promised.counter > 0;
+    bool is_claim = is_read && is_told(world, SIM_LIE_CLAIM);
+    if (!is_claim && (!is_read || !is_told(world, SIM_LIE_OLD))) {
         return false;
     }
     struct csn_reader reader = csn_reader(report.rows);
     while (csn_row_next(&reader, &row)) {
-        put_claims(&report, &row);
+        (is_claim ? put_claims : put_nothing)(&report, &row);
         csn_row_encode(&row, &rows);
     }
     report.rows = csn_buf_view(&rows);
@@ -185,6 +193,6 @@ bool sim_lie(struct sim_world *world, struct sim_actor *from, enum csn_statement
         vote_early(world, from, &computed);
     }
     return (kind == CSN_STATEMENT_HELD && lie_vote(world, from, body)) ||
-           ((kind == CSN_STATEMENT_REPORT || kind == CSN_STATEMENT_PROMISE) && lie_claim(world, from, kind, body)) ||
+           ((kind == CSN_STATEMENT_REPORT || kind == CSN_STATEMENT_PROMISE) && lie_report(world, from, kind, body)) ||
            (kind == CSN_STATEMENT_OFFER && lie_offer(world, from, body));
 }

@@ -100,6 +100,39 @@ static void test_a_liar_is_found_after_many_lone_votes(void **state)
     }
 }
 
+/* Of two others that know of nothing newer one may lie: a site whose store is older than what it answered takes their word for
+ * nothing, and answers when one comes back that knows better. */
+static void test_a_restored_site_does_not_take_a_liars_word(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(four);
+    struct sim_actor *two = sim_site(world, 2);
+    struct sim_disk backup;
+    world->options.liar = 4;
+    world->options.chance[SIM_LIE_OLD] = 1000000;
+    give_input(world, 1);
+    wait_served(world, 1);
+    sim_disk_copy(&backup, &two->disk);
+    sim_crash(world, sim_site(world, 3));
+    give_input(world, 2);
+    wait_certified(world, 2);
+    run_for(world, 5 * SIM_S);
+    assert_int_equal(sim_checker_served(world->checker, two, 0)->input_serial, 2);
+    sim_crash(world, sim_coordinator(world, 1));
+    sim_crash(world, sim_site(world, 1));
+    sim_crash(world, two);
+    restore(world, two, &backup, false);
+    sim_start(world, sim_site(world, 3));
+    sim_start(world, two);
+    run_for(world, 30 * SIM_S);
+    assert_int_equal(status_of(world, 2).halt, CSN_HALT_AMNESIA);
+    assert_false(sim_checker_served(world->checker, two, 0)->is_set);
+    sim_start(world, sim_site(world, 1));
+    run_for(world, 30 * SIM_S);
+    assert_int_equal(sim_checker_served(world->checker, two, 0)->input_serial, 2);
+    end_well(world);
+}
+
 /* A member without HSM votes, and serves, and is never an author. */
 static void verifier_is_4(struct sim_options *options)
 {
@@ -129,6 +162,7 @@ int main(void)
         cmocka_unit_test(test_claims_of_ever_newer_rounds),
         cmocka_unit_test(test_other_signatures_for_each_site),
         cmocka_unit_test(test_a_liar_is_found_after_many_lone_votes),
+        cmocka_unit_test(test_a_restored_site_does_not_take_a_liars_word),
         cmocka_unit_test(test_a_verifier_is_the_third_vote),
     };
     return cmocka_run_group_tests_name("scenarios of liars", tests, NULL, NULL);

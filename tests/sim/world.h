@@ -87,7 +87,8 @@
     X(LIE_VOTE, "liar votes for other bytes than it has")                                          \
     X(LIE_CLAIM, "liar claims a newer certificate or hold")                                        \
     X(LIE_OFFER, "liar offers each site other signatures")                                         \
-    X(HSM_KEY, "HSM has another key under the same name")
+    X(HSM_KEY, "HSM has another key under the same name")                                          \
+    X(LIE_OLD, "liar says that it knows of no certificate")
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(name, text) SIM_##name,
