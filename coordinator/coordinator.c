@@ -149,6 +149,7 @@ static void on_stuck(void *arg)
 static void on_tick(uv_timer_t *timer)
 {
     struct csn_event event = {.kind = CSN_EVENT_TICK};
+    csn_coordinator_status_tick(timer->data);
     step(timer->data, &event);
 }
 

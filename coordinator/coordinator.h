@@ -23,6 +23,7 @@ struct csn_coordinator {
     struct csn_coordinator_epochs epochs;
     struct csn_control *control;
     uint64_t started_ms; /* mono */
+    uint64_t heard_ms[CSN_MEMBERS_MAX]; /* mono; when sites heard each coordinator last, by place; 0: never */
     bool is_stepping;
     struct csn_dropped dropped;
     uint64_t bad_certificates; /* dropped; the first is logged */

@@ -145,6 +145,52 @@ static void fill_self(const struct picture *picture)
     row->has_last_seen = true;
 }
 
+static bool is_heard(const struct picture *picture, uint16_t site)
+{
+    struct csn_peer_status peer;
+    return csn_leader_get_peer(picture->coordinator->core, site, &peer) &&
+           picture->now.mono_ms - peer.heard_ms <= SILENT_MS;
+}
+
+/* --- the other coordinators */
+
+/* More sites than may lie say that they hear it, of those that are heard. */
+static bool is_told_of(const struct picture *picture, uint8_t place)
+{
+    unsigned found = 0;
+    for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
+        uint16_t site = picture->cluster->members[i].number;
+        found += is_heard(picture, site) && (csn_mesh_heard_by(picture->coordinator->mesh, site) & UINT32_C(1) << place) != 0;
+    }
+    return found > picture->cluster->faults;
+}
+
+void csn_coordinator_status_tick(struct csn_coordinator *coordinator)
+{
+    struct picture picture = {.coordinator = coordinator, .cluster = &coordinator->config->cluster, .now = csn_coordinator_now()};
+    for (uint8_t i = 0; i < picture.cluster->coordinator_count; i++) {
+        coordinator->heard_ms[i] = is_told_of(&picture, i) ? picture.now.mono_ms : coordinator->heard_ms[i];
+    }
+}
+
+static void fill_coordinators(const struct picture *picture)
+{
+    const struct csn_coordinator *coordinator = picture->coordinator;
+    uint16_t leader = leader_of(picture);
+    for (uint8_t i = 0; i < picture->cluster->coordinator_count; i++) {
+        const struct csn_coordinator_id *id = &picture->cluster->coordinators[i];
+        bool is_self = id->number == coordinator->config->self->number;
+        uint64_t heard_ms = is_self ? picture->now.mono_ms : coordinator->heard_ms[i];
+        uint64_t silent_ms = picture->now.mono_ms - (heard_ms != 0 ? heard_ms : coordinator->started_ms);
+        struct csn_status_coordinator row = {.name = csn_status_text(picture->status, "%s", id->name),
+                                             .leads = id->number == leader,
+                                             .is_missing = silent_ms > UNLED_MS,
+                                             .has_last_seen = heard_ms != 0,
+                                             .last_seen_ms = heard_ms != 0 ? silent_ms : 0};
+        csn_status_add_coordinator(picture->status, &row);
+    }
+}
+
 /* --- zones */
 
 /* The newest release that a site tells of; NULL: none. Borrows. */
@@ -160,13 +206,6 @@ static const struct csn_row *newest_row(const struct picture *picture, size_t in
         }
     }
     return newest;
-}
-
-static bool is_heard(const struct picture *picture, uint16_t site)
-{
-    struct csn_peer_status peer;
-    return csn_leader_get_peer(picture->coordinator->core, site, &peer) &&
-           picture->now.mono_ms - peer.heard_ms <= SILENT_MS;
 }
 
 static bool has_voted(const struct csn_certificate *certificate, uint16_t site)
@@ -409,6 +448,7 @@ static void on_status(void *arg, struct csn_status *ret_status)
                               .status = ret_status};
     csn_leader_get_status(coordinator->core, picture.now, &picture.core);
     fill_head(&picture);
+    fill_coordinators(&picture);
     fill_sites(&picture);
     fill_self(&picture);
     ret_status->all_zones = (uint32_t)coordinator->config->zone_count;

@@ -10,6 +10,9 @@
 /* Opens the control socket of the configuration. As csn_control_new. */
 int csn_coordinator_status_start(struct csn_coordinator *coordinator, struct csn_reason *reason);
 
+/* At each tick: which coordinators the sites hear. */
+void csn_coordinator_status_tick(struct csn_coordinator *coordinator);
+
 /* Whom q sites that are heard follow, as far as can be seen; 0: nobody. */
 uint16_t csn_coordinator_leader(const struct csn_coordinator *coordinator, struct csn_now now);
 

@@ -53,6 +53,8 @@ static void put_sender(const struct csn_sender *sender, Csn__Mesh__Sender *ret_m
     ret_message->number = sender->peer.number;
     ret_message->incarnation = sender->peer.incarnation;
     ret_message->proof = lend(csn_bytes(sender->proof, sizeof(sender->proof)));
+    ret_message->has_heard = sender->heard != 0;
+    ret_message->heard = sender->heard;
 }
 
 static int take_sender(const Csn__Mesh__Sender *message, struct csn_sender *ret_sender)
@@ -66,6 +68,7 @@ static int take_sender(const Csn__Mesh__Sender *message, struct csn_sender *ret_
     memcpy(ret_sender->cluster_id, message->cluster_id.data, sizeof(ret_sender->cluster_id));
     memcpy(ret_sender->proof, message->proof.data, sizeof(ret_sender->proof));
     ret_sender->environment = (uint8_t)message->environment;
+    ret_sender->heard = message->heard;
     ret_sender->peer = (struct csn_mesh_peer){.number = (uint16_t)message->number,
                                               .incarnation = message->incarnation};
     return CSN_OK;

@@ -22,6 +22,7 @@ struct csn_sender {
     uint8_t environment;
     struct csn_mesh_peer peer;
     uint8_t proof[CSN_SIGNATURE_SIZE];
+    uint32_t heard; /* coordinators, as bits by their place in the document; not proven */
 };
 
 struct csn_guard;

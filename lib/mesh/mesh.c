@@ -50,6 +50,7 @@ struct csn_mesh {
     struct csn_links links;
     struct csn_outbox outbox; /* owns */
     struct csn_buf packed;    /* owns: an envelope, ask or answer on its way out */
+    uint32_t told[CSN_MEMBERS_MAX]; /* by each site, of the coordinators that it hears */
     bool owes_hello;
     uint64_t sent_ms;
     uint64_t burst_ms;
@@ -81,8 +82,21 @@ static void burst_over(uv_timer_t *timer)
     (void)timer; /* the loop turns, and `flush` runs */
 }
 
+/* Coordinators have no links to each other: sites tell each which of the others are there. */
+static uint32_t heard_coordinators(const struct csn_mesh *mesh)
+{
+    uint32_t heard = 0;
+    for (size_t i = 0; i < mesh->settings.cluster->coordinator_count; i++) {
+        const struct csn_links_peer *peer = &mesh->links.peers[CSN_MEMBERS_MAX + i];
+        bool is_heard = peer->was_heard && now_of(mesh) - peer->heard_ms <= CSN_MESH_SILENT_MS;
+        heard |= is_heard ? UINT32_C(1) << i : 0;
+    }
+    return heard;
+}
+
 static void send_envelope(struct csn_mesh *mesh)
 {
+    mesh->sender.heard = heard_coordinators(mesh);
     csn_buf_clear(&mesh->packed);
     csn_outbox_pack(&mesh->outbox, &mesh->sender, &mesh->packed);
     if (!csn_net_publish(mesh->net, csn_buf_view(&mesh->packed))) {
@@ -204,6 +218,9 @@ static bool knows_sender(struct csn_mesh *mesh, struct csn_link *link,
     }
     if (link->peer == peer) {
         csn_links_heard(&mesh->links, link, now_of(mesh));
+    }
+    if (peer < CSN_MEMBERS_MAX) {
+        mesh->told[peer] = sender->heard;
     }
     return true;
 }
@@ -654,6 +671,12 @@ bool csn_mesh_heard(const struct csn_mesh *mesh, struct csn_mesh_peer peer, uint
     }
     *ret_ago_ms = now_of(mesh) - mesh->links.peers[index].heard_ms;
     return true;
+}
+
+uint32_t csn_mesh_heard_by(const struct csn_mesh *mesh, uint16_t site)
+{
+    const struct csn_member *member = csn_cluster_member(mesh->settings.cluster, site);
+    return member != NULL ? mesh->told[member - mesh->settings.cluster->members] : 0;
 }
 
 bool csn_mesh_is_up(const struct csn_mesh *mesh, struct csn_mesh_peer peer)

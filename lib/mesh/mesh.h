@@ -148,6 +148,8 @@ void csn_mesh_respond(struct csn_mesh_asked *take_asked, int code, struct csn_by
 
 /* Milliseconds since the peer was last heard; false: never. */
 bool csn_mesh_heard(const struct csn_mesh *mesh, struct csn_mesh_peer peer, uint64_t *ret_ago_ms);
+/* What a site said last of the coordinators that it hears: bits by their place in the document. Its word alone: to be shown. */
+uint32_t csn_mesh_heard_by(const struct csn_mesh *mesh, uint16_t site);
 /* A link for statements stands. */
 bool csn_mesh_is_up(const struct csn_mesh *mesh, struct csn_mesh_peer peer);
 /* What was dropped since the start. */

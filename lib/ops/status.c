@@ -269,8 +269,8 @@ static void judge_coordinators(struct csn_status *status)
         char since[CSN_TIME_TEXT_SIZE];
         csn_time_text(status->observed_at_s - row->last_seen_ms / 1000, since);
         if (row->is_missing) {
-            csn_status_blame(status, CSN_HEALTH_DEGRADED, "coordinator %s not heard since %s: start it", row->name,
-                             row->has_last_seen ? since : "this site started");
+            csn_status_blame(status, CSN_HEALTH_DEGRADED, "coordinator %s not heard %s%s: start it", row->name,
+                             row->has_last_seen ? "since " : "yet", row->has_last_seen ? since : "");
         }
     }
 }

@@ -91,10 +91,12 @@ class Coordinators(unittest.TestCase):
                 rows = {row['name']: row for row in c.status(site)['coordinators']}
                 self.assertEqual([name for name in rows if rows[name]['missing']], gone)
                 self.assertTrue(rows[leader]['leads'])
+            wait_for('so does the one that leads', lambda: all(
+                f'coordinator {name} not heard since ' in c.reasons(leader) for name in gone))
             c.write_zone(small_zone(2, 'v2'))
             c.wait_marker('v2')
             c.start(*gone)
-            wait_for('all is well again', lambda: all(c.health(site)[0] == 0 for site in SITES))
+            wait_for('all is well again', lambda: all(c.health(at)[0] == 0 for at in SITES + c.coordinators))
 
     def test_any_one_that_is_started_again_is_enough(self):
         with Cluster(small_zone(1, 'v1'), coordinators=3) as c:

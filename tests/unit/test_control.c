@@ -281,7 +281,7 @@ static void test_verdict_follows_from_the_rows(void **state)
                 {stray_observer, CSN_HEALTH_DEGRADED, "zrh follows no coordinator: it promised term 43 to c2; the others follow c1"},
                 {stray_for_a_moment, CSN_HEALTH_OK, NULL},
                 {standby_gone, CSN_HEALTH_DEGRADED, "coordinator c2 not heard since 2026-11-21T19:40:00Z: start it"},
-                {standby_never_there, CSN_HEALTH_DEGRADED, "coordinator c2 not heard since this site started: start it"}};
+                {standby_never_there, CSN_HEALTH_DEGRADED, "coordinator c2 not heard yet: start it"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct csn_status status = {0};
         fill(&status);

@@ -85,7 +85,7 @@ static void test_outbox_packs_in_order_and_within_the_limit(void **state)
     (void)state;
     static const size_t sizes[] = {0, 4, 100, 1000, CSN_STATEMENT_MAX};
     struct csn_outbox outbox = {0};
-    struct csn_sender sender = {.environment = 1};
+    struct csn_sender sender = {.environment = 1, .heard = 5};
     static uint8_t body[CSN_STATEMENT_MAX], certificate[CSN_CERTIFICATE_MAX];
     size_t put = 0, got = 0, certificates = 0;
     for (; put < CSN_MESH_OUT_MAX - 10; put++) {
@@ -107,6 +107,7 @@ static void test_outbox_packs_in_order_and_within_the_limit(void **state)
         assert_true(octets.size <= CSN_ENVELOPE_MAX);
         assert_int_equal(csn_envelope_decode(csn_buf_view(&octets), &envelope), CSN_OK);
         assert_true(envelope.statement_count + envelope.certificate_count > 0);
+        assert_int_equal(envelope.sender.heard, 5);
         for (size_t i = 0; i < envelope.statement_count; i++, got++) {
             assert_int_equal(envelope.statements[i].signer.number, got);
             assert_int_equal(envelope.statements[i].body.size,
