@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "epochs.h"
 #include "mesh/mesh.h"
 
 #define UNLED_MS 8000 /* so long without a leader is more than a change of leaders */
@@ -88,6 +89,18 @@ static const char *why_stray(const struct csn_daemon *daemon, struct csn_now now
                     : NULL;
 }
 
+/* Those who are members already need not know it; NULL: its document is in force. */
+static const char *why_waits(const struct csn_daemon *daemon, struct csn_status *status)
+{
+    return csn_epochs_is_unconfirmed(daemon)
+               ? csn_status_text(status,
+                                 "waits for epoch %" PRIu32 ", which has not begun as far as this site knows: it takes part when officers "
+                                 "have signed that document and a quorum of its members entered it; consignctl membership show at "
+                                 "another site says how far that is",
+                                 daemon->config->cluster.epoch)
+               : NULL;
+}
+
 /* They dial every site, and say something every few seconds, those that stand by too. */
 static void fill_coordinators(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
                               struct csn_status *status)
@@ -110,6 +123,7 @@ void csn_leading_fill(const struct csn_daemon *daemon, struct csn_now now, const
     status->leader = leader_name(cluster, core->leader, status);
     status->may_lead = coordinator_names(cluster, status);
     status->deaf_why = why_deaf(daemon, core);
+    status->waits_why = why_waits(daemon, status);
     status->stray_why = why_stray(daemon, now, core, status);
     status->is_electing = core->unled_ms < UNLED_MS;
     fill_coordinators(daemon, now, core, status);

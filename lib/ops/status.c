@@ -275,10 +275,10 @@ static void judge_coordinators(struct csn_status *status)
     }
 }
 
-/* One that listens to nobody has nothing to say of the others. */
+/* One that listens to nobody, or is no member yet, has nothing to say of the others. */
 static bool is_to_blame(const struct csn_status *status, const struct csn_status_site *site)
 {
-    bool is_known = status->deaf_why == NULL || strcmp(site->name, status->observed_from) == 0;
+    bool is_known = (status->deaf_why == NULL && status->waits_why == NULL) || strcmp(site->name, status->observed_from) == 0;
     return site->error != NULL && is_known && !site->is_in_maintenance && !is_blamed(status, site);
 }
 
@@ -310,6 +310,8 @@ static void judge_sites(struct csn_status *status)
         csn_status_blame(status, CSN_HEALTH_CRITICAL,
                          "%s follows no coordinator and hears nobody: it %s; whether the others go on, they know: ask another site",
                          status->observed_from, status->deaf_why);
+    } else if (status->waits_why != NULL) {
+        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s %s", status->observed_from, status->waits_why);
     } else if (voters < status->quorum) {
         csn_status_blame(status, CSN_HEALTH_CRITICAL,
                          "no quorum: %u of %u sites answer, %u are needed; zones stay served, "

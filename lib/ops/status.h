@@ -178,6 +178,7 @@ struct csn_status {
     /* Nor sent: why the observer listens to nobody, so that it cannot know of the others; why it follows no coordinator
      * though the others do. In a clause after "it"; NULL: it does. */
     const char *deaf_why, *stray_why;
+    const char *waits_why; /* nor sent: why it takes no part yet; NULL: it does */
     const char *observed_from;
     uint64_t observed_at_s; /* Unix */
     struct csn_status_site *sites[CSN_STATUS_SITES_MAX];

@@ -239,6 +239,12 @@ static void deaf_observer(struct csn_status *status)
     two_sites_silent(status);
     status->deaf_why = "is halted";
 }
+static void observer_of_a_later_epoch(struct csn_status *status)
+{
+    no_leader(status);
+    two_sites_silent(status);
+    status->waits_why = "waits for epoch 2";
+}
 static void stray_observer(struct csn_status *status)
 {
     no_leader(status);
@@ -278,6 +284,7 @@ static void test_verdict_follows_from_the_rows(void **state)
                 {coordinator_silent, CSN_HEALTH_DEGRADED, "c1: no answer"},
                 {standbys_heard, CSN_HEALTH_OK, NULL},
                 {deaf_observer, CSN_HEALTH_CRITICAL, "zrh follows no coordinator and hears nobody: it is halted; "},
+                {observer_of_a_later_epoch, CSN_HEALTH_DEGRADED, "zrh waits for epoch 2"},
                 {stray_observer, CSN_HEALTH_DEGRADED, "zrh follows no coordinator: it promised term 43 to c2; the others follow c1"},
                 {stray_for_a_moment, CSN_HEALTH_OK, NULL},
                 {standby_gone, CSN_HEALTH_DEGRADED, "coordinator c2 not heard since 2026-11-21T19:40:00Z: start it"},
