@@ -12,7 +12,8 @@ static bool is_far(uint32_t from, uint32_t to)
 
 static bool covers(const struct sim_approval *approval, unsigned zone, const struct layout_held *held)
 {
-    return approval->zone == zone && approval->epoch == held->epoch && held->serial - approval->to < SPENT;
+    bool is_of_epoch = approval->epoch == held->epoch || (approval->has_vote && approval->epoch < held->epoch);
+    return approval->zone == zone && is_of_epoch && held->serial - approval->to < SPENT;
 }
 
 void sim_serials_given(struct sim_serials *serials, struct sim_world *world, unsigned zone, const struct csn_order *order)
@@ -32,15 +33,16 @@ void sim_serials_given(struct sim_serials *serials, struct sim_world *world, uns
     serials->items[serials->count++] = approval;
 }
 
-void sim_serials_check_vote(const struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor, unsigned zone,
+void sim_serials_check_vote(struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor, unsigned zone,
                             uint32_t floor, const struct layout_held *held)
 {
     bool is_approved = !is_far(floor, held->serial);
     for (unsigned i = 0; i < serials->count && !is_approved; i++) {
-        const struct sim_approval *approval = &serials->items[i];
+        struct sim_approval *approval = &serials->items[i];
         bool is_between = floor - approval->from < approval->to - approval->from;
         bool is_spent = approval->is_used && memcmp(held->round, approval->used, LAYOUT_ROUND) > 0;
         is_approved = covers(approval, zone, held) && is_between && !is_spent;
+        approval->has_vote = approval->has_vote || is_approved;
     }
     if (!is_approved) {
         sim_fail(world, "R4: site %u votes for serial %u from %u, which nobody approved", actor->number, held->serial, floor);

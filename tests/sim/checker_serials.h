@@ -11,6 +11,7 @@
 struct sim_approval {
     unsigned zone;
     uint32_t epoch, from, to;
+    bool has_vote; /* in its epoch: a floor, which the next ones may take over (R8) */
     bool is_used;
     uint8_t used[LAYOUT_ROUND]; /* the certified round that did */
 };
@@ -23,7 +24,7 @@ struct sim_serials {
 /* The same again, and what its form forbids, is nothing new. */
 void sim_serials_given(struct sim_serials *serials, struct sim_world *world, unsigned zone, const struct csn_order *order);
 /* A vote from a floor with this serial. */
-void sim_serials_check_vote(const struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor, unsigned zone,
+void sim_serials_check_vote(struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor, unsigned zone,
                             uint32_t floor, const struct layout_held *held);
 /* Since this round: serials of before it are no measure any more. */
 bool sim_serials_has_jumped(const struct sim_serials *serials, unsigned zone, const uint8_t round[LAYOUT_ROUND]);
