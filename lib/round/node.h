@@ -14,7 +14,7 @@
 
 #define CSN_RECORD_PREFIX "r" /* of every key this machine writes */
 
-#define CSN_HOLDS_MANY 8        /* more kept for a zone: alarm, and one fresh proposal a minute */
+#define CSN_HOLDS_MANY 8        /* more kept for a zone: alarm, and one vote a minute */
 #define CSN_VERSIONS_KEPT 4     /* released ones, the newest included */
 #define CSN_CERTIFICATES_KEPT 8 /* records of a zone */
 #define CSN_INPUTS_KEPT 8       /* of a zone, beside those in use */
