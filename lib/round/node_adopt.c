@@ -257,12 +257,12 @@ static void prune_certificates(struct csn_node *node, struct csn_effect *persist
     memmove(known, known + 1, (zone->certificate_count - at) * sizeof(*known));
 }
 
-/* Certified in another epoch than what is answered here, and behind it in something (I2): a branch that went on
+/* Certified under another document than what is answered here, and behind it in something (I2): a branch that went on
  * without the other. What comes after both is released. */
 static bool goes_back(const struct csn_node_zone *zone, const struct csn_proposal *proposal)
 {
     const struct csn_known_certificate *served = csn_zone_certificate(zone, zone->released.round);
-    return served != NULL && served->certificate.held.proposal.epoch != proposal->epoch &&
+    return served != NULL && csn_proposal_is_of_branch(proposal, &served->certificate.held.proposal) &&
            csn_proposal_goes_back(proposal, &served->certificate.held.proposal);
 }
 
@@ -311,16 +311,13 @@ static const struct csn_proposal *certified_before(const struct csn_node_zone *z
     return NULL;
 }
 
-/* R5. Certified serials only go on: where this one is not after that of an earlier round the numbers
- * have gone round by approved steps that this site missed, and its own serial of then says nothing. */
+/* R5. */
 static void raise_floor(struct csn_node *node, struct csn_effect *persist,
                         struct csn_node_zone *zone, const struct csn_proposal *proposal)
 {
     const struct csn_proposal *before = certified_before(zone, proposal->round);
-    csn_floor_adopt(&zone->floor, proposal);
-    if (before != NULL) {
-        bool is_after = csn_serial_is_after(proposal->serial, before->serial);
-        zone->floor.serial = is_after ? zone->floor.serial : proposal->serial;
+    csn_floor_adopt(&zone->floor, before, proposal);
+    if (before != NULL && !csn_proposal_is_of_branch(proposal, before)) {
         csn_persist_step(node, persist, zone, before->serial, proposal);
     }
     csn_persist_floor(node, persist, zone);

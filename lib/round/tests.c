@@ -296,11 +296,23 @@ bool csn_proposal_goes_back(const struct csn_proposal *proposal, const struct cs
            !is_same_or_other(&old->keyset, &proposal->keyset);
 }
 
-void csn_floor_adopt(struct csn_floor *floor, const struct csn_proposal *proposal)
+bool csn_proposal_is_of_branch(const struct csn_proposal *proposal, const struct csn_proposal *old)
+{
+    return !csn_digest_equal(&proposal->epoch_digest, &old->epoch_digest);
+}
+
+static bool has_gone_round(const struct csn_proposal *before, const struct csn_proposal *proposal)
+{
+    return before != NULL && !csn_proposal_is_of_branch(proposal, before) &&
+           !csn_serial_is_after(proposal->serial, before->serial);
+}
+
+void csn_floor_adopt(struct csn_floor *floor, const struct csn_proposal *before,
+                     const struct csn_proposal *proposal)
 {
     struct csn_floor old = *floor;
     *floor = csn_floor_of(proposal);
-    if (old.has_serial) {
+    if (old.has_serial && !has_gone_round(before, proposal)) {
         floor->serial = csn_serial_later(proposal->serial, old.serial);
     }
 }

@@ -43,8 +43,13 @@ uint32_t csn_serial_later(uint32_t a, uint32_t b);
 struct csn_floor csn_floor_of(const struct csn_proposal *proposal);
 /* I2: whether P, certified after the old one, is behind it in serial, input, T, S, policy or key set. */
 bool csn_proposal_goes_back(const struct csn_proposal *proposal, const struct csn_proposal *old);
-/* R5: raised by a certificate whose round is not below: its fields, but the later serial. */
-void csn_floor_adopt(struct csn_floor *floor, const struct csn_proposal *proposal);
+/* Of another cluster document than the old one: perhaps of a branch that went on without the other. */
+bool csn_proposal_is_of_branch(const struct csn_proposal *proposal, const struct csn_proposal *old);
+/* R5: raised by a certificate whose round is not below: its fields, but the later serial. Under one document certified serials
+ * only go on: where this one's is not after that of the certificate before it (NULL: none is known), the numbers have gone round
+ * by approved steps that this site missed, and its own serial of then says nothing. */
+void csn_floor_adopt(struct csn_floor *floor, const struct csn_proposal *before,
+                     const struct csn_proposal *proposal);
 /* A step of the serial so long that a few more leave nothing to compare with what was before it. */
 bool csn_serial_is_far(uint32_t from, uint32_t to);
 /* Field by field the later of both. */

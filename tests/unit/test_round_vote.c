@@ -178,13 +178,30 @@ static void test_floor_keeps_the_later_serial_when_it_adopts(void **state)
     proposal_value.serial = 900;
     proposal_value.round.seq = 20;
     proposal_value.time_s = 4000;
-    csn_floor_adopt(&floor, &proposal_value);
+    csn_floor_adopt(&floor, NULL, &proposal_value);
     assert_int_equal(floor.serial, 1000);
     assert_int_equal(floor.round.seq, 20);
     assert_int_equal(floor.time_s, 4000);
     proposal_value.serial = 1001;
-    csn_floor_adopt(&floor, &proposal_value);
+    csn_floor_adopt(&floor, NULL, &proposal_value);
     assert_int_equal(floor.serial, 1001);
+}
+
+/* R5: where certified serials have gone round; a branch's, under another document, takes nothing back. */
+static void test_floor_goes_round_with_what_is_certified(void **state)
+{
+    (void)state;
+    (void)good_case();
+    struct csn_floor floor = floor_value;
+    struct csn_proposal before = proposal_value;
+    before.serial = 900;
+    proposal_value.serial = 5;
+    before.epoch_digest.octets[0] ^= 1;
+    csn_floor_adopt(&floor, &before, &proposal_value);
+    assert_int_equal(floor.serial, 1000);
+    before.epoch_digest = proposal_value.epoch_digest;
+    csn_floor_adopt(&floor, &before, &proposal_value);
+    assert_int_equal(floor.serial, 5);
 }
 
 static void test_floor_merge_takes_the_later_of_each_field(void **state)
@@ -223,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_vote_refuses_when_one_thing_is_wrong),
         cmocka_unit_test(test_proposal_and_leader_ask_fewer_tests),
         cmocka_unit_test(test_floor_keeps_the_later_serial_when_it_adopts),
+        cmocka_unit_test(test_floor_goes_round_with_what_is_certified),
         cmocka_unit_test(test_floor_merge_takes_the_later_of_each_field),
         cmocka_unit_test(test_margin_is_half_of_refresh_less_the_oldest_round),
     };
