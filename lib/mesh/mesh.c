@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mesh/envelope.h"
 #include "mesh/guard.h"
@@ -10,7 +11,8 @@
 #include "mesh/outbox.h"
 
 #define TICK_MS 100
-#define SLOW_TICKS 10 /* once a second: failed handshakes are counted, nng's reaper is watched */
+#define SLOW_TICKS 10 /* once a second: failed handshakes are counted, nng's reaper and the clock are watched */
+#define STEP_MS 10000 /* the wall clock set back by more: begin again; by less, nng is late by less */
 /* An empty envelope after this long without one, so that the link is not silent. */
 #define HELLO_MS 2000
 /* At most 8 envelopes at a time leave, half of what a link holds before the BUS drops; the rest
@@ -62,6 +64,7 @@ struct csn_mesh {
     uint64_t refused;
     unsigned ticks;
     bool is_stuck;
+    int64_t wall_ahead_ms; /* of time that only passes */
     uv_async_t woken;
     uv_prepare_t prepare;
     uv_timer_t tick, burst;
@@ -498,17 +501,38 @@ static void count_cut(struct csn_mesh *mesh)
     }
 }
 
-static void watch_reaper(struct csn_mesh *mesh)
+static void begin_again(struct csn_mesh *mesh, const char *event, const char *why)
 {
-    if (mesh->is_stuck || !csn_net_is_stuck(mesh->net, now_of(mesh))) {
-        return;
-    }
     mesh->is_stuck = true;
-    csn_log(
-        mesh->settings.log, CSN_ERROR, "mesh.stuck",
-        "nng hangs in closing a link: what falls now is not dialled again; restart this process");
+    csn_log(mesh->settings.log, CSN_ERROR, event, "%s; restart this process", why);
     if (mesh->settings.callbacks.on_stuck != NULL) {
         mesh->settings.callbacks.on_stuck(mesh->settings.callbacks.arg);
+    }
+}
+
+static void watch_reaper(struct csn_mesh *mesh)
+{
+    if (!mesh->is_stuck && csn_net_is_stuck(mesh->net, now_of(mesh))) {
+        begin_again(mesh, "mesh.stuck", "nng hangs in closing a link: what falls now is not dialled again");
+    }
+}
+
+static int64_t wall_ahead_ms(void)
+{
+    struct timespec wall;
+    int64_t passed_ms = (int64_t)(uv_hrtime() / 1000000);
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - passed_ms;
+}
+
+/* nng times by the wall clock: where that is set back by an hour, a dialler that would have dialled in a second waits for an
+ * hour. A clock that is set forward only hurries it. */
+static void watch_clock(struct csn_mesh *mesh)
+{
+    int64_t before_ms = mesh->wall_ahead_ms;
+    mesh->wall_ahead_ms = wall_ahead_ms();
+    if (!mesh->is_stuck && mesh->wall_ahead_ms < before_ms - STEP_MS) {
+        begin_again(mesh, "mesh.clock", "the clock was set back: what is down now is dialled again only when it is as late as it was");
     }
 }
 
@@ -524,6 +548,7 @@ static void tick(uv_timer_t *timer)
         count_refused(mesh);
         count_cut(mesh);
         watch_reaper(mesh);
+        watch_clock(mesh);
     }
 }
 
@@ -609,6 +634,7 @@ int csn_mesh_new(const struct csn_mesh_settings *settings, struct csn_mesh **ret
     }
     struct csn_mesh *mesh = csn_calloc(1, sizeof(*mesh));
     mesh->settings = *settings;
+    mesh->wall_ahead_ms = wall_ahead_ms();
     mesh->guard = csn_guard_new(settings->cluster, settings->log);
     csn_links_init(&mesh->links, settings->cluster);
     start_handles(mesh);

@@ -95,8 +95,8 @@ struct csn_mesh_callbacks {
     void (*on_former)(void *arg, struct csn_bytes request, struct csn_mesh_asked *asked);
     /* A link to it stands (its proof was good), or the last one fell. */
     void (*on_peer)(void *arg, struct csn_mesh_peer peer, bool is_up);
-    /* Once: nng 1.5.2 hangs in closing a link (see net.h). Links that stand go on, those that fall
-     * are not dialled again: the process must be restarted. Without this: only logged. */
+    /* Once: nng 1.5.2 hangs in closing a link (see net.h), or the wall clock, which it goes by, was set back. Links that stand
+     * go on, those that are down are not dialled again: the process must be restarted. Without this: only logged. */
     void (*on_stuck)(void *arg);
 };
 

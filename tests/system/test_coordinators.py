@@ -1,11 +1,14 @@
 """Goal: operators see what the coordinators do, at the sites and at each coordinator, and one that is started again is enough.
 Method: three coordinators without distances (test_failover.py has those), asked over their own control sockets; what their logs
 say of changes of leaders is read. kill -9, SIGSTOP."""
+import os
 import signal
+import tempfile
 import unittest
+import unittest.mock
 
 import cluster
-from cluster import COORDINATORS, SITES, Cluster, assert_matches, small_zone, wait_for
+from cluster import COORDINATOR, COORDINATORS, SITES, Cluster, assert_matches, small_zone, support, wait_for
 
 
 def state(c, name):
@@ -57,6 +60,40 @@ class Coordinators(unittest.TestCase):
             wait_for('the leader misses two sites', lambda: 'no quorum' in c.reasons(leader))
             self.assertEqual(c.health(leader)[0], 2)
             wait_for('it rests or listens', lambda: state(c, leader) in ('resting', 'listening'))
+
+    def test_a_site_that_was_down_while_the_clock_was_set_back_is_dialled_again(self):
+        shim = support('clockshift.so')
+        with tempfile.NamedTemporaryFile('w') as shift, unittest.mock.patch.dict(
+                os.environ, {'LD_PRELOAD': shim, 'CLOCKSHIFT_FILE': shift.name}):
+            shift.write('-86400')  # so that certificates are good then
+            shift.flush()
+            made = Cluster(small_zone(1, 'v1'), log_level='info')
+        with made as c:
+            dialers = ('zrh', COORDINATOR)
+
+            def set_clocks(seconds):
+                for name in dialers:
+                    with open(c.path(name, 'clock'), 'w') as file:
+                        file.write(str(seconds))
+
+            def wait_for_sjc(is_there):
+                for name in dialers:
+                    wait_for(f'sjc {is_there} at {name}', lambda: (row := c.site_status(name, 'sjc')) and
+                             (row['state'] != 'unreachable') == is_there)
+            for name in dialers:
+                c.environments[name] = {'LD_PRELOAD': shim, 'CLOCKSHIFT_FILE': c.path(name, 'clock')}
+            c.start()
+            c.wait_marker('v1')
+            c.stop('sjc')
+            wait_for_sjc(False)
+            set_clocks(-7200)
+            for name in dialers:
+                wait_for(f'{name} begins again', lambda: c.log_lines(name, 'mesh.clock') and c.status(name))
+            c.start('sjc')
+            wait_for_sjc(True)
+            set_clocks(0)
+            c.write_zone(small_zone(2, 'v2'))
+            c.wait_marker('v2')
 
     def test_logs_say_in_words_who_leads(self):
         with Cluster(small_zone(1, 'v1'), coordinators=3, log_level='info') as c:

@@ -261,7 +261,9 @@ class Rot(unittest.TestCase):
             c.wait_marker(self.MARKER)
             pid, starts, signature = c.processes['sin'].pid, len(c.log_lines('sin', 'node.start')), self.signature(c)
             self.set_clock(c, -365 * 86400)
-            wait_for('sin takes our TSIG for one of next year', lambda: c.zone('sin') is None)
+            wait_for('sin begins again for its clock', lambda: len(c.log_lines('sin', 'node.start')) > starts)
+            starts += 1
+            wait_for('sin takes our TSIG for one of next year', lambda: c.status('sin') and c.zone('sin') is None)
             self.rot(c, signature)
             wait_for('sin begins again', lambda: len(c.log_lines('sin', 'node.start')) > starts)
             self.set_clock(c, 0)
