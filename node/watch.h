@@ -11,13 +11,14 @@
 struct csn_watcher;
 struct csn_watch;
 
+/* CSN_EIO: a user may have no more inotify instances. */
 int csn_watcher_new(uv_loop_t *loop, struct csn_watcher **ret_watcher, struct csn_reason *reason);
 
 /* Called when there is something new to read, or what was there is gone; at the start too, when the
  * file is there. */
 typedef void csn_watch_fn(void *arg);
 
-/* The folder must exist; the file may come later. */
+/* The folder must exist, or CSN_EIO; the file may come later. `path` is copied. */
 int csn_watch_new(struct csn_watcher *watcher, const char *path, csn_watch_fn *fn, void *arg, struct csn_watch **ret_watch,
                   struct csn_reason *reason);
 /* It could not be read, or changed meanwhile: call again when it has stood still. */

@@ -24,7 +24,7 @@ struct csn_chain {
     size_t count;
 };
 
-/* `chain` is zeros; the document is believed. `file` is for messages. */
+/* `chain` is zeros; the document is believed. `file` is for messages. Errors as csn_cluster_parse. */
 int csn_chain_begin(struct csn_chain *chain, struct csn_bytes document, const char *file, struct csn_reason *reason);
 /* One more epoch, checked whole. CSN_EFORMAT, CSN_EREFUSED, CSN_ESIGNATURE, CSN_ELIMIT; then nothing changed. */
 int csn_chain_append(struct csn_chain *chain, struct csn_bytes link, struct csn_reason *reason);
@@ -37,7 +37,8 @@ const struct csn_chain_epoch *csn_chain_last(const struct csn_chain *chain);
 /* This very document, by number and digest, is in it. */
 bool csn_chain_holds(const struct csn_chain *chain, const struct csn_cluster *cluster);
 
-/* A certificate against the document of its own epoch. */
+/* A certificate against the document of its own epoch: as csn_certificate_check, and CSN_EREFUSED where the chain has no such
+ * epoch. */
 int csn_chain_check_certificate(const struct csn_chain *chain, const struct csn_certificate *certificate,
                                 struct csn_reason *reason);
 
@@ -57,7 +58,7 @@ int csn_chain_decode(struct csn_bytes octets, const char *file, struct csn_chain
  * damaged, and the configured document stands alone until peers give the links. */
 int csn_chain_open(const char *path, const struct csn_cluster *configured, struct csn_bytes document, const char *document_path,
                    struct csn_chain *ret_chain, struct csn_reason *reason);
-/* Durable when it returns. */
+/* Durable when it returns CSN_OK (mode 0600). Errors as csn_fs_write. */
 int csn_chain_keep(const struct csn_chain *chain, const char *path, struct csn_reason *reason);
 
 #endif

@@ -1,5 +1,6 @@
 /* pkcs11.h: inside the PKCS#11 back end: the token, its sessions, and finding objects. pkcs11.c
- * signs; pkcs11_make.c makes and moves keys. consign-hsm only. */
+ * signs; pkcs11_make.c makes and moves keys. consign-hsm only. What the module refuses gives the
+ * code of csn_p11_fail, mostly CSN_EHSM. */
 #ifndef CSN_HSM_PKCS11_H
 #define CSN_HSM_PKCS11_H
 
@@ -58,7 +59,7 @@ int csn_p11_find(struct csn_p11_session *session, CK_OBJECT_CLASS class,
 int csn_p11_read_public(struct csn_p11_session *session, CK_OBJECT_HANDLE object,
                         struct csn_buf *buf, uint8_t *ret_algorithm, struct csn_reason *reason);
 
-/* One C_SignInit and C_Sign. */
+/* One C_SignInit and C_Sign. CSN_EREFUSED: what came is no signature of this algorithm. */
 int csn_p11_sign(struct csn_p11_session *session, CK_OBJECT_HANDLE object, uint8_t algorithm,
                  struct csn_bytes input, struct csn_backend_signature *ret_signature,
                  struct csn_reason *reason);

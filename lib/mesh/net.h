@@ -62,6 +62,8 @@ struct csn_net_settings {
 
 struct csn_net;
 
+/* Reads the files, listens and dials; the settings are needed for the call alone. CSN_EIO, or as csn_fs_read; the reason names the
+ * file or the address. */
 int csn_net_open(const struct csn_net_settings *settings, struct csn_net **ret_net,
                  struct csn_reason *reason);
 /* After it no callback runs. Events not taken are freed. */

@@ -38,10 +38,12 @@ struct csn_content {
     struct csn_content_work *work;   /* owns; private to content.c */
 };
 
-/* Zone assembled: SOA serial set, key-set RRsets and the chain added. Policy and key set must outlive the content. */
+/* Zone assembled: SOA serial set, key-set RRsets and the chain added. Policy and key set must outlive the content. CSN_EREFUSED:
+ * key set and input are of two zones, the input has no SOA, or S is after T. CSN_ELIMIT: more RRsets than 31 bits count. */
 int csn_content_new(const struct csn_input *input, const struct csn_policy *policy, const struct csn_keyset *keyset,
                     const struct csn_content_params *params, struct csn_content **ret_content, struct csn_reason *reason);
-/* Plans signatures and hashes leaves of RRsets [from, to). Any thread, disjoint ranges. */
+/* Plans signatures and hashes leaves of RRsets [from, to). Any thread, disjoint ranges. CSN_EREFUSED, the reason names the RRset:
+ * no slot at or before S, no key in force, or less than R/2 left at T (signing.md 3). */
 int csn_content_plan(struct csn_content *content, size_t from, size_t to, struct csn_reason *reason);
 /* Joins the ranges: roots. Recomputes D from the staged content, which must equal the input's D(prepared) (CSN_EMISMATCH). */
 int csn_content_finish(struct csn_content *content, struct csn_reason *reason);

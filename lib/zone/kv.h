@@ -40,9 +40,11 @@ void csn_kv_abort(struct csn_kv_txn *take_txn);
 
 /* Views live until the transaction ends, or its next write. CSN_ENOTFOUND. */
 int csn_kv_get(struct csn_kv_txn *txn, unsigned table, struct csn_bytes key, struct csn_bytes *ret_value);
+/* Key and value are copied; what is there under the key is replaced. CSN_ELIMIT: an empty key, or one above CSN_KV_KEY_MAX. */
 int csn_kv_put(struct csn_kv_txn *txn, unsigned table, struct csn_bytes key, struct csn_bytes value);
 /* Key after every key of the table: no search (falls back to put when it is not). */
 int csn_kv_append(struct csn_kv_txn *txn, unsigned table, struct csn_bytes key, struct csn_bytes value);
+/* CSN_ENOTFOUND: it is not there; nothing else is lost by that. */
 int csn_kv_del(struct csn_kv_txn *txn, unsigned table, struct csn_bytes key);
 
 int csn_kv_cursor_open(struct csn_kv_txn *txn, unsigned table, struct csn_kv_cursor **ret_cursor);

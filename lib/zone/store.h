@@ -33,9 +33,9 @@ int csn_store_open_damaged(const char *folder, size_t votes_size_max, size_t zon
 /* What was found damaged in `zones` when it was opened, and was mended; NULL: nothing. */
 const char *csn_store_damage(const struct csn_store *store);
 void csn_store_close(struct csn_store *take_store);
-/* A write and a sync in both environments; at start and when asked. */
+/* A write and a sync in both environments; at start and when asked. The reason names the environment. */
 int csn_store_probe(struct csn_store *store, struct csn_reason *reason);
-/* Of the environment that is fuller in proportion. */
+/* Octets in use and the limit, of the environment that is fuller in proportion. */
 void csn_store_usage(struct csn_store *store, uint64_t *ret_used, uint64_t *ret_size_max);
 
 /* --- votes: records of the round core, opaque here. Keys begin with the core's own prefix. */
@@ -46,6 +46,7 @@ struct csn_vote_write {
 struct csn_vote_expect {
     struct csn_bytes key, value; /* value.data NULL: absent */
 };
+/* One transaction, durable when it returns CSN_OK. CSN_ELIMIT: a key is too long. */
 int csn_store_write_votes(struct csn_store *store, const struct csn_vote_expect *expects, size_t expect_count,
                           const struct csn_vote_write *writes, size_t write_count);
 /* Many of these in one transaction, each judged on what those before it wrote. CSN_OK: all are durable. Else the first
@@ -100,6 +101,7 @@ int csn_table_list(struct csn_store *store, csn_table_fn *fn, void *arg);
 int csn_store_put_blob(struct csn_store *store, struct csn_bytes key, struct csn_bytes value);
 /* Appended to `buf`. CSN_ENOTFOUND. */
 int csn_store_get_blob(struct csn_store *store, struct csn_bytes key, struct csn_buf *buf);
+/* CSN_ENOTFOUND. */
 int csn_store_del_blob(struct csn_store *store, struct csn_bytes key);
 /* Keys with this prefix, ascending; `fn` gets an empty value. */
 int csn_store_list_blobs(struct csn_store *store, struct csn_bytes prefix, csn_vote_fn *fn, void *arg);
