@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Goal: the tree keeps its shape. Method: the top level is the agreed one, files stay short, calls to avoid are absent.
+# Goal: the tree keeps its shape. Method: the top level is the agreed one, files stay short, calls to avoid are absent, no two
+# decisions have one number, and what the pages link to is there.
 set -eu
 cd "$1"
 git rev-parse --git-dir > /dev/null 2>&1 || { echo "SKIP lint_tree: not a git checkout"; exit 77; }
@@ -13,4 +14,11 @@ calls=$(git grep -nIE '\b(strcpy|strcat|sprintf|gets|atoi|alloca|system)\(' -- '
 [ -z "$calls" ] || { echo "calls to avoid:"; echo "$calls"; bad=1; }
 notes=$(git grep -nIE '\b(TODO|FIXME|XXX|HACK)\b' -- '*.c' '*.h' || true)
 [ -z "$notes" ] || { echo "left in the code:"; echo "$notes"; bad=1; }
+twice=$(git ls-files docs/adr | sed 's|.*/||' | cut -c1-4 | sort | uniq -d)
+[ -z "$twice" ] || { echo "numbers of two decisions:" $twice; bad=1; }
+for page in $(git ls-files '*.md'); do
+    for target in $(grep -oE '\]\([^)#: ]+' "$page" | cut -c3-); do
+        [ -e "$(dirname "$page")/$target" ] || { echo "$page links to $target, which is not there"; bad=1; }
+    done
+done
 exit $bad
