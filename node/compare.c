@@ -125,9 +125,7 @@ static void on_reply(void *arg, int code, struct csn_bytes octets)
         unpack_answer(reply, &answer);
     }
     on_answer(piece, &answer);
-    if (reply != NULL) {
-        consign__bulk_reply__free_unpacked(reply, NULL);
-    }
+    csn_reply_free(&reply);
 }
 
 static void pack_question(const struct csn_zone_shell *zone, const struct csn_tree_question *question, struct csn_buf *buf)
@@ -146,9 +144,7 @@ static void pack_question(const struct csn_zone_shell *zone, const struct csn_tr
     request.serial = question->serial;
     request.places = (ProtobufCBinaryData){.len = question->places.size, .data = (uint8_t *)(uintptr_t)question->places.data};
     request.takes_zstd = true;
-    size_t size = consign__bulk_request__get_packed_size(&request);
-    consign__bulk_request__pack(&request, csn_buf_reserve(buf, size));
-    buf->size += size;
+    csn_request_pack(&request, buf);
 }
 
 static void send_piece(struct csn_compare_side *side, const struct csn_tree_question *question, struct piece *piece)

@@ -7,6 +7,7 @@
 #include "epochs.h"
 #include "job.h"
 #include "progress.h"
+#include "reply.h"
 
 #define DEADLINE_MS 15000
 #define LONELY_MS 5000 /* between two requests of a site that hears nobody */
@@ -28,9 +29,7 @@ static int send_request(struct csn_daemon *daemon, uint16_t site, const Consign_
                         void *arg)
 {
     struct csn_buf octets = {0};
-    size_t size = consign__bulk_request__get_packed_size(request);
-    consign__bulk_request__pack(request, csn_buf_reserve(&octets, size));
-    octets.size += size;
+    csn_request_pack(request, &octets);
     int code = csn_mesh_request(daemon->mesh, site, csn_buf_view(&octets), DEADLINE_MS, reply, arg);
     csn_buf_fini(&octets);
     return code;

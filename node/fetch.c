@@ -309,8 +309,7 @@ static void after_piece(void *arg)
 {
     struct fetch *fetch = arg;
     bool is_last = fetch->reply->is_last || fetch->is_here;
-    consign__bulk_reply__free_unpacked(fetch->reply, NULL);
-    fetch->reply = NULL;
+    csn_reply_free(&fetch->reply);
     if (fetch->code == CSN_OK && is_last) {
         say_whole(fetch);
         end(fetch);
@@ -354,8 +353,7 @@ static void take_certificates(struct fetch *fetch)
         is_any = is_any || code == CSN_OK;
         code = code == CSN_EREFUSED ? CSN_OK : code;
     }
-    consign__bulk_reply__free_unpacked(fetch->reply, NULL);
-    fetch->reply = NULL;
+    csn_reply_free(&fetch->reply);
     if (code != CSN_OK || !is_any) {
         next_site(fetch, code != CSN_OK ? code : CSN_ENOTFOUND);
         return;
@@ -388,10 +386,7 @@ static void on_reply(void *arg, int code, struct csn_bytes reply)
     fetch->reply = csn_reply_unpack(reply);
     bool is_good = fetch->reply != NULL && is_answer_to(fetch, fetch->reply);
     if (!is_good || fetch->reply->status != CONSIGN__BULK_STATUS__BULK_OK) {
-        if (fetch->reply != NULL) {
-            consign__bulk_reply__free_unpacked(fetch->reply, NULL);
-            fetch->reply = NULL;
-        }
+        csn_reply_free(&fetch->reply);
         next_site(fetch, is_good ? CSN_ENOTFOUND : CSN_EFORMAT);
         return;
     }
@@ -401,8 +396,7 @@ static void on_reply(void *arg, int code, struct csn_bytes reply)
     }
     code = csn_progress_take(&fetch->progress, fetch->reply->octets.len, fetch->reply->is_last);
     if (code != CSN_OK) {
-        consign__bulk_reply__free_unpacked(fetch->reply, NULL);
-        fetch->reply = NULL;
+        csn_reply_free(&fetch->reply);
         next_site(fetch, code);
         return;
     }
@@ -426,9 +420,7 @@ static void pack_request(struct fetch *fetch, struct csn_buf *buf)
     request.offset = fetch->object == CSN_OBJECT_SHARE ? fetch->received : 0;
     request.round = (ProtobufCBinaryData){.len = CSN_ROUND_SIZE, .data = round};
     request.takes_zstd = true;
-    size_t size = consign__bulk_request__get_packed_size(&request);
-    consign__bulk_request__pack(&request, csn_buf_reserve(buf, size));
-    buf->size += size;
+    csn_request_pack(&request, buf);
 }
 
 /* --- a version by what differs */

@@ -82,9 +82,7 @@ static void on_reply(void *arg, int code, struct csn_bytes octets)
         Consign__BulkReply *reply = csn_reply_unpack(octets);
         code = reply != NULL ? take_reply(forward, reply) : CSN_EFORMAT;
         is_last = reply != NULL && reply->is_last;
-        if (reply != NULL) {
-            consign__bulk_reply__free_unpacked(reply, NULL);
-        }
+        csn_reply_free(&reply);
     }
     forward->code = csn_progress_code(&forward->progress, code);
     if (code != CSN_OK) {
@@ -107,9 +105,7 @@ static void ask(struct forward *forward)
     request.after = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = forward->from.octets};
     request.offset = forward->records.size;
     request.takes_zstd = true;
-    size_t size = consign__bulk_request__get_packed_size(&request);
-    consign__bulk_request__pack(&request, csn_buf_reserve(&packed, size));
-    packed.size = size;
+    csn_request_pack(&request, &packed);
     int code = csn_mesh_request(forward->zone->daemon->mesh, forward->site, csn_buf_view(&packed),
                                 csn_progress_deadline_ms(&forward->progress), on_reply, forward);
     csn_buf_fini(&packed);

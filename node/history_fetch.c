@@ -89,8 +89,7 @@ static void after_work(void *arg)
     struct fetch *fetch = arg;
     struct csn_daemon *daemon = fetch->zone->daemon;
     bool is_last = fetch->reply->is_last, has_more = fetch->reply->octets.len > 0;
-    consign__bulk_reply__free_unpacked(fetch->reply, NULL);
-    fetch->reply = NULL;
+    csn_reply_free(&fetch->reply);
     csn_lineage_join(&fetch->zone->history.lineage, &fetch->past.found);
     fetch->past.found.count = 0;
     if (fetch->code == CSN_EIO || fetch->code == CSN_EFULL) {
@@ -134,10 +133,7 @@ static void on_reply(void *arg, int code, struct csn_bytes octets)
     fetch->reply = csn_reply_unpack(octets);
     code = judge(fetch);
     if (code != CSN_OK) {
-        if (fetch->reply != NULL) {
-            consign__bulk_reply__free_unpacked(fetch->reply, NULL);
-            fetch->reply = NULL;
-        }
+        csn_reply_free(&fetch->reply);
         next_site(fetch, code);
         return;
     }
@@ -153,9 +149,7 @@ static void pack_request(struct fetch *fetch, struct csn_buf *buf)
     request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = fetch->past.at.octets};
     request.offset = fetch->past.record.size;
     request.takes_zstd = true;
-    size_t size = consign__bulk_request__get_packed_size(&request);
-    consign__bulk_request__pack(&request, csn_buf_reserve(buf, size));
-    buf->size += size;
+    csn_request_pack(&request, buf);
 }
 
 static void ask(struct fetch *fetch)

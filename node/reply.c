@@ -33,6 +33,13 @@ static bool pack_compressed(struct csn_bytes packed, struct csn_buf *buf)
     return is_less;
 }
 
+void csn_request_pack(const Consign__BulkRequest *request, struct csn_buf *buf)
+{
+    size_t size = consign__bulk_request__get_packed_size(request);
+    consign__bulk_request__pack(request, csn_buf_reserve(buf, size));
+    buf->size += size;
+}
+
 void csn_reply_pack(const Consign__BulkReply *reply, bool takes_zstd, struct csn_buf *buf)
 {
     struct csn_buf packed = {0};
@@ -77,4 +84,10 @@ Consign__BulkReply *csn_reply_unpack(struct csn_bytes octets)
         inner = NULL;
     }
     return inner;
+}
+
+void csn_reply_free(Consign__BulkReply **take_reply)
+{
+    consign__bulk_reply__free_unpacked(*take_reply, NULL);
+    *take_reply = NULL;
 }
