@@ -414,6 +414,10 @@ static void may_about_site(const struct csn_explain_facts *facts, const struct c
         csn_explanation_may(to, csn_explanation_text(to, "see at %s why its newest file is kept back, and what may be done there", site->name),
                             csn_explanation_text(to, "consignctl zone status %s --explain", facts->zone));
     }
+    if (site->is_heard && site->cannot_sign) {
+        csn_explanation_may(to, csn_explanation_text(to, "mend the HSM or the keys of %s, which cannot sign: its status says what is wrong", site->name),
+                            NULL);
+    }
     if (site->refusal != NULL) {
         struct csn_refusal_words words;
         csn_refusal_words(site->refusal, &words);
@@ -603,6 +607,7 @@ void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, con
     site->is_behind = row->is_behind;
     site->is_in_maintenance = (row->maintenance & CSN_MAINTENANCE_SITE) != 0;
     site->has_gate = row->gate != 0;
+    site->cannot_sign = row->hsm == CSN_HSM_BAD;
     site->has_released = !csn_round_is_none(row->released.round);
     site->released = row->released_serial;
     site->serves_newest = !csn_round_is_none(newest) && csn_round_compare(row->released.round, newest) >= 0;

@@ -33,7 +33,7 @@ const char *csn_explain_state_text(enum csn_explain_state state);
 
 struct csn_explain_site {
     const char *name; /* borrows, as all below */
-    bool is_self, is_heard, is_halted, is_held, is_diverged, is_behind, is_in_maintenance, has_gate;
+    bool is_self, cannot_sign, is_heard, is_halted, is_held, is_diverged, is_behind, is_in_maintenance, has_gate;
     bool has_row;       /* what stands behind is known */
     bool has_released;
     uint32_t released;

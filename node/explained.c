@@ -5,6 +5,7 @@
 #include "agreement.h"
 #include "config/cluster.h"
 #include "explain.h"
+#include "refusal.h"
 #include "refused.h"
 
 #define SHOWN 5 /* refusals of a site, unless all are asked for */
@@ -47,7 +48,10 @@ static void see_site(const struct gathering *gathering, const struct csn_member 
         site->first_expiry_s = csn_node_expiry(daemon->core, gathering->index, row->released.round);
     }
     site->has_share = csn_node_get_share(daemon->core, gathering->index, member->number, &site->share);
-    site->refusal = csn_node_get_refusal(daemon->core, gathering->index, member->number);
+    const struct csn_refusal *refusal = csn_node_get_refusal(daemon->core, gathering->index, member->number);
+    const struct csn_certificate *released = gathering->core.released;
+    bool is_mended = refusal != NULL && csn_refusal_is_mended(refusal, row, released != NULL ? &released->held.proposal : NULL);
+    site->refusal = is_mended ? NULL : refusal;
 }
 
 static const char *site_name(const struct csn_daemon *daemon, uint16_t number)

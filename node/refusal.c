@@ -192,3 +192,23 @@ void csn_refusal_write(const struct csn_refusal *refusal, char ret_text[CSN_REFU
              refusal->test, parts.question, has_any ? " " : "", parts.want, has_both ? ", " : "",
              parts.is, parts.next);
 }
+
+static bool is_version(const struct csn_value *value, uint64_t number)
+{
+    return value->size == sizeof(number) && csn_get_u64(value->octets) == number;
+}
+
+bool csn_refusal_is_mended(const struct csn_refusal *refusal, const struct csn_row *row, const struct csn_proposal *released)
+{
+    bool is_policy = refusal->test == CSN_TEST_POLICY_HERE;
+    if (row == NULL || !(is_policy || refusal->test == CSN_TEST_KEYSET_HERE)) {
+        return false;
+    }
+    const struct csn_version_id *here = is_policy ? &row->policy : &row->keyset;
+    if (!is_version(&refusal->want, here->number)) {
+        return is_version(&refusal->is, here->number);
+    }
+    /* Another file of the same number, which only its digest tells. */
+    return released != NULL && is_version(&refusal->is, here->number) &&
+           csn_version_equal(here, is_policy ? &released->policy : &released->keyset);
+}

@@ -16,6 +16,10 @@ struct csn_refusal_words {
 };
 void csn_refusal_words(const struct csn_refusal *refusal, struct csn_refusal_words *ret_words);
 
+/* Whether the site that refused for its policy or key set has put right since what the round asked; NULL rows and releases are
+ * of no help. The refusal itself stands until it votes, and where little changes that may be days. */
+bool csn_refusal_is_mended(const struct csn_refusal *refusal, const struct csn_row *row, const struct csn_proposal *released);
+
 /* "refused (R2, 22): policy approved here? here version 1, in the round version 2; put the same
  * policy file at this site and restart it". */
 void csn_refusal_write(const struct csn_refusal *refusal, char ret_text[CSN_REFUSAL_TEXT_SIZE]);

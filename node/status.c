@@ -451,14 +451,15 @@ static bool is_lasting(const struct csn_refusal *refusal)
 }
 
 /* Said at every site: one that refuses each round goes on serving by adoption, but its vote is gone. */
-static void blame_refusals(const struct csn_zone_shell *shell, struct csn_status *status)
+static void blame_refusals(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, struct csn_status *status)
 {
+    const struct csn_proposal *released = core->released != NULL ? &core->released->held.proposal : NULL;
     const struct csn_daemon *daemon = shell->daemon;
     const struct csn_cluster *cluster = &daemon->config->cluster;
     for (uint8_t i = 0; i < cluster->member_count; i++) {
         const struct csn_refusal *refusal =
             csn_node_get_refusal(daemon->core, (size_t)(shell - daemon->zones), cluster->members[i].number);
-        if (refusal != NULL && is_lasting(refusal)) {
+        if (refusal != NULL && is_lasting(refusal) && !csn_refusal_is_mended(refusal, row_of(daemon, core, i), released)) {
             char text[CSN_REFUSAL_TEXT_SIZE];
             csn_refusal_write(refusal, text);
             csn_status_blame(status, CSN_HEALTH_DEGRADED, "zone %s: %s has %s", shell->name, cluster->members[i].name, text);
@@ -595,7 +596,7 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
     }
     fill_serving(daemon, index, &core, status, zone);
     blame_refusal(&core, shell, status);
-    blame_refusals(shell, status);
+    blame_refusals(&core, shell, status);
     blame_lone_votes(&core, shell, status);
     blame_serial(&core, shell, now.wall_s, status);
     fill_agreement(daemon, now, &core, &sites);

@@ -227,6 +227,7 @@ static void test_each_vote_that_is_missing_has_its_reason(void **state)
     facts.sites[1].refusal = &refusal;
     facts.sites[2].is_heard = false;
     facts.sites[2].silent_s = 130;
+    facts.sites[1].cannot_sign = true;
     assert_int_equal(csn_explain(&facts, &explanation), CSN_EXPLAIN_ROUND);
     assert_non_null(strstr(explanation.text, "voted: 1, needed: 2"));
     assert_string_equal(explanation.votes[0].vote, "voted");
@@ -236,6 +237,7 @@ static void test_each_vote_that_is_missing_has_its_reason(void **state)
     assert_string_equal(explanation.votes[2].vote, "missing");
     assert_string_equal(explanation.votes[2].why, "not heard for 2m 10s");
     assert_int_equal(step_with(&explanation, "given up")->at_s, NOW + 90);
+    assert_true(says(explanation.may, explanation.may_count, "mend the HSM or the keys of sjc"));
     assert_true(says(explanation.may, explanation.may_count, "of sjc, which refused: put the same policy file"));
     csn_explanation_fini(&explanation);
 }

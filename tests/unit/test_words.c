@@ -211,6 +211,30 @@ static void test_what_is_dropped_is_said_once_and_counted(void **state)
     assert_int_equal(dropped.counts[CSN_COUNT_OLD], 1);
 }
 
+/* By its number, or, of another file of one number, by the release's digest. */
+static void test_a_refusal_for_a_document_ends_when_that_is_put_right(void **state)
+{
+    (void)state;
+    struct csn_refusal refusal = {.test = CSN_TEST_POLICY_HERE, .want = csn_value_u64(2), .is = csn_value_u64(1)};
+    struct csn_row row = {.policy.number = 2, .keyset.number = 1};
+    struct csn_proposal released = {.policy.number = 1};
+    assert_false(csn_refusal_is_mended(&refusal, NULL, &released));
+    assert_false(csn_refusal_is_mended(&refusal, &row, &released));
+    row.policy.number = 1;
+    assert_true(csn_refusal_is_mended(&refusal, &row, NULL));
+    refusal.test = CSN_TEST_KEYSET_HERE;
+    assert_true(csn_refusal_is_mended(&refusal, &row, NULL));
+    refusal.want = csn_value_u64(1);
+    row.keyset.digest.octets[0] = released.keyset.digest.octets[0] = 7;
+    released.keyset.number = 1;
+    assert_true(csn_refusal_is_mended(&refusal, &row, &released));
+    row.keyset.digest.octets[0] = 8;
+    assert_false(csn_refusal_is_mended(&refusal, &row, &released));
+    refusal.test = CSN_TEST_COMPUTE;
+    row.keyset = released.keyset;
+    assert_false(csn_refusal_is_mended(&refusal, &row, &released));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_every_kind_is_written_whatever_its_fields_hold),
         cmocka_unit_test(test_a_refusal_names_rule_values_and_next_step),
         cmocka_unit_test(test_every_refusal_has_a_next_step),
+        cmocka_unit_test(test_a_refusal_for_a_document_ends_when_that_is_put_right),
         cmocka_unit_test(test_what_is_dropped_is_said_once_and_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
