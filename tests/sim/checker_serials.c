@@ -67,10 +67,11 @@ void sim_serials_certified(struct sim_serials *serials, struct sim_world *world,
     }
     for (unsigned i = 0; i < serials->count; i++) {
         struct sim_approval *approval = &serials->items[i];
-        if (covers(approval, zone, held) && !approval->is_used) {
+        bool is_earlier = approval->is_used && memcmp(held->round, approval->used, LAYOUT_ROUND) < 0; /* an orphan surfaced */
+        if (covers(approval, zone, held) && (!approval->is_used || is_earlier)) {
+            world->stats.jumps += !approval->is_used;
             approval->is_used = true;
             memcpy(approval->used, held->round, LAYOUT_ROUND);
-            world->stats.jumps++;
             return;
         }
     }
