@@ -424,6 +424,7 @@ class Membership(unittest.TestCase):
             document = self.declare_emergency(c, 'zrh')
             c.wait_epoch(document, ('zrh', COORDINATOR))
             assert_matches('EMERGENCY until .*: refreshes only', c.ctl('zrh', 'health').stdout, 'health')
+            wait_for('the coordinator says so', lambda: 'EMERGENCY until ' in (c.reasons(COORDINATOR) or ''))
             serial = self.go_on_alone(c, before)
             self.assertGreater(serial, branch)
             # All three again, by the officers' next document, which names the branch: what it released is everywhere.
