@@ -11,7 +11,8 @@
 void sim_plan_serials(uint64_t seed, struct sim_options *options)
 {
     struct sim_random random = {sim_mix64(seed ^ UINT64_C(0x73657269616c))};
-    if (sim_chance(&random, 150000)) {
+    bool is_emergency = options->emergency_us > 0; /* orders have the other seeds */
+    if (!is_emergency && sim_chance(&random, 150000)) {
         options->serial_us = sim_between(&random, 10 * SIM_S, options->duration_us * 3 / 4);
         options->serial_zone = (unsigned)sim_below(&random, options->zones);
         options->serial_step = (uint32_t)sim_between(&random, FAR, CSN_APPROVED_STEP_MAX);
