@@ -52,11 +52,11 @@ static int load_next(struct csn_epochs *epochs, const struct csn_node_config *co
     char path[PATH_MAX];
     struct csn_reason why = {{0}};
     int code = csn_fs_read(path_in(config, "next", path), CSN_SIGNED_DOCUMENT_MAX, &epochs->next, &why);
-    if (code != CSN_OK && code != CSN_ENOTFOUND) {
+    bool is_lost = code == CSN_ENOTFOUND || code == CSN_EIO || code == CSN_ELIMIT; /* peers have it */
+    if (code != CSN_OK && !is_lost) {
         return csn_reason_set(reason, code, "%s", why.text);
     }
-    if (code == CSN_OK &&
-        csn_chain_check_next(&epochs->chain, csn_buf_view(&epochs->next), path, &epochs->next_cluster, &why) != CSN_OK) {
+    if (is_lost || csn_chain_check_next(&epochs->chain, csn_buf_view(&epochs->next), path, &epochs->next_cluster, &why) != CSN_OK) {
         csn_buf_clear(&epochs->next);
     }
     return CSN_OK;
@@ -451,6 +451,16 @@ static void show_chain(const struct csn_daemon *daemon, struct csn_buf *text)
     csn_buf_fini(&octets);
 }
 
+static void show_emergency(const struct csn_cluster *cluster, struct csn_buf *text)
+{
+    char line[CSN_EMERGENCY_TEXT_MAX + CSN_TIME_TEXT_SIZE + 32], end[CSN_TIME_TEXT_SIZE];
+    if (cluster->is_emergency) {
+        csn_time_text(cluster->emergency.not_after_s, end);
+        snprintf(line, sizeof(line), "EMERGENCY until %s: %s\n", end, cluster->emergency.reason);
+        put_line(text, line);
+    }
+}
+
 void csn_epochs_show(const struct csn_daemon *daemon, bool wants_chain, struct csn_buf *text)
 {
     const struct csn_epochs *epochs = &daemon->epochs;
@@ -466,6 +476,7 @@ void csn_epochs_show(const struct csn_daemon *daemon, bool wants_chain, struct c
     put_line(text, line);
     put_line(text, hex);
     put_line(text, csn_epochs_is_unconfirmed(daemon) ? "\nit has not begun as far as this site knows\n" : "\n");
+    show_emergency(cluster, text);
     for (unsigned i = 0; i < cluster->member_count; i++) {
         const struct csn_member *member = &cluster->members[i];
         snprintf(line, sizeof(line), "  %u %s, %s, incarnation %" PRIu32 "\n", member->number, member->name,

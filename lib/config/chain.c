@@ -253,6 +253,7 @@ int csn_chain_open(const char *path, const struct csn_cluster *configured, struc
                    : begin_anew(&chain, document, document_path, reason);
     } else {
         csn_reason_set(reason, code, "%s", why.text);
+        code = code == CSN_EIO || code == CSN_ELIMIT ? begin_anew(&chain, document, document_path, reason) : code;
     }
     csn_buf_fini(&octets);
     if (code != CSN_OK) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -359,8 +360,13 @@ static void test_kept_and_configured_are_of_one_history(void **state)
     assert_int_equal(open_with(path, &history.clusters[1], &opened, &reason), CSN_OK);
     assert_true(opened.count == 1 && reason.text[0] != '\0');
     csn_chain_fini(&opened);
-    csn_chain_fini(&chain);
     unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0); /* what cannot be read is lost too, and peers have it */
+    assert_int_equal(open_with(path, &history.clusters[1], &opened, &reason), CSN_OK);
+    assert_true(opened.count == 1 && strstr(reason.text, "peers are asked") != NULL);
+    csn_chain_fini(&opened);
+    csn_chain_fini(&chain);
+    rmdir(path);
 }
 
 int main(void)

@@ -412,16 +412,14 @@ static void test_a_flood_of_handshakes_keeps_nobody_out(void **state)
     for (size_t i = 0; i < IDLE_MAX; i++) {
         idle[i] = connect_idle(world->cluster.members[0].mesh, i % 2 == 0);
     }
-    uint64_t start_ms = uv_now(&world->loop);
     raw_dial(&raw, world, "sin.tls.pem", 0);
     wait_for(world, raw_count(&raw.ups) == 1);
     wait_for(world, dropped(node, CSN_MESH_DROP_HANDSHAKE) >= IDLE_MAX - CSN_STRANGERS_MAX);
-    assert_true(uv_now(&world->loop) < start_ms + CSN_STRANGERS_WAIT_MS);
     for (uint32_t tag = 1; dropped(node, CSN_MESH_DROP_HANDSHAKE) < IDLE_MAX; tag++) {
         raw_say(&raw, world, tag, spoil_nothing); /* not silent */
         wait_for(world, node->heard_count == tag);
-        start_ms = uv_now(&world->loop);
-        wait_for(world, uv_now(&world->loop) >= start_ms + 100);
+        uint64_t said_ms = uv_now(&world->loop);
+        wait_for(world, uv_now(&world->loop) >= said_ms + 100);
     }
     assert_int_equal(raw_count(&raw.ups), 1);
     assert_int_equal(raw_count(&raw.downs), 0);
