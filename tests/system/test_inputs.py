@@ -2,6 +2,7 @@
 which sites, which serial and what to do; a good file with a higher serial everywhere ends it.
 Method: other files under one serial at the sites of a running cluster, a file at one site only, one that a gate keeps back;
 health and status at all three sites. A burst of files at the real distances, each written when the one before it was read."""
+import re
 import time
 import unittest
 
@@ -103,8 +104,8 @@ class Inputs(unittest.TestCase):
             for site in ('zrh', 'sjc'):
                 wait_reason(c, site, r'DEGRADED - xc\. input parked at sin: fewer records \(ask that site for the reason\)', 1)
                 self.assertEqual(c.parked(site), [])
-                assert_matches(r'\n +input PARKED at sin since \d{4}-\d\d-\d\dT[0-9:]+Z: fewer records', c.ctl(site, 'status').stdout,
-                               'status')
+                shown = re.compile(r'\n +input PARKED at sin since \d{4}-\d\d-\d\dT[0-9:]+Z: fewer records')
+                wait_for(f'{site} says since when', lambda: shown.search(c.ctl(site, 'status').stdout))
             wait_reason(c, COORDINATOR, r'DEGRADED - xc\. input parked at sin: fewer records \(ask that site for the reason\)', 1)
             assert_matches(r'\n +input PARKED at sin: fewer records', c.ctl(COORDINATOR, 'status').stdout, 'status of the coordinator')
             self.assertIsNone(c.zone_status(COORDINATOR)['parked'][0]['since'])
