@@ -6,6 +6,7 @@ import unittest
 
 import cluster
 from cluster import SITES, SOA, Cluster, apply_ixfr, ask_ixfr, ask_udp, serial_of, small_zone, support, wait_for
+from wan import Wan
 
 
 def release(c, serial, marker, extra='', sites=None, names=1500):
@@ -121,6 +122,25 @@ class History(unittest.TestCase):
                 peak_kb = int(re.search(r'VmHWM:\s+(\d+) kB', file.read())[1])
             self.assertLess(peak_kb, 400 * 1024)
             self.assertLess(len(c.log('sin').splitlines()), 1000)
+
+    def test_a_peer_that_drips_is_left_for_the_next(self):
+        """The first site that is asked is heard as ever, and gives what it is asked for at 40 octets a second. Nothing is lost or
+        closed by that, so only patience that ends gets the site further."""
+        with Cluster(small_zone(1, 'v1', names=200)) as c:
+            wan = Wan(c)
+            c.start()
+            c.wait_marker('v1')
+            c.stop('sin')
+            for number in (2, 3):
+                extra = ''.join(f't{i} IN TXT "{number}"\n' for i in range(300))
+                release(c, number, f'v{number}', extra, ['zrh', 'sjc'], names=200)
+            c.write_zone(small_zone(3, 'v3', names=200, extra=extra), ['sin'])
+            wan.drip('zrh', 'sin', 40)
+            c.start('sin')
+            c.wait_current('sin', 'zrh', 120)
+            self.assertTrue(self.fetched(c, 'sin', 'fetch.failed zone xc.: version not from site 1: deadline passed'))
+            self.assertIsNone(c.site_status('sin', 'zrh')['error'])
+            c.assert_same_everywhere()
 
     def check_udp(self, c, zones):
         """One change fits into a datagram; all of them do not: then the SOA alone, as for a serial nobody knows."""

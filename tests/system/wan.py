@@ -6,6 +6,9 @@ can be cut, clogged and healed by itself. The proxies are one process of their o
   blackhole  they are lost, and no connection that saw it ever hears in that direction again, as when a firewall lost its state
   close      connections are closed, new ones too
 
+A direction may also drip: behind the first octets of a connection, in which the handshake is, bulk answers come at a few octets a second,
+while the mesh is as fast as before.
+
 A direction is that of the octets, whoever dialled. What is on its way is at most WINDOW octets a connection and direction, so that a
 sender feels a cut or a clog as TCP would."""
 import asyncio
@@ -20,6 +23,7 @@ ROUND_TRIP_MS = {frozenset(('zrh', 'sjc')): 150, frozenset(('zrh', 'sin')): 165,
 WINDOW = 4 << 20
 CLOGGED_WINDOW = 64 << 10
 PIECE = 64 << 10
+DRIP_AFTER = 8 << 10
 
 
 # ---------------------------------------------------------------- in the proxies' process
@@ -28,13 +32,13 @@ class Direction:
     """From one site to another, of all connections between them."""
 
     def __init__(self, delay_s):
-        self.delay_s, self.cut, self.rate = delay_s, None, 0
+        self.delay_s, self.cut, self.rate, self.drip = delay_s, None, 0, 0
         self.changed = asyncio.Condition()
         self.octets = 0
 
-    async def change(self, cut, rate):
+    async def change(self, cut, rate, drip):
         async with self.changed:
-            self.cut, self.rate = cut, rate
+            self.cut, self.rate, self.drip = cut, rate, drip
             self.changed.notify_all()
 
     async def wait_until(self, condition):
@@ -42,15 +46,15 @@ class Direction:
             await self.changed.wait_for(condition)
 
     def window(self):
-        return CLOGGED_WINDOW if self.rate or self.cut else WINDOW
+        return CLOGGED_WINDOW if self.rate or self.drip or self.cut else WINDOW
 
 
 class Pump:
     """One direction of one connection: a queue of (when due, octets); b'' is the end of the stream."""
 
-    def __init__(self, direction, reader, writer):
-        self.direction, self.reader, self.writer = direction, reader, writer
-        self.queue, self.queued, self.is_lost = collections.deque(), 0, False
+    def __init__(self, direction, reader, writer, is_bulk):
+        self.direction, self.reader, self.writer, self.is_bulk = direction, reader, writer, is_bulk
+        self.queue, self.queued, self.passed, self.is_lost = collections.deque(), 0, 0, False
         self.moved = asyncio.Event()
 
     async def run(self):
@@ -82,17 +86,30 @@ class Pump:
             self.queued -= len(octets)
             self.moved.set()
 
+    def rate(self):
+        """Octets a second; 0: as fast as it goes."""
+        drip = self.direction.drip if self.is_bulk and self.passed >= DRIP_AFTER else 0
+        return self.direction.rate or drip
+
+    def step(self):
+        """How much goes at once."""
+        free = DRIP_AFTER - self.passed if self.is_bulk and self.direction.drip else 0
+        return self.rate() // 10 or (free if free > 0 else PIECE)
+
     async def pass_on(self, octets):
-        direction = self.direction
-        for at in range(0, len(octets) or 1, direction.rate // 10 or PIECE):
+        direction, is_more = self.direction, True
+        while is_more:
             await direction.wait_until(lambda: direction.cut != HOLD)
-            piece = octets[at:at + (direction.rate // 10 or PIECE)]
+            rate, step = self.rate(), self.step()
+            piece, octets = octets[:step], octets[step:]
+            is_more = len(octets) > 0
             if self.is_lost or direction.cut:
                 self.is_lost = True
                 return
             self.put(piece)
             direction.octets += len(piece)
-            if direction.rate:
+            self.passed += len(piece)
+            if rate:
                 await asyncio.sleep(0.1)
             else:
                 await self.drain()
@@ -115,8 +132,9 @@ class Pump:
 class Route:
     """Where connections of one site to one port of another come in."""
 
-    def __init__(self, there, back, port):
-        self.there, self.back, self.port, self.writers, self.pumps = there, back, port, set(), set()
+    def __init__(self, there, back, what, port):
+        self.there, self.back, self.is_bulk, self.port = there, back, what == 'bulk', port
+        self.writers, self.pumps = set(), set()
 
     def directions(self):
         return self.there, self.back
@@ -128,7 +146,8 @@ class Route:
             if await self.is_connected():
                 far_reader, far = await asyncio.open_connection('127.0.0.1', self.port)
                 self.writers.add(far)
-                await self.carry((Pump(self.there, reader, far), Pump(self.back, far_reader, writer)))
+                await self.carry((Pump(self.there, reader, far, self.is_bulk),
+                                  Pump(self.back, far_reader, writer, self.is_bulk)))
         except OSError:
             pass
         finally:
@@ -162,15 +181,16 @@ class Route:
 
 
 class Network:
-    """All of it, with the orders that change it: `cut A B MODE`, `clog A B OCTETS-A-SECOND`, `heal A B`, `octets`."""
+    """All of it, with the orders that change it: `cut A B MODE`, `clog A B OCTETS-A-SECOND`,
+    `drip A B OCTETS-A-SECOND`, `heal A B`, `octets`."""
 
     def __init__(self):
         self.directions, self.routes = {}, []
 
-    async def listen(self, near, far, port, target, delay_s):
+    async def listen(self, near, far, what, port, target, delay_s):
         for pair in ((near, far), (far, near)):
             self.directions.setdefault(pair, Direction(delay_s))
-        route = Route(self.directions[near, far], self.directions[far, near], target)
+        route = Route(self.directions[near, far], self.directions[far, near], what, target)
         self.routes.append(route)
         await asyncio.start_server(route.serve, '127.0.0.1', port)
 
@@ -178,8 +198,9 @@ class Network:
         if words[0] == 'octets':
             return ' '.join(f'{a}-{b}={direction.octets}' for (a, b), direction in sorted(self.directions.items()))
         direction = self.directions[words[1], words[2]]
-        cut, rate = (words[3] if words[0] == 'cut' else None), (int(words[3]) if words[0] == 'clog' else 0)
-        await direction.change(cut, rate)
+        cut = words[3] if words[0] == 'cut' else None
+        rate, drip = (int(words[3]) if words[0] == order else 0 for order in ('clog', 'drip'))
+        await direction.change(cut, rate, drip)
         for route in self.routes:
             if direction in route.directions() and cut == BLACKHOLE:
                 route.lose(direction)
@@ -191,8 +212,8 @@ class Network:
 async def serve(routes):
     network, loop = Network(), asyncio.get_running_loop()
     for route in routes:
-        near, far, port, target, delay_s = route.split(',')
-        await network.listen(near, far, int(port), int(target), float(delay_s))
+        near, far, what, port, target, delay_s = route.split(',')
+        await network.listen(near, far, what, int(port), int(target), float(delay_s))
     orders = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     print('ok', flush=True)
@@ -214,7 +235,7 @@ class Wan:
                 for what in ('mesh', 'bulk') if near != far else ():
                     port, target = free_port(), cluster.ports[far, what]
                     delay_s = (round_trip_ms or ROUND_TRIP_MS)[frozenset((near, far))] / 2000
-                    routes.append(f'{near},{far},{port},{target},{delay_s}')
+                    routes.append(f'{near},{far},{what},{port},{target},{delay_s}')
                     reroutes[near].append(f'{target}={port}')
         self.child = subprocess.Popen([sys.executable, os.path.abspath(__file__), *routes], stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=die_with_parent)
@@ -241,6 +262,9 @@ class Wan:
 
     def clog(self, near, far, octets_a_second):
         self.order('clog', near, far, octets_a_second)
+
+    def drip(self, near, far, octets_a_second):
+        self.order('drip', near, far, octets_a_second)
 
     def heal(self, near=None, far=None):
         """One direction, or all of them."""
