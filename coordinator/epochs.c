@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/bounded.h"
+#include "base/pack.h"
 #include "base/process.h"
 #include "bulk.pb-c.h"
 #include "config/cluster.h"
@@ -148,9 +149,7 @@ static void ask(struct csn_coordinator *coordinator, uint16_t site, uint32_t abo
     struct csn_buf octets = {0};
     request.kind = CONSIGN__BULK_KIND__BULK_LINKS;
     request.epoch = above;
-    size_t size = consign__bulk_request__get_packed_size(&request);
-    consign__bulk_request__pack(&request, csn_buf_reserve(&octets, size));
-    octets.size += size;
+    csn_pack(&request.base, &octets);
     epochs->again_ms = now_ms + AGAIN_MS;
     epochs->is_asking =
         csn_mesh_request(coordinator->mesh, site, csn_buf_view(&octets), DEADLINE_MS, on_reply, coordinator) == CSN_OK;

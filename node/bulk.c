@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bounded.h"
+#include "base/pack.h"
 #include "bulk.pb-c.h"
 #include "job.h"
 #include "kept/share.h"
@@ -215,7 +216,7 @@ static void answer_certificates(struct answer *answer)
         if (octets.size == 0 || size > CSN_MESH_PIECE_MAX || csn_certificate_decode(octets, &certificate) != CSN_OK) {
             break;
         }
-        views[count] = (ProtobufCBinaryData){.len = octets.size, .data = (uint8_t *)(uintptr_t)octets.data};
+        views[count] = csn_pack_bytes(octets);
         above = certificate.held.proposal.round;
     }
     answer->status = CONSIGN__BULK_STATUS__BULK_OK;
@@ -274,7 +275,7 @@ static void answer_epoch_object(struct answer *answer)
     if (offset < octets.size) {
         size_t left = octets.size - (size_t)offset, size = left < CSN_MESH_PIECE_MAX ? left : CSN_MESH_PIECE_MAX;
         answer->status = CONSIGN__BULK_STATUS__BULK_OK;
-        reply.octets = (ProtobufCBinaryData){.len = size, .data = (uint8_t *)(uintptr_t)octets.data + offset};
+        reply.octets = csn_pack_bytes(csn_bytes(octets.data + offset, size));
         reply.is_last = size == left;
     }
     respond(answer, &reply, answer->request->digest);
@@ -295,7 +296,7 @@ static void answer_tree(void *arg, const struct csn_tree_answer *from)
     reply.tree = (Consign__BulkTree)from->name.kind;
     reply.serial = from->serial;
     reply.time_s = from->time_s;
-    reply.octets = (ProtobufCBinaryData){.len = from->octets.size, .data = (uint8_t *)(uintptr_t)from->octets.data};
+    reply.octets = csn_pack_bytes(from->octets);
     respond(answer, &reply, (ProtobufCBinaryData){.len = sizeof(digest.octets), .data = digest.octets});
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pack.h"
 #include "bulk.pb-c.h"
 #include "job.h"
 #include "reply.h"
@@ -136,15 +137,15 @@ static void pack_question(const struct csn_zone_shell *zone, const struct csn_tr
     Consign__BulkRequest request = CONSIGN__BULK_REQUEST__INIT;
     const uint8_t *name = zone->config->zone;
     request.kind = kinds[question->part];
-    request.zone = (ProtobufCBinaryData){.len = csn_name_size(name), .data = (uint8_t *)(uintptr_t)name};
+    request.zone = csn_pack_bytes(csn_bytes(name, csn_name_size(name)));
     request.tree = (Consign__BulkTree)question->name.kind;
     if (question->name.kind != CSN_TREE_NONE) {
-        request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = (uint8_t *)(uintptr_t)question->name.digest.octets};
+        request.digest = csn_pack_bytes(csn_bytes(question->name.digest.octets, CSN_DIGEST_SIZE));
     }
     request.serial = question->serial;
-    request.places = (ProtobufCBinaryData){.len = question->places.size, .data = (uint8_t *)(uintptr_t)question->places.data};
+    request.places = csn_pack_bytes(question->places);
     request.takes_zstd = true;
-    csn_request_pack(&request, buf);
+    csn_pack(&request.base, buf);
 }
 
 static void send_piece(struct csn_compare_side *side, const struct csn_tree_question *question, struct piece *piece)

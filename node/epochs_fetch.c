@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/bounded.h"
+#include "base/pack.h"
 #include "bulk.pb-c.h"
 #include "daemon.h"
 #include "epochs.h"
@@ -29,7 +30,7 @@ static int send_request(struct csn_daemon *daemon, uint16_t site, const Consign_
                         void *arg)
 {
     struct csn_buf octets = {0};
-    csn_request_pack(request, &octets);
+    csn_pack(&request->base, &octets);
     int code = csn_mesh_request(daemon->mesh, site, csn_buf_view(&octets), DEADLINE_MS, reply, arg);
     csn_buf_fini(&octets);
     return code;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pack.h"
 #include "bulk.h"
 #include "bulk.pb-c.h"
 #include "difference.h"
@@ -420,7 +421,7 @@ static void pack_request(struct fetch *fetch, struct csn_buf *buf)
     request.offset = fetch->object == CSN_OBJECT_SHARE ? fetch->received : 0;
     request.round = (ProtobufCBinaryData){.len = CSN_ROUND_SIZE, .data = round};
     request.takes_zstd = true;
-    csn_request_pack(&request, buf);
+    csn_pack(&request.base, buf);
 }
 
 /* --- a version by what differs */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pack.h"
 #include "bulk.pb-c.h"
 #include "history_check.h"
 #include "job.h"
@@ -100,12 +101,12 @@ static void ask(struct forward *forward)
     struct csn_buf packed = {0};
     Consign__BulkRequest request = CONSIGN__BULK_REQUEST__INIT;
     request.kind = CONSIGN__BULK_KIND__BULK_DELTAS;
-    request.zone = (ProtobufCBinaryData){.len = csn_name_size(name), .data = (uint8_t *)(uintptr_t)name};
+    request.zone = csn_pack_bytes(csn_bytes(name, csn_name_size(name)));
     request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = forward->to.octets};
     request.after = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = forward->from.octets};
     request.offset = forward->records.size;
     request.takes_zstd = true;
-    csn_request_pack(&request, &packed);
+    csn_pack(&request.base, &packed);
     int code = csn_mesh_request(forward->zone->daemon->mesh, forward->site, csn_buf_view(&packed),
                                 csn_progress_deadline_ms(&forward->progress), on_reply, forward);
     csn_buf_fini(&packed);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pack.h"
 #include "bulk.pb-c.h"
 #include "daemon.h"
 #include "history_check.h"
@@ -145,11 +146,11 @@ static void pack_request(struct fetch *fetch, struct csn_buf *buf)
     const uint8_t *name = fetch->zone->config->zone;
     Consign__BulkRequest request = CONSIGN__BULK_REQUEST__INIT;
     request.kind = CONSIGN__BULK_KIND__BULK_DELTAS;
-    request.zone = (ProtobufCBinaryData){.len = csn_name_size(name), .data = (uint8_t *)(uintptr_t)name};
+    request.zone = csn_pack_bytes(csn_bytes(name, csn_name_size(name)));
     request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = fetch->past.at.octets};
     request.offset = fetch->past.record.size;
     request.takes_zstd = true;
-    csn_request_pack(&request, buf);
+    csn_pack(&request.base, buf);
 }
 
 static void ask(struct fetch *fetch)

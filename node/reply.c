@@ -4,18 +4,12 @@
 #include <zstd.h>
 
 #include "base/bounded.h"
+#include "base/pack.h"
 #include "mesh/mesh.h"
 
 #define LEVEL 1 /* as small as the next ones to a few parts in a hundred, and some milliseconds a piece: the loop may do it */
 #define WORTH 512 /* octets; what is smaller goes as it is */
 #define MEMORY_MAX ((size_t)4 * 1024 * 1024) /* of a reply taken apart */
-
-static void pack(const Consign__BulkReply *reply, struct csn_buf *buf)
-{
-    size_t size = consign__bulk_reply__get_packed_size(reply);
-    consign__bulk_reply__pack(reply, csn_buf_reserve(buf, size));
-    buf->size += size;
-}
 
 /* False: it would not be less. */
 static bool pack_compressed(struct csn_bytes packed, struct csn_buf *buf)
@@ -27,23 +21,16 @@ static bool pack_compressed(struct csn_bytes packed, struct csn_buf *buf)
     bool is_less = !ZSTD_isError(size); /* else it did not fit */
     if (is_less) {
         outer.zstd = (ProtobufCBinaryData){.len = size, .data = octets};
-        pack(&outer, buf);
+        csn_pack(&outer.base, buf);
     }
     free(octets);
     return is_less;
 }
 
-void csn_request_pack(const Consign__BulkRequest *request, struct csn_buf *buf)
-{
-    size_t size = consign__bulk_request__get_packed_size(request);
-    consign__bulk_request__pack(request, csn_buf_reserve(buf, size));
-    buf->size += size;
-}
-
 void csn_reply_pack(const Consign__BulkReply *reply, bool takes_zstd, struct csn_buf *buf)
 {
     struct csn_buf packed = {0};
-    pack(reply, &packed);
+    csn_pack(&reply->base, &packed);
     if (!takes_zstd || packed.size < WORTH || !pack_compressed(csn_buf_view(&packed), buf)) {
         csn_buf_put_bytes(buf, csn_buf_view(&packed));
     }

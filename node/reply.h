@@ -9,9 +9,6 @@
 /* Appended to `buf`; `reply` takes no more than CSN_MESH_REPLY_MAX packed. */
 void csn_reply_pack(const Consign__BulkReply *reply, bool takes_zstd, struct csn_buf *buf);
 
-/* Appended to `buf`. */
-void csn_request_pack(const Consign__BulkRequest *request, struct csn_buf *buf);
-
 /* To be given to csn_reply_free. NULL: malformed, more than 4 MiB of memory, or compressed from more than
  * CSN_MESH_REPLY_MAX; nothing larger is ever unpacked. */
 Consign__BulkReply *csn_reply_unpack(struct csn_bytes octets);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/pack.h"
+
 /* Octets of inputs in one message; a single longer input is refused. */
 #define BATCH_SIZE_MAX (512u * 1024u)
 
@@ -86,16 +88,10 @@ static struct csn_call *call_new(enum csn_call_kind kind, void *arg)
 static Csn__Hsm__Key key_message(const struct csn_hsm_key *key)
 {
     Csn__Hsm__Key message = CSN__HSM__KEY__INIT;
-    message.label = (char *)(uintptr_t)key->label;
+    message.label = csn_pack_text(key->label);
     message.has_id = key->id.size > 0;
-    message.id =
-        (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)key->id.data, .len = key->id.size};
+    message.id = csn_pack_bytes(key->id);
     return message;
-}
-
-static ProtobufCBinaryData binary(struct csn_bytes bytes)
-{
-    return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)bytes.data, .len = bytes.size};
 }
 
 static void enqueue_request(struct csn_hsm *hsm, struct csn_call *call, Csn__Hsm__Request *request)
@@ -142,7 +138,7 @@ static void enqueue_batch(struct csn_hsm *hsm, struct csn_call *call, const stru
     Csn__Hsm__Request request = CSN__HSM__REQUEST__INIT;
     struct csn_message *message = csn_hsm_message_new(hsm, call);
     for (size_t i = 0; i < count; i++) {
-        batch[i] = binary(inputs[first + i]);
+        batch[i] = csn_pack_bytes(inputs[first + i]);
     }
     body.key = &name;
     body.algorithm = call->algorithm;
@@ -259,7 +255,7 @@ void csn_hsm_wrap(struct csn_hsm *hsm, struct csn_bytes public_key, const uint32
         names[i] = key_message(&keys[i]);
         pointers[i] = &names[i];
     }
-    body.public_key = binary(public_key);
+    body.public_key = csn_pack_bytes(public_key);
     body.mechanisms = (uint32_t *)(uintptr_t)mechanisms;
     body.n_mechanisms = mechanism_count;
     body.keys = pointers;
@@ -282,15 +278,15 @@ void csn_hsm_unwrap(struct csn_hsm *hsm, const struct csn_hsm_key *transport,
     Csn__Hsm__Request request = CSN__HSM__REQUEST__INIT;
     for (size_t i = 0; i < wrapped->count; i++) {
         csn__hsm__wrapped_key__init(&keys[i]);
-        keys[i].label = (char *)(uintptr_t)wrapped->keys[i].label;
-        keys[i].id = binary(wrapped->keys[i].id);
+        keys[i].label = csn_pack_text(wrapped->keys[i].label);
+        keys[i].id = csn_pack_bytes(wrapped->keys[i].id);
         keys[i].algorithm = wrapped->keys[i].algorithm;
-        keys[i].public_key = binary(wrapped->keys[i].public_key);
-        keys[i].wrapped = binary(wrapped->keys[i].wrapped);
+        keys[i].public_key = csn_pack_bytes(wrapped->keys[i].public_key);
+        keys[i].wrapped = csn_pack_bytes(wrapped->keys[i].wrapped);
         pointers[i] = &keys[i];
     }
     inner.mechanism = wrapped->mechanism;
-    inner.aes_key = binary(wrapped->aes_key);
+    inner.aes_key = csn_pack_bytes(wrapped->aes_key);
     inner.keys = pointers;
     inner.n_keys = wrapped->count;
     body.transport = &name;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bounded.h"
+#include "base/pack.h"
 #include "hsm/client_own.h"
 #include "hsm/process.h"
 
@@ -401,9 +402,9 @@ static void send_configure(struct csn_hsm *hsm)
     Csn__Hsm__Configure configure = CSN__HSM__CONFIGURE__INIT;
     Csn__Hsm__Request request = CSN__HSM__REQUEST__INIT;
     struct csn_message *message = csn_hsm_message_new(hsm, NULL);
-    configure.module = (char *)(uintptr_t)hsm->settings.module;
-    configure.token = (char *)(uintptr_t)hsm->settings.token;
-    configure.pin_file = (char *)(uintptr_t)hsm->settings.pin_file;
+    configure.module = csn_pack_text(hsm->settings.module);
+    configure.token = csn_pack_text(hsm->settings.token);
+    configure.pin_file = csn_pack_text(hsm->settings.pin_file);
     configure.sessions = hsm->settings.sessions;
     request.id = message->id;
     request.what_case = CSN__HSM__REQUEST__WHAT_CONFIGURE;

@@ -3,10 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static ProtobufCBinaryData binary(struct csn_bytes bytes)
-{
-    return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)bytes.data, .len = bytes.size};
-}
+#include "base/pack.h"
 
 static int key_of(const Csn__Hsm__Key *key, struct csn_hsm_key *ret_key, struct csn_reason *reason)
 {
@@ -46,7 +43,7 @@ static int answer_public(const struct csn_hsm_door *door, const struct csn_hsm_k
         door->backend->public_key(door->session, key, &reply->public_key, &algorithm, reason);
     reply->answer.has_algorithm = reply->answer.has_public_key = code == CSN_OK;
     reply->answer.algorithm = algorithm;
-    reply->answer.public_key = binary(csn_buf_view(&reply->public_key));
+    reply->answer.public_key = csn_pack_bytes(csn_buf_view(&reply->public_key));
     return code;
 }
 
@@ -117,17 +114,17 @@ static void put_wrapped(struct csn_hsm_reply *reply)
     struct csn_hsm_wrapped *wrapped = &reply->wrapped;
     csn__hsm__wrapped__init(&reply->message);
     reply->message.mechanism = wrapped->mechanism;
-    reply->message.aes_key = binary(wrapped->aes_key);
+    reply->message.aes_key = csn_pack_bytes(wrapped->aes_key);
     reply->message.n_keys = wrapped->count;
     reply->message.keys = reply->pointers;
     for (size_t i = 0; i < wrapped->count; i++) {
         Csn__Hsm__WrappedKey *key = reply->pointers[i] = &reply->keys[i];
         csn__hsm__wrapped_key__init(key);
         key->label = wrapped->keys[i].label;
-        key->id = binary(wrapped->keys[i].id);
+        key->id = csn_pack_bytes(wrapped->keys[i].id);
         key->algorithm = wrapped->keys[i].algorithm;
-        key->public_key = binary(wrapped->keys[i].public_key);
-        key->wrapped = binary(wrapped->keys[i].wrapped);
+        key->public_key = csn_pack_bytes(wrapped->keys[i].public_key);
+        key->wrapped = csn_pack_bytes(wrapped->keys[i].wrapped);
     }
     reply->answer.wrapped = &reply->message;
 }

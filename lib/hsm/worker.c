@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/bounded.h"
+#include "base/pack.h"
 #include "hsm/requests.h"
 
 /* Decoding a message of many empty fields takes some sixteen octets for each of its own two. */
@@ -165,7 +166,7 @@ static void finish(struct worker *worker, const struct job *job, Csn__Hsm__Answe
 {
     answer->id = job->request->id;
     answer->code = job->code;
-    answer->reason = job->code != CSN_OK ? (char *)(uintptr_t)job->reason.text : NULL;
+    answer->reason = job->code != CSN_OK ? csn_pack_text(job->reason.text) : NULL;
     send_answer(worker, answer);
 }
 

@@ -3,28 +3,16 @@
 #include <string.h>
 
 #include "base/bounded.h"
+#include "base/pack.h"
 #include "mesh.pb-c.h"
 
 /* Memory for one decoded message: its octets, and rows of 2 octets that take a struct each. */
 #define ENVELOPE_DECODED_MAX ((size_t)1024 * 1024)
 #define BULK_DECODED_MAX (2 * CSN_MESH_REPLY_MAX)
 
-/* protobuf-c only reads what it packs. */
-static ProtobufCBinaryData lend(struct csn_bytes octets)
-{
-    return (ProtobufCBinaryData){.len = octets.size, .data = (uint8_t *)(uintptr_t)octets.data};
-}
-
 static struct csn_bytes borrow(ProtobufCBinaryData data)
 {
     return csn_bytes(data.data, data.len);
-}
-
-static void pack(const ProtobufCMessage *message, struct csn_buf *buf)
-{
-    size_t size = protobuf_c_message_get_packed_size(message);
-    protobuf_c_message_pack(message, csn_buf_reserve(buf, size));
-    buf->size += size;
 }
 
 /* The allocator dies here: what it handed out is plain malloc memory, which `unpacked_free` gives
@@ -48,11 +36,11 @@ static void put_sender(const struct csn_sender *sender, Csn__Mesh__Sender *ret_m
     csn__mesh__sender__init(ret_message);
     ret_message->has_cluster_id = ret_message->has_environment = ret_message->has_number = true;
     ret_message->has_incarnation = ret_message->has_proof = true;
-    ret_message->cluster_id = lend(csn_bytes(sender->cluster_id, sizeof(sender->cluster_id)));
+    ret_message->cluster_id = csn_pack_bytes(csn_bytes(sender->cluster_id, sizeof(sender->cluster_id)));
     ret_message->environment = sender->environment;
     ret_message->number = sender->peer.number;
     ret_message->incarnation = sender->peer.incarnation;
-    ret_message->proof = lend(csn_bytes(sender->proof, sizeof(sender->proof)));
+    ret_message->proof = csn_pack_bytes(csn_bytes(sender->proof, sizeof(sender->proof)));
     ret_message->has_heard = sender->heard != 0;
     ret_message->heard = sender->heard;
 }
@@ -83,8 +71,8 @@ static void put_statement(const struct csn_mesh_statement *statement,
     ret_message->kind = (uint32_t)statement->kind;
     ret_message->signer = statement->signer.number;
     ret_message->incarnation = statement->signer.incarnation;
-    ret_message->body = lend(statement->body);
-    ret_message->signature = lend(csn_bytes(statement->signature, sizeof(statement->signature)));
+    ret_message->body = csn_pack_bytes(statement->body);
+    ret_message->signature = csn_pack_bytes(csn_bytes(statement->signature, sizeof(statement->signature)));
 }
 
 static int take_statement(const Csn__Mesh__Statement *message,
@@ -119,11 +107,11 @@ void csn_envelope_encode(const struct csn_envelope *envelope, struct csn_buf *bu
     message.n_statements = envelope->statement_count;
     message.statements = rows;
     for (size_t i = 0; i < envelope->certificate_count; i++) {
-        certificates[i] = lend(envelope->certificates[i]);
+        certificates[i] = csn_pack_bytes(envelope->certificates[i]);
     }
     message.n_certificates = envelope->certificate_count;
     message.certificates = certificates;
-    pack(&message.base, buf);
+    csn_pack(&message.base, buf);
 }
 
 static int take_envelope(const Csn__Mesh__Envelope *message, struct csn_envelope *ret_envelope)
@@ -180,8 +168,8 @@ void csn_ask_encode(const struct csn_ask *ask, struct csn_buf *buf)
     message.sender = &sender;
     message.has_id = message.has_request = true;
     message.id = ask->id;
-    message.request = lend(ask->request);
-    pack(&message.base, buf);
+    message.request = csn_pack_bytes(ask->request);
+    csn_pack(&message.base, buf);
 }
 
 int csn_ask_decode(struct csn_bytes octets, struct csn_ask *ret_ask)
@@ -211,8 +199,8 @@ void csn_answer_encode(const struct csn_answer *answer, struct csn_buf *buf)
     message.id = answer->id;
     message.code = answer->code;
     message.has_reply = answer->code == CSN_OK;
-    message.reply = lend(answer->reply);
-    pack(&message.base, buf);
+    message.reply = csn_pack_bytes(answer->reply);
+    csn_pack(&message.base, buf);
 }
 
 int csn_answer_decode(struct csn_bytes octets, struct csn_answer *ret_answer)

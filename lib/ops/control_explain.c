@@ -4,21 +4,8 @@
 #include <string.h>
 
 #include "base/bounded.h"
+#include "base/pack.h"
 #include "control.pb-c.h"
-
-/* Memory for one decoded message: a full reply's rows take a few times its octets. */
-#define DECODED_MAX (8 * CSN_CONTROL_FRAME_MAX)
-
-/* protobuf-c's texts and octets are not const; it only reads them when packing. */
-static char *lend(const char *text)
-{
-    return (char *)(uintptr_t)text;
-}
-
-static ProtobufCBinaryData lend_bytes(struct csn_bytes bytes)
-{
-    return (ProtobufCBinaryData){.len = bytes.size, .data = (uint8_t *)(uintptr_t)bytes.data};
-}
 
 static void *row_of(struct csn_arena *arena, size_t size)
 {
@@ -33,9 +20,9 @@ static void put_votes(struct csn_arena *arena, const struct csn_explanation *fro
     for (uint32_t i = 0; i < from->vote_count; i++) {
         Csn__Control__Vote *vote = to->votes[i] = row_of(arena, sizeof(*vote));
         csn__control__vote__init(vote);
-        vote->site = lend(from->votes[i].site);
-        vote->vote = lend(from->votes[i].vote);
-        vote->why = lend(from->votes[i].why);
+        vote->site = csn_pack_text(from->votes[i].site);
+        vote->vote = csn_pack_text(from->votes[i].vote);
+        vote->why = csn_pack_text(from->votes[i].why);
         vote->has_released = from->votes[i].has_released;
         vote->released = from->votes[i].released;
         vote->has_first_expiry_s = from->votes[i].first_expiry_s != 0;
@@ -52,10 +39,10 @@ static Csn__Control__Step **put_steps(struct csn_arena *arena, const struct csn_
     for (uint32_t i = 0; i < count; i++) {
         Csn__Control__Step *step = steps[i] = row_of(arena, sizeof(*step));
         csn__control__step__init(step);
-        step->text = lend(from[i].text);
+        step->text = csn_pack_text(from[i].text);
         step->has_at_s = from[i].at_s != 0;
         step->at_s = from[i].at_s;
-        step->command = lend(from[i].command);
+        step->command = csn_pack_text(from[i].command);
     }
     return steps;
 }
@@ -67,22 +54,22 @@ static Csn__Control__Refusal *put_refusal(struct csn_arena *arena,
     csn__control__refusal__init(to);
     to->has_rule = to->has_test = to->has_count = to->has_first_s = to->has_last_s = true;
     to->has_incarnation = to->has_hash = true;
-    to->site = lend(from->site);
+    to->site = csn_pack_text(from->site);
     to->rule = from->rule;
     to->test = from->test;
-    to->question = lend(from->question);
-    to->want = lend(from->want);
-    to->is = lend(from->is);
-    to->next = lend(from->next);
-    to->round = lend(from->round);
-    to->hash = lend_bytes(csn_bytes(from->hash.octets, CSN_DIGEST_SIZE));
+    to->question = csn_pack_text(from->question);
+    to->want = csn_pack_text(from->want);
+    to->is = csn_pack_text(from->is);
+    to->next = csn_pack_text(from->next);
+    to->round = csn_pack_text(from->round);
+    to->hash = csn_pack_bytes(csn_bytes(from->hash.octets, CSN_DIGEST_SIZE));
     to->count = from->count;
     to->first_s = from->first_s;
     to->last_s = from->last_s;
     to->incarnation = from->incarnation;
     to->has_body = to->has_signature = from->body.size > 0;
-    to->body = lend_bytes(from->body);
-    to->signature = lend_bytes(from->signature);
+    to->body = csn_pack_bytes(from->body);
+    to->signature = csn_pack_bytes(from->signature);
     return to;
 }
 
@@ -94,12 +81,12 @@ int csn_control_explain_encode(const struct csn_explanation *explanation, struct
     reply.has_code = true;
     reply.what_case = CSN__CONTROL__REPLY__WHAT_EXPLANATION;
     reply.explanation = &message;
-    message.zone = lend(explanation->zone);
-    message.observed_from = lend(explanation->observed_from);
+    message.zone = csn_pack_text(explanation->zone);
+    message.observed_from = csn_pack_text(explanation->observed_from);
     message.has_observed_at_s = true;
     message.observed_at_s = explanation->observed_at_s;
-    message.state = lend(explanation->state);
-    message.text = lend(explanation->text);
+    message.state = csn_pack_text(explanation->state);
+    message.text = csn_pack_text(explanation->text);
     message.has_has_more = true;
     message.has_more = explanation->has_more;
     put_votes(&arena, explanation, &message);
@@ -112,12 +99,7 @@ int csn_control_explain_encode(const struct csn_explanation *explanation, struct
     for (uint32_t i = 0; i < explanation->refusal_count; i++) {
         message.refusals[i] = put_refusal(&arena, &explanation->refusals[i]);
     }
-    size_t size = csn__control__reply__get_packed_size(&reply);
-    int code = size > CSN_CONTROL_FRAME_MAX ? CSN_ELIMIT : CSN_OK;
-    if (code == CSN_OK) {
-        csn__control__reply__pack(&reply, csn_buf_reserve(buf, size));
-        buf->size += size;
-    }
+    int code = csn_pack_within(&reply.base, CSN_CONTROL_FRAME_MAX, buf);
     csn_arena_fini(&arena);
     return code;
 }
@@ -212,7 +194,7 @@ int csn_control_explain_decode(struct csn_bytes message, struct csn_explanation 
                                struct csn_reason *reason)
 {
     struct csn_bounded bounded;
-    csn_bounded_init(&bounded, DECODED_MAX);
+    csn_bounded_init(&bounded, CSN_CONTROL_DECODED_MAX);
     Csn__Control__Reply *reply =
         csn__control__reply__unpack(&bounded.allocator, message.size, message.data);
     if (reply == NULL) {

@@ -4,51 +4,27 @@
 #include <string.h>
 
 #include "base/bounded.h"
+#include "base/pack.h"
 #include "control.pb-c.h"
 
 #define VERSION 1
-/* Memory for one decoded message: a full reply's rows take a few times its octets. */
-#define DECODED_MAX (8 * CSN_CONTROL_FRAME_MAX)
-
-/* protobuf-c's texts and octets are not const; it only reads them when packing. */
-static char *lend(const char *text)
-{
-    return (char *)(uintptr_t)text;
-}
-
-static ProtobufCBinaryData lend_bytes(const uint8_t *data, size_t size)
-{
-    return (ProtobufCBinaryData){.len = size, .data = (uint8_t *)(uintptr_t)data};
-}
-
-static int pack(const ProtobufCMessage *message, struct csn_buf *buf)
-{
-    size_t size = protobuf_c_message_get_packed_size(message);
-    if (size > CSN_CONTROL_FRAME_MAX) {
-        return CSN_ELIMIT;
-    }
-    protobuf_c_message_pack(message, csn_buf_reserve(buf, size));
-    buf->size += size;
-    return CSN_OK;
-}
-
 static void put_order_request(const struct csn_control_order *order,
                               Csn__Control__OrderRequest *message)
 {
     message->has_signer = message->has_body = message->has_signature = true;
     message->signer = order->signer;
-    message->body = lend_bytes(order->body.data, order->body.size);
-    message->signature = lend_bytes(order->signature, sizeof(order->signature));
+    message->body = csn_pack_bytes(order->body);
+    message->signature = csn_pack_bytes(csn_bytes(order->signature, sizeof(order->signature)));
 }
 
 static void put_diff_request(const struct csn_control_diff *diff,
                              Csn__Control__DiffRequest *message)
 {
-    message->zone = lend(diff->zone);
+    message->zone = csn_pack_text(diff->zone);
     message->has_serial = true;
     message->serial = diff->serial;
-    message->first = lend(diff->first);
-    message->second = lend(diff->second);
+    message->first = csn_pack_text(diff->first);
+    message->second = csn_pack_text(diff->second);
 }
 
 int csn_control_request_encode(const struct csn_control_request *request, struct csn_buf *buf)
@@ -78,20 +54,20 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
         message.what_case = CSN__CONTROL__REQUEST__WHAT_DIFF;
         message.diff = &diff;
     } else if (request->what == CSN_CONTROL_EXPLAIN) {
-        explain.zone = lend(request->explain.zone);
-        explain.site = lend(request->explain.site);
+        explain.zone = csn_pack_text(request->explain.zone);
+        explain.site = csn_pack_text(request->explain.site);
         explain.has_all = true;
         explain.all = request->explain.is_all;
         message.what_case = CSN__CONTROL__REQUEST__WHAT_EXPLAIN;
         message.explain = &explain;
     } else if (request->what == CSN_CONTROL_REPORTS) {
-        reports.zone = lend(request->zone);
-        reports.name = request->report[0] != '\0' ? lend(request->report) : NULL;
+        reports.zone = csn_pack_text(request->zone);
+        reports.name = request->report[0] != '\0' ? csn_pack_text(request->report) : NULL;
         message.what_case = CSN__CONTROL__REQUEST__WHAT_REPORTS;
         message.reports = &reports;
     } else if (request->what == CSN_CONTROL_PROPOSE) {
         propose.has_document = true;
-        propose.document = lend_bytes(request->document.data, request->document.size);
+        propose.document = csn_pack_bytes(request->document);
         propose.has_anyway = true;
         propose.anyway = request->is_anyway;
         message.what_case = CSN__CONTROL__REQUEST__WHAT_PROPOSE;
@@ -104,11 +80,11 @@ int csn_control_request_encode(const struct csn_control_request *request, struct
         message.what_case = CSN__CONTROL__REQUEST__WHAT_MEMBERSHIP;
         message.membership = &membership;
     } else {
-        cert.zone = lend(request->zone);
+        cert.zone = csn_pack_text(request->zone);
         message.what_case = CSN__CONTROL__REQUEST__WHAT_CERT_SHOW;
         message.cert_show = &cert;
     }
-    return pack(&message.base, buf);
+    return csn_pack_within(&message.base, CSN_CONTROL_FRAME_MAX, buf);
 }
 
 static int read_order(const Csn__Control__OrderRequest *message,
@@ -230,7 +206,7 @@ static int read_request(const Csn__Control__Request *message,
 int csn_control_request_decode(struct csn_bytes bytes, struct csn_control_request *ret_request)
 {
     struct csn_bounded bounded;
-    csn_bounded_init(&bounded, DECODED_MAX);
+    csn_bounded_init(&bounded, CSN_CONTROL_DECODED_MAX);
     Csn__Control__Request *message =
         csn__control__request__unpack(&bounded.allocator, bytes.size, bytes.data);
     if (message == NULL) {

@@ -3,40 +3,16 @@
 #include <string.h>
 
 #include "base/bounded.h"
+#include "base/pack.h"
 #include "control.pb-c.h"
-
-/* Memory for one decoded message: a full reply's rows take a few times its octets. */
-#define DECODED_MAX (8 * CSN_CONTROL_FRAME_MAX)
-
-/* protobuf-c's texts and octets are not const; it only reads them when packing. */
-static char *lend(const char *text)
-{
-    return (char *)(uintptr_t)text;
-}
-
-static ProtobufCBinaryData lend_bytes(const uint8_t *data, size_t size)
-{
-    return (ProtobufCBinaryData){.len = size, .data = (uint8_t *)(uintptr_t)data};
-}
-
-static int pack(const ProtobufCMessage *message, struct csn_buf *buf)
-{
-    size_t size = protobuf_c_message_get_packed_size(message);
-    if (size > CSN_CONTROL_FRAME_MAX) {
-        return CSN_ELIMIT;
-    }
-    protobuf_c_message_pack(message, csn_buf_reserve(buf, size));
-    buf->size += size;
-    return CSN_OK;
-}
 
 void csn_control_error_encode(int code, const struct csn_reason *reason, struct csn_buf *buf)
 {
     Csn__Control__Reply reply = CSN__CONTROL__REPLY__INIT;
     reply.has_code = true;
     reply.code = code;
-    reply.reason = lend(reason->text);
-    int packed = pack(&reply.base, buf);
+    reply.reason = csn_pack_text(reason->text);
+    int packed = csn_pack_within(&reply.base, CSN_CONTROL_FRAME_MAX, buf);
     INSIST(packed == CSN_OK);
 }
 
@@ -47,7 +23,7 @@ void csn_control_order_encode(struct csn_buf *buf)
     reply.has_code = true;
     reply.what_case = CSN__CONTROL__REPLY__WHAT_ORDER;
     reply.order = &taken;
-    int packed = pack(&reply.base, buf);
+    int packed = csn_pack_within(&reply.base, CSN_CONTROL_FRAME_MAX, buf);
     INSIST(packed == CSN_OK);
 }
 
@@ -65,7 +41,7 @@ static int put_text(struct csn_bytes text, uint64_t all_size, struct csn_buf *bu
     message.text = (char *)copy.data;
     message.has_all_size = all_size > 0;
     message.all_size = all_size;
-    int code = pack(&reply.base, buf);
+    int code = csn_pack_within(&reply.base, CSN_CONTROL_FRAME_MAX, buf);
     csn_buf_fini(&copy);
     return code;
 }
@@ -104,11 +80,11 @@ static Csn__Control__Site *put_site(struct csn_arena *arena, const struct csn_st
     PUT(site, row, is_in_maintenance);
     PUT_IF(row->has_last_seen, site, row, last_seen_ms);
     PUT_IF(row->has_clock_offset, site, row, clock_offset_us);
-    site->name = lend(row->name);
-    site->role = lend(row->role);
-    site->state = lend(row->state);
-    site->hsm = lend(row->hsm);
-    site->error = lend(row->error);
+    site->name = csn_pack_text(row->name);
+    site->role = csn_pack_text(row->role);
+    site->state = csn_pack_text(row->state);
+    site->hsm = csn_pack_text(row->hsm);
+    site->error = csn_pack_text(row->error);
     site->n_released = row->released_count;
     site->released = csn_arena_alloc(arena, row->released_count * sizeof(*site->released),
                                      _Alignof(max_align_t));
@@ -116,7 +92,7 @@ static Csn__Control__Site *put_site(struct csn_arena *arena, const struct csn_st
         Csn__Control__Released *released =
             csn_arena_alloc(arena, sizeof(*released), _Alignof(max_align_t));
         csn__control__released__init(released);
-        released->zone = lend(row->released[i].zone);
+        released->zone = csn_pack_text(row->released[i].zone);
         PUT(released, &row->released[i], serial);
         site->released[i] = released;
     }
@@ -151,11 +127,11 @@ static void put_parked(struct csn_arena *arena, const struct csn_status_zone *ro
         Csn__Control__Parked *parked =
             csn_arena_alloc(arena, sizeof(*parked), _Alignof(max_align_t));
         csn__control__parked__init(parked);
-        parked->site = lend(row->parked[i].site);
-        parked->reason = lend(row->parked[i].reason);
-        parked->gate = lend(row->parked[i].gate);
+        parked->site = csn_pack_text(row->parked[i].site);
+        parked->reason = csn_pack_text(row->parked[i].reason);
+        parked->gate = csn_pack_text(row->parked[i].gate);
         parked->has_received = row->parked[i].has_received;
-        parked->received = lend_bytes(row->parked[i].received.octets, CSN_DIGEST_SIZE);
+        parked->received = csn_pack_bytes(csn_bytes(row->parked[i].received.octets, CSN_DIGEST_SIZE));
         PUT_IF(row->parked[i].has_serial, parked, &row->parked[i], serial);
         PUT(parked, &row->parked[i], since_s);
         zone->parked[i] = parked;
@@ -172,13 +148,13 @@ static void put_orders(struct csn_arena *arena, const struct csn_status_zone *ro
         const struct csn_status_order *from = &row->orders[i];
         Csn__Control__Order *order = csn_arena_alloc(arena, sizeof(*order), _Alignof(max_align_t));
         csn__control__order__init(order);
-        order->order = lend(from->order);
-        order->site = lend(from->site);
-        order->operator_ = lend(from->operator);
-        order->reason = lend(from->reason);
+        order->order = csn_pack_text(from->order);
+        order->site = csn_pack_text(from->site);
+        order->operator_ = csn_pack_text(from->operator);
+        order->reason = csn_pack_text(from->reason);
         PUT(order, from, number);
         order->has_received = !csn_digest_is_zero(&from->received);
-        order->received = lend_bytes(from->received.octets, CSN_DIGEST_SIZE);
+        order->received = csn_pack_bytes(csn_bytes(from->received.octets, CSN_DIGEST_SIZE));
         PUT_IF(from->generation != 0, order, from, generation);
         PUT_IF(from->has_serial, order, from, serial);
         zone->orders[i] = order;
@@ -195,9 +171,9 @@ static void put_diverged(struct csn_arena *arena, const struct csn_status_zone *
         Csn__Control__Diverged *diverged =
             csn_arena_alloc(arena, sizeof(*diverged), _Alignof(max_align_t));
         csn__control__diverged__init(diverged);
-        diverged->site = lend(row->diverged[i].site);
-        diverged->classes = lend(row->diverged[i].classes);
-        diverged->detail = lend(row->diverged[i].detail);
+        diverged->site = csn_pack_text(row->diverged[i].site);
+        diverged->classes = csn_pack_text(row->diverged[i].classes);
+        diverged->detail = csn_pack_text(row->diverged[i].detail);
         PUT(diverged, &row->diverged[i], serial);
         PUT(diverged, &row->diverged[i], since_s);
         zone->diverged[i] = diverged;
@@ -215,7 +191,7 @@ static void put_documents(struct csn_arena *arena, const struct csn_status_zone 
         Csn__Control__Documents *documents =
             csn_arena_alloc(arena, sizeof(*documents), _Alignof(max_align_t));
         csn__control__documents__init(documents);
-        documents->site = lend(from->site);
+        documents->site = csn_pack_text(from->site);
         PUT(documents, from, policy);
         PUT(documents, from, policy_head);
         PUT(documents, from, keyset);
@@ -235,7 +211,7 @@ static void put_serving(struct csn_arena *arena, const struct csn_status_zone *r
         Csn__Control__Serving *serving =
             csn_arena_alloc(arena, sizeof(*serving), _Alignof(max_align_t));
         csn__control__serving__init(serving);
-        serving->site = lend(from->site);
+        serving->site = csn_pack_text(from->site);
         PUT(serving, from, serial);
         PUT_IF(from->first_expiry_s != 0, serving, from, first_expiry_s);
         PUT_IF(from->fence_s != 0, serving, from, fence_s);
@@ -247,27 +223,27 @@ static Csn__Control__Zone *put_zone(struct csn_arena *arena, const struct csn_st
 {
     Csn__Control__Zone *zone = csn_arena_alloc(arena, sizeof(*zone), _Alignof(max_align_t));
     csn__control__zone__init(zone);
-    zone->zone = lend(row->zone);
-    zone->state = lend(row->state);
+    zone->zone = csn_pack_text(row->zone);
+    zone->state = csn_pack_text(row->state);
     PUT(zone, row, voters);
     PUT_IF(row->has_released, zone, row, released);
     PUT_IF(row->has_released, zone, row, votes);
     PUT_IF(row->has_released, zone, row, released_at_s);
     PUT_IF(row->has_released, zone, row, first_expiry_s);
     zone->has_content = zone->has_full = row->has_released;
-    zone->content = lend_bytes(row->content.octets, CSN_DIGEST_SIZE);
-    zone->full = lend_bytes(row->full.octets, CSN_DIGEST_SIZE);
+    zone->content = csn_pack_bytes(csn_bytes(row->content.octets, CSN_DIGEST_SIZE));
+    zone->full = csn_pack_bytes(csn_bytes(row->full.octets, CSN_DIGEST_SIZE));
     PUT(zone, row, expiry_warning_s);
     PUT(zone, row, expiry_critical_s);
     PUT_IF(row->has_pending, zone, row, pending);
     zone->input = new_input(arena, row->has_released, &row->input);
     zone->pending_input = new_input(arena, row->has_pending_input, &row->pending_input);
-    zone->waiting_for = lend(row->waiting_for);
+    zone->waiting_for = csn_pack_text(row->waiting_for);
     put_parked(arena, row, zone);
     put_diverged(arena, row, zone);
     put_orders(arena, row, zone);
     PUT(zone, row, orders_known);
-    zone->lead = lend(row->lead);
+    zone->lead = csn_pack_text(row->lead);
     put_documents(arena, row, zone);
     put_serving(arena, row, zone);
     PUT_IF(row->soa_expire_s != 0, zone, row, soa_expire_s);
@@ -286,7 +262,7 @@ static void put_coordinators(struct csn_arena *arena, const struct csn_status *s
         const struct csn_status_coordinator *from = &status->coordinators[i];
         Csn__Control__Coordinator *to = csn_arena_alloc(arena, sizeof(*to), _Alignof(max_align_t));
         csn__control__coordinator__init(to);
-        to->name = lend(from->name);
+        to->name = csn_pack_text(from->name);
         PUT(to, from, leads);
         PUT(to, from, is_missing);
         PUT_IF(from->has_last_seen, to, from, last_seen_ms);
@@ -320,9 +296,9 @@ int csn_control_status_encode(const struct csn_status *status, struct csn_buf *b
     reply.has_code = true;
     reply.what_case = CSN__CONTROL__REPLY__WHAT_STATUS;
     reply.status = &message;
-    message.cluster = lend(status->cluster);
+    message.cluster = csn_pack_text(status->cluster);
     message.has_cluster_id = true;
-    message.cluster_id = lend_bytes(status->cluster_id, sizeof(status->cluster_id));
+    message.cluster_id = csn_pack_bytes(csn_bytes(status->cluster_id, sizeof(status->cluster_id)));
     PUT(&message, status, epoch);
     PUT_IF(status->next_epoch != 0, &message, status, next_epoch);
     PUT_IF(status->is_sealed, &message, status, is_sealed);
@@ -334,19 +310,19 @@ int csn_control_status_encode(const struct csn_status *status, struct csn_buf *b
     PUT(&message, status, level);
     PUT(&message, status, first_zone);
     PUT(&message, status, all_zones);
-    message.leader = lend(status->leader);
-    message.observed_from = lend(status->observed_from);
+    message.leader = csn_pack_text(status->leader);
+    message.observed_from = csn_pack_text(status->observed_from);
     char *reasons[CSN_STATUS_ROWS_MAX];
     uint32_t levels[CSN_STATUS_ROWS_MAX];
     for (uint32_t i = 0; i < status->reason_count; i++) {
-        reasons[i] = lend(status->reasons[i]);
+        reasons[i] = csn_pack_text(status->reasons[i]);
         levels[i] = status->reason_levels[i];
     }
     message.n_reasons = message.n_reason_levels = status->reason_count;
     message.reasons = reasons;
     message.reason_levels = levels;
     put_rows(&arena, status, &message);
-    int code = pack(&reply.base, buf);
+    int code = csn_pack_within(&reply.base, CSN_CONTROL_FRAME_MAX, buf);
     csn_arena_fini(&arena);
     return code;
 }
@@ -361,7 +337,7 @@ int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *bu
     reply.has_code = true;
     reply.what_case = CSN__CONTROL__REPLY__WHAT_CERT_SHOW;
     reply.cert_show = &message;
-    message.zone = lend(view->zone);
+    message.zone = csn_pack_text(view->zone);
     put_input(&view->input, &input);
     message.input = &input;
     PUT(&message, view, serial);
@@ -377,19 +353,19 @@ int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *bu
     PUT(&message, view, signatures);
     PUT(&message, view, first_expiry_s);
     message.has_content = message.has_full = message.has_certificate = true;
-    message.content = lend_bytes(view->content.octets, CSN_DIGEST_SIZE);
-    message.full = lend_bytes(view->full.octets, CSN_DIGEST_SIZE);
-    message.certificate = lend_bytes(view->certificate.data, view->certificate.size);
+    message.content = csn_pack_bytes(csn_bytes(view->content.octets, CSN_DIGEST_SIZE));
+    message.full = csn_pack_bytes(csn_bytes(view->full.octets, CSN_DIGEST_SIZE));
+    message.certificate = csn_pack_bytes(view->certificate);
     for (uint32_t i = 0; i < view->signer_count; i++) {
         csn__control__signer__init(&signers[i]);
         PUT(&signers[i], &view->signers[i], number);
         PUT(&signers[i], &view->signers[i], incarnation);
-        signers[i].name = lend(view->signers[i].name);
+        signers[i].name = csn_pack_text(view->signers[i].name);
         rows[i] = &signers[i];
     }
     message.n_signers = view->signer_count;
     message.signers = rows;
-    return pack(&reply.base, buf);
+    return csn_pack_within(&reply.base, CSN_CONTROL_FRAME_MAX, buf);
 }
 
 static const char *copy(struct csn_arena *arena, const char *text)
@@ -723,7 +699,7 @@ static int decode_reply(struct csn_bytes bytes, struct csn_status *ret_status,
                         struct csn_reason *reason)
 {
     struct csn_bounded bounded;
-    csn_bounded_init(&bounded, DECODED_MAX);
+    csn_bounded_init(&bounded, CSN_CONTROL_DECODED_MAX);
     Csn__Control__Reply *reply =
         csn__control__reply__unpack(&bounded.allocator, bytes.size, bytes.data);
     if (reply == NULL) {

@@ -8,6 +8,8 @@
 #include "ops/control.h"
 
 #define CSN_CONTROL_FRAME_MAX ((size_t)1024 * 1024)
+/* Memory for one decoded message: a full reply's rows take a few times its octets. */
+#define CSN_CONTROL_DECODED_MAX (8 * CSN_CONTROL_FRAME_MAX)
 #define CSN_CONTROL_TEXT_PAGE ((size_t)512 * 1024) /* octets of a longer text in one answer */
 #define CSN_CONTROL_ZONE_MAX 1024 /* a zone's name as text */
 
