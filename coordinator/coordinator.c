@@ -217,6 +217,7 @@ int csn_coordinator_start(struct csn_coordinator *coordinator, uv_loop_t *loop, 
     coordinator->loop = loop;
     coordinator->config = config;
     make_core(coordinator);
+    coordinator->stale = csn_calloc(config->zone_count, sizeof(coordinator->stale[0]));
     coordinator->started_ms = csn_coordinator_now().mono_ms;
     int code = csn_coordinator_status_start(coordinator, reason);
     if (code == CSN_OK) {

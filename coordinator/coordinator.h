@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include "agreement.h"
 #include "config/coordinator.h"
 #include "epochs.h"
 #include "mesh/mesh.h"
@@ -24,6 +25,8 @@ struct csn_coordinator {
     struct csn_control *control;
     uint64_t started_ms; /* mono */
     uint64_t heard_ms[CSN_MEMBERS_MAX]; /* mono; when sites heard each coordinator last, by place; 0: never */
+    struct csn_stale *stale; /* owns; by zone */
+    uint64_t judged_ms;      /* mono; when that was looked at last */
     bool is_stepping;
     struct csn_dropped dropped;
     uint64_t bad_certificates; /* dropped; the first is logged */

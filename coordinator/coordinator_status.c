@@ -7,6 +7,7 @@
 #include "zone/input.h"
 
 #define SILENT_MS 6000 /* a site not heard for longer is unreachable */
+#define JUDGE_MS 1000  /* so often each zone is looked at for what must last to be said */
 #define UNLED_MS 8000  /* so long without a leader is more than a change of leaders */
 
 /* What the status is filled from. */
@@ -165,11 +166,40 @@ static bool is_told_of(const struct picture *picture, uint8_t place)
     return found > picture->cluster->faults;
 }
 
+static void fill_agreement(const struct picture *picture, size_t index, struct csn_agreement *ret_sites)
+{
+    *ret_sites = (struct csn_agreement){.count = picture->cluster->member_count, .quorum = picture->cluster->quorum};
+    for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
+        const struct csn_member *member = &picture->cluster->members[i];
+        ret_sites->names[i] = member->name;
+        ret_sites->rows[i] = is_heard(picture, member->number)
+                                 ? csn_leader_peer_row(picture->coordinator->core, member->number, index)
+                                 : NULL;
+    }
+}
+
+static void tick_stale(const struct picture *picture, size_t index)
+{
+    struct csn_agreement sites;
+    struct csn_leader_zone_status core;
+    fill_agreement(picture, index, &sites);
+    csn_leader_get_zone(picture->coordinator->core, index, &core);
+    const struct csn_input_id *released = core.certificate != NULL ? &core.certificate->held.proposal.input : NULL;
+    csn_agreement_tick_stale(&sites, released, picture->now.wall_s, &picture->coordinator->stale[index]);
+}
+
 void csn_coordinator_status_tick(struct csn_coordinator *coordinator)
 {
     struct picture picture = {.coordinator = coordinator, .cluster = &coordinator->config->cluster, .now = csn_coordinator_now()};
     for (uint8_t i = 0; i < picture.cluster->coordinator_count; i++) {
         coordinator->heard_ms[i] = is_told_of(&picture, i) ? picture.now.mono_ms : coordinator->heard_ms[i];
+    }
+    if (picture.now.mono_ms - coordinator->judged_ms < JUDGE_MS) {
+        return;
+    }
+    coordinator->judged_ms = picture.now.mono_ms;
+    for (size_t i = 0; i < coordinator->config->zone_count; i++) {
+        tick_stale(&picture, i);
     }
 }
 
@@ -301,28 +331,15 @@ static void fill_documents(const struct picture *picture, size_t index, struct c
 
 /* --- what the sites say of their files */
 
-static void fill_agreement(const struct picture *picture, size_t index, struct csn_agreement *ret_sites)
-{
-    *ret_sites = (struct csn_agreement){.count = picture->cluster->member_count, .quorum = picture->cluster->quorum};
-    for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
-        const struct csn_member *member = &picture->cluster->members[i];
-        ret_sites->names[i] = member->name;
-        ret_sites->rows[i] = is_heard(picture, member->number)
-                                 ? csn_leader_peer_row(picture->coordinator->core, member->number, index)
-                                 : NULL;
-    }
-}
-
 /* As a site judges them; a standby that does not know the certificate does not know what was released. */
-static void judge_files(const struct picture *picture, const struct csn_agreement *sites, const struct csn_policy *policy,
+static void judge_files(const struct picture *picture, const struct csn_agreement *sites, size_t index,
                         const struct csn_certificate *certificate, struct csn_status_zone *zone)
 {
-    const struct csn_proposal *released = certificate != NULL ? &certificate->held.proposal : NULL;
-    uint64_t patience_s = 2 * (uint64_t)policy->round_deadline_ms / 1000; /* files come to the sites at their own times */
-    csn_agreement_judge(sites, zone->zone, released != NULL ? &released->input : NULL, picture->status);
-    if (released != NULL && picture->now.wall_s > released->time_s + patience_s) {
-        csn_agreement_blame_stale(sites, csn_agreement_stale(sites, &released->input), &released->input, picture->status, zone);
-    }
+    const struct csn_stale *stale = &picture->coordinator->stale[index];
+    const struct csn_input_id *released = certificate != NULL ? &certificate->held.proposal.input : NULL;
+    uint64_t patience_s = 2 * (uint64_t)picture->coordinator->config->zones[index].policy.round_deadline_ms / 1000;
+    csn_agreement_judge(sites, zone->zone, released, picture->status);
+    csn_agreement_blame_stale(sites, stale, patience_s, released, picture->status, zone);
 }
 
 /* Since when, sites know. */
@@ -354,7 +371,7 @@ static void fill_files(const struct picture *picture, size_t index, const struct
     struct csn_agreement sites;
     unsigned holds = 0;
     fill_agreement(picture, index, &sites);
-    judge_files(picture, &sites, &picture->coordinator->config->zones[index].policy, certificate, zone);
+    judge_files(picture, &sites, index, certificate, zone);
     for (uint8_t i = 0; i < sites.count; i++) {
         if (sites.rows[i] != NULL) {
             add_parked(picture, sites.names[i], sites.rows[i], zone);

@@ -121,7 +121,7 @@ static bool is_judged(const struct csn_agreement *sites, uint8_t site)
 uint32_t csn_agreement_stale(const struct csn_agreement *sites, const struct csn_input_id *released)
 {
     uint32_t stale = 0;
-    for (uint8_t i = 0; i < sites->count; i++) {
+    for (uint8_t i = 0; released != NULL && i < sites->count; i++) {
         const struct csn_row *row = sites->rows[i];
         const struct csn_input_id *input = csn_agreement_newest(row);
         bool is_stale = row != NULL && row->gate == 0 && (row->maintenance & CSN_MAINTENANCE_SITE) == 0 &&
@@ -131,11 +131,23 @@ uint32_t csn_agreement_stale(const struct csn_agreement *sites, const struct csn
     return stale;
 }
 
-void csn_agreement_blame_stale(const struct csn_agreement *sites, uint32_t stale, const struct csn_input_id *released,
-                               struct csn_status *status, struct csn_status_zone *zone)
+void csn_agreement_tick_stale(const struct csn_agreement *sites, const struct csn_input_id *released, uint64_t now_s,
+                              struct csn_stale *stale)
 {
+    uint32_t are_stale = csn_agreement_stale(sites, released);
     for (uint8_t i = 0; i < sites->count; i++) {
-        if ((stale & UINT32_C(1) << i) != 0) {
+        uint64_t *since_s = &stale->since_s[i];
+        *since_s = (are_stale & UINT32_C(1) << i) == 0 ? 0 : *since_s == 0 ? now_s : *since_s;
+    }
+}
+
+void csn_agreement_blame_stale(const struct csn_agreement *sites, const struct csn_stale *stale, uint64_t patience_s,
+                               const struct csn_input_id *released, struct csn_status *status, struct csn_status_zone *zone)
+{
+    uint32_t are_stale = csn_agreement_stale(sites, released);
+    for (uint8_t i = 0; i < sites->count; i++) {
+        bool is_long = stale->since_s[i] != 0 && status->observed_at_s > stale->since_s[i] + patience_s;
+        if (is_long && (are_stale & UINT32_C(1) << i) != 0) {
             csn_status_add_stale(status, zone, csn_status_text(status, "%s", sites->names[i]));
             csn_status_blame(status, CSN_HEALTH_DEGRADED,
                              "zone %s: the newest file at %s is older than the release's (input serial %" PRIu32

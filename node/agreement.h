@@ -27,12 +27,20 @@ bool csn_agreement_judge(const struct csn_agreement *sites, const char *zone,
                          const struct csn_input_id *released, struct csn_status *status);
 
 /* Sites, as bits by their place, that are heard and whose own source has nothing as new as what was released, and no gate says
- * why: while the others have it nothing is amiss but that one feed. Not those in maintenance. */
+ * why: while the others have it nothing is amiss but that one feed. Not those in maintenance. `released` may be NULL: none. */
 uint32_t csn_agreement_stale(const struct csn_agreement *sites, const struct csn_input_id *released);
 
-/* Blames these as degraded, and names them in the zone's row. */
-void csn_agreement_blame_stale(const struct csn_agreement *sites, uint32_t stale, const struct csn_input_id *released,
-                               struct csn_status *status, struct csn_status_zone *zone);
+/* Since when, Unix, each site is stale, by its place; 0: it is not. Zeros to begin with, one a zone. */
+struct csn_stale {
+    uint64_t since_s[CSN_MEMBERS_MAX];
+};
+void csn_agreement_tick_stale(const struct csn_agreement *sites, const struct csn_input_id *released, uint64_t now_s,
+                              struct csn_stale *stale);
+
+/* Blames as degraded those that have been stale for longer than `patience_s`, and are, and names them in the zone's row: files
+ * come to the sites at their own times, and how new the release is does not matter. `released` may be NULL: nothing to say. */
+void csn_agreement_blame_stale(const struct csn_agreement *sites, const struct csn_stale *stale, uint64_t patience_s,
+                               const struct csn_input_id *released, struct csn_status *status, struct csn_status_zone *zone);
 
 /* An input that another site has parked, by the gate of its row: "fewer records (ask that site for
  * the reason)". */

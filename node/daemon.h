@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include "agreement.h"
 #include "config/node.h"
 #include "dns/name_map.h"
 #include "epochs.h"
@@ -93,7 +94,7 @@ struct csn_zone_shell {
     struct csn_kept_tree *trees[CSN_TREES_KEPT]; /* own references; see trees.h; may be NULL */
     uint64_t diverged_since_s[CSN_MEMBERS_MAX]; /* Unix, by place in the cluster document; 0: not diverged */
     uint64_t parked_since_s[CSN_MEMBERS_MAX];   /* the same; 0: that site has parked nothing */
-    uint64_t stale_since_s[CSN_MEMBERS_MAX];    /* the same; 0: its own newest file is as new as the release's */
+    struct csn_stale stale;
     uint8_t parked_gate[CSN_MEMBERS_MAX];       /* by which gate, since then */
 };
 

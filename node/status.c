@@ -8,7 +8,7 @@
 #include "explain.h"
 #include "explained.h"
 #include "base/text.h"
-#include "keyring.h"
+#include "hsm_status.h"
 #include "leading.h"
 #include "orders.h"
 #include "ops/status.h"
@@ -23,38 +23,6 @@ static const char *role_of(const struct csn_member *member)
 }
 
 /* --- this site */
-
-static const char *own_hsm(const struct csn_daemon *daemon, struct csn_status *status)
-{
-    if (daemon->hsm == NULL) {
-        return "none";
-    }
-    for (size_t i = 0; i < daemon->zone_count; i++) {
-        const char *reason = csn_keyring_reason(daemon->zones[i].keyring);
-        if (reason[0] != '\0') {
-            return csn_status_text(status, "%s %s: %s",
-                                   csn_keyring_is_wrong_key(daemon->zones[i].keyring) ? "wrong key, zone" : "zone",
-                                   daemon->zones[i].name, reason);
-        }
-    }
-    struct csn_hsm_status hsm;
-    csn_hsm_status_get(daemon->hsm, &hsm);
-    return hsm.state == CSN_HSM_UP ? "ok" : csn_status_text(status, "%s: %s", csn_hsm_state_text(hsm.state), hsm.reason.text);
-}
-
-static void blame_own_hsm(const struct csn_daemon *daemon, bool is_in_maintenance, struct csn_status *status)
-{
-    for (size_t i = 0; daemon->hsm != NULL && i < daemon->zone_count; i++) {
-        const struct csn_keyring *keyring = daemon->zones[i].keyring;
-        if (csn_keyring_is_wrong_key(keyring)) {
-            csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: zone %s: %s", daemon->config->site, daemon->zones[i].name,
-                             csn_keyring_reason(keyring));
-        } else if (csn_keyring_reason(keyring)[0] != '\0' && !is_in_maintenance) {
-            csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: zone %s: HSM: %s", daemon->config->site, daemon->zones[i].name,
-                             csn_keyring_reason(keyring));
-        }
-    }
-}
 
 #define RETURN "check its disk, and let it return as a new member with a new key"
 
@@ -140,7 +108,7 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
     }
     site->state = csn_status_text(status, "%s", csn_state_text(core->state, is_diverged));
     site->has_last_seen = true;
-    site->hsm = own_hsm(daemon, status);
+    site->hsm = csn_hsm_status_text(daemon, status);
     site->error = own_halt(daemon, now, core, status);
     if (daemon->unwritable.is_set) {
         show_store(daemon, status, site);
@@ -153,7 +121,7 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: %s", daemon->config->site, daemon->epochs.other.text);
     }
     blame_odd_zone(daemon, core, status);
-    blame_own_hsm(daemon, site->is_in_maintenance, status);
+    csn_hsm_status_blame(daemon, site->is_in_maintenance, status);
 }
 
 /* --- the others */
@@ -314,11 +282,7 @@ static void tick_stale(struct csn_zone_shell *zone, const struct csn_node_zone_s
 {
     struct csn_agreement sites;
     fill_agreement(zone->daemon, now, core, &sites);
-    uint32_t stale = core->released != NULL ? csn_agreement_stale(&sites, &core->released->held.proposal.input) : 0;
-    for (uint8_t i = 0; i < sites.count; i++) {
-        uint64_t *since_s = &zone->stale_since_s[i];
-        *since_s = (stale & UINT32_C(1) << i) == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
-    }
+    csn_agreement_tick_stale(&sites, core->released != NULL ? &core->released->held.proposal.input : NULL, now.wall_s, &zone->stale);
 }
 
 void csn_status_tick(struct csn_zone_shell *zone)
@@ -531,22 +495,6 @@ static void blame_standstill(const struct csn_agreement *sites, const struct csn
     }
 }
 
-/* Files come to the sites at their own times, so only after long; however new the release is. */
-static void blame_stale(const struct csn_agreement *sites, const struct csn_node_zone_status *core,
-                        const struct csn_zone_shell *shell, uint64_t now_s, struct csn_status *status, struct csn_status_zone *zone)
-{
-    uint64_t patience_s = 2 * (uint64_t)shell->config->policy.round_deadline_ms / 1000;
-    uint32_t stale = 0;
-    for (uint8_t i = 0; i < sites->count; i++) {
-        bool is_long = shell->stale_since_s[i] != 0 && now_s > shell->stale_since_s[i] + patience_s;
-        stale |= is_long ? UINT32_C(1) << i : 0;
-    }
-    if (core->released != NULL) {
-        const struct csn_input_id *released = &core->released->held.proposal.input;
-        csn_agreement_blame_stale(sites, stale & csn_agreement_stale(sites, released), released, status, zone);
-    }
-}
-
 /* Of the sites that are not heard too: secondaries may ask them still. */
 static void fill_serving(const struct csn_daemon *daemon, size_t index, const struct csn_node_zone_status *core,
                          struct csn_status *status, struct csn_status_zone *zone)
@@ -605,7 +553,8 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
         if (!csn_agreement_judge(&sites, shell->name, released, status)) {
             blame_standstill(&sites, &core, shell, now.wall_s, status);
         }
-        blame_stale(&sites, &core, shell, now.wall_s, status, zone);
+        uint64_t patience_s = 2 * (uint64_t)shell->config->policy.round_deadline_ms / 1000;
+        csn_agreement_blame_stale(&sites, &shell->stale, patience_s, released, status, zone);
     }
     fill_pending(&sites, &core, status, zone);
     fill_documents(&sites, status, zone);

@@ -7,6 +7,7 @@ import struct
 import unittest
 
 import cluster
+import many_zones
 from cluster import ROOT, SITES, Cluster, assert_matches, run, small_zone, support, wait_for
 
 KEYS = os.path.join(ROOT, 'tests', 'data', 'keys')
@@ -183,6 +184,7 @@ class HsmFaults(unittest.TestCase):
 
     def test_a_wrong_pin_is_tried_once_and_said(self):
         with Cluster(small_zone(1, 'v1')) as c:
+            many_zones.add(c, 4)
             wrap(c, 'sin')
             with open(c.path('sin', 'pin'), 'w') as file:
                 file.write('73519462\n')
@@ -191,6 +193,8 @@ class HsmFaults(unittest.TestCase):
             hsm = wait_for('sin says why', lambda: (row := c.site_status('sin', 'sin')) and 'PIN' in (row['hsm'] or '') and
                            row['hsm'])
             self.assertIn(c.path('sin', 'pin'), c.reasons('sin') + hsm)
+            self.assertEqual(c.reasons('sin').count('HSM: '), 1, c.reasons('sin'))
+            assert_matches(r'sin: 5 zones \(xc\., z00000\.many\., z00001\.many\. and others\): HSM: PIN refused: ', c.reasons('sin'), 'reasons')
             self.assertGreaterEqual(c.health('sin')[0], 1)
             self.check_others_release(c, 'sin', 2)
             self.check_still_votes(c, 'sin', 'sjc', 3)

@@ -93,6 +93,7 @@ class Inputs(unittest.TestCase):
             self.assertEqual(c.zone_status('zrh')['stale'], ['sin'])
             wait_for('sin too', lambda: c.zone_status('sin')['stale'] == ['sin'])
             self.assertIn(' stale=1 ', c.health('zrh')[1])
+            wait_for('the coordinator too', lambda: c.zone_status(COORDINATOR)['stale'] == ['sin'])
             self.end_with(c, next(serials))
 
     def test_an_input_parked_at_one_site_is_told_by_the_others(self):

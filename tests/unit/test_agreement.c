@@ -152,13 +152,20 @@ static void test_a_site_whose_file_is_older_than_the_release_is_named(void **sta
     struct csn_row rows[SITES] = {{.input_count = 1}, {.input_count = 1}, {.input_count = 0}};
     struct csn_agreement sites = {.names = {"zrh", "sjc", "sin"}, .rows = {&rows[0], &rows[1], &rows[2]}, .count = SITES, .quorum = 2};
     struct csn_input_id released = input(5, 'a');
-    struct csn_status status = {0};
+    struct csn_stale stale = {{0}};
+    struct csn_status status = {.observed_at_s = 1000};
     rows[0].inputs[0] = input(6, 'b');
     rows[1].inputs[0] = input(5, 'a');
     struct csn_status_zone *zone = csn_status_add_zone(&status);
     zone->zone = "ch.";
     assert_int_equal(csn_agreement_stale(&sites, &released), 4);
-    csn_agreement_blame_stale(&sites, 4, &released, &status, zone);
+    csn_agreement_blame_stale(&sites, &stale, 60, &released, &status, zone);
+    csn_agreement_tick_stale(&sites, &released, 940, &stale);
+    csn_agreement_blame_stale(&sites, &stale, 60, &released, &status, zone);
+    assert_int_equal(status.reason_count, 0);
+    status.observed_at_s = 1001;
+    csn_agreement_tick_stale(&sites, &released, 1001, &stale);
+    csn_agreement_blame_stale(&sites, &stale, 60, &released, &status, zone);
     assert_int_equal(status.reason_count, 1);
     assert_int_equal(status.level, CSN_HEALTH_DEGRADED);
     assert_int_equal(zone->stale_count, 1);
@@ -170,6 +177,29 @@ static void test_a_site_whose_file_is_older_than_the_release_is_named(void **sta
     rows[1].maintenance = CSN_MAINTENANCE_SITE;
     sites.rows[0] = NULL;
     assert_int_equal(csn_agreement_stale(&sites, &released), 0);
+    assert_int_equal(csn_agreement_stale(&sites, NULL), 0);
+    csn_status_fini(&status);
+}
+
+/* A site that has just started has no file until it has read its own, however old the release is. */
+static void test_a_file_that_comes_back_in_time_is_not_missed(void **state)
+{
+    (void)state;
+    struct csn_row row = {.input_count = 0};
+    struct csn_agreement sites = {.names = {"zrh"}, .rows = {&row}, .count = 1, .quorum = 1};
+    struct csn_input_id released = input(5, 'a');
+    struct csn_stale stale = {{0}};
+    struct csn_status status = {.observed_at_s = 2000};
+    struct csn_status_zone *zone = csn_status_add_zone(&status);
+    csn_agreement_tick_stale(&sites, &released, 1000, &stale);
+    row = (struct csn_row){.input_count = 1, .inputs = {input(5, 'a')}};
+    csn_agreement_blame_stale(&sites, &stale, 60, &released, &status, zone);
+    csn_agreement_tick_stale(&sites, &released, 1030, &stale);
+    row.input_count = 0;
+    csn_agreement_tick_stale(&sites, &released, 1960, &stale);
+    csn_agreement_blame_stale(&sites, &stale, 60, &released, &status, zone);
+    csn_agreement_blame_stale(&sites, &stale, 60, NULL, &status, zone);
+    assert_int_equal(status.reason_count, 0);
     csn_status_fini(&status);
 }
 
@@ -177,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_site_whose_file_is_older_than_the_release_is_named),
+        cmocka_unit_test(test_a_file_that_comes_back_in_time_is_not_missed),
         cmocka_unit_test(test_other_files_under_one_serial_are_told_by_name),
         cmocka_unit_test(test_the_newest_input_counts_and_each_confirmation),
         cmocka_unit_test(test_every_gate_has_its_words),
