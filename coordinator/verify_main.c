@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/fs.h"
 #include "base/text.h"
@@ -11,7 +12,7 @@
 #include "pull.h"
 #include "verdict.h"
 
-enum { GO_ON = -1, EXIT_GOOD = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+enum { GO_ON = -1, EXIT_GOOD = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_OTHER_EPOCH = 3 };
 
 #define ZONE_FILE_MAX ((size_t)64 << 30)
 #define SECRET_FILE_MAX ((size_t)4096)
@@ -24,7 +25,7 @@ struct inputs {
     const char *secret_path;                                 /* the same */
     struct csn_document document;                            /* owns */
     struct csn_cluster cluster;
-    struct csn_buf certificate, zone, secret; /* own */
+    struct csn_buf certificate, zone, secret, chain;         /* own */
 };
 
 static int put_help(void)
@@ -44,7 +45,8 @@ static int put_help(void)
          "  -h, --help      this text\n"
          "  --version       the version of this program\n"
          "\n"
-         "Exit status: 0 good, 1 refused, 2 wrong usage, or what cannot be read.");
+         "Exit status: 0 good, 1 refused, 2 wrong usage, or what cannot be read,\n"
+         "3 cannot tell: the certificate is of another epoch than the documents given.");
     return EXIT_GOOD;
 }
 
@@ -135,6 +137,9 @@ static int read_inputs(struct inputs *inputs, struct csn_reason *reason)
     if (code == CSN_OK && inputs->zone_path != NULL) {
         code = csn_fs_read(inputs->zone_path, ZONE_FILE_MAX, &inputs->zone, reason);
     }
+    if (code == CSN_OK && inputs->chain_path != NULL) {
+        code = csn_fs_read(inputs->chain_path, CSN_CHAIN_MAX, &inputs->chain, reason);
+    }
     if (code == CSN_OK && inputs->secret_path != NULL) {
         code = csn_fs_read(inputs->secret_path, SECRET_FILE_MAX, &inputs->secret, reason);
         while (inputs->secret.size > 0 && inputs->secret.data[inputs->secret.size - 1] <= ' ') {
@@ -145,40 +150,45 @@ static int read_inputs(struct inputs *inputs, struct csn_reason *reason)
     return code;
 }
 
-/* The document of the certificate's epoch, along the chain from the trusted one. */
-static int follow_chain(struct inputs *inputs, const struct csn_certificate *certificate, struct csn_reason *reason)
+/* The document of the certificate's epoch, along the chain from the trusted one. CSN_ENOTFOUND: it ends before. */
+static int follow_chain(struct inputs *inputs, uint32_t epoch, struct csn_reason *reason)
 {
-    struct csn_buf octets = {0};
     struct csn_chain chain = {0};
-    uint32_t epoch = certificate->held.proposal.epoch;
-    int code = csn_fs_read(inputs->chain_path, CSN_CHAIN_MAX, &octets, reason);
-    if (code == CSN_OK) {
-        code = csn_chain_decode(csn_buf_view(&octets), inputs->chain_path, &chain, reason);
-    }
+    int code = csn_chain_decode(csn_buf_view(&inputs->chain), inputs->chain_path, &chain, reason);
     if (code == CSN_OK && !csn_chain_holds(&chain, &inputs->cluster)) {
         code = csn_reason_set(reason, CSN_EMISMATCH, "%s: not the chain of the document %s", inputs->chain_path, inputs->cluster_path);
     }
     if (code == CSN_OK && csn_chain_find(&chain, epoch) == NULL) {
-        code = csn_reason_set(reason, CSN_EMISMATCH, "%s: does not reach the certificate's epoch, %" PRIu32, inputs->chain_path, epoch);
+        code = csn_reason_set(reason, CSN_ENOTFOUND,
+                              "%s: does not reach the certificate's epoch, %" PRIu32 "; ask a site for a newer one (consignctl "
+                              "membership chain)",
+                              inputs->chain_path, epoch);
     }
     if (code == CSN_OK) {
         inputs->cluster = csn_chain_find(&chain, epoch)->cluster;
     }
     csn_chain_fini(&chain);
-    csn_buf_fini(&octets);
     return code;
 }
 
-/* Whoever gives one document and no chain is told of it. */
-static int match_epoch(const struct inputs *inputs, const struct csn_certificate *certificate, struct csn_reason *reason)
+/* CSN_ENOTFOUND: the documents given do not tell of the certificate's epoch, which proves nothing against it. A certificate of
+ * another cluster is refused by its own check. */
+static int find_epoch(struct inputs *inputs, const struct csn_certificate *certificate, struct csn_reason *reason)
 {
-    uint32_t epoch = certificate->held.proposal.epoch;
-    return epoch == inputs->cluster.epoch
+    const struct csn_proposal *proposal = &certificate->held.proposal;
+    const struct csn_cluster *cluster = &inputs->cluster;
+    if (memcmp(proposal->cluster, cluster->id, sizeof(proposal->cluster)) != 0) {
+        return CSN_OK;
+    }
+    if (inputs->chain_path != NULL) {
+        return follow_chain(inputs, proposal->epoch, reason);
+    }
+    return proposal->epoch == cluster->epoch
                ? CSN_OK
-               : csn_reason_set(reason, CSN_EMISMATCH,
+               : csn_reason_set(reason, CSN_ENOTFOUND,
                                 "%s: certificate of epoch %" PRIu32 ", %s is of epoch %" PRIu32 "; give the document of that epoch, "
                                 "or --chain too",
-                                inputs->certificate_path, epoch, inputs->cluster_path, inputs->cluster.epoch);
+                                inputs->certificate_path, proposal->epoch, inputs->cluster_path, cluster->epoch);
 }
 
 static int read_certificate(const struct inputs *inputs, struct csn_certificate *ret_certificate, struct csn_reason *reason)
@@ -244,40 +254,53 @@ static int reach(const struct inputs *inputs, const struct csn_certificate *cert
                                    inputs->zone_path, ret_verdict, reason);
 }
 
+/* The verdict is said, and what the program ends with. */
+static int judge(struct inputs *inputs)
+{
+    struct csn_certificate certificate;
+    struct csn_verdict verdict;
+    struct csn_reason reason = {.text = ""};
+    int code = read_certificate(inputs, &certificate, &reason);
+    if (code == CSN_OK) {
+        code = find_epoch(inputs, &certificate, &reason);
+        if (code == CSN_ENOTFOUND) {
+            printf("cannot tell: %s\n", reason.text);
+            return EXIT_OTHER_EPOCH;
+        }
+    }
+    if (code == CSN_OK) {
+        code = reach(inputs, &certificate, &verdict, &reason);
+    }
+    if (code == CSN_ECLOSED) {
+        fprintf(stderr, "%s\n", reason.text); /* nobody there is no verdict */
+        return EXIT_USAGE;
+    }
+    if (code != CSN_OK) {
+        printf("refused: %s\n", reason.text);
+        return EXIT_REFUSED;
+    }
+    print_good(&inputs->cluster, &certificate, &verdict);
+    return EXIT_GOOD;
+}
+
 int main(int argc, char **argv)
 {
     struct inputs inputs = {0};
-    struct csn_certificate certificate;
-    struct csn_verdict verdict;
     struct csn_reason reason = {.text = ""};
     int status = parse_arguments(argc, argv, &inputs);
     if (status != GO_ON) {
         return status;
     }
-    status = EXIT_USAGE;
-    if (read_inputs(&inputs, &reason) != CSN_OK) {
-        fprintf(stderr, "%s\n", reason.text);
-        goto out;
-    }
-    int code = read_certificate(&inputs, &certificate, &reason);
-    if (code == CSN_OK) {
-        code = inputs.chain_path != NULL ? follow_chain(&inputs, &certificate, &reason) : match_epoch(&inputs, &certificate, &reason);
-    }
-    if (code == CSN_OK) {
-        code = reach(&inputs, &certificate, &verdict, &reason);
-    }
-    status = code == CSN_OK ? EXIT_GOOD : code == CSN_ECLOSED ? EXIT_USAGE : EXIT_REFUSED;
-    if (code == CSN_ECLOSED) {
-        fprintf(stderr, "%s\n", reason.text); /* nobody there is no verdict */
-    } else if (code == CSN_OK) {
-        print_good(&inputs.cluster, &certificate, &verdict);
+    if (read_inputs(&inputs, &reason) == CSN_OK) {
+        status = judge(&inputs);
     } else {
-        printf("refused: %s\n", reason.text);
+        fprintf(stderr, "%s\n", reason.text);
+        status = EXIT_USAGE;
     }
-out:
     csn_document_fini(&inputs.document);
     csn_buf_fini(&inputs.certificate);
     csn_buf_fini(&inputs.zone);
     csn_buf_fini(&inputs.secret);
+    csn_buf_fini(&inputs.chain);
     return status;
 }

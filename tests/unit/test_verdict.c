@@ -17,6 +17,7 @@
 
 #include "base/fs.h"
 #include "base/text.h"
+#include "config/chain.h"
 #include "config/cluster.h"
 #include "verdict.h"
 
@@ -26,6 +27,8 @@
 #define TIME_S 1795262400u
 #define RECORDS 48
 #define SIGNATURES 14
+#define PREVIOUS /* 96 hex digits */                                                                                              \
+    "d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1"
 
 struct fixture {
     char *cluster_text; /* owns */
@@ -344,6 +347,12 @@ static void test_the_program_says_it_with_its_exit_status(void **state)
         {"--cluster c --cert e --zone w", 1,
          "refused: w: not the certified zone: it differs in D (data)"},
         {"--cluster c --cert z --zone z", 1, "refused: z: not a certificate: neither"},
+        {"--cluster d --cert e --zone z", 3,
+         "cannot tell: e: certificate of epoch 1, d is of epoch 2; give the document of that epoch, or --chain too"},
+        {"--cluster o --cert e --zone z", 1, "refused: certificate of another cluster"},
+        {"--cluster c --chain h --cert e --zone z", 0, "good: example. serial 2026112100"},
+        {"--cluster c --chain e --cert e --zone z", 1, "refused: e: "},
+        {"--cluster c --chain no --cert e --zone z", 2, "no: No such file"},
         {"--cluster z --cert e --zone z", 2, "z:1:"},
         {"--cluster c --cert e --zone no", 2, "no: No such file"},
         {"--cluster c --cert e", 2, "consign-verify: missing: --zone"},
@@ -351,14 +360,23 @@ static void test_the_program_says_it_with_its_exit_status(void **state)
         {"--help", 0, "usage: "},
     };
     char folder[] = "/tmp/test_verdict.XXXXXX", path[64], line[512];
-    struct csn_buf octets = {0};
+    struct csn_buf octets = {0}, chain_octets = {0};
+    struct csn_chain chain = {0};
     assert_non_null(mkdtemp(folder));
     char *wrong = replace(fixture->zone, "192.0.2.20", "192.0.2.21");
+    char *next = replace(fixture->cluster_text, "epoch: 1", "epoch: 2\nprevious: " PREVIOUS);
+    char *other = replace(next, "id: c1", "id: c2");
+    struct csn_bytes document = csn_bytes(fixture->cluster_text, strlen(fixture->cluster_text));
     csn_certificate_encode(&fixture->certificate, &octets);
+    assert_int_equal(csn_chain_open("none", &fixture->cluster, document, "c", &chain, NULL), CSN_OK);
+    csn_chain_encode(&chain, &chain_octets);
     const struct {
         const char *name;
         struct csn_bytes octets;
-    } files[] = {{"c", csn_bytes(fixture->cluster_text, strlen(fixture->cluster_text))},
+    } files[] = {{"c", document},
+                 {"d", csn_bytes(next, strlen(next))},
+                 {"o", csn_bytes(other, strlen(other))},
+                 {"h", csn_buf_view(&chain_octets)},
                  {"e", csn_buf_view(&octets)},
                  {"z", csn_bytes(fixture->zone, strlen(fixture->zone))},
                  {"w", csn_bytes(wrong, strlen(wrong))}};
@@ -378,6 +396,10 @@ static void test_the_program_says_it_with_its_exit_status(void **state)
     }
     assert_int_equal(rmdir(folder), 0);
     free(wrong);
+    free(next);
+    free(other);
+    csn_chain_fini(&chain);
+    csn_buf_fini(&chain_octets);
     csn_buf_fini(&octets);
 }
 
