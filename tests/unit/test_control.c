@@ -256,6 +256,15 @@ static void stray_for_a_moment(struct csn_status *status)
     status->is_electing = true;
 }
 
+static void emergency_on(struct csn_status *status)
+{
+    status->emergency_until_s = NOW + 1;
+}
+static void emergency_over(struct csn_status *status)
+{
+    status->emergency_until_s = NOW;
+}
+
 static void test_verdict_follows_from_the_rows(void **state)
 {
     (void)state;
@@ -288,7 +297,9 @@ static void test_verdict_follows_from_the_rows(void **state)
                 {stray_observer, CSN_HEALTH_DEGRADED, "zrh follows no coordinator: it promised term 43 to c2; the others follow c1"},
                 {stray_for_a_moment, CSN_HEALTH_OK, NULL},
                 {standby_gone, CSN_HEALTH_DEGRADED, "coordinator c2 not heard since 2026-11-21T19:40:00Z: start it"},
-                {standby_never_there, CSN_HEALTH_DEGRADED, "coordinator c2 not heard yet: start it"}};
+                {standby_never_there, CSN_HEALTH_DEGRADED, "coordinator c2 not heard yet: start it"},
+                {emergency_on, CSN_HEALTH_DEGRADED, "EMERGENCY until 2026-11-21T19:40:08Z: refreshes only"},
+                {emergency_over, CSN_HEALTH_CRITICAL, "the EMERGENCY ended 2026-11-21T19:40:07Z: nothing is signed any more"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct csn_status status = {0};
         fill(&status);
@@ -346,22 +357,55 @@ static void test_a_site_that_hears_nobody_speaks_of_itself_alone(void **state)
     csn_status_fini(&status);
 }
 
-/* Where none is heard that none leads names them all; one that is heard and does not lead is no reason to hide the other. */
+/* Where none is heard that none leads names them all; one that is heard and does not lead is no reason to hide the other. Right
+ * after the leader's end it is still followed: then each is named. */
 static void test_coordinators_that_are_all_gone_are_named_once(void **state)
 {
     (void)state;
-    for (int is_heard = 0; is_heard < 2; is_heard++) {
+    static const struct {
+        const char *leader, *first, *last;
+        bool is_heard;
+        uint32_t reasons;
+    } rows[] = {{NULL, "no coordinator leads: nothing new is released; start one of c1, c2", NULL, false, 1},
+                {NULL, "no coordinator leads: nothing new is released; start one of c1, c2", "coordinator c2 not heard since ", true, 2},
+                {"c1", "coordinator c1 not heard since ", "coordinator c2 not heard since ", false, 2}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct csn_status status = {0};
         fill(&status);
-        status.leader = NULL;
+        status.leader = rows[i].leader;
         status.may_lead = "c1, c2";
-        add_coordinator(&status, "c1", is_heard == 0, 9000);
+        add_coordinator(&status, "c1", !rows[i].is_heard, 9000);
         add_coordinator(&status, "c2", true, 7000);
         csn_status_judge(&status);
-        assert_int_equal(status.reason_count, 1 + is_heard);
-        assert_string_equal(status.reasons[0], "no coordinator leads: nothing new is released; start one of c1, c2");
+        assert_int_equal(status.reason_count, rows[i].reasons);
+        assert_ptr_equal(strstr(status.reasons[0], rows[i].first), status.reasons[0]);
+        if (rows[i].last != NULL) {
+            assert_ptr_equal(strstr(status.reasons[1], rows[i].last), status.reasons[1]);
+        }
         csn_status_fini(&status);
     }
+}
+
+/* The worst of what is said of it, and of nothing else. */
+static void test_each_zone_has_the_level_of_its_own_reasons(void **state)
+{
+    (void)state;
+    struct csn_status status = {0};
+    fill(&status);
+    struct csn_status_zone *other = csn_status_add_zone(&status);
+    *other = *status.zones[0];
+    other->zone = "li.";
+    status.sites[2]->error = "no answer";
+    parked_input(&status);
+    diverged_site(&status);
+    hold(&status);
+    status.about = status.zones[0];
+    csn_status_blame(&status, CSN_HEALTH_DEGRADED, "ch. is old");
+    csn_status_judge(&status);
+    csn_status_blame(&status, CSN_HEALTH_CRITICAL, "of no zone");
+    assert_int_equal(status.zones[0]->level, CSN_HEALTH_CRITICAL);
+    assert_int_equal(other->level, CSN_HEALTH_OK);
+    csn_status_fini(&status);
 }
 
 static void test_rows_above_the_maximum_are_refused_and_said(void **state)
@@ -467,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_coordinators_that_are_all_gone_are_named_once),
         cmocka_unit_test(test_a_site_that_hears_nobody_speaks_of_itself_alone),
         cmocka_unit_test(test_rows_above_the_maximum_are_refused_and_said),
+        cmocka_unit_test(test_each_zone_has_the_level_of_its_own_reasons),
         cmocka_unit_test(test_the_worst_reason_stands_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

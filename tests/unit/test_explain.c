@@ -133,6 +133,21 @@ static void all_confirm(struct csn_explain_facts *facts)
     input_waits(facts);
     facts->sites[1].has_input = true;
 }
+static void in_an_emergency(struct csn_explain_facts *facts)
+{
+    input_waits(facts);
+    facts->emergency_until_s = NOW + 60;
+}
+static void in_an_emergency_at_all(struct csn_explain_facts *facts)
+{
+    all_confirm(facts);
+    facts->emergency_until_s = NOW + 60;
+}
+static void asked_at_the_coordinator(struct csn_explain_facts *facts)
+{
+    all_confirm(facts);
+    facts->is_coordinator = true;
+}
 static void nothing_yet(struct csn_explain_facts *facts)
 {
     facts->has_released = false;
@@ -189,6 +204,40 @@ static void test_every_state_is_told_with_what_comes_next_and_what_may_be_done(v
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         assert_true((seen >> all[i] & 1u) != 0);
+    }
+}
+
+/* While nothing would come of it. */
+static void test_nothing_is_to_be_done_where_it_would_not_help(void **state)
+{
+    (void)state;
+    static void (*const changes[])(struct csn_explain_facts *) = {is_idle, in_an_emergency, in_an_emergency_at_all, asked_at_the_coordinator};
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct csn_explain_facts facts = well();
+        struct csn_explanation explanation = {0};
+        changes[i](&facts);
+        csn_explain(&facts, &explanation);
+        assert_int_equal(explanation.may_count, 0);
+        csn_explanation_fini(&explanation);
+    }
+}
+
+/* Its last word may be old. */
+static void test_of_a_site_that_cannot_sign_and_is_not_heard_only_its_silence_is_told(void **state)
+{
+    (void)state;
+    for (uint8_t hsm = CSN_HSM_ABSENT; hsm <= CSN_HSM_BAD; hsm++) {
+        for (int is_heard = 0; is_heard < 2; is_heard++) {
+            struct csn_explain_facts facts = well();
+            struct csn_explanation explanation = {0};
+            struct csn_row row = {.hsm = hsm};
+            csn_explain_see_row(&row, (struct csn_round){.seq = 0}, NULL, &facts.sites[1]);
+            facts.sites[1].is_heard = is_heard;
+            csn_explain(&facts, &explanation);
+            assert_int_equal(says(explanation.may, explanation.may_count, "mend the HSM or the keys of sjc"),
+                             is_heard && hsm == CSN_HSM_BAD);
+            csn_explanation_fini(&explanation);
+        }
     }
 }
 
@@ -436,6 +485,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_state_is_told_with_what_comes_next_and_what_may_be_done),
         cmocka_unit_test(test_every_step_of_work_and_adoption_has_its_words),
+        cmocka_unit_test(test_nothing_is_to_be_done_where_it_would_not_help),
+        cmocka_unit_test(test_of_a_site_that_cannot_sign_and_is_not_heard_only_its_silence_is_told),
         cmocka_unit_test(test_each_vote_that_is_missing_has_its_reason),
         cmocka_unit_test(test_times_to_refresh_fence_and_expiry_are_told),
         cmocka_unit_test(test_the_refresh_is_due_when_the_leader_thinks_so),

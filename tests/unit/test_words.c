@@ -215,24 +215,29 @@ static void test_what_is_dropped_is_said_once_and_counted(void **state)
 static void test_a_refusal_for_a_document_ends_when_that_is_put_right(void **state)
 {
     (void)state;
-    struct csn_refusal refusal = {.test = CSN_TEST_POLICY_HERE, .want = csn_value_u64(2), .is = csn_value_u64(1)};
-    struct csn_row row = {.policy.number = 2, .keyset.number = 1};
-    struct csn_proposal released = {.policy.number = 1};
-    assert_false(csn_refusal_is_mended(&refusal, NULL, &released));
-    assert_false(csn_refusal_is_mended(&refusal, &row, &released));
-    row.policy.number = 1;
-    assert_true(csn_refusal_is_mended(&refusal, &row, NULL));
-    refusal.test = CSN_TEST_KEYSET_HERE;
-    assert_true(csn_refusal_is_mended(&refusal, &row, NULL));
-    refusal.want = csn_value_u64(1);
-    row.keyset.digest.octets[0] = released.keyset.digest.octets[0] = 7;
-    released.keyset.number = 1;
-    assert_true(csn_refusal_is_mended(&refusal, &row, &released));
-    row.keyset.digest.octets[0] = 8;
-    assert_false(csn_refusal_is_mended(&refusal, &row, &released));
-    refusal.test = CSN_TEST_COMPUTE;
-    row.keyset = released.keyset;
-    assert_false(csn_refusal_is_mended(&refusal, &row, &released));
+    static const struct {
+        uint64_t had, asked; /* of the refusal */
+        uint32_t here;       /* now, with a digest of ones */
+        uint32_t number;     /* the release's, with this digest; 0: nothing is released */
+        uint8_t digest;
+        bool is_mended;
+    } rows[] = {{2, 1, 2, 0, 0, false}, {2, 1, 1, 0, 0, true},  {2, 1, 3, 0, 0, false}, {2, 1, 2, 1, 1, false}, {2, 1, 2, 2, 1, false},
+                {1, 1, 1, 0, 0, false}, {1, 1, 1, 1, 1, true},  {1, 1, 1, 1, 2, false}, {1, 1, 2, 2, 1, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (int is_policy = 0; is_policy < 2; is_policy++) {
+            struct csn_refusal refusal = {.test = is_policy ? CSN_TEST_POLICY_HERE : CSN_TEST_KEYSET_HERE,
+                                          .want = csn_value_u64(rows[i].had), .is = csn_value_u64(rows[i].asked)};
+            struct csn_row row = {.policy.number = 99};
+            struct csn_proposal released = {.policy.number = 98, .keyset.number = 97}; /* of the other document */
+            struct csn_version_id *there = is_policy ? &released.policy : &released.keyset;
+            *there = (struct csn_version_id){.number = rows[i].number, .digest.octets = {rows[i].digest}};
+            *(is_policy ? &row.policy : &row.keyset) = (struct csn_version_id){.number = rows[i].here, .digest.octets = {1}};
+            assert_int_equal(csn_refusal_is_mended(&refusal, &row, rows[i].number != 0 ? &released : NULL), rows[i].is_mended);
+            assert_false(csn_refusal_is_mended(&refusal, NULL, &released));
+            refusal.test = CSN_TEST_COMPUTE;
+            assert_false(csn_refusal_is_mended(&refusal, &row, &released));
+        }
+    }
 }
 
 int main(void)
