@@ -17,6 +17,7 @@
 
 #include "ops/control.h"
 #include "ops/control_wire.h"
+#include "cert_fixture.h"
 #include "status_fixture.h"
 
 #define PATH_SIZE 256
@@ -59,24 +60,6 @@ static void on_status(void *arg, struct csn_status *ret_status)
         fill_page(ret_status, server->zones);
     }
     csn_status_judge(ret_status);
-}
-
-static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_view,
-                        struct csn_reason *reason)
-{
-    (void)arg;
-    if (strcmp(zone, "ch.") != 0) {
-        return csn_reason_set(reason, CSN_ENOTFOUND, "zone %s is not configured here", zone);
-    }
-    ret_view->zone = "ch.";
-    ret_view->serial = 2026112104;
-    ret_view->input = (struct csn_status_input){.generation = 1, .serial = 77};
-    ret_view->round_counter = UINT64_MAX;
-    ret_view->signer_count = 2;
-    ret_view->signers[0] = (struct csn_cert_signer){.number = 1, .name = "zrh", .incarnation = 1};
-    ret_view->signers[1] = (struct csn_cert_signer){.number = 3, .name = "sin", .incarnation = 2};
-    ret_view->certificate = csn_bytes("CSNC", 4);
-    return CSN_OK;
 }
 
 static void stop(uv_async_t *async)
@@ -158,7 +141,7 @@ static int listen_at(struct server *server, struct csn_control **ret_control,
 {
     const struct csn_control_handlers handlers = {.arg = server,
                                                   .on_status = on_status,
-                                                  .on_cert_show = on_cert_show,
+                                                  .on_cert_show = show_cert,
                                                   .on_order = on_order,
                                                   .on_diff = on_diff,
                                                   .on_reports = on_reports,

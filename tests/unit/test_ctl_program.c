@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <uv.h>
 
+#include "cert_fixture.h"
 #include "ctl_picture.h"
 #include "ctl_render.h"
 #include "ops/control.h"
@@ -36,24 +37,6 @@ static void on_status(void *arg, struct csn_status *ret_status)
         server->change(ret_status);
     }
     csn_status_judge(ret_status);
-}
-
-static int on_cert_show(void *arg, const char *zone, struct csn_cert_view *ret_view,
-                        struct csn_reason *reason)
-{
-    (void)arg;
-    if (strcmp(zone, "ch.") != 0) {
-        return csn_reason_set(reason, CSN_ENOTFOUND, "zone %s is not configured here", zone);
-    }
-    ret_view->zone = "ch.";
-    ret_view->serial = 2026112104;
-    ret_view->input = (struct csn_status_input){.generation = 1, .serial = 77};
-    ret_view->policy = 3;
-    ret_view->keyset = 5;
-    ret_view->signer_count = 1;
-    ret_view->signers[0] = (struct csn_cert_signer){.number = 1, .name = "zrh", .incarnation = 1};
-    ret_view->certificate = csn_bytes("CSNC", 4);
-    return CSN_OK;
 }
 
 struct run {
@@ -140,7 +123,7 @@ static void test_exit_status_tells_the_verdict(void **state)
     struct server server = {.folder = "/tmp/consign-ctl-XXXXXX",
                             .log = {.program = "test_ctl", .least = CSN_ERROR}};
     struct csn_control_handlers handlers = {
-        .arg = &server, .on_status = on_status, .on_cert_show = on_cert_show};
+        .arg = &server, .on_status = on_status, .on_cert_show = show_cert};
     struct csn_control *control;
     struct run *run = csn_alloc(sizeof(*run));
     assert_non_null(mkdtemp(server.folder));
