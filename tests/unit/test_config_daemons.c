@@ -1,17 +1,10 @@
 /* Goal: one call gives a daemon its whole configuration, or the first error with its place. Method:
  * the sample files of deploy/samples, laid out in a private folder, with one thing changed at a
  * time. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "config_fixture.h"
+
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/fs.h"
 #include "config/check.h"
@@ -24,16 +17,6 @@
 #define DS_KSK "26487 13 2 75fc304ea9e1e98cf1fac5eccdc20a37983c07386859621719f96a6971dd188a"
 #define DS_ZSK "30957 13 2 1fa19abf8b1646973306797d185d720aeae55ad318a4ef9f0416d85175d0dcf1"
 #define DS_OTHER "26487 13 2 7c3edc1004eb9e2c83f8a9f1dc16fe70e3f200f1166c799de80d328ac86ac884"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* The reason begins with `place` and holds `word`. */
-static void assert_reason(const struct csn_reason *reason, const char *place, const char *word)
-{
-    if (strncmp(reason->text, place, strlen(place)) != 0 || strstr(reason->text, word) == NULL) {
-        fail_msg("'%s' instead of '%s … %s'", reason->text, place, word);
-    }
-}
 
 /* The samples in a private folder, with the folders they name inside it. */
 struct site {
