@@ -4,6 +4,7 @@
 
 #include "epochs.h"
 #include "mesh/mesh.h"
+#include "stray.h"
 
 #define UNLED_MS 8000 /* so long without a leader is more than a change of leaders */
 
@@ -45,29 +46,17 @@ static const char *why_deaf(const struct csn_daemon *daemon, const struct csn_no
                                              : "is halted";
 }
 
-/* What a quorum of the others promised, where it is not what this site did: a coordinator that hears them may well lead.
- * False: there is no such thing. */
-static bool find_others_term(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_status *core,
-                             struct csn_term *ret_term)
+static bool find_others_term(const struct csn_daemon *daemon, struct csn_now now, struct csn_term own, struct csn_term *ret_term)
 {
     const struct csn_cluster *cluster = &daemon->config->cluster;
-    struct csn_peer_status peer, other;
+    struct csn_stray_other others[CSN_MEMBERS_MAX];
     for (uint8_t i = 0; i < cluster->member_count; i++) {
-        unsigned followers = 0;
-        if (!csn_leading_is_heard(daemon, now, cluster->members[i].number) || !csn_node_get_peer(daemon->core, cluster->members[i].number, &peer)) {
-            continue;
-        }
-        for (uint8_t j = 0; j < cluster->member_count; j++) {
-            followers += csn_leading_is_heard(daemon, now, cluster->members[j].number) &&
-                         csn_node_get_peer(daemon->core, cluster->members[j].number, &other) &&
-                         csn_term_compare(other.promised, peer.promised) == 0;
-        }
-        if (followers >= cluster->quorum && csn_term_compare(peer.promised, core->promised) != 0) {
-            *ret_term = peer.promised;
-            return true;
-        }
+        struct csn_peer_status peer = {.site = 0};
+        others[i].is_heard = csn_leading_is_heard(daemon, now, cluster->members[i].number) &&
+                             csn_node_get_peer(daemon->core, cluster->members[i].number, &peer);
+        others[i].promised = peer.promised;
     }
-    return false;
+    return csn_stray_find(others, cluster->member_count, cluster->quorum, own, ret_term);
 }
 
 /* NULL: it follows one, or nobody else follows one that is heard either. */
@@ -77,7 +66,7 @@ static const char *why_stray(const struct csn_daemon *daemon, struct csn_now now
     const struct csn_cluster *cluster = &daemon->config->cluster;
     struct csn_term term;
     uint64_t ago_ms;
-    if (core->leader != 0 || core->is_deaf || !find_others_term(daemon, now, core, &term)) {
+    if (core->leader != 0 || core->is_deaf || !find_others_term(daemon, now, core->promised, &term)) {
         return NULL;
     }
     const struct csn_coordinator_id *theirs = csn_cluster_coordinator(cluster, term.coordinator);
