@@ -571,6 +571,16 @@ static bool is_of_chain(const struct csn_leader *leader, const struct csn_propos
            (proposal->epoch < leader->cluster.epoch || is_of_epoch(leader, proposal));
 }
 
+/* What is held may be proposed again here, and its authors be judged: no site votes for others than members (R2, form). */
+static bool has_known_authors(const struct csn_leader *leader, const struct csn_proposal *proposal)
+{
+    bool is_known = true;
+    for (unsigned i = 0; i < proposal->author_count; i++) {
+        is_known = is_known && csn_member_index(&leader->cluster, proposal->authors[i]) >= 0;
+    }
+    return is_known;
+}
+
 static struct csn_leader_zone *find_zone(struct csn_leader *leader,
                                          const struct csn_proposal *proposal)
 {
@@ -599,6 +609,9 @@ static int take_held(struct csn_leader *leader, unsigned member, const struct cs
     if (!is_of_epoch(leader, &body.proposal)) {
         count(leader, CSN_COUNT_OTHER_CLUSTER);
         return CSN_OK;
+    }
+    if (!has_known_authors(leader, &body.proposal)) {
+        return CSN_EFORMAT;
     }
     memcpy(vote.signature, event->statement.signature, sizeof(vote.signature));
     see_proposed(leader, member, body.proposal.round.term);

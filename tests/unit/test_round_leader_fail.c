@@ -236,6 +236,28 @@ static void test_hold_of_one_liar_is_not_proposed_again(void **state)
     drop_hand(hand);
 }
 
+/* Who is no member authors nothing, whatever one that lies says it voted for (f = 0: one hold is enough to be proposed again). */
+static void test_hold_with_a_strange_author_is_malformed(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_proposal proposal = {0};
+    run(hand, 500);
+    promise_all(hand);
+    next_fresh(hand, &proposal);
+    struct csn_proposal made_up = proposal;
+    made_up.author_count = 2;
+    made_up.authors[0] = 1;
+    made_up.authors[1] = 999;
+    hold(hand, &made_up, 3, 1);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        refuse(hand, i, &proposal, CSN_TEST_POLICY_HERE);
+    }
+    run(hand, 5000);
+    next_fresh(hand, &proposal);
+    drop_hand(hand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_author_that_splits_the_votes_is_left_out),
         cmocka_unit_test(test_authors_take_turns_while_votes_of_a_liar_differ),
         cmocka_unit_test(test_hold_of_one_liar_is_not_proposed_again),
+        cmocka_unit_test(test_hold_with_a_strange_author_is_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
