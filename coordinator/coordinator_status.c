@@ -238,25 +238,16 @@ static const struct csn_row *newest_row(const struct picture *picture, size_t in
     return newest;
 }
 
-static bool has_voted(const struct csn_certificate *certificate, uint16_t site)
-{
-    for (uint8_t i = 0; i < certificate->vote_count; i++) {
-        if (certificate->votes[i].site == site) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Sites that are heard and hold or serve this release: by the certificate, or by their word. As a node counts. */
 static uint8_t count_holders(const struct picture *picture, size_t index, const struct csn_certificate *certificate)
 {
     uint8_t count = 0;
     for (uint8_t i = 0; i < picture->cluster->member_count; i++) {
-        uint16_t site = picture->cluster->members[i].number;
-        const struct csn_row *row = csn_leader_peer_row(picture->coordinator->core, site, index);
+        const struct csn_member *member = &picture->cluster->members[i];
+        const struct csn_row *row = csn_leader_peer_row(picture->coordinator->core, member->number, index);
         bool serves = row != NULL && csn_digest_equal(&row->released.full_root, &certificate->held.full_root);
-        count = (uint8_t)(count + (is_heard(picture, site) && (serves || has_voted(certificate, site))));
+        bool has_it = serves || csn_certificate_has_vote(certificate, member);
+        count = (uint8_t)(count + (is_heard(picture, member->number) && has_it));
     }
     return count;
 }

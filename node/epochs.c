@@ -224,8 +224,8 @@ static int check_zone_remains(const struct csn_daemon *daemon, size_t index, con
     uint8_t count = 0;
     for (uint8_t i = 0; i < cluster->member_count; i++) {
         members.rows[i] = row_of(daemon, &zone, &cluster->members[i]);
-        members.sites[i] = cluster->members[i].number;
-        members.stays[i] = csn_epoch_stays(cluster, next, members.sites[i]);
+        members.members[i] = &cluster->members[i];
+        members.stays[i] = csn_epoch_stays(cluster, next, cluster->members[i].number);
         is_leaving = is_leaving || !members.stays[i];
     }
     if (!is_leaving || !csn_remaining_count(&members, &count) || count >= next->quorum) {

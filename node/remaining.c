@@ -1,12 +1,9 @@
 #include "remaining.h"
 
-static bool has_voted(const struct csn_certificate *certificate, const struct csn_release *newest, uint16_t site)
+static bool has_voted(const struct csn_certificate *certificate, const struct csn_release *newest, const struct csn_member *member)
 {
-    bool has = false;
-    for (uint8_t i = 0; certificate != NULL && i < certificate->vote_count; i++) {
-        has = has || (certificate->votes[i].site == site && csn_digest_equal(&certificate->held.full_root, &newest->full_root));
-    }
-    return has;
+    return certificate != NULL && csn_digest_equal(&certificate->held.full_root, &newest->full_root) &&
+           csn_certificate_has_vote(certificate, member);
 }
 
 /* Who voted for a version keeps it until it has released a newer one (I3). */
@@ -33,7 +30,7 @@ bool csn_remaining_count(const struct csn_remaining *members, uint8_t *ret_count
     }
     for (uint8_t i = 0; is_released && i < members->count; i++) {
         const struct csn_row *row = members->rows[i];
-        bool has = row != NULL && (has_bytes(row, &newest) || has_voted(members->released, &newest, members->sites[i]));
+        bool has = row != NULL && (has_bytes(row, &newest) || has_voted(members->released, &newest, members->members[i]));
         count = (uint8_t)(count + (has && members->stays[i]));
     }
     if (is_released) {

@@ -9,7 +9,7 @@
 /* What the present members say of one zone. Borrows. */
 struct csn_remaining {
     const struct csn_row *rows[CSN_MEMBERS_MAX]; /* NULL: silent */
-    uint16_t sites[CSN_MEMBERS_MAX];
+    const struct csn_member *members[CSN_MEMBERS_MAX];
     bool stays[CSN_MEMBERS_MAX]; /* is a member of the next document too, with its key */
     uint8_t count;
     const struct csn_certificate *released; /* of what this site serves; NULL: nothing */

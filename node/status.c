@@ -223,27 +223,17 @@ static void fill_released(const struct csn_node_zone_status *core, struct csn_st
     zone->first_expiry_s = held->earliest_expiry_s;
 }
 
-static bool has_voted(const struct csn_certificate *certificate, uint16_t site)
-{
-    for (uint8_t i = 0; i < certificate->vote_count; i++) {
-        if (certificate->votes[i].site == site) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* How many sites that are heard, and this one, hold or serve what this node serves: by the certificate, or by their word. */
 static uint8_t count_holders(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_zone_status *core)
 {
     const struct csn_cluster *cluster = &daemon->config->cluster;
     uint8_t count = 1;
     for (uint8_t i = 0; i < cluster->member_count; i++) {
-        uint16_t site = cluster->members[i].number;
-        const struct csn_row *row = csn_node_peer_row(daemon->core, site, core->zone);
+        const struct csn_member *member = &cluster->members[i];
+        const struct csn_row *row = csn_node_peer_row(daemon->core, member->number, core->zone);
         bool serves = row != NULL && csn_digest_equal(&row->released.full_root, &core->released->held.full_root);
-        bool is_other = &cluster->members[i] != daemon->config->member;
-        if (is_other && csn_leading_is_heard(daemon, now, site) && (serves || has_voted(core->released, site))) {
+        bool has_it = serves || csn_certificate_has_vote(core->released, member);
+        if (member != daemon->config->member && csn_leading_is_heard(daemon, now, member->number) && has_it) {
             count++;
         }
     }

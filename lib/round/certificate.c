@@ -174,3 +174,13 @@ int csn_certificate_check(const struct csn_certificate *certificate,
     csn_buf_fini(&body);
     return code;
 }
+
+bool csn_certificate_has_vote(const struct csn_certificate *certificate, const struct csn_member *member)
+{
+    bool has = false;
+    for (uint8_t i = 0; i < certificate->vote_count; i++) {
+        const struct csn_certificate_vote *vote = &certificate->votes[i];
+        has = has || (vote->site == member->number && vote->incarnation == member->incarnation);
+    }
+    return has;
+}

@@ -43,6 +43,10 @@ int csn_certificate_check(const struct csn_certificate *certificate,
                           const struct csn_cluster *cluster, csn_verify_fn *verify, void *arg,
                           struct csn_reason *reason);
 
+/* The member voted for it, in its present incarnation: one that returned anew need not have what it voted for in its earlier
+ * life. */
+bool csn_certificate_has_vote(const struct csn_certificate *certificate, const struct csn_member *member);
+
 static inline struct csn_release csn_certificate_release(const struct csn_certificate *certificate)
 {
     return (struct csn_release){.round = certificate->held.proposal.round,

@@ -364,18 +364,6 @@ static bool is_news(const struct csn_node_zone *zone, struct csn_round round)
              csn_round_compare(round, zone->certificates[0].certificate.held.proposal.round) < 0);
 }
 
-static bool has_own_vote(const struct csn_node *node, const struct csn_certificate *certificate)
-{
-    const struct csn_member *self = &node->cluster.members[node->member];
-    for (uint8_t i = 0; i < certificate->vote_count; i++) {
-        if (certificate->votes[i].site == self->number &&
-            certificate->votes[i].incarnation == self->incarnation) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void csn_node_certificate(struct csn_node *node, const struct csn_certificate *certificate,
                           struct csn_bytes octets)
 {
@@ -391,7 +379,7 @@ void csn_node_certificate(struct csn_node *node, const struct csn_certificate *c
     if (!is_news(zone, proposal->round)) {
         return;
     }
-    if (has_own_vote(node, certificate)) {
+    if (csn_certificate_has_vote(certificate, &node->cluster.members[node->member])) {
         csn_node_judge_own(node, zone, &certificate->held);
     }
     adopt(node, zone, certificate, octets);

@@ -46,6 +46,7 @@ static void test_who_stays_and_has_the_newest_counts(void **state)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         static struct csn_row said[SITES];
+        static struct csn_member member[SITES];
         static struct csn_certificate certificate;
         struct csn_remaining members = {.count = SITES, .released = rows[i].certified > 0 ? &certificate : NULL};
         uint8_t count = 99;
@@ -59,7 +60,8 @@ static void test_who_stays_and_has_the_newest_counts(void **state)
                                        .hold_count = rows[i].sites[j].held > 0,
                                        .holds = {{.version = release(rows[i].sites[j].held)}}};
             members.rows[j] = rows[i].sites[j].is_silent ? NULL : &said[j];
-            members.sites[j] = (uint16_t)(j + 1);
+            member[j].number = (uint16_t)(j + 1);
+            members.members[j] = &member[j];
             members.stays[j] = !rows[i].sites[j].leaves;
         }
         assert_int_equal(csn_remaining_count(&members, &count), rows[i].is_released);
@@ -67,8 +69,28 @@ static void test_who_stays_and_has_the_newest_counts(void **state)
     }
 }
 
+/* Its store is empty, whatever it voted for in its earlier life. */
+static void test_who_returned_anew_has_nothing(void **state)
+{
+    (void)state;
+    struct csn_row there = {.newest = release(7), .released = release(7)}, none = {.input_count = 0};
+    struct csn_certificate certificate = {.held = {.full_root = release(7).full_root}, .vote_count = 2};
+    struct csn_member first = {.number = 1, .incarnation = 1}, second = {.number = 2, .incarnation = 1};
+    struct csn_remaining members = {.rows = {&there, &none}, .members = {&first, &second}, .stays = {true, true}, .count = 2,
+                                    .released = &certificate};
+    uint8_t count;
+    certificate.votes[0] = (struct csn_certificate_vote){.site = 1, .incarnation = 1};
+    certificate.votes[1] = (struct csn_certificate_vote){.site = 2, .incarnation = 1};
+    assert_true(csn_remaining_count(&members, &count));
+    assert_int_equal(count, 2);
+    second.incarnation = 2;
+    assert_true(csn_remaining_count(&members, &count));
+    assert_int_equal(count, 1);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_who_stays_and_has_the_newest_counts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_who_stays_and_has_the_newest_counts),
+                                       cmocka_unit_test(test_who_returned_anew_has_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,6 +164,21 @@ static void test_certificate_comes_back_and_verifies(void **state)
     csn_buf_fini(&again);
 }
 
+static void test_a_vote_is_of_a_member_and_its_incarnation(void **state)
+{
+    (void)state;
+    const struct csn_certificate_vote *vote = &good.votes[1];
+    static const struct {
+        int site, incarnation;
+        bool has;
+    } rows[] = {{0, 0, true}, {0, 1, false}, {100, 0, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_member member = {.number = (uint16_t)(vote->site + rows[i].site),
+                                    .incarnation = vote->incarnation + (uint32_t)rows[i].incarnation};
+        assert_int_equal(csn_certificate_has_vote(&good, &member), rows[i].has);
+    }
+}
+
 static void test_cut_or_longer_certificate_is_refused(void **state)
 {
     (void)state;
@@ -269,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_certificate_is_the_golden_octets),
         cmocka_unit_test(test_certificate_comes_back_and_verifies),
+        cmocka_unit_test(test_a_vote_is_of_a_member_and_its_incarnation),
         cmocka_unit_test(test_cut_or_longer_certificate_is_refused),
         cmocka_unit_test(test_changed_octet_is_refused),
         cmocka_unit_test(test_votes_doubled_or_descending_are_refused),
