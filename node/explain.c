@@ -27,6 +27,11 @@ static bool is_heard(const struct csn_explain_site *site)
     return site->is_heard && !site->is_halted;
 }
 
+static bool is_other_heard(const struct csn_explain_site *site)
+{
+    return site->is_heard && !site->is_self;
+}
+
 static bool is_held(const struct csn_explain_site *site)
 {
     return site->is_held;
@@ -396,12 +401,24 @@ static const char *agreeing_site(const struct csn_explain_facts *facts)
     return NULL;
 }
 
+/* Maintenance needs other sites to come into force (n-q+1), and cannot make a quorum. */
+static void may_about_silent(const struct csn_explain_facts *facts, enum csn_explain_state state, const struct csn_explain_site *site,
+                             struct csn_explanation *to)
+{
+    bool is_deaf = state == CSN_EXPLAIN_READ_ONLY || (state == CSN_EXPLAIN_HALTED && count(facts, is_other_heard) == 0);
+    if (site->is_heard || site->is_in_maintenance || is_deaf) {
+        return; /* one that hears nobody cannot tell who is away */
+    }
+    if (count(facts, is_heard) < facts->quorum) {
+        csn_explanation_may(to, csn_explanation_text(to, "bring %s back", site->name), NULL);
+        return;
+    }
+    csn_explanation_may(to, csn_explanation_text(to, "bring %s back; while it is meant to be away, take it out", site->name),
+                        csn_explanation_text(to, "consignctl maintenance on %s " SIGNED, site->name));
+}
+
 static void may_about_site(const struct csn_explain_facts *facts, const struct csn_explain_site *site, struct csn_explanation *to)
 {
-    if (!site->is_heard && !site->is_in_maintenance) {
-        csn_explanation_may(to, csn_explanation_text(to, "bring %s back; while it is meant to be away, take it out", site->name),
-                            csn_explanation_text(to, "consignctl maintenance on %s " SIGNED, site->name));
-    }
     if (site->is_diverged) {
         const char *other = agreeing_site(facts);
         csn_explanation_may(to, csn_explanation_text(to, "see what differs at %s, and mend the cause; its own report: there, consignctl zone reports %s",
@@ -529,11 +546,11 @@ static void add_may(const struct csn_explain_facts *facts, enum csn_explain_stat
         csn_explanation_may(to, "do what the reason says; the cluster goes on without this site", NULL);
     } else if (state == CSN_EXPLAIN_NO_LEADER) {
         csn_explanation_may(to, csn_explanation_text(to, "start a coordinator: one of %s", facts->may_lead), NULL);
-    } else if (count(facts, is_held) > 0) {
-        csn_explanation_may(to, "end the hold", csn_explanation_text(to, "consignctl zone resume %s " SIGNED, facts->zone));
-    } else if (state == CSN_EXPLAIN_NO_QUORUM) {
+    } else if (state == CSN_EXPLAIN_NO_QUORUM) { /* no order that allows comes into force */
         csn_explanation_may(to, "if they cannot come back before signatures end: officers declare an emergency (OPERATING.md, An emergency)",
                             NULL);
+    } else if (count(facts, is_held) > 0) {
+        csn_explanation_may(to, "end the hold", csn_explanation_text(to, "consignctl zone resume %s " SIGNED, facts->zone));
     } else if (state == CSN_EXPLAIN_NOTHING) {
         csn_explanation_may(to, "put the same zone file at enough sites", NULL);
     }
@@ -543,6 +560,7 @@ static void add_may(const struct csn_explain_facts *facts, enum csn_explain_stat
     may_about_input(facts, state, to);
     may_about_serial(facts, to);
     for (uint8_t i = 0; i < facts->site_count; i++) {
+        may_about_silent(facts, state, &facts->sites[i], to);
         may_about_site(facts, &facts->sites[i], to);
     }
     if (facts->ordered_lead != NULL) {

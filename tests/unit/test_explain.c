@@ -163,7 +163,7 @@ static void test_every_state_is_told_with_what_comes_next_and_what_may_be_done(v
     static const struct row rows[] = {
         {CSN_EXPLAIN_READ_ONLY, is_readonly, "No space left on device", "tried every 10 s", "mend the disk"},
         {CSN_EXPLAIN_HALTED, is_halted, "votes no more: a durable record is damaged", NULL, "do what the reason says"},
-        {CSN_EXPLAIN_NO_QUORUM, no_quorum, "1 of 3 sites are heard, 2 needed", "elected within seconds", "maintenance on sjc"},
+        {CSN_EXPLAIN_NO_QUORUM, no_quorum, "1 of 3 sites are heard, 2 needed", "elected within seconds", "bring sjc back"},
         {CSN_EXPLAIN_HELD, is_held, "an operator holds the zone", "waits for the hold", "consignctl zone resume ch. --reason"},
         {CSN_EXPLAIN_NO_LEADER, no_leader, "no coordinator leads", "within 3 s", "one of c1, c2"},
         {CSN_EXPLAIN_ROUND, at_work, "serial 8 is proposed (round 7.1.42)", "2 more votes make it certain", NULL},
@@ -369,6 +369,38 @@ static void test_what_may_be_done_has_its_command(void **state)
     csn_explanation_fini(&explanation);
 }
 
+/* Maintenance and the end of a hold need others; and one that hears nobody cannot tell who is away. */
+static void test_what_cannot_come_into_force_is_not_offered(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*change)(struct csn_explain_facts *facts);
+        bool says_bring_back, says_emergency;
+    } rows[] = {{no_quorum, true, true}, {is_readonly, false, false}, {is_halted, false, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_explain_facts facts = well();
+        struct csn_explanation explanation = {0};
+        no_quorum(&facts);
+        facts.sites[0].is_held = true;
+        rows[i].change(&facts);
+        csn_explain(&facts, &explanation);
+        assert_int_equal(says(explanation.may, explanation.may_count, "bring sin back"), rows[i].says_bring_back);
+        assert_int_equal(says(explanation.may, explanation.may_count, "declare an emergency"), rows[i].says_emergency);
+        assert_false(says(explanation.may, explanation.may_count, "maintenance on"));
+        assert_false(says(explanation.may, explanation.may_count, "zone resume"));
+        csn_explanation_fini(&explanation);
+    }
+    struct csn_explain_facts facts = well();
+    struct csn_explanation explanation = {0};
+    is_halted(&facts);
+    facts.sites[0].is_halted = true;
+    facts.sites[2].is_heard = false;
+    facts.quorum = 1;
+    csn_explain(&facts, &explanation);
+    assert_true(says(explanation.may, explanation.may_count, "bring sin back"));
+    csn_explanation_fini(&explanation);
+}
+
 /* Approving does not help where the serial goes back, and what is no zone cannot be approved. */
 static void test_what_cannot_be_approved_is_not_offered_to_be(void **state)
 {
@@ -491,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_times_to_refresh_fence_and_expiry_are_told),
         cmocka_unit_test(test_the_refresh_is_due_when_the_leader_thinks_so),
         cmocka_unit_test(test_what_may_be_done_has_its_command),
+        cmocka_unit_test(test_what_cannot_come_into_force_is_not_offered),
         cmocka_unit_test(test_what_cannot_be_approved_is_not_offered_to_be),
         cmocka_unit_test(test_an_emergency_is_told),
         cmocka_unit_test(test_zones_that_are_not_the_same_are_named),
