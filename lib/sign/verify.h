@@ -1,5 +1,5 @@
 /* verify.h: what a site checks before its vote, twice (signing.md 5). Two implementations share this header, the entries read
- * back from the store, and nothing else: verify_ldns.c is ldns alone; verify_knot.c is its own walk over the wire with
+ * back from the store, and nothing else: verify_ldns*.c is ldns alone; verify_knot*.c is its own walk over the wire with
  * libknot's names and libdnssec. Neither links lib/dns, the chain builder, the schedule or the other (tests/lint).
  *
  * The work is cut in parts so that worker threads can share it: the union of all parts is the whole check. Any thread. */
