@@ -107,6 +107,7 @@ static void gather(struct gathering *gathering, const char *zone, struct csn_exp
     if (gathering->core.certificate != NULL) {
         facts->has_released = true;
         facts->released = gathering->core.certificate->held.proposal.serial;
+        facts->signed_s = gathering->core.certificate->held.proposal.time_s;
         facts->first_expiry_s = gathering->core.certificate->held.earliest_expiry_s;
         facts->is_far_off = csn_serial_is_far_off(config->policy.serial_rule, gathering->now.wall_s,
                                                   facts->released, &facts->policy_serial);

@@ -88,12 +88,24 @@ static bool refuses_here(const struct csn_explain_facts *facts)
     return false;
 }
 
+/* Test 17: no quorum of clocks lets a T pass that is not before the release's. */
+static bool is_ahead(const struct csn_explain_facts *facts)
+{
+    unsigned clocks = 0;
+    for (uint8_t i = 0; i < facts->site_count; i++) {
+        const struct csn_explain_site *site = &facts->sites[i];
+        clocks += site->is_heard && (int64_t)facts->now_s + site->clock_off_s + CSN_CLOCK_AHEAD_S >= (int64_t)facts->signed_s;
+    }
+    return facts->has_released && facts->signed_s > facts->now_s + CSN_CLOCK_AHEAD_S && clocks < facts->quorum;
+}
+
 static enum csn_explain_state state_of(const struct csn_explain_facts *facts)
 {
     bool is_fetching = facts->adopt != CSN_ADOPT_CURRENT && facts->work != CSN_WORK_HELD;
     return facts->readonly != NULL                        ? CSN_EXPLAIN_READ_ONLY
            : facts->halt != NULL                          ? CSN_EXPLAIN_HALTED
            : count(facts, is_heard) < facts->quorum       ? CSN_EXPLAIN_NO_QUORUM
+           : is_ahead(facts)                              ? CSN_EXPLAIN_AHEAD
            : is_hold_in_force(facts)                      ? CSN_EXPLAIN_HELD
            : facts->is_resting                            ? CSN_EXPLAIN_RESTING
            : facts->leader == NULL                        ? CSN_EXPLAIN_NO_LEADER
@@ -168,6 +180,15 @@ static const char *idle_words(const struct csn_explain_facts *facts, struct csn_
                : csn_explanation_text(to, "serial %" PRIu32 " is released, nothing is to be done", facts->released);
 }
 
+static const char *ahead_words(const struct csn_explain_facts *facts, struct csn_explanation *to)
+{
+    char span[CSN_SPAN_TEXT_SIZE];
+    csn_span_text(facts->signed_s - facts->now_s, span);
+    return csn_explanation_text(to, "serial %" PRIu32 " was signed %s ahead of the clocks: those of enough sites were wrong together; "
+                                    "no T goes back, so nothing newer is released until they have come so far",
+                                facts->released, span);
+}
+
 static const char *sentence(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)
 {
     switch (state) {
@@ -178,6 +199,8 @@ static const char *sentence(const struct csn_explain_facts *facts, enum csn_expl
     case CSN_EXPLAIN_NO_QUORUM:
         return csn_explanation_text(to, "%u of %u sites are heard, %u needed: nothing new is released, what is released stays served",
                                     count(facts, is_heard), facts->site_count, facts->quorum);
+    case CSN_EXPLAIN_AHEAD:
+        return ahead_words(facts, to);
     case CSN_EXPLAIN_HELD:
         return "an operator holds the zone: it stays served, nothing new is released, the refresh neither";
     case CSN_EXPLAIN_NO_LEADER:
@@ -310,6 +333,9 @@ static void add_next_of_state(const struct csn_explain_facts *facts, enum csn_ex
         break;
     case CSN_EXPLAIN_NO_QUORUM:
         csn_explanation_next(to, "when enough sites are heard, a coordinator is elected within seconds and proposes what waits", 0);
+        break;
+    case CSN_EXPLAIN_AHEAD:
+        csn_explanation_next(to, "releases go on", facts->signed_s - CSN_CLOCK_AHEAD_S);
         break;
     case CSN_EXPLAIN_NO_LEADER:
         csn_explanation_next(to, "a coordinator that runs and hears enough sites asks to lead, within 3 s", 0);
@@ -544,6 +570,9 @@ static void add_may(const struct csn_explain_facts *facts, enum csn_explain_stat
         csn_explanation_may(to, "make room or mend the disk; ask another site meanwhile", NULL);
     } else if (state == CSN_EXPLAIN_HALTED) {
         csn_explanation_may(to, "do what the reason says; the cluster goes on without this site", NULL);
+    } else if (state == CSN_EXPLAIN_AHEAD) {
+        csn_explanation_may(to, "if the clocks are right now and that is too far to wait for: found the cluster anew, with the same keys "
+                                "(OPERATING.md, Signed ahead of the clocks)", NULL);
     } else if (state == CSN_EXPLAIN_NO_LEADER) {
         csn_explanation_may(to, csn_explanation_text(to, "start a coordinator: one of %s", facts->may_lead), NULL);
     } else if (state == CSN_EXPLAIN_NO_QUORUM) { /* no order that allows comes into force */
@@ -614,6 +643,7 @@ void csn_explain_see_peer(const struct csn_peer_status *peer, uint64_t now_ms, s
     site->is_heard = silent_ms <= CSN_SILENT_MS;
     site->silent_s = silent_ms / 1000;
     site->is_halted = peer->state == CSN_NODE_HALTED;
+    site->clock_off_s = (int64_t)peer->clock_s - (int64_t)peer->heard_s;
 }
 
 void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, const struct csn_input_id *input,

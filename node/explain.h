@@ -12,6 +12,7 @@
     X(READ_ONLY, "read-only")           /* this site keeps nothing */                                                  \
     X(HALTED, "halted")                 /* this site votes no more */                                                  \
     X(NO_QUORUM, "no quorum")           /* fewer than q sites are heard */                                             \
+    X(AHEAD, "signed ahead")            /* of the clocks of a quorum */                                                \
     X(HELD, "held")                     /* by an operator */                                                           \
     X(NO_LEADER, "no leader")                                                                                          \
     X(ROUND, "round")                   /* a proposal is at work here */                                               \
@@ -44,6 +45,7 @@ struct csn_explain_site {
     bool has_due;       /* it has that release, and says: */
     uint64_t due_s;     /* when it is to be signed anew; UINT64_MAX: never */
     uint64_t silent_s;  /* since it was heard; UINT64_MAX: never */
+    int64_t clock_off_s; /* its clock minus ours, when it was heard */
     bool has_share;     /* there is a round */
     struct csn_round_share share;
     const struct csn_refusal *refusal; /* its last, where it stands; NULL: none */
@@ -68,6 +70,7 @@ struct csn_explain_facts {
     /* the zone */
     bool has_released;
     uint32_t released;
+    uint64_t signed_s; /* its T */
     uint64_t first_expiry_s, refresh_s; /* R: the fence is R/4 */
     uint64_t due_s; /* of the next refresh, as far as this process says alone; UINT64_MAX: never */
     const char *lead, *ordered_lead;    /* NULL: none */

@@ -71,6 +71,7 @@ static void see_release(struct gathering *gathering)
     if (core->released != NULL) {
         facts->has_released = true;
         facts->released = core->released->held.proposal.serial;
+        facts->signed_s = core->released->held.proposal.time_s;
         facts->first_expiry_s = core->released->held.earliest_expiry_s;
         facts->is_far_off = csn_serial_is_far_off(shell->config->policy.serial_rule, gathering->now.wall_s,
                                                   facts->released, &facts->policy_serial);

@@ -337,6 +337,38 @@ static void judge_expiry(struct csn_status *status, const struct csn_status_zone
     }
 }
 
+/* Voters that are heard whose clocks let a vote for this T pass. */
+static uint32_t clocks_at(const struct csn_status *status, uint64_t time_s)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < status->site_count; i++) {
+        const struct csn_status_site *site = status->sites[i];
+        bool is_own = strcmp(site->name, status->observed_from) == 0;
+        int64_t off_s = is_own ? 0 : site->clock_offset_us / 1000000;
+        bool is_known = is_voter(site) && (is_own || site->has_clock_offset);
+        count += is_known && (int64_t)status->observed_at_s + off_s + CSN_STATUS_CLOCK_AHEAD_S >= (int64_t)time_s;
+    }
+    return count;
+}
+
+/* No T goes back (I2), so clocks of a quorum that were wrong ahead together hold a zone up after they are mended. */
+static void judge_ahead(struct csn_status *status, const struct csn_status_zone *zone)
+{
+    uint64_t ahead_s = zone->released_at_s > status->observed_at_s ? zone->released_at_s - status->observed_at_s : 0;
+    char span[CSN_SPAN_TEXT_SIZE], until[CSN_TIME_TEXT_SIZE];
+    if (ahead_s <= CSN_STATUS_CLOCK_AHEAD_S || clocks_at(status, zone->released_at_s) >= status->quorum) {
+        return;
+    }
+    csn_span_text(ahead_s, span);
+    csn_time_text(zone->released_at_s - CSN_STATUS_CLOCK_AHEAD_S, until);
+    csn_status_blame(status, ahead_s >= CSN_STATUS_NOT_YET_S ? CSN_HEALTH_CRITICAL : CSN_HEALTH_DEGRADED,
+                     "%s release %" PRIu32 " was signed %s ahead of the clocks: nothing newer is released before %s%s", zone->zone,
+                     zone->released, span, until,
+                     ahead_s >= CSN_STATUS_NOT_YET_S ? ", and to validators its signatures are not valid yet; OPERATING.md, Signed ahead "
+                                                       "of the clocks"
+                                                     : "");
+}
+
 static void judge_orders(struct csn_status *status, const struct csn_status_zone *zone)
 {
     for (uint32_t i = 0; i < zone->order_count; i++) {
@@ -410,6 +442,7 @@ static void judge_zone(struct csn_status *status, const struct csn_status_zone *
     if (!zone->has_released && !is_released) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s has no release yet", zone->zone);
     } else if (zone->has_released) {
+        judge_ahead(status, zone);
         judge_expiry(status, zone);
     }
 }

@@ -229,6 +229,9 @@ bool csn_status_add_serving(struct csn_status *status, struct csn_status_zone *z
 bool csn_status_add_documents(struct csn_status *status, struct csn_status_zone *zone,
                               const struct csn_status_documents *row);
 
+#define CSN_STATUS_CLOCK_AHEAD_S 60 /* as sites refuse a T (PROTOCOL.md, test 17) */
+#define CSN_STATUS_NOT_YET_S 3600   /* a signature begins to be valid so long before T, or earlier: inception-offset */
+
 /* Raises the verdict to at least `level` and gives the reason, once: cause and what to do next. Above
  * CSN_STATUS_ROWS_MAX the last of the mildest is dropped. */
 void csn_status_blame(struct csn_status *status, enum csn_health level, const char *format, ...)

@@ -1,10 +1,15 @@
 /* clockshift.c: for LD_PRELOAD into a daemon under test: its calendar clock is off by the seconds that the file CLOCKSHIFT_FILE
- * holds; time that only passes is left alone. Without the file the clock is right. */
+ * holds; time that only passes is left alone. Without the file the clock is right. Waits until a time of the calendar, as nng's are,
+ * end by that clock too, but those under way do not notice that it was set. */
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#define UPTIME_MAX_S 1000000000 /* what is later is of the calendar */
 
 static long shift(void)
 {
@@ -36,4 +41,12 @@ time_t time(time_t *ret_time)
         *ret_time = now.tv_sec;
     }
     return now.tv_sec;
+}
+
+int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *deadline)
+{
+    struct timespec until = *deadline;
+    bool is_of_calendar = until.tv_sec > UPTIME_MAX_S;
+    until.tv_sec -= is_of_calendar ? shift() : 0;
+    return pthread_cond_clockwait(cond, mutex, is_of_calendar ? CLOCK_REALTIME : CLOCK_MONOTONIC, &until);
 }

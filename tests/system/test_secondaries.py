@@ -333,6 +333,58 @@ class Secondaries(unittest.TestCase):
         c.wait_marker('two')
         self.assertLess(c.serial('zrh') - serial, 2**29)
 
+    def set_clocks(self, c, seconds):
+        for site in ('zrh', 'sjc'):
+            with open(c.path(site, 'clock'), 'w') as file:
+                file.write(str(seconds))
+
+    def release_ahead(self, c, nsd):
+        """Two sites come up with clocks a year ahead, and release; then the clocks are mended."""
+        c.stop('zrh', 'sjc')
+        self.set_clocks(c, 365 * 86400)
+        c.start('zrh', 'sjc')
+        c.write_zone(small_zone(2, 'two'))
+        c.wait_marker('two', ['sin'])
+        self.set_clocks(c, 0)
+        for site in ('zrh', 'sjc'):
+            wait_for(f'{site} begins again', lambda: c.log_lines(site, 'mesh.clock') and c.status(site))
+        wait_for('nsd has it', lambda: self.serial_at(nsd) == c.serial('sin'))
+        wait_for('knot does not', lambda: 'DNSSEC, validation failed' in c.log('knot'))
+
+    def found_anew(self, c, serial):
+        """As docs/OPERATING.md says, Signed ahead of the clocks."""
+        c.stop(*c.names)
+        fresh = cluster.os.urandom(16).hex()
+        c.edit('cluster.yaml', lambda text: re.sub('^id: .*', f'id: {fresh}', text, flags=re.M).replace('incarnation: 1', 'incarnation: 2'))
+        for site in SITES:
+            cluster.os.rename(c.path(site, 'store'), c.path(site, 'store.old'))
+            cluster.os.rename(c.path(site, 'second', 'last-hold'), c.path(site, 'second', 'last-hold.old'))
+            c.edit(site, lambda text: text.replace('zones:\n  - zone: xc.\n', f'zones:\n  - zone: xc.\n    live-serial: {serial}\n'))
+            self.assertEqual(c.check(site), (0, ''))
+        c.start()
+
+    def test_a_release_signed_ahead_of_the_clocks_is_left_by_founding_anew(self):
+        with Cluster(small_zone(1, 'one')) as c:
+            for site in ('zrh', 'sjc'):
+                c.environments[site] = {'LD_PRELOAD': cluster.support('clockshift.so'), 'CLOCKSHIFT_FILE': c.path(site, 'clock')}
+            nsd, knot = self.start_with_secondaries(c)
+            self.release_ahead(c, nsd)
+            for name in c.names:
+                wait_for(f'{name} says why', lambda: 'ahead of the clocks' in (c.reasons(name) or ''))
+                self.assertEqual(c.health(name)[0], 2)
+                wait_for(f'{name} says what may be done', lambda: 'found the cluster anew' in
+                         ' '.join(c.ctl(name, 'zone', 'status', 'xc.', '--explain').stdout.split()))
+            bogus = self.start_unbound(c, 'unbound-before', nsd, c.ds())
+            self.assertEqual(dig(bogus, 'a.nic.xc', 'A')[0], 'SERVFAIL')
+            serial = c.wait_released()
+            self.found_anew(c, serial)
+            self.wait_serial(c, serial + 1, (nsd, knot))
+            self.follow(c, nsd, knot)
+            for name, port in (('unbound-nsd', nsd), ('unbound-knot', knot)):
+                self.check_answers(self.start_unbound(c, name, port, c.ds()))
+            for name in c.names:
+                wait_for(f'{name} is well', lambda: c.health(name)[0] == 0)
+
     def part_from_bulk(self, c, site):
         """What the site fetches from the others comes no more; what is said it hears."""
         others = [c.ports[other, 'bulk'] for other in SITES if other != site]

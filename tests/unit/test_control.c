@@ -233,6 +233,25 @@ static void standby_never_there(struct csn_status *status)
     add_coordinator(status, "c2", true, 0);
 }
 
+static void signed_ahead(struct csn_status *status)
+{
+    status->zones[0]->released_at_s = NOW + 365 * 86400;
+    status->sites[2]->clock_offset_us = INT64_C(365) * 86400 * 1000000; /* not mended there */
+}
+static void signed_ahead_of_this_clock_alone(struct csn_status *status)
+{
+    signed_ahead(status);
+    status->sites[1]->clock_offset_us = status->sites[2]->clock_offset_us;
+}
+static void signed_half_an_hour_ahead(struct csn_status *status)
+{
+    status->zones[0]->released_at_s = NOW + 1800;
+}
+static void signed_a_minute_ahead(struct csn_status *status)
+{
+    status->zones[0]->released_at_s = NOW + 60;
+}
+
 static void deaf_observer(struct csn_status *status)
 {
     no_leader(status);
@@ -292,6 +311,13 @@ static void test_verdict_follows_from_the_rows(void **state)
                 {resume_and_maintenance, CSN_HEALTH_OK, NULL},
                 {coordinator_silent, CSN_HEALTH_DEGRADED, "c1: no answer"},
                 {standbys_heard, CSN_HEALTH_OK, NULL},
+                {signed_ahead, CSN_HEALTH_CRITICAL,
+                 "ch. release 2026112104 was signed 365d 0h ahead of the clocks: nothing newer is released before "
+                 "2027-11-21T19:39:07Z, and to validators its signatures are not valid yet; OPERATING.md, Signed ahead of the clocks"},
+                {signed_half_an_hour_ahead, CSN_HEALTH_DEGRADED,
+                 "ch. release 2026112104 was signed 30m 00s ahead of the clocks: nothing newer is released before 2026-11-21T20:09:07Z"},
+                {signed_a_minute_ahead, CSN_HEALTH_OK, NULL},
+                {signed_ahead_of_this_clock_alone, CSN_HEALTH_OK, NULL},
                 {deaf_observer, CSN_HEALTH_CRITICAL, "zrh follows no coordinator and hears nobody: it is halted; "},
                 {observer_of_a_later_epoch, CSN_HEALTH_DEGRADED, "zrh waits for epoch 2"},
                 {stray_observer, CSN_HEALTH_DEGRADED, "zrh follows no coordinator: it promised term 43 to c2; the others follow c1"},

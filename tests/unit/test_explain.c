@@ -75,6 +75,13 @@ static void is_idle(struct csn_explain_facts *facts)
 {
     (void)facts;
 }
+static void input_waits_everywhere(struct csn_explain_facts *facts)
+{
+    facts->has_input = true;
+    for (unsigned i = 0; i < 3; i++) {
+        facts->sites[i].has_input = true;
+    }
+}
 static void is_readonly(struct csn_explain_facts *facts)
 {
     facts->readonly = "/var/lib/consign: No space left on device";
@@ -92,6 +99,21 @@ static void no_quorum(struct csn_explain_facts *facts)
 static void is_held(struct csn_explain_facts *facts)
 {
     facts->sites[0].is_held = facts->sites[2].is_held = true;
+}
+static void is_ahead(struct csn_explain_facts *facts)
+{
+    input_waits_everywhere(facts);
+    facts->signed_s = NOW + 365 * DAY;
+    facts->sites[2].clock_off_s = 365 * (int64_t)DAY; /* not mended there */
+}
+static void a_quorum_says_so_too(struct csn_explain_facts *facts)
+{
+    facts->signed_s = NOW + 365 * DAY;
+    facts->sites[1].clock_off_s = facts->sites[2].clock_off_s = 365 * (int64_t)DAY;
+}
+static void is_little_ahead(struct csn_explain_facts *facts)
+{
+    facts->signed_s = NOW + 60;
 }
 static void no_leader(struct csn_explain_facts *facts)
 {
@@ -165,6 +187,9 @@ static void test_every_state_is_told_with_what_comes_next_and_what_may_be_done(v
         {CSN_EXPLAIN_HALTED, is_halted, "votes no more: a durable record is damaged", NULL, "do what the reason says"},
         {CSN_EXPLAIN_NO_QUORUM, no_quorum, "1 of 3 sites are heard, 2 needed", "elected within seconds", "bring sjc back"},
         {CSN_EXPLAIN_HELD, is_held, "an operator holds the zone", "waits for the hold", "consignctl zone resume ch. --reason"},
+        {CSN_EXPLAIN_AHEAD, is_ahead, "serial 7 was signed 365d 0h ahead of the clocks", "releases go on", "found the cluster anew"},
+        {CSN_EXPLAIN_IDLE, a_quorum_says_so_too, "nothing is to be done", NULL, NULL},
+        {CSN_EXPLAIN_IDLE, is_little_ahead, "nothing is to be done", NULL, NULL},
         {CSN_EXPLAIN_NO_LEADER, no_leader, "no coordinator leads", "within 3 s", "one of c1, c2"},
         {CSN_EXPLAIN_ROUND, at_work, "serial 8 is proposed (round 7.1.42)", "2 more votes make it certain", NULL},
         {CSN_EXPLAIN_REFUSED, refused, "this site refuses", "fetches, checks and serves it", NULL},
