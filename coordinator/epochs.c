@@ -13,6 +13,7 @@
 
 #define DEADLINE_MS 15000
 #define AGAIN_MS 1000
+#define VAIN_MS 10000 /* between two requests to a site that gave nothing: who only claims to have links must not keep others from being asked */
 #define REPLY_MEMORY_MAX ((size_t)8 * 1024 * 1024)
 
 static const char *chain_path(const struct csn_coordinator_config *config, char path[PATH_MAX])
@@ -122,10 +123,17 @@ static void take(struct csn_coordinator *coordinator, const Consign__BulkReply *
     }
 }
 
+static uint64_t *vain_ms(struct csn_coordinator *coordinator, uint16_t site)
+{
+    const struct csn_cluster *cluster = &coordinator->config->cluster;
+    return &coordinator->epochs.vain_ms[csn_cluster_member(cluster, site) - cluster->members];
+}
+
 static void on_reply(void *arg, int code, struct csn_bytes reply)
 {
     struct csn_coordinator *coordinator = arg;
     struct csn_bounded bounded;
+    size_t before = coordinator->epochs.chain.count;
     csn_bounded_init(&bounded, REPLY_MEMORY_MAX);
     Consign__BulkReply *message =
         code == CSN_OK ? consign__bulk_reply__unpack(&bounded.allocator, reply.size, reply.data) : NULL;
@@ -136,13 +144,16 @@ static void on_reply(void *arg, int code, struct csn_bytes reply)
         }
         consign__bulk_reply__free_unpacked(message, NULL);
     }
+    if (coordinator->epochs.chain.count == before) {
+        *vain_ms(coordinator, coordinator->epochs.asked) = csn_coordinator_now().mono_ms + VAIN_MS;
+    }
 }
 
 static void ask(struct csn_coordinator *coordinator, uint16_t site, uint32_t above)
 {
     struct csn_coordinator_epochs *epochs = &coordinator->epochs;
     uint64_t now_ms = csn_coordinator_now().mono_ms;
-    if (epochs->is_asking || now_ms < epochs->again_ms) {
+    if (epochs->is_asking || now_ms < epochs->again_ms || now_ms < *vain_ms(coordinator, site)) {
         return;
     }
     Consign__BulkRequest request = CONSIGN__BULK_REQUEST__INIT;
@@ -150,9 +161,11 @@ static void ask(struct csn_coordinator *coordinator, uint16_t site, uint32_t abo
     request.kind = CONSIGN__BULK_KIND__BULK_LINKS;
     request.epoch = above;
     csn_pack(&request.base, &octets);
-    epochs->again_ms = now_ms + AGAIN_MS;
-    epochs->is_asking =
-        csn_mesh_request(coordinator->mesh, site, csn_buf_view(&octets), DEADLINE_MS, on_reply, coordinator) == CSN_OK;
+    if (csn_mesh_request(coordinator->mesh, site, csn_buf_view(&octets), DEADLINE_MS, on_reply, coordinator) == CSN_OK) {
+        epochs->is_asking = true;
+        epochs->asked = site;
+        epochs->again_ms = now_ms + AGAIN_MS;
+    }
     csn_buf_fini(&octets);
 }
 

@@ -13,6 +13,8 @@ struct csn_coordinator_epochs {
     struct csn_chain chain; /* owns */
     bool is_asking;
     uint64_t again_ms; /* mono; no other request before this */
+    uint64_t vain_ms[CSN_MEMBERS_MAX]; /* nor of this site, by its place in the document: it gave nothing the last time */
+    uint16_t asked;    /* the site that is asked */
 };
 
 /* Before the start: the chain, and the configuration's document and `self` set to the newest that names this coordinator. A reason

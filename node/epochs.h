@@ -21,6 +21,7 @@ struct csn_epochs {
     struct csn_reason other;      /* the configured document is not what is in force; empty: it is */
     struct csn_epochs_call *call; /* owns; a request for links or a document under way, or NULL */
     uint64_t again_ms;            /* no other before this; CLOCK_BOOTTIME */
+    uint64_t vain_ms[CSN_MEMBERS_MAX]; /* nor of this site, by its place in the document: it gave nothing the last time; CLOCK_BOOTTIME */
     uint64_t lonely_ms;           /* when it is looked at next whether enough sites are heard; CLOCK_BOOTTIME */
     unsigned lonely_next;         /* whom: index of a member */
     struct csn_digest strange;    /* of the last document of another site that cannot be the next here */

@@ -13,6 +13,7 @@
 #define DEADLINE_MS 15000
 #define LONELY_MS 5000 /* between two requests of a site that hears nobody */
 #define AGAIN_MS 1000 /* between two requests for links or documents */
+#define VAIN_MS 10000 /* between two to one site that gave nothing of use: who only claims to have it must not keep the others from being asked */
 #define REPLY_MEMORY_MAX ((size_t)8 * 1024 * 1024) /* of a reply taken apart */
 #define FLOORS_PATIENCE 1 /* of progress.h: what is asked is small, and asked again by the core */
 #define FLOORS_MAX ((size_t)CSN_ZONES_MAX * 1024) /* octets of a site's floors; more are not of zones that are configured here */
@@ -24,6 +25,7 @@ struct csn_epochs_call {
     Consign__BulkKind kind;
     uint32_t above;
     struct csn_digest digest;
+    bool is_claimed; /* the site said that it has it */
 };
 
 static int send_request(struct csn_daemon *daemon, uint16_t site, const Consign__BulkRequest *request, csn_mesh_reply_fn *reply,
@@ -68,28 +70,45 @@ static int take_links(struct csn_daemon *daemon, const Consign__BulkReply *messa
     return code;
 }
 
+/* When it may be asked again, if it was in vain. */
+static uint64_t *vain_ms(struct csn_daemon *daemon, uint16_t site)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    return &daemon->epochs.vain_ms[csn_cluster_member(cluster, site) - cluster->members];
+}
+
+static int take(const struct csn_epochs_call *call, int code, const Consign__BulkReply *message, struct csn_reason *reason)
+{
+    char from[32];
+    snprintf(from, sizeof(from), "from site %u", call->site);
+    if (message == NULL) {
+        code = code != CSN_OK ? code : CSN_ENOTFOUND;
+        return csn_reason_set(reason, code, "%s", csn_error_text(code));
+    }
+    return call->kind == CONSIGN__BULK_KIND__BULK_LINKS ? take_links(call->daemon, message, reason)
+                                                        : csn_epochs_take_next(call->daemon, view(message->octets), from, reason);
+}
+
 static void on_reply(void *arg, int code, struct csn_bytes reply)
 {
     struct csn_epochs_call *call = arg;
     struct csn_daemon *daemon = call->daemon;
+    struct csn_epochs *epochs = &daemon->epochs;
     struct csn_reason reason = {{0}};
-    char from[32];
+    size_t links_before = epochs->chain.count;
+    struct csn_digest next_before = epochs->next_cluster.digest;
     Consign__BulkReply *message = unpack(code, reply);
-    daemon->epochs.call = NULL;
-    snprintf(from, sizeof(from), "from site %u", call->site);
-    if (message == NULL) {
-        code = csn_reason_set(&reason, code != CSN_OK ? code : CSN_ENOTFOUND, "%s", csn_error_text(code != CSN_OK ? code : CSN_ENOTFOUND));
-    } else if (call->kind == CONSIGN__BULK_KIND__BULK_LINKS) {
-        code = take_links(daemon, message, &reason);
-    } else {
-        code = csn_epochs_take_next(daemon, view(message->octets), from, &reason);
-    }
+    epochs->call = NULL;
+    code = take(call, code, message, &reason);
     if (code != CSN_OK) {
-        csn_log(&daemon->log, CSN_WARNING, "epoch.fetch", "%s %s: %s",
-                call->kind == CONSIGN__BULK_KIND__BULK_LINKS ? "links of the chain" : "next document", from, reason.text);
+        csn_log(&daemon->log, CSN_WARNING, "epoch.fetch", "%s from site %u: %s",
+                call->kind == CONSIGN__BULK_KIND__BULK_LINKS ? "links of the chain" : "next document", call->site, reason.text);
     }
     if (code != CSN_OK && call->kind == CONSIGN__BULK_KIND__BULK_DOCUMENT && message != NULL) {
-        daemon->epochs.strange = call->digest; /* asked for no more */
+        epochs->strange = call->digest; /* asked for no more */
+    }
+    if (call->is_claimed && epochs->chain.count == links_before && csn_digest_equal(&epochs->next_cluster.digest, &next_before)) {
+        *vain_ms(daemon, call->site) = csn_daemon_now(daemon).mono_ms + VAIN_MS;
     }
     if (message != NULL) {
         consign__bulk_reply__free_unpacked(message, NULL);
@@ -97,22 +116,23 @@ static void on_reply(void *arg, int code, struct csn_bytes reply)
     free(call);
 }
 
-static void ask(struct csn_daemon *daemon, uint16_t site, Consign__BulkKind kind, uint32_t above, const struct csn_digest *digest)
+static void ask(struct csn_daemon *daemon, uint16_t site, Consign__BulkKind kind, uint32_t above, const struct csn_digest *digest,
+                bool is_claimed)
 {
     struct csn_epochs *epochs = &daemon->epochs;
     uint64_t now_ms = csn_daemon_now(daemon).mono_ms;
-    if (epochs->call != NULL || now_ms < epochs->again_ms || daemon->unwritable.is_set) {
+    if (epochs->call != NULL || now_ms < epochs->again_ms || now_ms < *vain_ms(daemon, site) || daemon->unwritable.is_set) {
         return;
     }
     struct csn_epochs_call *call = csn_calloc(1, sizeof(*call));
-    *call = (struct csn_epochs_call){.daemon = daemon, .site = site, .kind = kind, .above = above, .digest = *digest};
+    *call = (struct csn_epochs_call){.daemon = daemon, .site = site, .kind = kind, .above = above, .digest = *digest, .is_claimed = is_claimed};
     Consign__BulkRequest request = CONSIGN__BULK_REQUEST__INIT;
     request.kind = kind;
     request.epoch = above;
     request.digest = (ProtobufCBinaryData){.len = CSN_DIGEST_SIZE, .data = call->digest.octets};
-    epochs->again_ms = now_ms + AGAIN_MS;
     if (send_request(daemon, site, &request, on_reply, call) == CSN_OK) {
         epochs->call = call;
+        epochs->again_ms = now_ms + AGAIN_MS;
     } else {
         free(call);
     }
@@ -128,10 +148,10 @@ void csn_epochs_heard(struct csn_daemon *daemon, uint16_t site, struct csn_bytes
     }
     bool is_unconfirmed = csn_epochs_is_unconfirmed(daemon);
     if (is_unconfirmed ? body.epoch >= last : body.epoch > last) {
-        ask(daemon, site, CONSIGN__BULK_KIND__BULK_LINKS, is_unconfirmed ? 0 : last, &(struct csn_digest){{0}});
+        ask(daemon, site, CONSIGN__BULK_KIND__BULK_LINKS, is_unconfirmed ? 0 : last, &(struct csn_digest){{0}}, true);
     } else if (!is_unconfirmed && body.next.number == last + 1 && !csn_digest_equal(&body.next.digest, &epochs->strange) &&
                (epochs->next.size == 0 || !csn_digest_equal(&body.next.digest, &epochs->next_cluster.digest))) {
-        ask(daemon, site, CONSIGN__BULK_KIND__BULK_DOCUMENT, 0, &body.next.digest);
+        ask(daemon, site, CONSIGN__BULK_KIND__BULK_DOCUMENT, 0, &body.next.digest, true);
     }
 }
 
@@ -162,7 +182,7 @@ void csn_epochs_tick(struct csn_daemon *daemon)
     epochs->lonely_ms = now_ms + LONELY_MS;
     const struct csn_member *member = &cluster->members[epochs->lonely_next++ % cluster->member_count];
     if (count_heard(daemon) < cluster->quorum && member != daemon->config->member) {
-        ask(daemon, member->number, CONSIGN__BULK_KIND__BULK_LINKS, is_unconfirmed ? 0 : last, &(struct csn_digest){{0}});
+        ask(daemon, member->number, CONSIGN__BULK_KIND__BULK_LINKS, is_unconfirmed ? 0 : last, &(struct csn_digest){{0}}, false);
     }
 }
 
