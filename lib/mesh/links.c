@@ -86,3 +86,27 @@ const struct csn_link *csn_links_silent(struct csn_links *links, uint64_t now_ms
     }
     return NULL;
 }
+
+static size_t count_at(const struct csn_links *links, size_t peer)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < links->link_count; i++) {
+        count += links->links[i].peer == peer;
+    }
+    return count;
+}
+
+const struct csn_link *csn_links_crowding(const struct csn_links *links)
+{
+    const struct csn_link *found = NULL;
+    size_t most = 0;
+    for (size_t i = 0; links->link_count == CSN_LINKS_MAX && i < links->link_count; i++) {
+        const struct csn_link *link = &links->links[i];
+        size_t count = count_at(links, link->peer);
+        if (count > most || (link->peer == found->peer && link->heard_ms < found->heard_ms)) {
+            found = link;
+            most = count;
+        }
+    }
+    return found;
+}

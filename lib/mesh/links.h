@@ -5,7 +5,7 @@
 
 #include "mesh/mesh.h"
 
-#define CSN_LINKS_MAX 64 /* four a member; above it a new link is closed at once */
+#define CSN_LINKS_MAX 64 /* four a member; above it one of who has the most is closed */
 #define CSN_LINKS_PEERS_MAX (2 * CSN_MEMBERS_MAX)
 #define CSN_LINKS_NOBODY SIZE_MAX
 #define CSN_LINKS_STALL_MS 1000
@@ -44,6 +44,9 @@ size_t csn_links_remove(struct csn_links *links, uint32_t id);
 bool csn_links_bind(struct csn_links *links, struct csn_link *link, size_t peer);
 /* A word came from the peer the link is bound to. */
 void csn_links_heard(struct csn_links *links, struct csn_link *link, uint64_t now_ms);
+/* What goes when there is no room for one more: of whoever has the most links - those who have not proved who they are count as
+ * one - the link that was heard longest ago. NULL: there is room. So one that opens links without end keeps out nobody but himself. */
+const struct csn_link *csn_links_crowding(const struct csn_links *links);
 /* A link that is silent for too long, or NULL. To be asked at least every CSN_LINKS_STALL_MS: a
  * longer gap means that this process itself stood still and could hear nobody, so that every link
  * gets its time again. */

@@ -174,19 +174,6 @@ static void tell_peer(struct csn_mesh *mesh, size_t peer, bool is_up)
     }
 }
 
-static struct csn_link *link_up(struct csn_mesh *mesh, uint32_t id)
-{
-    struct csn_link *link = csn_links_find(&mesh->links, id);
-    if (link == NULL) {
-        link = csn_links_add(&mesh->links, id, now_of(mesh));
-        mesh->owes_hello = true;
-    }
-    if (link == NULL) {
-        csn_net_link_close(mesh->net, id);
-    }
-    return link;
-}
-
 static void link_down(struct csn_mesh *mesh, uint32_t id)
 {
     size_t peer = csn_links_remove(&mesh->links, id);
@@ -195,13 +182,31 @@ static void link_down(struct csn_mesh *mesh, uint32_t id)
     }
 }
 
+static void close_link(struct csn_mesh *mesh, uint32_t id)
+{
+    csn_net_link_close(mesh->net, id);
+    link_down(mesh, id);
+}
+
+static struct csn_link *link_up(struct csn_mesh *mesh, uint32_t id)
+{
+    struct csn_link *link = csn_links_find(&mesh->links, id);
+    if (link == NULL) {
+        const struct csn_link *crowding = csn_links_crowding(&mesh->links);
+        if (crowding != NULL) {
+            close_link(mesh, crowding->id);
+        }
+        link = csn_links_add(&mesh->links, id, now_of(mesh));
+        mesh->owes_hello = true;
+    }
+    return link;
+}
+
 static void close_silent_links(struct csn_mesh *mesh)
 {
     const struct csn_link *link;
     while ((link = csn_links_silent(&mesh->links, now_of(mesh))) != NULL) {
-        uint32_t id = link->id;
-        csn_net_link_close(mesh->net, id);
-        link_down(mesh, id);
+        close_link(mesh, link->id);
     }
 }
 
@@ -257,9 +262,6 @@ static void hear_message(struct csn_mesh *mesh, const struct csn_net_event *even
 {
     struct csn_envelope envelope;
     struct csn_link *link = link_up(mesh, event->link);
-    if (link == NULL) {
-        return;
-    }
     int code = csn_envelope_decode(event->octets, &envelope);
     if (code == CSN_EFORMAT) {
         csn_guard_drop(mesh->guard, CSN_MESH_DROP_MALFORMED, peer_at(mesh, link),

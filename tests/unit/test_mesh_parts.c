@@ -80,6 +80,31 @@ static void test_links_know_who_is_there(void **state)
     free(links);
 }
 
+static void test_links_of_who_has_the_most_make_room(void **state)
+{
+    struct world *world = *state;
+    struct csn_links *links = csn_alloc(sizeof(*links));
+    csn_links_init(links, &world->cluster);
+    size_t zrh = csn_links_peer(links, id_of(0)), sjc = csn_links_peer(links, id_of(1));
+    for (uint32_t id = 1; id <= CSN_LINKS_MAX; id++) {
+        assert_null(csn_links_crowding(links));
+        csn_links_add(links, id, 1000 - id);
+    }
+    /* One of zrh, 31 of sjc, 32 of nobody: the last of these was heard first. */
+    csn_links_bind(links, csn_links_find(links, 1), zrh);
+    for (uint32_t id = 2; id <= 32; id++) {
+        csn_links_bind(links, csn_links_find(links, id), sjc);
+    }
+    assert_int_equal(csn_links_crowding(links)->id, CSN_LINKS_MAX);
+    csn_links_bind(links, csn_links_find(links, 33), sjc);
+    csn_links_bind(links, csn_links_find(links, 34), sjc);
+    csn_links_heard(links, csn_links_find(links, 34), 2000);
+    assert_int_equal(csn_links_crowding(links)->id, 33);
+    csn_links_remove(links, 33);
+    assert_null(csn_links_crowding(links));
+    free(links);
+}
+
 static void test_outbox_packs_in_order_and_within_the_limit(void **state)
 {
     (void)state;
@@ -186,6 +211,7 @@ static const struct CMUnitTest tests[] = {
     WITH_WORLD(test_guard_verifies_once_and_lets_repeats_through),
     WITH_WORLD(test_guard_forgets_and_verifies_again),
     WITH_WORLD(test_links_know_who_is_there),
+    WITH_WORLD(test_links_of_who_has_the_most_make_room),
     cmocka_unit_test(test_outbox_packs_in_order_and_within_the_limit),
     WITH_WORLD(test_identity_signs_what_rfc_8032_says),
     WITH_WORLD(test_identity_refuses_what_is_no_key),

@@ -14,6 +14,7 @@
 
 #include "mesh/envelope.h"
 #include "mesh/guard.h"
+#include "mesh/links.h"
 #include "mesh/outbox.h"
 #include "mesh/strangers.h"
 
@@ -465,6 +466,22 @@ static void test_a_word_that_comes_over_two_links_is_heard_once(void **state)
     assert_int_equal(node->downs, 0);
 }
 
+/* A member's certificate opens as many links as it likes; the others find room all the same. */
+static void test_a_flood_of_links_keeps_nobody_out(void **state)
+{
+    struct world *world = *state;
+    struct raw raws[CSN_LINKS_MAX] = {0};
+    assert_int_equal(start_node(world, 0, NULL), CSN_OK);
+    for (size_t i = 0; i < CSN_LINKS_MAX; i++) {
+        raw_dial(&raws[i], world, "sin.tls.pem", 0);
+        wait_for(world, raw_count(&raws[i].ups) > 0);
+        raw_say(&raws[i], world, (uint32_t)i, spoil_nothing);
+    }
+    wait_for(world, world->nodes[0].heard_count == CSN_LINKS_MAX);
+    assert_int_equal(start_node(world, 1, NULL), CSN_OK);
+    wait_for(world, is_full_mesh(world, 0, 2));
+}
+
 static void test_a_silent_link_is_closed(void **state)
 {
     struct world *world = *state;
@@ -596,6 +613,7 @@ static const struct CMUnitTest tests[] = {
     WITH_WORLD(test_a_flood_of_handshakes_keeps_nobody_out),
     WITH_WORLD(test_a_site_with_anothers_certificate_is_not_reached),
     WITH_WORLD(test_a_word_that_comes_over_two_links_is_heard_once),
+    WITH_WORLD(test_a_flood_of_links_keeps_nobody_out),
     WITH_WORLD(test_a_silent_link_is_closed),
     WITH_WORLD(test_a_stuck_reaper_is_noticed),
     WITH_WORLD(test_a_former_member_is_answered_apart_and_not_heard),
