@@ -1,6 +1,8 @@
 /* leader_state.h: the inside of a leader. Private.
  *
- *   leader.c          the step, statements, terms (L1, L5)
+ *   leader.c          the step: which zones it looks at, and what is known of nodes
+ *   leader_take.c     statements, certificates (L6) and documents that come in
+ *   leader_term.c     terms (L1, L5)
  *   leader_lead.c     who notifies
  *   leader_propose.c  what to propose next (L2, L3)
  *   leader_round.c    a round from proposal to certificate or end (L2, L4, L5, L6) */
@@ -130,17 +132,34 @@ const struct csn_row *csn_leader_ready(const struct csn_leader *leader,
                                        const struct csn_leader_zone *zone, unsigned member);
 unsigned csn_leader_ready_count(const struct csn_leader *leader,
                                 const struct csn_leader_zone *zone);
-void csn_leader_resign(struct csn_leader *leader);
-struct csn_round csn_leader_newest(const struct csn_leader_zone *zone);
-/* A certificate of this zone, own or found. */
-void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *zone,
-                            const struct csn_certificate *certificate, struct csn_bytes octets);
-void csn_leader_broadcast(struct csn_leader *leader, struct csn_leader_zone *zone);
 /* What a site's clock shows now. */
 uint64_t csn_leader_clock_s(const struct csn_leader *leader, unsigned member);
 
 /* Its round ended, in whatever way. */
 void csn_leader_not_at_work(struct csn_leader *leader, const struct csn_leader_zone *zone);
+
+/* To be looked at in this step, and to be proposed for at the next tick. */
+void csn_leader_touch(struct csn_leader *leader, const struct csn_leader_zone *zone);
+
+/* --- leader_take.c */
+/* Into what is known; a vote that makes enough is certified at once. */
+void csn_leader_take(struct csn_leader *leader, const struct csn_event *event);
+struct csn_round csn_leader_newest(const struct csn_leader_zone *zone);
+/* A certificate of this zone, own or found. */
+void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *zone,
+                            const struct csn_certificate *certificate, struct csn_bytes octets);
+void csn_leader_broadcast(struct csn_leader *leader, struct csn_leader_zone *zone);
+
+/* --- leader_term.c */
+/* The site knows a term of which there was a round, by this row, by its last report. */
+void csn_leader_see_proposed(struct csn_leader *leader, unsigned member, struct csn_term term);
+void csn_leader_see_row(struct csn_leader *leader, unsigned member, const struct csn_row *row);
+void csn_leader_see_report(struct csn_leader *leader, unsigned member);
+/* By what is known now. */
+void csn_leader_advance_term(struct csn_leader *leader);
+void csn_leader_resign(struct csn_leader *leader);
+/* Says that it asks or leads, when that is due. */
+void csn_leader_heartbeat(struct csn_leader *leader);
 
 /* --- leader_lead.c */
 /* Names the lead of each zone, at a heartbeat. */
