@@ -161,15 +161,16 @@ static void seen_text(const struct csn_status_site *site, char cell[CELL_MAX])
     }
 }
 
+/* Reports carry whole seconds, cut off: of one second's difference nothing is known. */
 static void clock_text(const struct csn_status_site *site, char cell[CELL_MAX])
 {
-    int64_t offset_us = site->clock_offset_us;
+    int64_t offset_s = site->clock_offset_us / 1000000;
     if (!site->has_clock_offset) {
         snprintf(cell, CELL_MAX, "-");
-    } else if (offset_us > -10000000 && offset_us < 10000000) {
-        snprintf(cell, CELL_MAX, "%+.1fms", (double)offset_us / 1000);
+    } else if (offset_s >= -1 && offset_s <= 1) {
+        snprintf(cell, CELL_MAX, "<2s");
     } else {
-        snprintf(cell, CELL_MAX, "%+.0fs", (double)offset_us / 1000000);
+        snprintf(cell, CELL_MAX, "%+" PRId64 "s", offset_s);
     }
 }
 

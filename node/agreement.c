@@ -157,6 +157,16 @@ void csn_agreement_blame_stale(const struct csn_agreement *sites, const struct c
     }
 }
 
+void csn_since_tick(struct csn_since *since, uint8_t says, uint64_t now_s)
+{
+    if (since->is_heard && says == since->said) {
+        return;
+    }
+    since->since_s = since->is_heard && says != 0 ? now_s : 0;
+    since->is_heard = true;
+    since->said = says;
+}
+
 bool csn_agreement_judge(const struct csn_agreement *sites, const char *zone,
                          const struct csn_input_id *released, struct csn_status *status)
 {

@@ -42,6 +42,14 @@ void csn_agreement_tick_stale(const struct csn_agreement *sites, const struct cs
 void csn_agreement_blame_stale(const struct csn_agreement *sites, const struct csn_stale *stale, uint64_t patience_s,
                                const struct csn_input_id *released, struct csn_status *status, struct csn_status_zone *zone);
 
+/* Since when a site has said of itself what it says (0: nothing is wrong). Zeros to begin with. */
+struct csn_since {
+    bool is_heard; /* it has said something */
+    uint8_t said;
+    uint64_t since_s; /* Unix; 0: nothing is wrong, or it was so already when it was first heard: since when is not known */
+};
+void csn_since_tick(struct csn_since *since, uint8_t says, uint64_t now_s);
+
 /* An input that another site has parked, by the gate of its row: "fewer records (ask that site for
  * the reason)". */
 const char *csn_agreement_gate_text(uint8_t gate);

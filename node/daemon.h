@@ -92,10 +92,9 @@ struct csn_zone_shell {
     unsigned told_sites;    /* that were heard and served it then; 0: one that was heard did not */
     struct csn_divergence divergence;
     struct csn_kept_tree *trees[CSN_TREES_KEPT]; /* own references; see trees.h; may be NULL */
-    uint64_t diverged_since_s[CSN_MEMBERS_MAX]; /* Unix, by place in the cluster document; 0: not diverged */
-    uint64_t parked_since_s[CSN_MEMBERS_MAX];   /* the same; 0: that site has parked nothing */
+    struct csn_since diverged[CSN_MEMBERS_MAX]; /* by place in the cluster document */
+    struct csn_since parked[CSN_MEMBERS_MAX];   /* the same, by gate */
     struct csn_stale stale;
-    uint8_t parked_gate[CSN_MEMBERS_MAX];       /* by which gate, since then */
 };
 
 struct csn_daemon {

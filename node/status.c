@@ -246,15 +246,6 @@ static const struct csn_row *row_of(const struct csn_daemon *daemon, const struc
     return site == daemon->config->member ? &core->row : csn_node_peer_row(daemon->core, site->number, core->zone);
 }
 
-/* Another gate is another input. */
-static void tick_parked(struct csn_zone_shell *shell, uint8_t member, uint8_t gate, uint64_t now_s)
-{
-    if (gate != shell->parked_gate[member]) {
-        shell->parked_gate[member] = gate;
-        shell->parked_since_s[member] = gate == 0 ? 0 : now_s;
-    }
-}
-
 /* What every site that is heard says of the zone. */
 static void fill_agreement(const struct csn_daemon *daemon, struct csn_now now, const struct csn_node_zone_status *core,
                            struct csn_agreement *ret_sites)
@@ -283,9 +274,10 @@ void csn_status_tick(struct csn_zone_shell *zone)
     csn_node_get_zone(daemon->core, (size_t)(zone - daemon->zones), now, &core);
     for (uint8_t i = 0; i < daemon->config->cluster.member_count; i++) {
         const struct csn_row *row = row_of(daemon, &core, i);
-        uint64_t *since_s = &zone->diverged_since_s[i];
-        *since_s = row == NULL || row->diverged == 0 ? 0 : *since_s == 0 ? now.wall_s : *since_s;
-        tick_parked(zone, i, row != NULL ? row->gate : 0, now.wall_s);
+        if (row != NULL) {
+            csn_since_tick(&zone->diverged[i], row->diverged != 0, now.wall_s);
+            csn_since_tick(&zone->parked[i], row->gate, now.wall_s); /* another gate is another input */
+        }
     }
     tick_stale(zone, &core, now);
 }
@@ -310,7 +302,7 @@ static void fill_diverged(const struct csn_daemon *daemon, const struct csn_zone
 {
     const struct csn_cluster *cluster = &daemon->config->cluster;
     for (uint8_t i = 0; i < cluster->member_count; i++) {
-        add_diverged(status, zone, &cluster->members[i], row_of(daemon, core, i), shell->diverged_since_s[i]);
+        add_diverged(status, zone, &cluster->members[i], row_of(daemon, core, i), shell->diverged[i].since_s);
     }
 }
 
@@ -344,7 +336,7 @@ static void fill_parked(const struct csn_zone_shell *shell, const struct csn_agr
         struct csn_status_parked row = {.site = csn_status_text(status, "%s", sites->names[i]),
                                         .reason = csn_agreement_gate_text(sites->rows[i]->gate),
                                         .gate = csn_gate_text(sites->rows[i]->gate),
-                                        .since_s = shell->parked_since_s[i]};
+                                        .since_s = shell->parked[i].since_s};
         csn_status_add_parked(status, zone, &row);
     }
 }

@@ -51,7 +51,7 @@ struct csn_status_site {
     bool has_last_seen;
     uint64_t last_seen_ms; /* ago; 0 for the observer itself */
     bool has_clock_offset;
-    int64_t clock_offset_us; /* its clock minus the observer's */
+    int64_t clock_offset_us; /* its clock minus the observer's; of whole seconds, for reports carry no more */
     const char *hsm;         /* "ok", "down: …", "wrong key ch. 34505", "none"; NULL: not known */
     const struct csn_status_released *released;
     uint32_t released_count;

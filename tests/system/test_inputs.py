@@ -100,6 +100,8 @@ class Inputs(unittest.TestCase):
         with Cluster(small_zone(1, 'one', names=60)) as c:
             c.start()
             c.wait_marker('one')
+            for site in ('zrh', 'sjc'):
+                wait_for(f'{site} has heard that all is well', lambda: c.site_status(site, 'sin')['released'])
             c.write_zone(small_zone(2, 'small', names=20), ['sin'])
             wait_for('parked at sin', lambda: c.parked('sin'))
             for site in ('zrh', 'sjc'):

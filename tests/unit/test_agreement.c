@@ -203,11 +203,27 @@ static void test_a_file_that_comes_back_in_time_is_not_missed(void **state)
     csn_status_fini(&status);
 }
 
+/* Who is first heard when something is wrong may have been so for days. */
+static void test_since_when_is_said_only_where_it_was_seen(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t says;
+        uint64_t since_s;
+    } rows[] = {{2, 0}, {2, 0}, {0, 0}, {2, 1003}, {2, 1003}, {3, 1005}, {0, 0}, {3, 1007}};
+    struct csn_since since = {.is_heard = false};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        csn_since_tick(&since, rows[i].says, 1000 + i);
+        assert_int_equal(since.since_s, rows[i].since_s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_site_whose_file_is_older_than_the_release_is_named),
         cmocka_unit_test(test_a_file_that_comes_back_in_time_is_not_missed),
+        cmocka_unit_test(test_since_when_is_said_only_where_it_was_seen),
         cmocka_unit_test(test_other_files_under_one_serial_are_told_by_name),
         cmocka_unit_test(test_the_newest_input_counts_and_each_confirmation),
         cmocka_unit_test(test_every_gate_has_its_words),

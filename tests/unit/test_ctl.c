@@ -33,10 +33,10 @@ static void test_all_well_in_a_table(void **state)
         "cluster tld-prod   term 42   leader c1   release policy 2 of 3   observed from zrh "
         "2026-11-21T19:40:07Z\n"
         "\n"
-        "SITE  ROLE      STATE  SEEN  CLOCK   HSM  RELEASED\n"
-        "zrh   signer *  ok     0.0s  +0.3ms  ok   2026112104\n"
-        "sjc   signer    ok     0.4s  -1.1ms  ok   2026112104\n"
-        "sin   signer    ok     0.8s  +0.3ms  ok   2026112104\n"
+        "SITE  ROLE      STATE  SEEN  CLOCK  HSM  RELEASED\n"
+        "zrh   signer *  ok     0.0s  <2s    ok   2026112104\n"
+        "sjc   signer    ok     0.4s  <2s    ok   2026112104\n"
+        "sin   signer    ok     0.8s  <2s    ok   2026112104\n"
         "\n"
         "ZONE  STATE     RELEASED    INPUT  VOTES  AGE  PENDING  CONTENT   SIGNED    FIRST EXPIRY\n"
         "ch.   released  2026112104  77     3/3    42s  -        9f9f9f9f  51515151  10d 8h\n"
@@ -58,11 +58,11 @@ static void test_a_bad_night_in_a_table(void **state)
         "cluster tld-prod   term 42   leader none   release policy 2 of 3   observed from zrh "
         "2026-11-21T19:40:07Z\n"
         "\n"
-        "SITE  ROLE      STATE        SEEN   CLOCK   HSM        RELEASED\n"
-        "zrh   signer *  ok           0.0s   +0.3ms  ok         2026112104\n"
-        "sjc   signer    UNREACHABLE  never  -1.1ms  ok         2026112104\n"
+        "SITE  ROLE      STATE        SEEN   CLOCK  HSM        RELEASED\n"
+        "zrh   signer *  ok           0.0s   <2s    ok         2026112104\n"
+        "sjc   signer    UNREACHABLE  never  <2s    ok         2026112104\n"
         "      error: not heard for 47s\n"
-        "sin   signer    DIVERGED     0.8s   +0.3ms  see below  2026112104\n"
+        "sin   signer    DIVERGED     0.8s   <2s    see below  2026112104\n"
         "      HSM: wrong key, zone ch.: the token's public key of zsk-1 is not the key set's; it "
         "signs nothing until\n"
         "      that is so\n"
@@ -109,6 +109,27 @@ static void test_a_coordinators_own_row_is_no_alarm(void **state)
     assert_non_null(strstr(text, "\nOK  quorum 3/3"));
     free(text);
     csn_status_fini(&status);
+}
+
+/* Reports carry whole seconds: no more is shown than they tell. */
+static void test_a_clock_is_shown_in_seconds(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t offset_s;
+        const char *shown;
+    } rows[] = {{0, "  <2s "}, {1, "  <2s "}, {-1, "  <2s "}, {2, "  +2s "}, {-61, "  -61s "}, {86400, "  +86400s "}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_status status = {0};
+        fill(&status, NOW);
+        status.sites[1]->clock_offset_us = rows[i].offset_s * 1000000;
+        char *text = table_of(&status, false);
+        const char *line = strstr(text, "\nsjc");
+        assert_non_null(line);
+        assert_non_null(strstr(line, rows[i].shown));
+        free(text);
+        csn_status_fini(&status);
+    }
 }
 
 static void test_nothing_released_and_nothing_known_yet(void **state)
@@ -691,6 +712,7 @@ int main(void)
         cmocka_unit_test(test_all_well_in_a_table),
         cmocka_unit_test(test_a_bad_night_in_a_table),
         cmocka_unit_test(test_a_coordinators_own_row_is_no_alarm),
+        cmocka_unit_test(test_a_clock_is_shown_in_seconds),
         cmocka_unit_test(test_nothing_released_and_nothing_known_yet),
         cmocka_unit_test(test_a_waiting_input_is_pending),
         cmocka_unit_test(test_an_input_parked_elsewhere_is_named_with_its_site),
