@@ -150,6 +150,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct csn_event event = {.kind = CSN_EVENT_TICK};
     csn_coordinator_status_tick(timer->data);
+    csn_coordinator_epochs_tick(timer->data);
     step(timer->data, &event);
 }
 

@@ -13,6 +13,7 @@
 
 #define DEADLINE_MS 15000
 #define AGAIN_MS 1000
+#define KEEP_AGAIN_MS 5000
 #define VAIN_MS 10000 /* between two requests to a site that gave nothing: who only claims to have links must not keep others from being asked */
 #define REPLY_MEMORY_MAX ((size_t)8 * 1024 * 1024)
 
@@ -88,7 +89,19 @@ static int replace(struct csn_coordinator *coordinator, const Consign__BulkReply
     return CSN_OK;
 }
 
-/* Nothing of the old document is left in memory. A file that cannot be written only costs asking again. */
+static void keep_later(struct csn_coordinator *coordinator, uint32_t last, const struct csn_reason *reason)
+{
+    struct csn_coordinator_epochs *epochs = &coordinator->epochs;
+    epochs->keep_ms = csn_coordinator_now().mono_ms + KEEP_AGAIN_MS;
+    if (!epochs->is_unkept) {
+        epochs->is_unkept = true;
+        csn_log(&coordinator->log, CSN_ERROR, "epoch.begun",
+                "epoch %" PRIu32 " has begun, and cannot be remembered: %s; this coordinator leads nothing until it can", last, reason->text);
+    }
+}
+
+/* Nothing of the old document is left in memory. A process that began again without the file would ask for the links, and begin
+ * again, for ever: so it waits for the file. */
 static void go_on(struct csn_coordinator *coordinator)
 {
     const struct csn_chain *chain = &coordinator->epochs.chain;
@@ -100,12 +113,19 @@ static void go_on(struct csn_coordinator *coordinator)
         csn_log(&coordinator->log, CSN_WARNING, "epoch.begun", "epoch %" PRIu32 " has begun, and names no coordinator %s", last,
                 coordinator->config->name);
     } else if (code != CSN_OK) {
-        csn_log(&coordinator->log, CSN_ERROR, "epoch.begun", "epoch %" PRIu32 " has begun, and cannot be remembered: %s", last,
-                reason.text);
+        keep_later(coordinator, last, &reason);
     } else {
         csn_log(&coordinator->log, CSN_INFO, "epoch.begun", "epoch %" PRIu32 " has begun; this coordinator begins again with its document",
                 last);
         csn_process_again(coordinator->argv);
+    }
+}
+
+void csn_coordinator_epochs_tick(struct csn_coordinator *coordinator)
+{
+    const struct csn_coordinator_epochs *epochs = &coordinator->epochs;
+    if (epochs->is_unkept && csn_coordinator_now().mono_ms >= epochs->keep_ms) {
+        go_on(coordinator);
     }
 }
 

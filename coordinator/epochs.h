@@ -15,12 +15,16 @@ struct csn_coordinator_epochs {
     uint64_t again_ms; /* mono; no other request before this */
     uint64_t vain_ms[CSN_MEMBERS_MAX]; /* nor of this site, by its place in the document: it gave nothing the last time */
     uint16_t asked;    /* the site that is asked */
+    bool is_unkept;    /* a later epoch has begun, and the file does not take it yet */
+    uint64_t keep_ms;  /* mono; when it is tried again */
 };
 
 /* Before the start: the chain, and the configuration's document and `self` set to the newest that names this coordinator. A reason
  * beside CSN_OK, as csn_chain_open. */
 int csn_coordinator_epochs_load(struct csn_coordinator_epochs *epochs, struct csn_coordinator_config *config,
                                 struct csn_reason *reason);
+/* Tries again to keep what could not be kept. */
+void csn_coordinator_epochs_tick(struct csn_coordinator *coordinator);
 /* Report or promise of a site. */
 void csn_coordinator_heard(struct csn_coordinator *coordinator, uint16_t site, struct csn_bytes report);
 

@@ -242,6 +242,18 @@ class Membership(unittest.TestCase):
         c.wait_epoch(document, SITES + (COORDINATOR,))
         c.assert_released('killed', SITES)
 
+    def keep_no_chain(self, c):
+        """A coordinator that cannot remember a new epoch goes on with it as soon as it can."""
+        path = c.path(COORDINATOR, 'control.sock.chain')
+        os.remove(path)
+        os.mkdir(path)
+        document = c.document.next(tail=lambda text: text.replace('name: duty', 'name: noon'))
+        c.propose('zrh', document)
+        wait_for('it says so', lambda: c.log_lines(COORDINATOR, 'cannot be remembered'))
+        os.rmdir(path)
+        c.wait_epoch(document, SITES + (COORDINATOR,))
+        c.assert_released('remembered', SITES)
+
     def lose_the_chain(self, c):
         """Without its chain of documents a site knows the first one only: the others give it the links."""
         path = c.path('sjc', 'store', 'chain')
@@ -253,7 +265,7 @@ class Membership(unittest.TestCase):
             damage()
             c.start('sjc')
             c.wait_epoch(c.document, ('sjc',))
-            c.wait_marker('killed', ('sjc',))
+            c.wait_marker('remembered', ('sjc',))
         c.assert_released('chained', SITES)
 
     def test_members_change_one_at_a_time_and_releases_go_on(self):
@@ -261,7 +273,7 @@ class Membership(unittest.TestCase):
             c.start()
             c.wait_marker('first')
             for step in (self.refuse_what_may_not_be, self.admit, self.choose_of_two, self.remove, self.replace, self.wait_for_quorum,
-                         self.kill_in_the_middle, self.lose_the_chain):
+                         self.kill_in_the_middle, self.keep_no_chain, self.lose_the_chain):
                 step(c)
 
     def add_zones(self, c, count):
