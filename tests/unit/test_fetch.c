@@ -31,7 +31,9 @@ struct peer {
     size_t size;       /* of the object; 0: it is not here */
     size_t piece;      /* octets, or rows of a version, in each answer */
     uint32_t piece_ms; /* that an answer takes; more than the deadline: none comes in time */
-    size_t asked, begun; /* requests; those of the first piece */
+    size_t asked, begun; /* requests; those for the first piece */
+    size_t first;        /* that one, counted from 1 */
+    size_t answers;      /* in time; the next comes too late, and then it is not here any more; 0: all do */
 };
 
 /* The request under way: one at a time. */
@@ -52,6 +54,8 @@ struct bench {
     struct peer peers[SITES + 1]; /* by number; this site is 1 */
     struct call call;
     uint64_t now_ms;
+    int forward_code; /* what a fetch of differences by the history ends with; CSN_OK: there is none */
+    unsigned forwards, differences, patience; /* how often, and with how much patience the last time */
     unsigned fetched;
     int code;
 };
@@ -105,14 +109,18 @@ void csn_job_later(uv_loop_t *loop, uint64_t delay_ms, csn_job_done_fn *fn, void
 void csn_forward_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, unsigned patience,
                        csn_difference_fn *done, void *arg)
 {
-    (void)zone, (void)site, (void)full_root, (void)patience;
-    done(arg, CSN_ENOTFOUND, "nothing is served yet");
+    (void)site, (void)full_root;
+    struct bench *bench = bench_of(zone->daemon);
+    bench->forwards++;
+    bench->patience = patience;
+    done(arg, bench->forward_code != CSN_OK ? bench->forward_code : CSN_ENOTFOUND, "nothing is served yet");
 }
 
 void csn_difference_fetch(struct csn_zone_shell *zone, uint16_t site, const struct csn_digest *full_root, unsigned patience,
                           csn_difference_fn *done, void *arg)
 {
-    (void)zone, (void)site, (void)full_root, (void)patience;
+    (void)site, (void)full_root, (void)patience;
+    bench_of(zone->daemon)->differences++;
     done(arg, CSN_ELIMIT, "nothing is served yet");
 }
 
@@ -149,9 +157,9 @@ static void put_row(uint32_t number, struct csn_buf *buf)
 static void give_rows(struct peer *peer, struct csn_buf *octets, struct csn_buf *meta)
 {
     for (size_t i = 0; i < peer->piece; i++) {
-        put_row((uint32_t)((peer->asked - 1) * peer->piece + i), octets);
+        put_row((uint32_t)((peer->asked - peer->first) * peer->piece + i), octets);
     }
-    if (peer->asked == 1) {
+    if (peer->asked == peer->first) {
         csn_version_meta_encode(&(struct csn_version_meta){.time_s = 1, .serial = 1}, meta);
     }
 }
@@ -162,7 +170,8 @@ static void give(struct peer *peer, const Consign__BulkRequest *request, struct 
     struct csn_buf octets = {0}, meta = {0};
     size_t left = peer->size > request->offset ? peer->size - (size_t)request->offset : 0;
     size_t size = left < peer->piece ? left : peer->piece;
-    reply.status = peer->size > 0 ? CONSIGN__BULK_STATUS__BULK_OK : CONSIGN__BULK_STATUS__BULK_NOT_HERE;
+    bool is_here = peer->size > 0 && (peer->answers == 0 || peer->asked <= peer->answers);
+    reply.status = is_here ? CONSIGN__BULK_STATUS__BULK_OK : CONSIGN__BULK_STATUS__BULK_NOT_HERE;
     reply.digest = request->digest;
     reply.after = request->after;
     reply.offset = request->offset;
@@ -185,11 +194,14 @@ static void answer(struct bench *bench)
     struct call call = bench->call;
     struct peer *peer = &bench->peers[call.site];
     struct csn_buf packed = {0};
-    bool is_late = peer->piece_ms > call.deadline_ms;
+    bool is_late = peer->piece_ms > call.deadline_ms || (peer->answers > 0 && peer->asked == peer->answers);
     Consign__BulkRequest *request = consign__bulk_request__unpack(NULL, call.request.size, call.request.data);
     assert_non_null(request);
     peer->asked++;
-    peer->begun += request->offset == 0 && request->after.len == 0;
+    if (request->offset == 0 && request->after.len == 0) {
+        peer->begun++;
+        peer->first = peer->asked;
+    }
     assert_true(peer->asked <= ASKED_MAX);
     give(peer, request, &packed);
     consign__bulk_request__free_unpacked(request, NULL);
@@ -331,6 +343,18 @@ static void test_a_liar_alone_has_an_end(void **state)
     bench_free(bench);
 }
 
+/* Who stopped in the middle is asked once more; where it says then that it is not here, nobody is asked for ever. */
+static void test_the_last_time_decides_whether_there_is_another(void **state)
+{
+    struct bench *bench = bench_new(*state);
+    bench->peers[2] = (struct peer){.size = 40 * MIB, .piece = MIB, .piece_ms = 1, .answers = 3};
+    fetch(bench, CSN_OBJECT_SHARE, NULL);
+    assert_int_equal(bench->code, CSN_ENOTFOUND);
+    assert_int_equal(bench->peers[2].begun, 2);
+    assert_int_equal(bench->peers[3].asked, 2);
+    bench_free(bench);
+}
+
 static void test_who_is_silent_is_not_asked_again(void **state)
 {
     struct bench *bench = bench_new(*state);
@@ -356,6 +380,36 @@ static void test_more_records_than_the_certificate_says_are_refused(void **state
     bench_free(bench);
 }
 
+/* Of one site; what the next gives is counted anew. */
+static void test_records_of_one_site_are_not_counted_for_the_next(void **state)
+{
+    struct bench *bench = bench_new(*state);
+    struct csn_certificate *certificate = csn_calloc(1, sizeof(*certificate));
+    certificate->held.records = 1000;
+    bench->peers[2] = (struct peer){.size = SIZE_MAX, .piece = 100, .piece_ms = 1, .answers = 6};
+    bench->peers[3] = (struct peer){.size = SIZE_MAX, .piece = 100, .piece_ms = 1};
+    fetch(bench, CSN_OBJECT_VERSION, certificate);
+    assert_int_equal(bench->peers[3].begun, 2);
+    assert_int_equal(bench->peers[3].asked, 2 * 11);
+    free(certificate);
+    bench_free(bench);
+}
+
+/* Each is asked as often as there is patience, and for nothing larger: that would take longer still. */
+static void test_who_is_slow_with_differences_is_not_asked_for_the_whole(void **state)
+{
+    struct bench *bench = bench_new(*state);
+    struct csn_certificate *certificate = csn_calloc(1, sizeof(*certificate));
+    bench->forward_code = CSN_ESLOW;
+    fetch(bench, CSN_OBJECT_VERSION, certificate);
+    assert_int_equal(bench->code, CSN_ESLOW);
+    assert_int_equal(bench->forwards, 2 * (CSN_PROGRESS_PATIENCE_MAX + 1));
+    assert_int_equal(bench->patience, CSN_PROGRESS_PATIENCE_MAX);
+    assert_int_equal(bench->differences, 0);
+    free(certificate);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,7 +418,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_slow_link_brings_it_in_the_end, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_zone_that_has_grown_comes_through, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_liar_alone_has_an_end, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_the_last_time_decides_whether_there_is_another, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_who_is_silent_is_not_asked_again, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_records_of_one_site_are_not_counted_for_the_next, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_who_is_slow_with_differences_is_not_asked_for_the_whole, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_more_records_than_the_certificate_says_are_refused, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

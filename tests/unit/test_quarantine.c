@@ -161,6 +161,32 @@ static void test_one_process_counts_once_until_it_has_left_as_often_as_it_entere
     assert_int_equal(enter_and(fall, *state, 1), CSN_EREFUSED);
 }
 
+static void test_what_was_counted_before_stands_however_often_it_is_entered(void **state)
+{
+    assert_int_equal(enter_and(fall, *state, 1), CSN_OK);
+    struct life life = begin(*state);
+    assert_int_equal(enter(life, 1), CSN_OK);
+    assert_int_equal(enter(life, 1), CSN_OK);
+    fall(life);
+    assert_int_equal(enter_and(fall, *state, 1), CSN_EREFUSED);
+}
+
+/* One file in two zones: who has left one of them is at the other still. */
+static void test_leaving_one_zone_leaves_no_other(void **state)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct life life = begin(*state);
+        assert_int_equal(enter(life, 1), CSN_OK);
+        assert_int_equal(enter_as(life, CSN_RISK_READ, other_zone, 1), CSN_OK);
+        assert_int_equal(leave(life, 1), CSN_OK);
+        fall(life);
+    }
+    struct life life = begin(*state);
+    assert_int_equal(enter(life, 1), CSN_OK);
+    assert_int_equal(enter_as(life, CSN_RISK_READ, other_zone, 1), CSN_EREFUSED);
+    fall(life);
+}
+
 static void test_zones_and_kinds_count_for_themselves(void **state)
 {
     for (unsigned i = 0; i < 2; i++) {
@@ -187,6 +213,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_that_leaves_late_does_not_erase_anothers_mark, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_one_process_counts_once_until_it_has_left_as_often_as_it_entered, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(test_what_was_counted_before_stands_however_often_it_is_entered, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_leaving_one_zone_leaves_no_other, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_zones_and_kinds_count_for_themselves, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
