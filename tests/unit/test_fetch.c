@@ -400,10 +400,18 @@ static void test_who_is_slow_with_differences_is_not_asked_for_the_whole(void **
 {
     struct bench *bench = bench_new(*state);
     struct csn_certificate *certificate = csn_calloc(1, sizeof(*certificate));
+    struct csn_effect effect = {.kind = CSN_EFFECT_FETCH, .corr = 1};
+    effect.fetch.object = CSN_OBJECT_VERSION;
+    effect.fetch.digest = name_of(7);
+    effect.fetch.certificate = certificate;
+    for (uint16_t site = 2; site <= CSN_MEMBERS_MAX; site++) { /* as many as there may be */
+        effect.fetch.sites[effect.fetch.site_count++] = site;
+    }
     bench->forward_code = CSN_ESLOW;
-    fetch(bench, CSN_OBJECT_VERSION, certificate);
+    csn_fetch(&bench->zone, &effect);
+    assert_int_equal(bench->fetched, 1);
     assert_int_equal(bench->code, CSN_ESLOW);
-    assert_int_equal(bench->forwards, 2 * (CSN_PROGRESS_PATIENCE_MAX + 1));
+    assert_int_equal(bench->forwards, (CSN_MEMBERS_MAX - 1) * (CSN_PROGRESS_PATIENCE_MAX + 1));
     assert_int_equal(bench->patience, CSN_PROGRESS_PATIENCE_MAX);
     assert_int_equal(bench->differences, 0);
     free(certificate);
