@@ -325,7 +325,12 @@ static void after_piece(void *arg)
 
 /* --- certificates, in the loop */
 
-static int take_certificate(struct fetch *fetch, ProtobufCBinaryData octets)
+static bool is_above(const struct fetch *fetch, const struct csn_proposal *proposal)
+{
+    return csn_name_equal(proposal->zone, fetch->zone->config->zone) && csn_round_compare(proposal->round, fetch->above) > 0;
+}
+
+static int take_certificate(struct fetch *fetch, ProtobufCBinaryData octets, bool *ret_is_above)
 {
     struct csn_daemon *daemon = fetch->zone->daemon;
     struct csn_certificate certificate;
@@ -338,20 +343,22 @@ static int take_certificate(struct fetch *fetch, ProtobufCBinaryData octets)
                 fetch->zone->name, fetch->sites[fetch->site_at]);
         return code;
     }
+    *ret_is_above = is_above(fetch, &certificate.held.proposal);
     struct csn_event event = {.kind = CSN_EVENT_CERTIFICATE, .certificate = {.certificate = &certificate, .octets = view}};
     csn_daemon_event(daemon, &event);
     return CSN_OK;
 }
 
-/* A site that gives a bad one, or none that is of use, is followed by the next. One of an epoch that is not known here yet hides
- * no others. */
+/* A site that gives a bad one, or none that is of use - an old one is not -, is followed by the next. One of an epoch that is not
+ * known here yet hides no others. */
 static void take_certificates(struct fetch *fetch)
 {
     int code = CSN_OK;
     bool is_any = false;
     for (size_t i = fetch->reply->n_certificates; code == CSN_OK && i > 0; i--) { /* the newest first: its version is what is fetched */
-        code = take_certificate(fetch, fetch->reply->certificates[i - 1]);
-        is_any = is_any || code == CSN_OK;
+        bool is_new = false;
+        code = take_certificate(fetch, fetch->reply->certificates[i - 1], &is_new);
+        is_any = is_any || is_new;
         code = code == CSN_EREFUSED ? CSN_OK : code;
     }
     csn_reply_free(&fetch->reply);
