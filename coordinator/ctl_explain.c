@@ -129,7 +129,7 @@ void csn_ctl_table_explanation(const struct csn_ctl_page *page,
     put_line(page, "", "%s", explanation->text);
     put_sites(page, explanation);
     if (is_whole) {
-        fputs("\nREFUSALS\n", page->out);
+        fputs("\nREFUSALS (kept, also of what is over)\n", page->out);
         csn_ctl_table_refusals(page, explanation);
         put_steps(page, explanation);
     }

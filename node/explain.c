@@ -468,26 +468,44 @@ static void may_about_site(const struct csn_explain_facts *facts, const struct c
     }
 }
 
+/* A generation is for a registry that begins anew, at all sites. One site alone has an old file: its feed has stopped. */
+static void may_about_serial_back(const struct csn_explain_facts *facts, struct csn_explanation *to)
+{
+    if (count(facts, has_gate) < facts->quorum) {
+        csn_explanation_may(to, csn_explanation_text(to, "put the file that the other sites have here too, or a later one; does this "
+                                                         "site's feed still come? (%s)",
+                                                     facts->parked),
+                            NULL);
+        return;
+    }
+    csn_explanation_may(to, csn_explanation_text(to, "put a corrected file in place with a higher serial (%s)", facts->parked), NULL);
+    csn_explanation_may(to, "or, where serials begin anew, order a new generation",
+                        csn_explanation_text(to, "consignctl zone generation %s %" PRIu32 " " SIGNED, facts->zone, facts->generation + 1));
+}
+
+static void may_about_content(const struct csn_explain_facts *facts, struct csn_explanation *to)
+{
+    csn_explanation_may(to, csn_explanation_text(to, "put a corrected file in place with a higher serial (%s)", facts->parked), NULL);
+    csn_explanation_may(to, "or, if it is meant so, let it pass",
+                        csn_explanation_text(to, "consignctl zone approve %s %" PRIu32 " " SIGNED, facts->zone, facts->parked_serial));
+    csn_explanation_may(to, "or, if it is not, say so: it is an alarm no more",
+                        csn_explanation_text(to, "consignctl zone reject %s %" PRIu32 " " SIGNED, facts->zone, facts->parked_serial));
+}
+
 /* What this site's own newest file needs. */
 static void may_about_parked(const struct csn_explain_facts *facts, struct csn_explanation *to)
 {
     enum csn_gate gate = facts->parked_gate;
     bool is_of_content = gate == CSN_GATE_APEX_NS || gate == CSN_GATE_SHRINK_RECORDS || gate == CSN_GATE_SHRINK_DELEGATIONS;
-    if (!facts->parked_has_serial || !(is_of_content || gate == CSN_GATE_SERIAL_BACK)) {
+    if (gate == CSN_GATE_UNREAD) {
+        csn_explanation_may(to, csn_explanation_text(to, "put the file in place again; it is taken by itself (%s)", facts->parked), NULL);
+    } else if (facts->parked_has_serial && is_of_content) {
+        may_about_content(facts, to);
+    } else if (facts->parked_has_serial && gate == CSN_GATE_SERIAL_BACK) {
+        may_about_serial_back(facts, to);
+    } else {
         csn_explanation_may(to, csn_explanation_text(to, "put a good file in place with a higher serial: %s", facts->parked), NULL);
-        return;
     }
-    csn_explanation_may(to, csn_explanation_text(to, "put a corrected file in place with a higher serial (%s)", facts->parked), NULL);
-    if (!is_of_content) {
-        csn_explanation_may(to, "or, where serials begin anew, order a new generation",
-                            csn_explanation_text(to, "consignctl zone generation %s %" PRIu32 " " SIGNED, facts->zone,
-                                                 facts->generation + 1));
-        return;
-    }
-    csn_explanation_may(to, "or, if it is meant so, let it pass",
-                        csn_explanation_text(to, "consignctl zone approve %s %" PRIu32 " " SIGNED, facts->zone, facts->parked_serial));
-    csn_explanation_may(to, "or, if it is not, say so: it is an alarm no more",
-                        csn_explanation_text(to, "consignctl zone reject %s %" PRIu32 " " SIGNED, facts->zone, facts->parked_serial));
 }
 
 static void may_about_input(const struct csn_explain_facts *facts, enum csn_explain_state state, struct csn_explanation *to)

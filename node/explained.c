@@ -5,6 +5,7 @@
 #include "agreement.h"
 #include "config/cluster.h"
 #include "explain.h"
+#include "leading.h"
 #include "refusal.h"
 #include "refused.h"
 
@@ -21,13 +22,28 @@ struct gathering {
 
 /* --- facts */
 
-/* An input of this site's own source that is newer than the release; NULL: none. Borrows. */
-static const struct csn_input_id *waiting_input(const struct csn_node_zone_status *core)
+/* The newest of an input and those of a row, after the release's. Borrows. */
+static const struct csn_input_id *newer_input(const struct gathering *gathering, const struct csn_input_id *than, const struct csn_row *row)
 {
-    const struct csn_input_id *input = csn_agreement_newest(&core->row);
-    bool is_newer = input != NULL && (core->released == NULL ||
-                                      csn_input_compare(input, &core->released->held.proposal.input) == 1);
-    return is_newer ? input : NULL;
+    const struct csn_certificate *released = gathering->core.released;
+    const struct csn_input_id *input = csn_agreement_newest(row);
+    const struct csn_input_id *before = than != NULL ? than : released != NULL ? &released->held.proposal.input : NULL;
+    return input != NULL && (before == NULL || csn_input_compare(input, before) == 1) ? input : than;
+}
+
+/* The newest that waits: of this site's own source, or, where that has none, of another's. Borrows; NULL: none. */
+static const struct csn_input_id *waiting_input(const struct gathering *gathering)
+{
+    const struct csn_daemon *daemon = gathering->daemon;
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    const struct csn_input_id *own = newer_input(gathering, NULL, &gathering->core.row), *input = own;
+    for (uint8_t i = 0; own == NULL && i < cluster->member_count; i++) {
+        uint16_t site = cluster->members[i].number;
+        if (csn_leading_is_heard(daemon, gathering->now, site)) {
+            input = newer_input(gathering, input, csn_node_peer_row(daemon->core, site, gathering->core.zone));
+        }
+    }
+    return input;
 }
 
 static void see_site(const struct gathering *gathering, const struct csn_member *member, struct csn_explain_site *site)
@@ -44,7 +60,7 @@ static void see_site(const struct gathering *gathering, const struct csn_member 
         csn_explain_see_peer(&peer, gathering->now.mono_ms, site);
     }
     if (row != NULL) {
-        csn_explain_see_row(row, gathering->core.row.newest.round, waiting_input(&gathering->core), site);
+        csn_explain_see_row(row, gathering->core.row.newest.round, waiting_input(gathering), site);
         site->first_expiry_s = csn_node_expiry(daemon->core, gathering->index, row->released.round);
     }
     site->has_share = csn_node_get_share(daemon->core, gathering->index, member->number, &site->share);
@@ -77,7 +93,7 @@ static void see_release(struct gathering *gathering)
                                                   facts->released, &facts->policy_serial);
     }
     facts->approved = core->row.approved;
-    const struct csn_input_id *input = waiting_input(core);
+    const struct csn_input_id *input = waiting_input(gathering);
     facts->has_input = input != NULL;
     facts->generation = shell->orders.generation;
     facts->input = input != NULL ? input->serial : 0;

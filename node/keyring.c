@@ -64,8 +64,11 @@ static void fail_key(struct csn_keyring *keyring, int code, const char *why, con
     const struct csn_key *key = key_of(keyring, keyring->at);
     struct csn_reason text;
     bool is_wrong_key = code == CSN_ESIGNATURE;
-    csn_reason_set(&text, code, "key %s (tag %u, object \"%s\"): %s%s%s", key->name, key->tag,
-                   keyring->zone->token_keys[keyring->at].label, why, reason->text[0] ? ": " : "", reason->text);
+    csn_reason_set(&text, code, "key %s (tag %u, object \"%s\"): %s%s%s%s", key->name, key->tag,
+                   keyring->zone->token_keys[keyring->at].label, why, reason->text[0] ? ": " : "", reason->text,
+                   code == CSN_ENOTFOUND ? "; bring it from another site (consign-ceremony transport), or, if the token has it by now, "
+                                           "restart this node"
+                                         : "");
     end_check(keyring, code, is_wrong_key, text.text);
 }
 

@@ -207,7 +207,7 @@ class HsmFaults(unittest.TestCase):
             c.edit('sin', lambda text: text.replace('{key: zsk, label: zsk}', '{key: zsk, label: nowhere}'))
             c.start()
             c.wait_marker('v1')
-            assert_matches('key zsk.*"nowhere"', wait_for('reasons', lambda: c.reasons('sin')), 'reasons at sin')
+            assert_matches('key zsk.*"nowhere".*; bring it from another site', wait_for('reasons', lambda: c.reasons('sin')), 'reasons at sin')
             self.check_others_release(c, 'sin', 2)
             self.check_still_votes(c, 'sin', 'sjc', 3)
 

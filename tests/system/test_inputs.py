@@ -55,6 +55,9 @@ class Inputs(unittest.TestCase):
             c.write_zone(small_zone(2, 'two'), ['zrh'])
             for site in SITES:
                 wait_reason(c, site, r'input serial 2 is not the same file at zrh, sin, and no 2 sites agree', 2)
+            told = c.ctl('sjc', 'zone', 'status', 'xc.', '--explain').stdout
+            assert_matches(r'input waits .*\ninput serial 2 is confirmed by 1 sites, 2 needed\n', told, 'at the site that has neither')
+            assert_matches(r'\n  sin has another file under this serial', told, 'at the site that has neither')
             c.write_zone(small_zone(2, 'two'), ['sjc'])
             c.wait_marker('two')
             wait_for('sin is diverged', lambda: [row['site'] for row in c.zone_status('zrh')['diverged']] == ['sin'])

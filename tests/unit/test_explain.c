@@ -434,7 +434,8 @@ static void test_what_cannot_be_approved_is_not_offered_to_be(void **state)
         enum csn_gate gate;
         bool has_serial;
         const char *says;
-    } rows[] = {{CSN_GATE_SERIAL_BACK, true, "consignctl zone generation ch. 3 --reason"},
+    } rows[] = {{CSN_GATE_SERIAL_BACK, true, "put the file that the other sites have here too"},
+                {CSN_GATE_UNREAD, false, "put the file in place again; it is taken by itself (why)"},
                 {CSN_GATE_SERIAL_SAME, true, "put a good file in place with a higher serial"},
                 {CSN_GATE_REFUSED, false, "put a good file in place with a higher serial"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -450,8 +451,25 @@ static void test_what_cannot_be_approved_is_not_offered_to_be(void **state)
         assert_string_equal(explanation.text, "serial 7 is released; the newest file is kept back at 1 of 3 sites");
         assert_true(says(explanation.may, explanation.may_count, rows[i].says));
         assert_false(says(explanation.may, explanation.may_count, "zone approve"));
+        assert_false(says(explanation.may, explanation.may_count, "zone generation"));
         csn_explanation_fini(&explanation);
     }
+}
+
+/* Where one site alone is back its feed has stopped; a generation is ordered when a quorum has the file. */
+static void test_a_generation_is_offered_where_a_quorum_has_gone_back(void **state)
+{
+    (void)state;
+    struct csn_explain_facts facts = well();
+    struct csn_explanation explanation = {0};
+    facts.parked = "why";
+    facts.parked_gate = CSN_GATE_SERIAL_BACK;
+    facts.parked_has_serial = true;
+    facts.generation = 2;
+    facts.sites[0].has_gate = facts.sites[1].has_gate = true;
+    csn_explain(&facts, &explanation);
+    assert_true(says(explanation.may, explanation.may_count, "consignctl zone generation ch. 3 --reason"));
+    csn_explanation_fini(&explanation);
 }
 
 static void test_an_emergency_is_told(void **state)
@@ -550,6 +568,7 @@ int main(void)
         cmocka_unit_test(test_what_may_be_done_has_its_command),
         cmocka_unit_test(test_what_cannot_come_into_force_is_not_offered),
         cmocka_unit_test(test_what_cannot_be_approved_is_not_offered_to_be),
+        cmocka_unit_test(test_a_generation_is_offered_where_a_quorum_has_gone_back),
         cmocka_unit_test(test_an_emergency_is_told),
         cmocka_unit_test(test_zones_that_are_not_the_same_are_named),
         cmocka_unit_test(test_another_file_under_the_serial_is_said),
