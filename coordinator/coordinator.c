@@ -1,6 +1,7 @@
 #include "coordinator.h"
 
 #include "base/process.h"
+#include "config/round_zone.h"
 #include "coordinator_status.h"
 #include "trace.h"
 
@@ -113,12 +114,7 @@ static void on_statement(void *arg, const struct csn_mesh_statement *statement)
     if (statement->kind == CSN_STATEMENT_REPORT || statement->kind == CSN_STATEMENT_PROMISE) {
         csn_coordinator_heard(coordinator, statement->signer.number, statement->body);
     }
-    struct csn_event event = {.kind = CSN_EVENT_STATEMENT,
-                              .statement = {.kind = statement->kind,
-                                            .signer = statement->signer.number,
-                                            .incarnation = statement->signer.incarnation,
-                                            .body = statement->body,
-                                            .signature = statement->signature}};
+    struct csn_event event = csn_mesh_event(statement);
     step(coordinator, &event);
 }
 
@@ -168,14 +164,7 @@ static void make_core(struct csn_coordinator *coordinator)
     uint64_t now_s = csn_coordinator_now().wall_s;
     for (size_t i = 0; i < config->zone_count; i++) {
         const struct csn_coordinator_zone *zone = &config->zones[i];
-        memcpy(zones[i].zone, zone->zone, sizeof(zones[i].zone));
-        zones[i].serial_rule = zone->policy.serial_rule;
-        zones[i].refresh_interval_s = zone->policy.refresh_interval_s;
-        zones[i].round_deadline_ms = zone->policy.round_deadline_ms;
-        zones[i].max_round_age_s = zone->policy.max_round_age_s;
-        zones[i].refresh_s = csn_policy_refresh_at(&zone->policy, now_s);
-        zones[i].policy = zone->policy.version;
-        zones[i].keyset = zone->keyset.version;
+        zones[i] = csn_round_zone_of(zone->zone, &zone->policy, &zone->keyset, now_s);
     }
     coordinator->core = csn_leader_new(&config->cluster, config->self->number, zones, config->zone_count);
     free(zones);

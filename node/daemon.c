@@ -377,12 +377,7 @@ static void on_statement(void *arg, const struct csn_mesh_statement *statement)
     if (statement->kind == CSN_STATEMENT_REPORT || statement->kind == CSN_STATEMENT_PROMISE) {
         csn_epochs_heard(daemon, statement->signer.number, statement->body);
     }
-    struct csn_event event = {.kind = CSN_EVENT_STATEMENT,
-                              .statement = {.kind = statement->kind,
-                                            .signer = statement->signer.number,
-                                            .incarnation = statement->signer.incarnation,
-                                            .body = statement->body,
-                                            .signature = statement->signature}};
+    struct csn_event event = csn_mesh_event(statement);
     csn_daemon_event(daemon, &event);
 }
 

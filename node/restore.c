@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/round_zone.h"
 #include "kept/inputs.h"
 #include "kept/version.h"
 #include "orders.h"
@@ -119,17 +120,9 @@ static void make_core(struct csn_daemon *daemon)
     uint64_t now_s = csn_daemon_now(daemon).wall_s;
     for (size_t i = 0; i < daemon->zone_count; i++) {
         const struct csn_zone_config *config = daemon->zones[i].config;
-        memcpy(zones[i].zone, config->zone, sizeof(zones[i].zone));
-        zones[i].serial_rule = config->policy.serial_rule;
-        zones[i].refresh_interval_s = config->policy.refresh_interval_s;
-        zones[i].round_deadline_ms = config->policy.round_deadline_ms;
-        zones[i].behind_max_s = config->policy.behind_max_s;
-        zones[i].max_round_age_s = config->policy.max_round_age_s;
-        zones[i].refresh_s = csn_policy_refresh_at(&config->policy, now_s);
+        zones[i] = csn_round_zone_of(config->zone, &config->policy, &config->keyset, now_s);
         zones[i].has_live_serial = config->live_serial <= UINT32_MAX;
         zones[i].live_serial = (uint32_t)config->live_serial;
-        zones[i].policy = config->policy.version;
-        zones[i].keyset = config->keyset.version;
     }
     daemon->core = csn_node_new(&daemon->config->cluster, daemon->config->member->number, zones, daemon->zone_count);
     free(zones);

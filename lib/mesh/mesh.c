@@ -129,6 +129,16 @@ static void flush(uv_prepare_t *prepare)
     }
 }
 
+struct csn_event csn_mesh_event(const struct csn_mesh_statement *statement)
+{
+    return (struct csn_event){.kind = CSN_EVENT_STATEMENT,
+                              .statement = {.kind = statement->kind,
+                                            .signer = statement->signer.number,
+                                            .incarnation = statement->signer.incarnation,
+                                            .body = statement->body,
+                                            .signature = statement->signature}};
+}
+
 int csn_mesh_sign(const struct csn_mesh *mesh, enum csn_statement_kind kind, struct csn_bytes body,
                   struct csn_mesh_statement *ret_statement)
 {

@@ -27,7 +27,7 @@
 #include "base/log.h"
 #include "mesh/identity.h"
 #include "round/cluster.h"
-#include "round/statement.h"
+#include "round/step.h"
 
 /* Octets of a reply's payload in a bulk exchange. */
 #define CSN_MESH_PIECE_MAX ((size_t)1024 * 1024)
@@ -75,6 +75,8 @@ struct csn_mesh_statement {
     struct csn_bytes body; /* borrows */
     uint8_t signature[CSN_SIGNATURE_SIZE];
 };
+/* For a machine; borrows from the statement. */
+struct csn_event csn_mesh_event(const struct csn_mesh_statement *statement);
 
 struct csn_mesh;
 struct csn_mesh_asked; /* a request of another, until it is answered */

@@ -31,10 +31,7 @@ static void send_proposal(struct csn_leader *leader, struct csn_leader_zone *zon
         .term = leader->term, .seq = zone->sending_seq, .proposal = zone->proposal};
     struct csn_buf octets = {0};
     csn_body_proposal_encode(&body, &octets);
-    struct csn_bytes copy = csn_effects_copy(leader->effects, csn_buf_view(&octets));
-    struct csn_effect *effect = csn_effects_add(leader->effects, CSN_EFFECT_SEND, NULL);
-    effect->send.kind = CSN_STATEMENT_PROPOSAL;
-    effect->send.body = copy;
+    csn_effects_send(leader->effects, CSN_STATEMENT_PROPOSAL, csn_buf_view(&octets));
     zone->repeat_ms = leader->now.mono_ms;
     csn_buf_fini(&octets);
 }

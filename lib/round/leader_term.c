@@ -251,10 +251,7 @@ static void send_lead(struct csn_leader *leader, enum csn_lead_state state)
         csn_leads_say(leader, &body, &zones);
     }
     csn_body_lead_encode(&body, &octets);
-    struct csn_bytes copy = csn_effects_copy(leader->effects, csn_buf_view(&octets));
-    struct csn_effect *effect = csn_effects_add(leader->effects, CSN_EFFECT_SEND, NULL);
-    effect->send.kind = CSN_STATEMENT_LEAD;
-    effect->send.body = copy;
+    csn_effects_send(leader->effects, CSN_STATEMENT_LEAD, csn_buf_view(&octets));
     leader->heartbeat_ms = leader->now.mono_ms;
     csn_buf_fini(&octets);
     csn_buf_fini(&zones);

@@ -41,10 +41,7 @@ void csn_node_count(struct csn_node *node, enum csn_count_reason reason)
 
 void csn_node_send(struct csn_node *node, enum csn_statement_kind kind, struct csn_bytes body)
 {
-    struct csn_bytes copy = csn_effects_copy(node->effects, body);
-    struct csn_effect *effect = csn_node_effect(node, CSN_EFFECT_SEND, NULL);
-    effect->send.kind = kind;
-    effect->send.body = copy;
+    csn_effects_send(node->effects, kind, body);
 }
 
 void csn_node_cancel(struct csn_node *node, uint64_t *corr)

@@ -37,6 +37,14 @@ struct csn_bytes csn_effects_copy(struct csn_effects *effects, struct csn_bytes 
     return csn_bytes(csn_arena_copy(&effects->arena, octets.data, octets.size), octets.size);
 }
 
+void csn_effects_send(struct csn_effects *effects, enum csn_statement_kind kind, struct csn_bytes body)
+{
+    struct csn_bytes copy = csn_effects_copy(effects, body);
+    struct csn_effect *effect = csn_effects_add(effects, CSN_EFFECT_SEND, NULL);
+    effect->send.kind = kind;
+    effect->send.body = copy;
+}
+
 const char *csn_test_text(uint8_t test)
 {
     switch (test) {

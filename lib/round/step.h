@@ -313,6 +313,8 @@ void csn_effects_fini(struct csn_effects *effects);
 struct csn_effect *csn_effects_add(struct csn_effects *effects, enum csn_effect_kind kind,
                                    const uint8_t *zone);
 struct csn_bytes csn_effects_copy(struct csn_effects *effects, struct csn_bytes octets);
+/* A statement to all; copies. */
+void csn_effects_send(struct csn_effects *effects, enum csn_statement_kind kind, struct csn_bytes body);
 
 /* ---------------------------------------------------------------- words of traces, refusals,
  * counts */

@@ -16,7 +16,7 @@ static void item_free(struct world_item *item)
 }
 
 struct world_item *world_post(struct world *world, unsigned target, enum csn_event_kind kind,
-                               uint64_t delay_ms)
+                              uint64_t delay_ms)
 {
     struct world_item *item = csn_calloc(1, sizeof(*item));
     item->due_ms = world->now_ms + delay_ms;
@@ -71,7 +71,7 @@ static void apply_persist(struct world *world, const struct world_item *item)
     struct world_disk *disk = &world->sites[item->target].disk;
     for (size_t i = 0; i < item->second.count; i++) {
         world_map_put(&disk->seconds, csn_buf_view(&item->second.items[i].key),
-                csn_buf_view(&item->second.items[i].value));
+                      csn_buf_view(&item->second.items[i].value));
     }
     for (size_t i = 0; i < item->writes.count && item->event.code == CSN_OK; i++) {
         struct csn_bytes key = csn_buf_view(&item->writes.items[i].key);
@@ -205,7 +205,8 @@ static void send_input(struct world *world, unsigned site, const struct csn_inpu
 void world_give_input(struct world *world, unsigned site, const struct csn_input_id *id)
 {
     uint8_t confirmed = 1;
-    world_map_put(&world->sites[site].disk.inputs, csn_bytes(id, sizeof(*id)), csn_bytes(&confirmed, 1));
+    world_map_put(&world->sites[site].disk.inputs, csn_bytes(id, sizeof(*id)),
+                  csn_bytes(&confirmed, 1));
     if (is_up(world, site)) {
         send_input(world, site, id, true);
     }
@@ -268,7 +269,8 @@ void world_start_site(struct world *world, unsigned site)
     event.start.link = self->is_next && self->has_link ? &world->link : NULL;
     self->serving = (struct csn_release){0};
     const struct csn_round_zone zones[] = {world->zone, world->other};
-    self->node = csn_node_new(world_cluster(world, site), (uint16_t)(site + 1), zones, self->has_other ? 2 : 1);
+    self->node = csn_node_new(world_cluster(world, site), (uint16_t)(site + 1), zones,
+                              self->has_other ? 2 : 1);
     self->boot++;
     step(world, site, &event);
     world_set_hsm(world, site, self->hsm);
@@ -323,7 +325,7 @@ void world_copy_records(const struct world_disk *disk, struct world_map *ret_cop
 {
     for (size_t i = 0; i < disk->records.count; i++) {
         world_map_put(ret_copy, csn_buf_view(&disk->records.items[i].key),
-                csn_buf_view(&disk->records.items[i].value));
+                      csn_buf_view(&disk->records.items[i].value));
     }
 }
 
