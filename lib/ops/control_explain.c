@@ -1,11 +1,7 @@
 /* The reply to ExplainRequest, to and from the wire: see control_wire.h. */
-#include "ops/control_wire.h"
+#include "ops/control_reply.h"
 
-#include <string.h>
-
-#include "base/bounded.h"
 #include "base/pack.h"
-#include "control.pb-c.h"
 
 static void *row_of(struct csn_arena *arena, size_t size)
 {
@@ -106,16 +102,6 @@ int csn_control_explain_encode(const struct csn_explanation *explanation, struct
 
 /* --- and back */
 
-static const char *keep(struct csn_explanation *to, const char *text)
-{
-    return text != NULL ? csn_arena_copy(&to->arena, text, strlen(text) + 1) : NULL;
-}
-
-static const char *keep_or_empty(struct csn_explanation *to, const char *text)
-{
-    return keep(to, text != NULL ? text : "");
-}
-
 static struct csn_bytes keep_bytes(struct csn_explanation *to, ProtobufCBinaryData octets)
 {
     return octets.len == 0 ? csn_bytes(NULL, 0)
@@ -125,23 +111,24 @@ static struct csn_bytes keep_bytes(struct csn_explanation *to, ProtobufCBinaryDa
 static void take_steps(const Csn__Control__Explanation *from, struct csn_explanation *to)
 {
     for (size_t i = 0; i < from->n_next; i++) {
-        csn_explanation_next(to, keep_or_empty(to, from->next[i]->text), from->next[i]->at_s);
+        csn_explanation_next(to, csn_control_copy_or_empty(&to->arena, from->next[i]->text), from->next[i]->at_s);
     }
     for (size_t i = 0; i < from->n_may; i++) {
-        csn_explanation_may(to, keep_or_empty(to, from->may[i]->text), keep(to, from->may[i]->command));
+        csn_explanation_may(to, csn_control_copy_or_empty(&to->arena, from->may[i]->text),
+                            csn_control_copy(&to->arena, from->may[i]->command));
     }
 }
 
 static void take_refusal(const Csn__Control__Refusal *from, struct csn_explanation *to)
 {
-    struct csn_explained_refusal row = {.site = keep_or_empty(to, from->site),
+    struct csn_explained_refusal row = {.site = csn_control_copy_or_empty(&to->arena, from->site),
                                         .rule = (uint8_t)from->rule,
                                         .test = (uint8_t)from->test,
-                                        .question = keep_or_empty(to, from->question),
-                                        .want = keep(to, from->want),
-                                        .is = keep(to, from->is),
-                                        .next = keep_or_empty(to, from->next),
-                                        .round = keep_or_empty(to, from->round),
+                                        .question = csn_control_copy_or_empty(&to->arena, from->question),
+                                        .want = csn_control_copy(&to->arena, from->want),
+                                        .is = csn_control_copy(&to->arena, from->is),
+                                        .next = csn_control_copy_or_empty(&to->arena, from->next),
+                                        .round = csn_control_copy_or_empty(&to->arena, from->round),
                                         .count = from->count,
                                         .first_s = from->first_s,
                                         .last_s = from->last_s,
@@ -154,28 +141,20 @@ static void take_refusal(const Csn__Control__Refusal *from, struct csn_explanati
     csn_explanation_refusal(to, &row);
 }
 
-static int take(const Csn__Control__Reply *reply, struct csn_explanation *ret_explanation,
-                struct csn_reason *reason)
+static int take(void *ret, const Csn__Control__Reply *reply)
 {
-    if (reply->has_code && reply->code < 0) {
-        return csn_reason_set(reason, reply->code, "%s",
-                              reply->reason ? reply->reason : csn_error_text(reply->code));
-    }
-    if (reply->what_case != CSN__CONTROL__REPLY__WHAT_EXPLANATION) {
-        return csn_reason_set(reason, CSN_EFORMAT,
-                              "the daemon's answer is not understood: are versions mixed?");
-    }
+    struct csn_explanation *ret_explanation = ret;
     const Csn__Control__Explanation *from = reply->explanation;
     struct csn_explanation to = {.observed_at_s = from->observed_at_s};
-    to.zone = keep_or_empty(&to, from->zone);
-    to.observed_from = keep_or_empty(&to, from->observed_from);
-    to.state = keep_or_empty(&to, from->state);
-    to.text = keep_or_empty(&to, from->text);
+    to.zone = csn_control_copy_or_empty(&to.arena, from->zone);
+    to.observed_from = csn_control_copy_or_empty(&to.arena, from->observed_from);
+    to.state = csn_control_copy_or_empty(&to.arena, from->state);
+    to.text = csn_control_copy_or_empty(&to.arena, from->text);
     for (size_t i = 0; i < from->n_votes; i++) {
         const Csn__Control__Vote *vote = from->votes[i];
-        csn_explanation_vote(&to, &(struct csn_explained_vote){.site = keep_or_empty(&to, vote->site),
-                                                               .vote = keep_or_empty(&to, vote->vote),
-                                                               .why = keep(&to, vote->why),
+        csn_explanation_vote(&to, &(struct csn_explained_vote){.site = csn_control_copy_or_empty(&to.arena, vote->site),
+                                                               .vote = csn_control_copy_or_empty(&to.arena, vote->vote),
+                                                               .why = csn_control_copy(&to.arena, vote->why),
                                                                .has_released = vote->has_released,
                                                                .released = vote->released,
                                                                .first_expiry_s = vote->first_expiry_s,
@@ -193,15 +172,5 @@ static int take(const Csn__Control__Reply *reply, struct csn_explanation *ret_ex
 int csn_control_explain_decode(struct csn_bytes message, struct csn_explanation *ret_explanation,
                                struct csn_reason *reason)
 {
-    struct csn_bounded bounded;
-    csn_bounded_init(&bounded, CSN_CONTROL_DECODED_MAX);
-    Csn__Control__Reply *reply =
-        csn__control__reply__unpack(&bounded.allocator, message.size, message.data);
-    if (reply == NULL) {
-        return csn_reason_set(reason, CSN_EFORMAT,
-                              "the daemon's answer is malformed: are versions mixed?");
-    }
-    int code = take(reply, ret_explanation, reason);
-    csn__control__reply__free_unpacked(reply, &bounded.allocator);
-    return code;
+    return csn_control_reply_decode(message, CSN__CONTROL__REPLY__WHAT_EXPLANATION, take, ret_explanation, reason);
 }
