@@ -109,6 +109,17 @@ class Divergence(unittest.TestCase):
         c.start('zrh')
         again = wait_for('zrh answers', lambda: self.refusals(c, 'zrh'))[0]
         self.assertEqual((again['test'], again['first']), (23, kept['first']))
+        self.put_right(c)
+
+    def put_right(self, c):
+        """It is blamed no more once its key set is the others', though it has not voted since."""
+        self.assertIn('sin has refused', c.reasons('sjc'))  # which was not started anew
+        self.assertIn('of sin, which refused', ' '.join(c.ctl('sjc', 'zone', 'status', 'xc.', '--explain').stdout.split()))
+        c.edit('sin', lambda text: text.replace('keys: keyset.yaml', 'keys: ../keyset.yaml'))
+        c.start('sin')
+        for site in SITES:
+            wait_for(f'{site} is well', lambda: c.health(site)[0] == 0)
+            self.assertNotIn('which refused', c.ctl(site, 'zone', 'status', 'xc.', '--explain').stdout)
 
     def assert_signed(self, c, kept):
         """docs/PROTOCOL.md, 2, with sin's key of the cluster document."""

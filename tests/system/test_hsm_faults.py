@@ -196,6 +196,10 @@ class HsmFaults(unittest.TestCase):
             self.assertEqual(c.reasons('sin').count('HSM: '), 1, c.reasons('sin'))
             assert_matches(r'sin: 5 zones \(xc\., z00000\.many\., z00001\.many\. and others\): HSM: PIN refused: ', c.reasons('sin'), 'reasons')
             self.assertGreaterEqual(c.health('sin')[0], 1)
+            for observer in ('zrh', cluster.COORDINATOR):
+                wait_for(f'{observer} says so', lambda: 'sin: its HSM cannot sign; see' in (c.reasons(observer) or ''))
+            page = ' '.join(c.ctl('zrh', 'zone', 'status', 'xc.', '--explain').stdout.split())
+            self.assertIn('mend the HSM or the keys of sin, which cannot sign', page)
             self.check_others_release(c, 'sin', 2)
             self.check_still_votes(c, 'sin', 'sjc', 3)
             self.assertEqual(logins(c, 'sin'), 1)

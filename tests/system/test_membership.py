@@ -170,6 +170,10 @@ class Membership(unittest.TestCase):
         c.propose('sjc', document)
         c.wait_epoch(document, SITES + (NEW, COORDINATOR))
         c.assert_released('admitted', SITES + (NEW,))
+        done = c.ceremony('emergency', 'new', '--cluster', c.present_path, '--keep', NEW, '--reason', 'a rehearsal', '--fenced', 'none',
+                          '--hours', '1', '--base', c.path('base'), '--out', c.path('never.yaml'), check=False)
+        self.assertEqual(done.returncode, 1)
+        assert_matches('--keep: names no signer', done.stderr, 'a verifier alone')
 
     def choose_of_two(self, c):
         """Two documents of one number at two sites of four each: releases go on; taking one back lets the other begin."""
@@ -224,6 +228,7 @@ class Membership(unittest.TestCase):
         self.assertFalse(status['cluster']['sealed'])
         assert_matches('next, when a quorum has it', c.ctl('zrh', 'membership', 'show').stdout, 'membership show')
         assert_matches('is here and has not begun', c.ctl('zrh', 'status').stdout, 'status')
+        write_octets(c.path('sin', 'store', 'next'), bytes(1 << 22))  # too long to be read: lost, and the others have it
         c.start('sjc')
         wait_for('sjc has it', lambda: c.log_lines('sjc', 'epoch.next'))
         c.kill('sjc')

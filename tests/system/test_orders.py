@@ -12,7 +12,7 @@ import time
 import unittest
 
 import cluster
-from cluster import SITES, Cluster, assert_matches, run, small_zone, wait_for
+from cluster import COORDINATOR, SITES, Cluster, assert_matches, run, small_zone, wait_for
 
 HOLD = 1
 
@@ -112,6 +112,8 @@ class Orders(unittest.TestCase):
             assert_matches(r'DEGRADED - xc\. held by duty since \d{4}-[^ ]+: registrar lock is lifted;', line, site)
             assert_matches(r'\n +HELD by duty since [^ ]+: registrar lock is lifted \(known at 3 of 3\s+sites, in force\)',
                            c.ctl(site, 'status').stdout, site)
+        self.wait_zone(c, COORDINATOR, 'state', 'held')
+        self.assertIn('xc. held by an operator: ', c.reasons(COORDINATOR))
         serial = c.serial('zrh')
         c.write_zone(small_zone(2, 'two'))
         for site in SITES:
@@ -145,7 +147,7 @@ class Orders(unittest.TestCase):
         body = self.body(c, HOLD, now)
         duty = c.path('operator', 'duty.key')
         for signer, octets, signature, expected in [
-                (1, self.body(c, HOLD, now + 2 * 86400 * 10**6), None, 'signed at .*clock says .*mend the clock'),
+                (1, self.body(c, HOLD, now + 1200 * 10**6), None, 'signed at .*clock says .*mend the clock'),
                 (1, body, self.sign(c, key, 1, body), "the signature is not of operator duty's key"),
                 (2, body, self.sign(c, key, 2, body), 'operator 2 is not in this site.s cluster document'),
                 (1, body[:-1] + b'X', self.sign(c, duty, 1, body), "the signature is not of operator duty's key"),
@@ -168,8 +170,8 @@ class Orders(unittest.TestCase):
         assert_matches('a newer order stands: resume, ordered by duty', reply, 'replay')
         c.write_zone(small_zone(3, 'three'))
         c.wait_marker('three')
-        # And one that is newer is taken, so that it was the number.
-        body = self.body(c, HOLD, int(time.time() * 1e6))
+        # And one that is newer is taken, so that it was the number; also where that machine's clock is some minutes ahead.
+        body = self.body(c, HOLD, int(time.time() * 1e6) + 500 * 10**6)
         code, reply = self.send(c, 'sjc', 1, body, self.sign(c, c.path('operator', 'duty.key'), 1, body))
         self.assertEqual(code, 0, reply)
         self.wait_order(c, 'hold', reason='by hand')
@@ -279,7 +281,7 @@ class Orders(unittest.TestCase):
             wait_for('zrh is well', lambda: c.health('zrh')[0] == 0)
             assert_matches(r'\n +MAINTENANCE of sin by duty since [^ ]+: new disks', c.ctl('sjc', 'status').stdout, 'status')
             c.stop('sin')
-            for site in ('zrh', 'sjc'):
+            for site in ('zrh', 'sjc', COORDINATOR):
                 wait_for(f'{site} misses sin', lambda: (row := c.site_status(site, 'sin')) and row['state'] == 'unreachable' and
                          row['maintenance'])
                 wait_for(f'{site} is well all the same', lambda: c.health(site)[0] == 0)

@@ -79,6 +79,8 @@ class Sites(unittest.TestCase):
         c.start('sin')
         c.wait_marker('two', ['sin'])
         c.assert_same_everywhere()
+        for observer in SITES + (COORDINATOR,):  # the certificate has no vote of sin's
+            wait_for(f'{observer} counts sin too', lambda: c.zone_status(observer)['votes'] == 3)
         c.write_zone(small_zone(3, 'three'))
         c.wait_marker('three')
         wait_for('health 0 at every site', lambda: all(c.health(site)[0] == 0 for site in SITES))
