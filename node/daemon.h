@@ -77,6 +77,7 @@ struct csn_zone_shell {
     struct csn_intake_orders orders;
     struct csn_keyring *keyring; /* owns; NULL without an HSM */
     struct csn_work *work;       /* owns a reference; the newest round's, or NULL */
+    bool is_computing;           /* a content; one at a time, see work.c */
     struct csn_work *signing;    /* borrows; whose share is being signed: one at a time, see work.c */
     struct csn_input *inputs[CSN_INPUTS_CACHED]; /* own references; newest first, may be NULL */
     struct csn_digest verified;  /* full root of the version this process staged and verified last */

@@ -14,9 +14,11 @@
 #include "sign/verify.h"
 
 #define SIGN_RETRY_MS 50  /* while the share of a dropped round is still being made */
+#define COMPUTE_RETRY_MS 50 /* while the content of a dropped round is still being computed */
 #define WHOLE_MS UINT64_C(86400000) /* every signature of the zone is verified again at least so often (signing.md 5) */
 
-/* A proposal at work. One operation at a time; a newer proposal gets a work of its own, and this one runs out unheard. */
+/* A proposal at work. One operation at a time; a newer proposal gets a work of its own, and this one runs out unheard. Of a zone
+ * one content at a time is computed: what waits for its turn when a newer one comes is never begun, what is outdone ends early. */
 struct csn_work {
     int refs;
     struct csn_zone_shell *zone; /* borrows */
@@ -248,12 +250,23 @@ static void finish_and_carry(void *arg, unsigned part, unsigned parts)
     csn_content_authors(work->content, work->proposal.author_count);
 }
 
+/* A newer proposal is at work: nobody waits for this one. */
+static bool is_outdone(const struct op *op)
+{
+    return op->work->zone->work != op->work;
+}
+
 static void end_compute(void *arg)
 {
     struct op *op = arg;
     struct csn_work *work = op->work;
     struct csn_event event = {.kind = CSN_EVENT_COMPUTED};
     leave(op, CSN_RISK_COMPUTE);
+    work->zone->is_computing = false;
+    if (op->outcome.code == CSN_OK && is_outdone(op)) {
+        op_free(op);
+        return;
+    }
     if (op->outcome.code == CSN_OK) {
         event.computed = work->content->roots;
         work->is_computed = true;
@@ -265,7 +278,7 @@ static void end_compute(void *arg)
 static void after_plan(void *arg)
 {
     struct op *op = arg;
-    if (op->outcome.code != CSN_OK) {
+    if (op->outcome.code != CSN_OK || is_outdone(op)) {
         end_compute(op);
         return;
     }
@@ -275,7 +288,7 @@ static void after_plan(void *arg)
 static void after_new(void *arg)
 {
     struct op *op = arg;
-    if (op->outcome.code != CSN_OK) {
+    if (op->outcome.code != CSN_OK || is_outdone(op)) {
         end_compute(op);
         return;
     }
@@ -295,6 +308,21 @@ static struct csn_work *work_new(struct csn_zone_shell *zone, const struct csn_e
     return work;
 }
 
+/* A leader may propose as often as it likes, and a content may be gigabytes. */
+static void start_compute(void *arg)
+{
+    struct op *op = arg;
+    struct csn_zone_shell *zone = op->work->zone;
+    if (is_outdone(op)) {
+        op_free(op);
+    } else if (zone->is_computing) {
+        csn_job_later(zone->daemon->loop, COMPUTE_RETRY_MS, start_compute, op);
+    } else {
+        zone->is_computing = true;
+        csn_shell_run(zone, 1, load_and_new, after_new, op);
+    }
+}
+
 void csn_work_compute(struct csn_zone_shell *zone, const struct csn_effect *effect)
 {
     csn_work_unref(zone->work);
@@ -306,7 +334,7 @@ void csn_work_compute(struct csn_zone_shell *zone, const struct csn_effect *effe
     if (zone->keyring != NULL) {
         csn_keyring_check(zone->keyring); /* the round's canary */
     }
-    csn_shell_run(zone, 1, load_and_new, after_new, op);
+    start_compute(op);
 }
 
 /* --- SIGN: one share for each H(P), for ever: what was made once is used again, and two never are made side by side. */
