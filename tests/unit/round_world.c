@@ -412,6 +412,29 @@ void world_fini(struct world *world)
     free(world->queue);
 }
 
+struct world *world_new(void)
+{
+    struct world *world = csn_alloc(sizeof(*world));
+    world_init(world);
+    return world;
+}
+
+struct world *world_new_released(void)
+{
+    struct world *world = world_new();
+    world_start_all(world);
+    world_give_all(world, 1);
+    bool is_released = world_run_until(world, 1, 20000);
+    INSIST(is_released);
+    return world;
+}
+
+void world_free(struct world *take_world)
+{
+    world_fini(take_world);
+    free(take_world);
+}
+
 void world_inject(struct world *world, unsigned target, enum csn_statement_kind kind,
                   uint16_t signer, struct csn_bytes body)
 {

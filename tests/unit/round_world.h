@@ -83,6 +83,11 @@ struct world {
 
 void world_init(struct world *world);
 void world_fini(struct world *world);
+/* On the heap. */
+struct world *world_new(void);
+/* And three sites up, a leader, one release. */
+struct world *world_new_released(void);
+void world_free(struct world *take_world);
 
 void world_start_site(struct world *world, unsigned site);
 void world_stop_site(struct world *world, unsigned site); /* with everything under way */

@@ -10,25 +10,16 @@
 
 #include <cmocka.h>
 
-static struct world *make_world(void)
+/* The third never up. */
+static struct world *make_released_by_two(void)
 {
-    struct world *world = csn_alloc(sizeof(*world));
-    world_init(world);
-    return world;
-}
-
-static void drop_world(struct world *world)
-{
-    world_fini(world);
-    free(world);
-}
-
-/* Three sites up, a leader, one release. */
-static struct world *make_released(void)
-{
-    struct world *world = make_world();
-    world_start_all(world);
-    world_give_all(world, 1);
+    struct world *world = world_new();
+    world_start_site(world, 0);
+    world_start_site(world, 1);
+    world_start_leader(world);
+    struct csn_input_id id = world_input(1, 'a');
+    world_give_input(world, 0, &id);
+    world_give_input(world, 1, &id);
     assert_true(world_run_until(world, 1, 20000));
     return world;
 }
@@ -43,7 +34,7 @@ static void assert_serving_same(const struct world *world, unsigned a, unsigned 
 static void test_three_sites_release(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     assert_int_equal(world->certified_count, 1);
     for (unsigned i = 0; i < WORLD_SITES; i++) {
         assert_memory_equal(&world->sites[i].serving.full_root, &world->certified[0].full_root,
@@ -52,24 +43,24 @@ static void test_three_sites_release(void **state)
     }
     assert_int_equal(world->proposal.author_count, 3);
     assert_true(world->now_ms < 105000); /* election, and well under a second of work */
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_no_work_due_means_no_new_serial(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     world_run(world, 3000 * 1000);
     assert_int_equal(world->proposals, 1);
     assert_true(world_run_until(world, 2, 1000 * 1000)); /* the refresh interval is an hour */
     assert_int_equal(world->proposals, 2);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_new_input_is_released_when_a_quorum_confirms_it(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     struct csn_input_id id = world_input(2, 'a');
     world_give_input(world, 0, &id);
     world_run(world, 10000);
@@ -78,28 +69,21 @@ static void test_new_input_is_released_when_a_quorum_confirms_it(void **state)
     assert_true(world_run_until(world, 2, 10000));
     assert_int_equal(world->proposal.input.serial, 2);
     assert_true(csn_serial_is_after(world->certified_serials[1], world->certified_serials[0]));
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_two_of_three_release(void **state)
 {
     (void)state;
-    struct world *world = make_world();
-    world_start_site(world, 0);
-    world_start_site(world, 1);
-    world_start_leader(world);
-    struct csn_input_id id = world_input(1, 'a');
-    world_give_input(world, 0, &id);
-    world_give_input(world, 1, &id);
-    assert_true(world_run_until(world, 1, 20000));
+    struct world *world = make_released_by_two();
     assert_int_equal(world->proposal.author_count, 2);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_one_of_three_waits(void **state)
 {
     (void)state;
-    struct world *world = make_world();
+    struct world *world = world_new();
     world_start_site(world, 0);
     world_start_leader(world);
     struct csn_input_id id = world_input(1, 'a');
@@ -109,33 +93,26 @@ static void test_one_of_three_waits(void **state)
     world_start_site(world, 1);
     world_give_input(world, 1, &id);
     assert_true(world_run_until(world, 1, 20000));
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_late_joiner_adopts_by_certificate(void **state)
 {
     (void)state;
-    struct world *world = make_world();
-    world_start_site(world, 0);
-    world_start_site(world, 1);
-    world_start_leader(world);
-    struct csn_input_id id = world_input(1, 'a');
-    world_give_input(world, 0, &id);
-    world_give_input(world, 1, &id);
-    assert_true(world_run_until(world, 1, 20000));
+    struct world *world = make_released_by_two();
     world_start_site(world, 2);
     assert_true(world_run_until(world, 1, 10000));
     assert_serving_same(world, 2, 0);
     world_give_all(world, 2);
     assert_true(world_run_until(world, 2, 10000));
     assert_int_equal(world->proposal.author_count, 3);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_diverged_site_serves_the_certified_version(void **state)
 {
     (void)state;
-    struct world *world = make_world();
+    struct world *world = world_new();
     struct csn_node_zone_status status;
     world->sites[2].flavour = 'K'; /* .de 2026: another key under the same tag */
     world_start_all(world);
@@ -165,13 +142,13 @@ static void test_diverged_site_serves_the_certified_version(void **state)
     world_give_all(world, 4);
     assert_true(world_run_until(world, 4, 10000));
     assert_int_equal(world->proposal.author_count, 3);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_site_with_a_changed_record_is_diverged_in_d(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     struct csn_node_zone_status status;
     struct csn_input_id good = world_input(2, 'a'), bad = world_input(2, 'b');
     world_give_input(world, 0, &good);
@@ -194,7 +171,7 @@ static void test_site_with_a_changed_record_is_diverged_in_d(void **state)
     world_run(world, 2000);
     world_node_zone(world, 2, &status);
     assert_int_equal(status.row.diverged, 0);
-    drop_world(world);
+    world_free(world);
 }
 
 /* A refresh would change nothing at a site whose own file is another: it asks for none before the signatures do. One that
@@ -204,7 +181,7 @@ static void test_a_site_beside_its_own_other_file_asks_for_no_early_refresh(void
     (void)state;
     static const char flavours[] = {0, 'N'};
     for (size_t i = 0; i < sizeof(flavours); i++) {
-        struct world *world = make_released();
+        struct world *world = world_new_released();
         struct csn_node_zone_status status;
         struct csn_input_id good = world_input(2, 'a'), bad = world_input(2, 'b');
         world->zone.refresh_s += 6 * 86400; /* signatures last so much longer than the sites' policy asks for */
@@ -218,14 +195,14 @@ static void test_a_site_beside_its_own_other_file_asks_for_no_early_refresh(void
         assert_int_equal(status.row.diverged, flavours[i] == 0 ? CSN_CLASS_BIT_D : CSN_CLASS_BIT_N);
         uint64_t time_s = status.released->held.proposal.time_s;
         assert_int_equal(status.row.due_s, time_s + (flavours[i] == 0 ? 6 * 86400 : 3600));
-        drop_world(world);
+        world_free(world);
     }
 }
 
 static void test_contents_that_all_differ_are_not_repeated(void **state)
 {
     (void)state;
-    struct world *world = make_world();
+    struct world *world = world_new();
     world->sites[1].flavour = 'N';
     world->sites[2].flavour = 'R';
     world_start_all(world);
@@ -236,13 +213,13 @@ static void test_contents_that_all_differ_are_not_repeated(void **state)
     world->sites[1].flavour = 0;
     world_give_all(world, 2); /* something new: at once */
     assert_true(world_run_until(world, 1, 70000));
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_restart_with_a_hold_sends_it_again(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     world->is_deaf_to[CSN_STATEMENT_HELD] = true;
     world_give_all(world, 2);
     world_run(world, 3000);
@@ -258,13 +235,13 @@ static void test_restart_with_a_hold_sends_it_again(void **state)
     }
     assert_true(world_run_until(world, 2, 5000));
     assert_int_equal(world->traces[CSN_TRACE_ACCEPTED], accepted);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_new_leader_proposes_a_lone_hold_again(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     struct csn_node_zone_status status;
     world->is_deaf_to[CSN_STATEMENT_HELD] = true;
     world->sites[1].is_stage_failing = world->sites[2].is_stage_failing = true;
@@ -281,7 +258,7 @@ static void test_new_leader_proposes_a_lone_hold_again(void **state)
     assert_true(world_run_until(world, 2, 20000));
     assert_true(world->traces[CSN_TRACE_REPROPOSED] >= 1);
     assert_memory_equal(&world->certified[1].full_root, &hold.full_root, CSN_DIGEST_SIZE);
-    drop_world(world);
+    world_free(world);
 }
 
 /* A round that only site 1 ever voted for; the site then goes away, with its vote. */
@@ -302,20 +279,20 @@ static void make_lone_vote(struct world *world, uint32_t input)
 static void test_lone_vote_of_an_absent_site_does_not_wedge(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     make_lone_vote(world, 2);
     assert_true(world_run_until(world, 2, 60000)); /* the two others go on */
     world_start_site(world, 0);
     world_give_all(world, 3);
     assert_true(world_run_until(world, 3, 60000));
     assert_int_equal(world->sites[0].serving_serial, world->certified_serials[2]);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_many_lone_votes_do_not_wedge(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     /* Every vote is lost, and every leader forgets: all sites gather holds. */
     world->is_deaf_to[CSN_STATEMENT_HELD] = true;
     for (uint32_t i = 0; i < 10; i++) {
@@ -334,26 +311,26 @@ static void test_many_lone_votes_do_not_wedge(void **state)
     assert_true(world_run_until(world, world->certified_count + 1, 300 * 1000));
     world_node_zone(world, 0, &status);
     assert_int_equal(status.row.hold_count, 0);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_new_leader_learns_the_parent_from_refusals(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     world_stop_leader(world);
     world_start_leader(world);
     world_give_all(world, 2);
     assert_true(world_run_until(world, 2, 20000));
     assert_memory_equal(&world->proposal.parent.full_root, &world->certified[0].full_root,
                         CSN_DIGEST_SIZE);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_author_that_fails_to_sign_is_left_out(void **state)
 {
     (void)state;
-    struct world *world = make_world();
+    struct world *world = world_new();
     world->sites[1].is_sign_failing = true;
     world_start_all(world);
     world_give_all(world, 1);
@@ -362,39 +339,39 @@ static void test_author_that_fails_to_sign_is_left_out(void **state)
     assert_int_equal(world->proposal.author_count, 2);
     assert_int_equal(world->proposal.authors[0], 1);
     assert_int_equal(world->proposal.authors[1], 3);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_author_that_never_answers_is_left_out(void **state)
 {
     (void)state;
-    struct world *world = make_world();
+    struct world *world = world_new();
     world->sites[1].is_sign_silent = true;
     world_start_all(world);
     world_give_all(world, 1);
     assert_true(world_run_until(world, 1, 200 * 1000)); /* one deadline */
     assert_int_equal(world->proposals, 2);
     assert_int_equal(world->proposal.author_count, 2);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_author_that_dies_is_left_out_without_a_deadline(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     world->sites[1].is_sign_silent = true;
     world_give_all(world, 2);
     world_run(world, 500);
     world_stop_site(world, 1);
     assert_true(world_run_until(world, 2, 15000));
     assert_int_equal(world->proposal.author_count, 2);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_site_with_a_bad_hsm_verifies_and_votes(void **state)
 {
     (void)state;
-    struct world *world = make_world();
+    struct world *world = world_new();
     world->sites[1].hsm = CSN_HSM_BAD;
     world_start_all(world);
     world_give_all(world, 1);
@@ -404,13 +381,13 @@ static void test_site_with_a_bad_hsm_verifies_and_votes(void **state)
     world_give_all(world, 2);
     assert_true(world_run_until(world, 2, 20000));
     assert_int_equal(world->proposal.author_count, 1);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_site_that_was_cut_off_catches_up(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     world->sites[2].is_cut_off = true;
     for (uint32_t i = 0; i < 5; i++) {
         world_give_all(world, 2 + i);
@@ -419,26 +396,26 @@ static void test_site_that_was_cut_off_catches_up(void **state)
     world->sites[2].is_cut_off = false;
     assert_true(world_run_until(world, 6, 20000));
     assert_int_equal(world->sites[2].serving_serial, world->certified_serials[5]);
-    drop_world(world);
+    world_free(world);
 }
 
 static void
 test_leader_with_a_wrong_clock_does_no_harm_and_a_node_with_one_is_outvoted(void **state)
 {
     (void)state;
-    struct world *world = make_world();
+    struct world *world = world_new();
     world->sites[2].clock_ahead_s = 86400;
     world_start_all(world);
     world_give_all(world, 1);
     assert_true(world_run_until(world, 1, 60000));
     assert_true(world->proposal.time_s < WORLD_START_S + 3600);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_documents_at_one_site_only_do_not_wedge(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     struct csn_round_zone zone = world->zone;
     zone.policy.number = 2;
     memset(&zone.policy.digest, 0x24, sizeof(zone.policy.digest));
@@ -450,7 +427,7 @@ static void test_documents_at_one_site_only_do_not_wedge(void **state)
     world_set_documents(world, 2, &zone);
     assert_true(world_run_until(world, 3, 20000));
     assert_int_equal(world->proposal.policy.number, 2);
-    drop_world(world);
+    world_free(world);
 }
 
 static struct world_map copy_map(const struct world_map *from)
@@ -491,7 +468,7 @@ static void expect_halt(struct world *world, const struct world_map *records,
 static void test_restored_store_halts(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     const struct world_map none = {0};
     world_stop_site(world, 0);
     struct world_map old = copy_map(&world->sites[0].disk.records);
@@ -523,13 +500,13 @@ static void test_restored_store_halts(void **state)
     free_map(&old_seconds);
     free_map(&current);
     free_map(&seconds);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_damaged_record_halts_and_goes_on_serving(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     struct csn_node_status status;
     struct world_map *records = &world->sites[0].disk.records;
     world_stop_site(world, 0);
@@ -547,13 +524,13 @@ static void test_damaged_record_halts_and_goes_on_serving(void **state)
     assert_int_equal(status.halt, CSN_HALT_DAMAGED);
     assert_int_equal(world->sites[0].serving_serial, world->certified_serials[0]);
     assert_int_equal(world->sent[CSN_STATEMENT_HELD], sent);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_release_is_kept_and_older_versions_go(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     for (uint32_t i = 0; i < 12; i++) {
         world_give_all(world, 2 + i);
         assert_true(world_run_until(world, 2 + i, 20000));
@@ -562,14 +539,14 @@ static void test_release_is_kept_and_older_versions_go(void **state)
     for (unsigned i = 0; i < WORLD_SITES; i++) {
         assert_int_equal(world->sites[i].disk.versions.count, CSN_VERSIONS_KEPT);
     }
-    drop_world(world);
+    world_free(world);
 }
 
 /* Serials alone were raised: the data, stored once, outlive the names they came under. */
 static void test_data_under_many_serials_are_deleted_with_the_last(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     struct csn_input_id first = world_input(1, 'a');
     for (uint32_t serial = 2; serial <= 12; serial++) {
         struct csn_input_id id = first;
@@ -585,13 +562,13 @@ static void test_data_under_many_serials_are_deleted_with_the_last(void **state)
         assert_true(world_run_until(world, serial, 30000));
     }
     assert_int_equal(world->deleted_inputs, WORLD_SITES);
-    drop_world(world);
+    world_free(world);
 }
 
 static void test_refresh_goes_on_with_a_site_away(void **state)
 {
     (void)state;
-    struct world *world = make_world();
+    struct world *world = world_new();
     world_start_site(world, 0);
     world_start_site(world, 1);
     world_start_leader(world);
@@ -600,14 +577,14 @@ static void test_refresh_goes_on_with_a_site_away(void **state)
     world_give_input(world, 1, &id);
     assert_true(world_run_until(world, 8, 8 * 3700ULL * 1000));
     assert_int_equal(world->proposals, 8);
-    drop_world(world);
+    world_free(world);
 }
 
 /* What keeps a site from voting is known at the others, until it votes again. */
 static void test_a_refusal_is_heard_until_the_site_votes(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     struct csn_round_zone newer = world->zone;
     newer.policy.number = 2;
     memset(&newer.policy.digest, 0x24, sizeof(newer.policy.digest));
@@ -628,14 +605,14 @@ static void test_a_refusal_is_heard_until_the_site_votes(void **state)
     for (unsigned i = 0; i < WORLD_SITES; i++) {
         assert_null(csn_node_get_refusal(world->sites[i].node, 0, 3));
     }
-    drop_world(world);
+    world_free(world);
 }
 
 /* A clock beyond all sense must not use up the boot counter, by which reports are ordered. */
 static void test_boot_does_not_follow_a_clock_gone_mad(void **state)
 {
     (void)state;
-    struct world *world = make_world();
+    struct world *world = world_new();
     struct csn_node_status status;
     world->sites[0].clock_ahead_s = INT64_C(200) * 365 * 86400;
     for (unsigned i = 0; i < 3; i++) {
@@ -649,14 +626,14 @@ static void test_boot_does_not_follow_a_clock_gone_mad(void **state)
         }
         world_stop_leader(world);
     }
-    drop_world(world);
+    world_free(world);
 }
 
 /* Versions without votes: the store of the votes is gone, whatever the second copy says. */
 static void test_lost_votes_beside_versions_halt(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     struct csn_node_status status;
     world_stop_site(world, 0);
     free_map(&world->sites[0].disk.records);
@@ -665,7 +642,7 @@ static void test_lost_votes_beside_versions_halt(void **state)
     world_start_site(world, 0); /* at once, before any other site shows its vote */
     csn_node_get_status(world->sites[0].node, world_now(world, 0), &status);
     assert_int_equal(status.halt, CSN_HALT_AMNESIA);
-    drop_world(world);
+    world_free(world);
 }
 
 int main(void)

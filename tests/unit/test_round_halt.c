@@ -12,22 +12,6 @@
 
 #include "round_world.h"
 
-static struct world *make_released(void)
-{
-    struct world *world = csn_calloc(1, sizeof(*world));
-    world_init(world);
-    world_start_all(world);
-    world_give_all(world, 1);
-    assert_true(world_run_until(world, 1, 20000));
-    return world;
-}
-
-static void drop(struct world *world)
-{
-    world_fini(world);
-    free(world);
-}
-
 static struct csn_node_status status_of(const struct world *world)
 {
     struct csn_node_status status;
@@ -106,7 +90,7 @@ static void test_a_halt_outlives_every_start(void **state)
     static void (*const shows[])(struct world *world) = {show_vote, show_seal};
     (void)state;
     for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++) {
-        struct world *world = make_released();
+        struct world *world = world_new_released();
         assert_int_equal(status_of(world).halt, CSN_HALT_NONE);
         shows[i](world);
         expect_halted_for_good(world);
@@ -115,7 +99,7 @@ static void test_a_halt_outlives_every_start(void **state)
             restart(world);
             expect_halted_for_good(world);
         }
-        drop(world);
+        world_free(world);
     }
 }
 
@@ -124,14 +108,14 @@ static void test_either_copy_is_enough(void **state)
 {
     (void)state;
     for (unsigned second = 0; second < 2; second++) {
-        struct world *world = make_released();
+        struct world *world = world_new_released();
         show_vote(world);
         world_run(world, 1000);
         world_stop_site(world, 0);
         lose(second ? &world->sites[0].disk.seconds : &world->sites[0].disk.records);
         world_start_site(world, 0);
         expect_halted_for_good(world);
-        drop(world);
+        world_free(world);
     }
 }
 
@@ -139,7 +123,7 @@ static void test_either_copy_is_enough(void **state)
 static void test_a_halted_site_answers_nothing_older_than_before(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     struct csn_node_zone_status zone;
     struct world_map backup = {0};
     world_copy_records(&world->sites[0].disk, &backup);
@@ -151,7 +135,7 @@ static void test_a_halted_site_answers_nothing_older_than_before(void **state)
     world_node_zone(world, 0, &zone);
     assert_false(zone.is_serving);
     expect_halted_for_good(world);
-    drop(world);
+    world_free(world);
 }
 
 /* What the second copy knows more than the store is known to both once the site has adopted what the others released: the
@@ -159,7 +143,7 @@ static void test_a_halted_site_answers_nothing_older_than_before(void **state)
 static void test_a_store_put_back_beside_its_second_copy_halts_for_good(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     struct world_map backup = {0};
     world_copy_records(&world->sites[0].disk, &backup);
     world_give_all(world, 2);
@@ -171,28 +155,28 @@ static void test_a_store_put_back_beside_its_second_copy_halts_for_good(void **s
     expect_halted_for_good(world);
     restart(world);
     expect_halted_for_good(world);
-    drop(world);
+    world_free(world);
 }
 
 /* The words were those of a member that is gone; its successor has another key. */
 static void test_the_next_incarnation_is_not_halted(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     show_vote(world);
     world_run(world, 1000);
     world_stop_site(world, 0);
     world->cluster.members[0].incarnation++;
     world_start_site(world, 0);
     assert_int_equal(status_of(world).halt, CSN_HALT_NONE);
-    drop(world);
+    world_free(world);
 }
 
 /* A vote that is on its way to the disk when the site learns that it forgot another never leaves. */
 static void test_a_vote_under_way_does_not_leave(void **state)
 {
     (void)state;
-    struct world *world = make_released();
+    struct world *world = world_new_released();
     unsigned votes = world->traces[CSN_TRACE_VOTED], sent = world->traces[CSN_TRACE_HELD];
     world_stop_site(world, 1); /* so that this site's vote matters */
     world_give_all(world, 2);
@@ -205,7 +189,7 @@ static void test_a_vote_under_way_does_not_leave(void **state)
     world_run(world, 20000);
     assert_int_equal(status_of(world).halt, CSN_HALT_AMNESIA);
     assert_int_equal(world->certified_count, 1);
-    drop(world);
+    world_free(world);
 }
 
 int main(void)

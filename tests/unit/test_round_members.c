@@ -17,8 +17,7 @@
 
 static struct world *make(void)
 {
-    struct world *world = csn_calloc(1, sizeof(*world));
-    world_init(world);
+    struct world *world = world_new();
     world->next = world->cluster;
     world->next.epoch = 2;
     world->next.previous = world->cluster.digest;
@@ -36,12 +35,6 @@ static struct world *make_replacing(void)
     world->next.members[2].incarnation = 2;
     world->next.members[2].key[0] = 1;
     return world;
-}
-
-static void drop(struct world *world)
-{
-    world_fini(world);
-    free(world);
 }
 
 static void give_next(struct world *world)
@@ -107,7 +100,7 @@ static void test_site_is_replaced_and_the_new_one_serves(void **state)
     assert_int_equal(status_of(world, 2).state, CSN_NODE_OK);
     assert_true(csn_round_compare(row_of(world, 2).floor.round, world->certified[0].round) >= 0);
     expect_round(world, 2);
-    drop(world);
+    world_free(world);
 }
 
 /* Nobody seals before a quorum of those that stay has the document. */
@@ -124,7 +117,7 @@ static void test_document_at_one_site_changes_nothing(void **state)
     world_give_next(world, 1);
     world_run(world, CHANGE_MS);
     assert_true(world->has_link);
-    drop(world);
+    world_free(world);
 }
 
 static void test_sealed_sites_do_not_vote(void **state)
@@ -145,7 +138,7 @@ static void test_sealed_sites_do_not_vote(void **state)
     world->is_deaf_to[CSN_STATEMENT_ENTRY] = false;
     world_run(world, CHANGE_MS);
     assert_true(world->has_link);
-    drop(world);
+    world_free(world);
 }
 
 /* Of three that sealed one is enough to be lost. */
@@ -163,7 +156,7 @@ static void test_change_goes_on_without_a_site(void **state)
         world_run(world, CHANGE_MS);
         assert_int_equal(status_of(world, lost).state, CSN_NODE_OK);
         expect_round(world, 2);
-        drop(world);
+        world_free(world);
     }
 }
 
@@ -192,7 +185,7 @@ static void test_change_survives_a_restart_at_every_point(void **state)
         if (at_ms % 70 == 0) {
             expect_round(world, 2);
         }
-        drop(world);
+        world_free(world);
     }
 }
 
@@ -217,7 +210,7 @@ static void test_store_put_back_is_sealed_still(void **state)
     world_run(world, CHANGE_MS);
     assert_true(world->has_link);
     assert_int_equal(status_of(world, 1).state, CSN_NODE_OK);
-    drop(world);
+    world_free(world);
 }
 
 static void test_own_seal_that_nobody_remembers_halts(void **state)
@@ -235,7 +228,7 @@ static void test_own_seal_that_nobody_remembers_halts(void **state)
     world_inject(world, 1, CSN_STATEMENT_SEAL, 2, csn_buf_view(&body));
     assert_int_equal(status_of(world, 1).halt, CSN_HALT_AMNESIA);
     csn_buf_fini(&body);
-    drop(world);
+    world_free(world);
 }
 
 /* The two that change everything go on; the third hears of it long after. */
@@ -258,7 +251,7 @@ static void test_late_site_raises_its_floors_first(void **state)
     assert_int_equal(status_of(world, 2).state, CSN_NODE_OK);
     expect_round(world, 3);
     assert_true(csn_round_compare(row_of(world, 2).floor.round, row_of(world, 0).floor.round) == 0);
-    drop(world);
+    world_free(world);
 }
 
 /* A lone vote that no certificate tells of binds those that enter, and whoever joins after. */
@@ -288,7 +281,7 @@ static void test_floors_are_raised_to_a_lone_vote(void **state)
         assert_int_equal(floor.time_s, lone.time_s);
         assert_true(csn_input_equal(&floor.input, &lone.input));
     }
-    drop(world);
+    world_free(world);
 }
 
 /* One seal for each number: what was sealed for stays. */
@@ -304,7 +297,7 @@ static void test_other_document_for_the_same_number_is_dropped(void **state)
     world_give_next(world, 0);
     assert_true(csn_version_equal(&was, &(struct csn_version_id){status_of(world, 0).next.number,
                                                                  status_of(world, 0).next.digest}));
-    drop(world);
+    world_free(world);
 }
 
 /* In an emergency that is over nothing would be signed: nobody seals for it, unless somebody did. */
@@ -324,7 +317,7 @@ static void test_emergency_that_is_over_is_not_sealed_for(void **state)
     world_give_next(world, 0);
     world_run(world, CHANGE_MS);
     assert_true(world->has_link);
-    drop(world);
+    world_free(world);
 }
 
 /* --- zones that are not the same everywhere */
@@ -369,7 +362,7 @@ static void test_a_site_with_other_zones_is_not_counted(void **state)
     world_run(world, CHANGE_MS);
     assert_true(world->has_link);
     expect_odd(world, 0, 0, false, false);
-    drop(world);
+    world_free(world);
 }
 
 /* Whoever is without it when the epoch begins joins when it has it. */
@@ -392,7 +385,7 @@ static void test_a_late_site_joins_with_the_zones_that_were_sealed(void **state)
     give_other(world, 0, true);
     world_run(world, CHANGE_MS);
     assert_int_equal(status_of(world, 0).state, CSN_NODE_OK);
-    drop(world);
+    world_free(world);
 }
 
 /* R8: the sealers may have voted in a zone that was not in their lists when they sealed: their floors lack it. */
@@ -416,7 +409,7 @@ static void test_floors_that_lack_a_zone_do_not_count(void **state)
     }
     world_run(world, CHANGE_MS);
     assert_true(world->has_link);
-    drop(world);
+    world_free(world);
 }
 
 int main(void)
