@@ -461,6 +461,11 @@ static void may_about_site(const struct csn_explain_facts *facts, const struct c
         csn_explanation_may(to, csn_explanation_text(to, "mend the HSM or the keys of %s, which cannot sign: its status says what is wrong", site->name),
                             NULL);
     }
+    if (site->is_heard && (site->clock_s > CSN_CLOCK_AHEAD_S || site->clock_s < -CSN_CLOCK_AHEAD_S)) {
+        csn_explanation_may(to, csn_explanation_text(to, "mend the clock (NTP) of %s or of %s: they are %" PRId64 " s apart", site->name,
+                                                     facts->self, site->clock_s > 0 ? site->clock_s : -site->clock_s),
+                            NULL);
+    }
     if (site->refusal != NULL) {
         struct csn_refusal_words words;
         csn_refusal_words(site->refusal, &words);
@@ -661,6 +666,7 @@ void csn_explain_see_peer(const struct csn_peer_status *peer, uint64_t now_ms, s
     site->is_heard = silent_ms <= CSN_SILENT_MS;
     site->silent_s = silent_ms / 1000;
     site->is_halted = peer->state == CSN_NODE_HALTED;
+    site->clock_s = (int64_t)peer->clock_s - (int64_t)peer->heard_s;
     site->clock_off_s = (int64_t)peer->clock_s - (int64_t)peer->heard_s;
 }
 

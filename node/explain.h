@@ -45,6 +45,7 @@ struct csn_explain_site {
     bool has_due;       /* it has that release, and says: */
     uint64_t due_s;     /* when it is to be signed anew; UINT64_MAX: never */
     uint64_t silent_s;  /* since it was heard; UINT64_MAX: never */
+    int64_t clock_s;    /* its clock minus this process's, when it was heard */
     int64_t clock_off_s; /* its clock minus ours, when it was heard */
     bool has_share;     /* there is a round */
     struct csn_round_share share;

@@ -16,10 +16,10 @@ struct value_words {
     enum form form;
 };
 
-#define MEND_CLOCK "check the clock (NTP) at this site, then at the others"
+#define MEND_CLOCK "check the clock (NTP) at the site that refused, then at the others"
 #define SAME_INPUT "put one and the same file with a higher serial at all sites"
-#define SAME_POLICY "put the same policy file at this site and restart it"
-#define SAME_KEYSET "put the same key set file at this site and restart it"
+#define SAME_POLICY "put the same policy file at the site that refused and restart it"
+#define SAME_KEYSET "put the same key set file at the site that refused and restart it"
 #define BY_ITSELF "nothing to do: the coordinator hears of it and proposes another round"
 
 /* What `want` and `is` of each test are, and the operator's next step. */
@@ -32,7 +32,7 @@ static const struct words {
                         "put the same cluster document at all sites and coordinators and restart "
                         "them"},
     [CSN_TEST_SEALED] = {.next = "nothing to do: this epoch is over"},
-    [CSN_TEST_HALTED] = {.next = "consignctl status at this site says why it votes no more"},
+    [CSN_TEST_HALTED] = {.next = "consignctl status at the site that refused says why it votes no more"},
     [CSN_TEST_OPERATOR_HOLD] = {.next = "while an operator holds the zone nothing is voted for; consignctl zone resume ends that"},
     [CSN_TEST_ROUND] = {{"here", ROUND}, {"proposed", ROUND}, BY_ITSELF},
     [CSN_TEST_SERIAL] = {{"here", NUMBER}, {"in the round", NUMBER}, BY_ITSELF},
@@ -58,7 +58,7 @@ static const struct words {
                               {"in the round", DIGEST},
                               "one version has two contents: raise it, put one key set file at all "
                               "sites and restart them"},
-    [CSN_TEST_STAGED] = {.next = "nothing to do: this site takes over what the others certify"},
+    [CSN_TEST_STAGED] = {.next = "nothing to do: the site that refused takes over what the others certify"},
     [CSN_TEST_CLOCK] = {{"at most", TIME}, {"in the round", TIME}, MEND_CLOCK},
     [CSN_TEST_EXPIRY] = {{"at least", TIME}, {"first expiry", TIME}, MEND_CLOCK},
     [CSN_TEST_OTHER_HOLD] = {.next = BY_ITSELF},
@@ -76,7 +76,7 @@ static const struct words {
                               SAME_KEYSET},
     [CSN_TEST_INPUT_HERE] = {{"wanted D", DIGEST},
                              {"serial", NUMBER},
-                             "no other site could give it: put the same file at this site"},
+                             "no other site could give it: put the same file at the site that refused"},
     [CSN_TEST_INPUT_VOUCHED] = {{"in the round D", DIGEST},
                                 {"serial", NUMBER},
                                 "one site alone has this file: put it at all sites"},
@@ -92,23 +92,23 @@ static const struct words {
     [CSN_TEST_PARENT] = {{"newest here", ROUND}, {"the parent's", ROUND}, BY_ITSELF},
     [CSN_TEST_PARENT_HERE] = {{"newest here", ROUND},
                               {"the parent's", ROUND},
-                              "check that this site reaches the others' bulk addresses"},
+                              "check that the site that refused reaches the others' bulk addresses"},
     [CSN_TEST_HOLDS] = {{"limit", NUMBER},
                         {"kept", NUMBER},
                         "votes do not become releases: see the coordinator's log"},
-    [CSN_TEST_COMPUTE] = {{NULL, NONE}, {"error", ERROR}, "see round.failed in this site's log"},
+    [CSN_TEST_COMPUTE] = {{NULL, NONE}, {"error", ERROR}, "see round.failed in the log of the site that refused"},
     [CSN_TEST_DIVERGED] = {{NULL, NONE},
                            {"differs in", CLASSES},
                            "consignctl status shows the site as diverged; compare the files"},
     [CSN_TEST_SIGN] = {{NULL, NONE},
                        {"error", ERROR},
-                       "see hsm.* and round.failed in this site's log"},
+                       "see hsm.* and round.failed in the log of the site that refused"},
     [CSN_TEST_SHARE] = {{"author site", NUMBER},
                         {NULL, NONE},
-                        "check that this site reaches that site's bulk address"},
+                        "check that the site that refused reaches that site's bulk address"},
     [CSN_TEST_STAGE] = {{"signatures of site", NUMBER},
                         {"error", ERROR},
-                        "see round.failed in this site's log, and that site's HSM (0: no site's)"},
+                        "see round.failed in the log of the site that refused, and the HSM of the one it names (0: none)"},
 };
 
 static void put_octets(const struct csn_value *value, char ret_text[VALUE_TEXT_SIZE])

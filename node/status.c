@@ -396,38 +396,43 @@ static bool is_lasting(const struct csn_refusal *refusal)
            refusal->test == CSN_TEST_KEYSET_HERE || refusal->test == CSN_TEST_COMPUTE;
 }
 
-/* Said at every site: one that refuses each round goes on serving by adoption, but its vote is gone. */
+/* A site that refuses what the others certify goes on serving by adoption; its operator must hear of it. But not of a round whose
+ * certificate came before the proposal: its floor is that round. */
+static bool blame_refusal(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, struct csn_status *status)
+{
+    struct csn_digest certified;
+    if (core->released == NULL || !core->refusal.is_set) {
+        return false;
+    }
+    csn_proposal_hash(&core->released->held.proposal, &certified);
+    bool is_of_it = csn_digest_equal(&certified, &core->refusal.hash);
+    if (!is_of_it || core->refusal.test == CSN_TEST_DIVERGED || core->refusal.test == CSN_TEST_ROUND) {
+        return false;
+    }
+    char text[CSN_REFUSAL_TEXT_SIZE];
+    csn_refusal_write(&core->refusal, text);
+    csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: zone %s: the others certified a round that this site %s",
+                     shell->daemon->config->site, shell->name, text);
+    return true;
+}
+
+/* Said at every site: one that refuses each round goes on serving by adoption, but its vote is gone. The own
+ * one is told of already where the others certified what it refused. */
 static void blame_refusals(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, struct csn_status *status)
 {
     const struct csn_proposal *released = core->released != NULL ? &core->released->held.proposal : NULL;
     const struct csn_daemon *daemon = shell->daemon;
     const struct csn_cluster *cluster = &daemon->config->cluster;
+    bool is_own_told = blame_refusal(core, shell, status);
     for (uint8_t i = 0; i < cluster->member_count; i++) {
         const struct csn_refusal *refusal =
             csn_node_get_refusal(daemon->core, (size_t)(shell - daemon->zones), cluster->members[i].number);
-        if (refusal != NULL && is_lasting(refusal) && !csn_refusal_is_mended(refusal, row_of(daemon, core, i), released)) {
+        bool is_told = is_own_told && &cluster->members[i] == daemon->config->member;
+        if (refusal != NULL && !is_told && is_lasting(refusal) && !csn_refusal_is_mended(refusal, row_of(daemon, core, i), released)) {
             char text[CSN_REFUSAL_TEXT_SIZE];
             csn_refusal_write(refusal, text);
             csn_status_blame(status, CSN_HEALTH_DEGRADED, "zone %s: %s has %s", shell->name, cluster->members[i].name, text);
         }
-    }
-}
-
-/* A site that refuses what the others certify goes on serving by adoption; its operator must hear of it. But not of a round whose
- * certificate came before the proposal: its floor is that round. */
-static void blame_refusal(const struct csn_node_zone_status *core, const struct csn_zone_shell *shell, struct csn_status *status)
-{
-    struct csn_digest certified;
-    if (core->released == NULL || !core->refusal.is_set) {
-        return;
-    }
-    csn_proposal_hash(&core->released->held.proposal, &certified);
-    if (csn_digest_equal(&certified, &core->refusal.hash) && core->refusal.test != CSN_TEST_DIVERGED &&
-        core->refusal.test != CSN_TEST_ROUND) {
-        char text[CSN_REFUSAL_TEXT_SIZE];
-        csn_refusal_write(&core->refusal, text);
-        csn_status_blame(status, CSN_HEALTH_DEGRADED, "%s: zone %s: the others certified a round that this site %s",
-                         shell->daemon->config->site, shell->name, text);
     }
 }
 
@@ -525,7 +530,6 @@ static void fill_zone(const struct csn_daemon *daemon, struct csn_now now, size_
                          daemon->config->site, shell->name, (unsigned)core.released->held.proposal.serial);
     }
     fill_serving(daemon, index, &core, status, zone);
-    blame_refusal(&core, shell, status);
     blame_refusals(&core, shell, status);
     blame_lone_votes(&core, shell, status);
     blame_serial(&core, shell, now.wall_s, status);

@@ -472,6 +472,26 @@ static void test_a_generation_is_offered_where_a_quorum_has_gone_back(void **sta
     csn_explanation_fini(&explanation);
 }
 
+static void test_a_clock_that_is_off_is_not_left_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t off_s;
+        const char *says;
+    } rows[] = {{60, NULL}, {61, "mend the clock (NTP) of sjc or of zrh: they are 61 s apart"},
+                {-3600, "mend the clock (NTP) of sjc or of zrh: they are 3600 s apart"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_explain_facts facts = well();
+        struct csn_explanation explanation = {0};
+        struct csn_peer_status peer = {.heard_s = NOW, .clock_s = NOW + (uint64_t)rows[i].off_s, .heard_ms = 1000};
+        csn_explain_see_peer(&peer, 1000, &facts.sites[1]);
+        csn_explain(&facts, &explanation);
+        assert_int_equal(explanation.may_count, rows[i].says != NULL);
+        assert_true(rows[i].says == NULL || says(explanation.may, explanation.may_count, rows[i].says));
+        csn_explanation_fini(&explanation);
+    }
+}
+
 static void test_an_emergency_is_told(void **state)
 {
     (void)state;
@@ -569,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_come_into_force_is_not_offered),
         cmocka_unit_test(test_what_cannot_be_approved_is_not_offered_to_be),
         cmocka_unit_test(test_a_generation_is_offered_where_a_quorum_has_gone_back),
+        cmocka_unit_test(test_a_clock_that_is_off_is_not_left_alone),
         cmocka_unit_test(test_an_emergency_is_told),
         cmocka_unit_test(test_zones_that_are_not_the_same_are_named),
         cmocka_unit_test(test_another_file_under_the_serial_is_said),

@@ -123,14 +123,14 @@ static void test_a_refusal_names_rule_values_and_next_step(void **state)
     memset(other.octets, 0x2b, sizeof(other.octets));
     expect(2, CSN_TEST_POLICY_HERE, csn_value_u64(1), csn_value_u64(2),
            "refused (R2, 22): policy approved here? here version 1, in the round version 2; put "
-           "the same policy file at this site and restart it");
+           "the same policy file at the site that refused and restart it");
     expect(2, CSN_TEST_KEYSET_HERE, csn_value_u64(3), csn_value_u64(3),
            "refused (R2, 23): key set approved here? here version 3, in the round version 3 with "
-           "other content; put the same key set file at this site and restart it");
+           "other content; put the same key set file at the site that refused and restart it");
     expect(
         4, CSN_TEST_CLOCK, csn_value_u64(1795290007), csn_value_u64(1795290127),
         "refused (R4, 17): T at most 60 s ahead of the clock? at most 2026-11-21T19:40:07Z, in the "
-        "round 2026-11-21T19:42:07Z; check the clock (NTP) at this site, then at the others");
+        "round 2026-11-21T19:42:07Z; check the clock (NTP) at the site that refused, then at the others");
     expect(
         2, CSN_TEST_INPUT, csn_value_u64(UINT64_C(1) << 32 | 9),
         csn_value_u64(UINT64_C(1) << 32 | 5),
@@ -145,11 +145,11 @@ static void test_a_refusal_names_rule_values_and_next_step(void **state)
            "parent's round 0.0.0; nothing to do: the coordinator hears of it and proposes another "
            "round");
     expect(3, CSN_TEST_COMPUTE, csn_value_u64(0), csn_value_u64((uint64_t)(int64_t)CSN_EFORMAT),
-           "refused (R3, 29): content can be computed? error malformed; see round.failed in this "
-           "site's log");
+           "refused (R3, 29): content can be computed? error malformed; see round.failed in the "
+           "log of the site that refused");
     expect(3, CSN_TEST_SHARE, csn_value_u64(2), csn_value_u64(0),
-           "refused (R3, 32): shares of the authors are at hand? author site 2; check that this "
-           "site reaches that site's bulk address");
+           "refused (R3, 32): shares of the authors are at hand? author site 2; check that the "
+           "site that refused reaches that site's bulk address");
     expect(2, 200, csn_value_u64(0), csn_value_u64(0),
            "refused (R2, 200): ?; see docs/PROTOCOL.md, 6");
 }
