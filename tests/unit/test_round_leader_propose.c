@@ -251,6 +251,91 @@ static void test_a_serial_that_a_quorum_approved_is_proposed_at_once(void **stat
     drop_hand(hand);
 }
 
+/* A near one every site would let through: that q approved it is the leader's to count. */
+static void test_a_near_serial_that_fewer_approved_is_no_reason_for_a_round(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t from;
+        struct csn_approved_serial approved[WORLD_SITES];
+        uint32_t proposed; /* the same: nothing is */
+    } rows[] = {{100, {{true, 900}, {false, 0}, {false, 0}}, 100},
+                {100, {{false, 0}, {false, 0}, {true, 900}}, 100},
+                {100, {{true, 900}, {true, 901}, {true, 902}}, 100},
+                {UINT32_MAX, {{true, 0}, {false, 0}, {false, 0}}, UINT32_MAX},
+                {100, {{true, 100}, {true, 100}, {true, 100}}, 100}, /* it is there already */
+                {100, {{true, 900}, {false, 0}, {true, 900}}, 900},
+                {100, {{true, 901}, {true, 900}, {true, 900}}, 900},
+                {UINT32_MAX, {{true, 0}, {false, 0}, {true, 0}}, 0}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_proposal released;
+        struct csn_body_proposal body;
+        struct hand *hand = make_released(rows[i].from, &released);
+        for (unsigned k = 0; k < WORLD_SITES; k++) {
+            hand->rows[k].approved = rows[i].approved[k];
+        }
+        run(hand, 3000);
+        bool is_proposed = last_proposal(hand, &body);
+        assert_int_equal(is_proposed ? body.proposal.serial : rows[i].from, rows[i].proposed);
+        drop_hand(hand);
+    }
+}
+
+/* Nobody can have approved a step from what was never released. */
+static void test_before_the_first_release_no_serial_is_approved(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    struct csn_body_proposal body;
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].approved = (struct csn_approved_serial){true, 77};
+    }
+    first_proposal(hand, &body);
+    assert_int_not_equal(body.proposal.serial, 77);
+    drop_hand(hand);
+}
+
+/* A site voted for what is a little beyond it. */
+static void test_an_approved_serial_goes_beyond_the_floors(void **state)
+{
+    (void)state;
+    struct csn_proposal released;
+    struct csn_body_proposal body;
+    struct hand *hand = make_released(2040010100, &released);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].approved = (struct csn_approved_serial){true, 2040011100};
+        hand->rows[i].floor.serial = 2040011102;
+    }
+    run(hand, 3000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.serial, 2040011103);
+    drop_hand(hand);
+}
+
+/* Policy's serial is as far as before, but no operator needs to be called. */
+static void test_a_far_serial_is_no_alarm_once_it_is_approved(void **state)
+{
+    (void)state;
+    struct csn_proposal released;
+    struct csn_body_proposal body;
+    struct hand *hand = make_released(2024, &released);
+    confirm(hand, world_input(60, 'b'));
+    run(hand, 3000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.serial, 2025);
+    assert_int_equal(alarm_of(hand), CSN_ALARM_SERIAL_JUMP);
+    certify(hand, &body.proposal);
+    csn_effects_clear(&hand->effects);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].approved = (struct csn_approved_serial){true, UINT32_C(1) << 30};
+    }
+    run(hand, 3000);
+    assert_true(last_proposal(hand, &body));
+    assert_int_equal(body.proposal.serial, UINT32_C(1) << 30);
+    assert_int_equal(alarm_of(hand), CSN_ALARM_NONE);
+    drop_hand(hand);
+}
+
 /* Of two that approved it one has voted for what is beyond: rounds go on with the others. */
 static void test_an_approved_serial_that_no_set_takes_holds_nothing_up(void **state)
 {
@@ -363,6 +448,10 @@ int main(void)
         cmocka_unit_test(test_input_that_one_site_confirms_is_not_proposed),
         cmocka_unit_test(test_inputs_that_come_during_a_round_are_one_round_more),
         cmocka_unit_test(test_a_serial_that_a_quorum_approved_is_proposed_at_once),
+        cmocka_unit_test(test_a_near_serial_that_fewer_approved_is_no_reason_for_a_round),
+        cmocka_unit_test(test_before_the_first_release_no_serial_is_approved),
+        cmocka_unit_test(test_an_approved_serial_goes_beyond_the_floors),
+        cmocka_unit_test(test_a_far_serial_is_no_alarm_once_it_is_approved),
         cmocka_unit_test(test_an_approved_serial_that_no_set_takes_holds_nothing_up),
         cmocka_unit_test(test_a_floor_from_before_the_numbers_went_round_is_left_aside),
         cmocka_unit_test(test_site_that_follows_another_authors_nothing),

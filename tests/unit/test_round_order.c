@@ -99,7 +99,11 @@ static void test_fields_of_another_kind_are_refused(void **state)
         {.kind = CSN_ORDER_GENERATION, .number = 1, .reason = "r", .generation = 1},
         {.kind = (enum csn_order_kind)0, .number = 1, .reason = "r"},
         {.kind = CSN_ORDER_AUTHORITY, .number = 1, .reason = "r", .generation = 2},
-        {.kind = (enum csn_order_kind)9, .number = 1, .reason = "r"},
+        {.kind = CSN_ORDER_APPROVE_SERIAL, .number = 1, .reason = "r"},
+        {.kind = CSN_ORDER_REJECT_SERIAL, .number = 1, .reason = "r", .site = 1},
+        {.kind = CSN_ORDER_REJECT_SERIAL, .number = 1, .reason = "r", .generation = 2},
+        {.kind = CSN_ORDER_REJECT_SERIAL, .number = 1, .reason = "r", .received = {{1}}},
+        {.kind = (enum csn_order_kind)(CSN_ORDER_REJECT_SERIAL + 1), .number = 1, .reason = "r"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct csn_order back;
