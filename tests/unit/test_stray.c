@@ -15,7 +15,7 @@ static void test_a_stray_is_one_while_a_quorum_of_the_others_follows_another(voi
     (void)state;
     static const struct csn_term none = {.counter = 0}, theirs = {.counter = 42, .coordinator = 1}, own = {.counter = 43, .coordinator = 2};
     static const struct csn_term rival = {.counter = 42, .coordinator = 2};
-    static const struct {
+    const struct {
         struct csn_stray_other others[OTHERS_MAX];
         uint8_t count, quorum;
         bool is_stray;
