@@ -360,12 +360,31 @@ static void test_kept_and_configured_are_of_one_history(void **state)
     assert_int_equal(open_with(path, &history.clusters[1], &opened, &reason), CSN_OK);
     assert_true(opened.count == 1 && reason.text[0] != '\0');
     csn_chain_fini(&opened);
-    unlink(path);
-    assert_int_equal(mkdir(path, 0700), 0); /* what cannot be read is lost too, and peers have it */
-    assert_int_equal(open_with(path, &history.clusters[1], &opened, &reason), CSN_OK);
-    assert_true(opened.count == 1 && strstr(reason.text, "peers are asked") != NULL);
-    csn_chain_fini(&opened);
     csn_chain_fini(&chain);
+    unlink(path);
+}
+
+/* No file of a chain can be so long; a folder gives EIO. Peers have what was there. */
+static void test_a_chain_that_cannot_be_read_is_lost(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/consign-chain-XXXXXX";
+    for (int is_folder = 0; is_folder < 2; is_folder++) {
+        struct csn_chain opened;
+        struct csn_reason reason;
+        if (is_folder) {
+            unlink(path);
+            assert_int_equal(mkdir(path, 0700), 0);
+        } else {
+            int fd = mkstemp(path);
+            assert_int_equal(ftruncate(fd, (off_t)CSN_CHAIN_MAX + 1), 0); /* without a block on the disk */
+            close(fd);
+        }
+        assert_int_equal(open_with(path, &history.clusters[1], &opened, &reason), CSN_OK);
+        assert_int_equal(opened.count, 1);
+        assert_non_null(strstr(reason.text, "peers are asked"));
+        csn_chain_fini(&opened);
+    }
     rmdir(path);
 }
 
@@ -378,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_document_is_refused_when_its_link_would_have_no_room),
         cmocka_unit_test(test_certificate_is_checked_against_the_document_of_its_epoch),
         cmocka_unit_test(test_kept_and_configured_are_of_one_history),
+        cmocka_unit_test(test_a_chain_that_cannot_be_read_is_lost),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
