@@ -77,18 +77,11 @@ int csn_sealed_get(struct csn_kv_txn *txn, unsigned table, struct csn_hasher *ha
 
 /* --- all records of a table */
 
-enum each {
-    EACH,         /* the first damaged one ends it */
-    EACH_KEY,     /* values are neither read nor checked; `fn` gets none */
-    EACH_GOOD,    /* damaged ones are left out */
-    EACH_DAMAGED, /* only those; `fn` gets no value */
-};
-
-static int each_record(struct csn_kv *kv, unsigned table, struct csn_bytes prefix, enum each how, csn_vote_fn *fn, void *arg)
+int csn_sealed_each(struct csn_kv *kv, unsigned table, struct csn_bytes prefix, csn_sealed_fn *fn, void *arg)
 {
     struct csn_kv_txn *txn;
     struct csn_kv_cursor *cursor = NULL;
-    struct csn_bytes key, sealed, value = {0};
+    struct csn_bytes key, sealed;
     int code = csn_kv_begin(kv, false, &txn);
     if (code != CSN_OK) {
         return code;
@@ -99,14 +92,7 @@ static int each_record(struct csn_kv *kv, unsigned table, struct csn_bytes prefi
         code = csn_kv_cursor_seek(cursor, prefix, &key, &sealed);
     }
     while (code == CSN_OK && csn_has_prefix(key, prefix)) {
-        value = csn_bytes(NULL, 0);
-        code = how == EACH_KEY ? CSN_OK : csn_sealed_open(hasher, key, sealed, &value);
-        bool is_wanted = (code == CSN_OK) != (how == EACH_DAMAGED);
-        if (is_wanted) {
-            code = fn(arg, key, value);
-        } else if (how != EACH) {
-            code = CSN_OK;
-        }
+        code = fn(arg, hasher, key, sealed);
         if (code != CSN_OK) {
             goto out;
         }
@@ -118,6 +104,37 @@ out:
     csn_hasher_free(hasher);
     csn_kv_abort(txn);
     return code;
+}
+
+enum each {
+    EACH,         /* the first damaged one ends it */
+    EACH_KEY,     /* values are neither read nor checked; `fn` gets none */
+    EACH_GOOD,    /* damaged ones are left out */
+    EACH_DAMAGED, /* only those; `fn` gets no value */
+};
+
+struct each_arg {
+    enum each how;
+    csn_vote_fn *fn;
+    void *arg;
+};
+
+static int one_record(void *arg, struct csn_hasher *hasher, struct csn_bytes key, struct csn_bytes sealed)
+{
+    const struct each_arg *each = arg;
+    struct csn_bytes value = csn_bytes(NULL, 0);
+    int code = each->how == EACH_KEY ? CSN_OK : csn_sealed_open(hasher, key, sealed, &value);
+    bool is_wanted = (code == CSN_OK) != (each->how == EACH_DAMAGED);
+    if (is_wanted) {
+        return each->fn(each->arg, key, value);
+    }
+    return each->how != EACH ? CSN_OK : code;
+}
+
+static int each_record(struct csn_kv *kv, unsigned table, struct csn_bytes prefix, enum each how, csn_vote_fn *fn, void *arg)
+{
+    struct each_arg each = {.how = how, .fn = fn, .arg = arg};
+    return csn_sealed_each(kv, table, prefix, one_record, &each);
 }
 
 static int ignore_record(void *arg, struct csn_bytes key, struct csn_bytes value)

@@ -24,6 +24,9 @@ int csn_sealed_put(struct csn_kv_txn *txn, unsigned table, struct csn_hasher *ha
 int csn_sealed_get(struct csn_kv_txn *txn, unsigned table, struct csn_hasher *hasher, struct csn_bytes key,
                    struct csn_bytes *ret_value);
 int csn_sealed_open(struct csn_hasher *hasher, struct csn_bytes key, struct csn_bytes sealed, struct csn_bytes *ret_value);
+/* Each record whose key begins with the prefix, in order and not opened yet, in one transaction; what is not CSN_OK ends it. */
+typedef int csn_sealed_fn(void *arg, struct csn_hasher *hasher, struct csn_bytes key, struct csn_bytes sealed);
+int csn_sealed_each(struct csn_kv *kv, unsigned table, struct csn_bytes prefix, csn_sealed_fn *fn, void *arg);
 
 /* Commits when `code` is CSN_OK, else aborts and returns it. */
 static inline int csn_store_finish(struct csn_kv_txn *take_txn, int code)

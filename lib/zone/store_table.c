@@ -579,35 +579,24 @@ bool csn_table_exists(struct csn_store *store, enum csn_table_kind kind, const u
 /* `record` NULL: it is damaged. */
 typedef int record_fn(void *arg, struct csn_bytes key, const struct table_record *record);
 
+struct each_arg {
+    record_fn *fn;
+    void *arg;
+};
+
+static int one_table(void *arg, struct csn_hasher *hasher, struct csn_bytes key, struct csn_bytes sealed)
+{
+    const struct each_arg *each = arg;
+    struct table_record record;
+    struct csn_bytes value;
+    bool is_good = csn_sealed_open(hasher, key, sealed, &value) == CSN_OK && record_parse(value, &record) == CSN_OK;
+    return each->fn(each->arg, key, is_good ? &record : NULL);
+}
+
 static int each_table(struct csn_store *store, record_fn *fn, void *arg)
 {
-    struct csn_kv_txn *txn;
-    struct csn_kv_cursor *cursor = NULL;
-    struct csn_bytes key, sealed, value;
-    struct table_record record;
-    int code = csn_kv_begin(store->zones, false, &txn);
-    if (code != CSN_OK) {
-        return code;
-    }
-    struct csn_hasher *hasher = csn_hasher_new();
-    code = csn_kv_cursor_open(txn, CSN_ZONES_INDEX, &cursor);
-    if (code == CSN_OK) {
-        code = csn_kv_cursor_seek(cursor, csn_bytes(NULL, 0), &key, &sealed);
-    }
-    while (code == CSN_OK) {
-        bool is_good = csn_sealed_open(hasher, key, sealed, &value) == CSN_OK && record_parse(value, &record) == CSN_OK;
-        code = fn(arg, key, is_good ? &record : NULL);
-        if (code != CSN_OK) {
-            goto out;
-        }
-        code = csn_kv_cursor_next(cursor, &key, &sealed);
-    }
-    code = code == CSN_ENOTFOUND ? CSN_OK : code;
-out:
-    csn_kv_cursor_close(cursor);
-    csn_hasher_free(hasher);
-    csn_kv_abort(txn);
-    return code;
+    struct each_arg each = {.fn = fn, .arg = arg};
+    return csn_sealed_each(store->zones, CSN_ZONES_INDEX, csn_bytes(NULL, 0), one_table, &each);
 }
 
 struct list_arg {
