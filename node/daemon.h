@@ -35,6 +35,7 @@ struct csn_notify;
 struct csn_refused;
 struct csn_quarantine;
 struct csn_fetch_queue;
+struct csn_fetch_list;
 
 #define CSN_INPUTS_CACHED 4
 #define CSN_FIRST_GENERATION 1 /* of inputs; an operator's order raises it */
@@ -115,6 +116,7 @@ struct csn_daemon {
     struct csn_site_key *key;
     struct csn_mesh *mesh;
     struct csn_fetch_queue *fetches; /* what waits for each member, in the cluster document's order */
+    struct csn_fetch_list *input_fetches; /* inputs under way */
     struct csn_hsm *hsm; /* NULL: a verifier */
     struct csn_tokens *tokens; /* NULL as well then */
     struct csn_xfr_server *xfr;

@@ -19,6 +19,7 @@
 
 struct fetch {
     struct fetch *next;          /* owns; of those that wait for the same site */
+    struct fetch *next_input;    /* borrows; INPUT: another under way */
     struct csn_zone_shell *zone; /* borrows */
     uint64_t corr;
     enum csn_object_kind object;
@@ -67,9 +68,44 @@ static void forget(struct fetch *fetch)
     csn_progress_begin(&fetch->progress, fetch->patience, csn_progress_octets_max(fetch->zone->history.zone_size, fetch->room));
 }
 
+/* --- inputs under way: a proposal that takes the place of one that waits for an input mostly wants the same, and one that is half
+ * here is not begun anew beside */
+
+struct csn_fetch_list {
+    struct fetch *first; /* borrows */
+};
+
+static struct fetch *find_input_fetch(const struct csn_zone_shell *zone, const struct csn_digest *digest)
+{
+    struct fetch *fetch = zone->daemon->input_fetches->first;
+    while (fetch != NULL && (fetch->zone != zone || !csn_digest_equal(&fetch->digest, digest))) {
+        fetch = fetch->next_input;
+    }
+    return fetch;
+}
+
+static void note_input_fetch(struct fetch *fetch)
+{
+    struct csn_fetch_list *list = fetch->zone->daemon->input_fetches;
+    fetch->next_input = list->first;
+    list->first = fetch;
+}
+
+static void forget_input_fetch(const struct fetch *fetch)
+{
+    struct fetch **at = &fetch->zone->daemon->input_fetches->first;
+    while (*at != fetch) {
+        at = &(*at)->next_input;
+    }
+    *at = fetch->next_input;
+}
+
 static void end(void *arg)
 {
     struct fetch *fetch = arg;
+    if (fetch->object == CSN_OBJECT_INPUT) {
+        forget_input_fetch(fetch);
+    }
     struct csn_daemon *daemon = fetch->zone->daemon;
     struct csn_event event = {.kind = CSN_EVENT_FETCHED, .corr = fetch->corr, .code = fetch->code};
     forget(fetch);
@@ -113,6 +149,7 @@ struct csn_fetch_queue {
 void csn_fetch_start(struct csn_daemon *daemon)
 {
     daemon->fetches = csn_calloc(daemon->config->cluster.member_count, sizeof(*daemon->fetches));
+    daemon->input_fetches = csn_calloc(1, sizeof(*daemon->input_fetches));
     for (unsigned i = 0; i < daemon->config->cluster.member_count; i++) {
         daemon->fetches[i].end = &daemon->fetches[i].first;
     }
@@ -542,7 +579,13 @@ static void ask(struct fetch *fetch)
 
 void csn_fetch(struct csn_zone_shell *zone, const struct csn_effect *effect)
 {
-    struct fetch *fetch = csn_calloc(1, sizeof(*fetch));
+    bool is_input = effect->fetch.object == CSN_OBJECT_INPUT;
+    struct fetch *fetch = is_input ? find_input_fetch(zone, &effect->fetch.digest) : NULL;
+    if (fetch != NULL) {
+        fetch->corr = effect->corr; /* who waited for it before does no more: a zone has one proposal at a time */
+        return;
+    }
+    fetch = csn_calloc(1, sizeof(*fetch));
     fetch->zone = zone;
     fetch->corr = effect->corr;
     fetch->object = effect->fetch.object;
@@ -552,6 +595,9 @@ void csn_fetch(struct csn_zone_shell *zone, const struct csn_effect *effect)
     fetch->site_count = effect->fetch.site_count;
     memcpy(fetch->sites, effect->fetch.sites, sizeof(fetch->sites));
     fetch->records_max = effect->fetch.certificate != NULL ? effect->fetch.certificate->held.records : UINT64_MAX;
+    if (is_input) {
+        note_input_fetch(fetch);
+    }
     forget(fetch);
     ask(fetch);
 }

@@ -60,6 +60,7 @@ struct bench {
     unsigned fetched;
     int code;
     uint32_t certified; /* highest seq of a certificate that was told */
+    uint64_t corr;      /* of what was fetched last */
 };
 
 static struct bench *bench_of(const struct csn_daemon *daemon)
@@ -85,6 +86,7 @@ void csn_daemon_event(struct csn_daemon *daemon, struct csn_event *event)
     assert_int_equal(event->kind, CSN_EVENT_FETCHED);
     bench->fetched++;
     bench->code = event->code;
+    bench->corr = event->corr;
 }
 
 void csn_daemon_die(struct csn_daemon *daemon, int code, const char *what)
@@ -264,6 +266,7 @@ static void bench_free(struct bench *bench)
 {
     csn_store_close(bench->daemon.store);
     free(bench->daemon.fetches);
+    free(bench->daemon.input_fetches);
     csn_buf_fini(&bench->call.request);
     free(bench);
 }
@@ -459,6 +462,27 @@ static void test_who_gives_an_old_certificate_is_followed_by_the_next(void **sta
     bench_free(bench);
 }
 
+/* One request at a time is all that this bench lets through. */
+static void test_an_input_that_is_under_way_is_not_fetched_beside(void **state)
+{
+    struct bench *bench = bench_new(*state);
+    struct csn_effect effect = {.kind = CSN_EFFECT_FETCH};
+    effect.fetch.object = CSN_OBJECT_INPUT;
+    effect.fetch.digest = name_of(7);
+    effect.fetch.sites[effect.fetch.site_count++] = 2;
+    for (effect.corr = 1; effect.corr <= 100; effect.corr++) {
+        csn_fetch(&bench->zone, &effect);
+    }
+    answer(bench); /* not here */
+    assert_int_equal(bench->fetched, 1);
+    assert_int_equal(bench->corr, 100);
+    csn_fetch(&bench->zone, &effect);
+    answer(bench);
+    assert_int_equal(bench->fetched, 2);
+    assert_int_equal(bench->corr, 101);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +496,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_records_of_one_site_are_not_counted_for_the_next, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_who_is_slow_with_differences_is_not_asked_for_the_whole, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_more_records_than_the_certificate_says_are_refused, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_an_input_that_is_under_way_is_not_fetched_beside, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_who_gives_an_old_certificate_is_followed_by_the_next, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
