@@ -238,6 +238,24 @@ static json_t *coordinators(const struct csn_status *status)
     return list;
 }
 
+static json_t *counters(const struct csn_status *status)
+{
+    json_t *list = json_object();
+    for (uint32_t i = 0; i < status->counter_count; i++) {
+        json_t *name = text(status->counters[i].name);
+        json_object_set_new(list, json_string_value(name), number(status->counters[i].value));
+        json_decref(name);
+    }
+    return list;
+}
+
+static json_t *store(const struct csn_status *status)
+{
+    return status->store_limit > 0
+               ? json_pack("{s:o, s:o}", "used", number(status->store_used), "limit", number(status->store_limit))
+               : json_null();
+}
+
 void csn_ctl_json_status(FILE *out, const struct csn_status *status)
 {
     json_t *sites = json_array(), *zones = json_array();
@@ -263,6 +281,8 @@ void csn_ctl_json_status(FILE *out, const struct csn_status *status)
     json_object_set_new(json, "term", number(status->term));
     json_object_set_new(json, "leader", text(status->leader));
     json_object_set_new(json, "coordinators", coordinators(status));
+    json_object_set_new(json, "counters", counters(status));
+    json_object_set_new(json, "store", store(status));
     json_object_set_new(json, "sites", sites);
     json_object_set_new(json, "zones", zones);
     json_object_set_new(json, "all_zones", number(status->zone_count));

@@ -678,6 +678,9 @@ void csn_ctl_line_health(FILE *out, const struct csn_status *status)
     if (status->coordinator_count > 0) {
         fprintf(out, " coordinators=%" PRIu32, count_coordinators(status));
     }
+    if (status->store_limit > 0) {
+        fprintf(out, " store=%.0f%%", 100.0 * (double)status->store_used / (double)status->store_limit);
+    }
     if (first_expiry(status) > 0) {
         fprintf(out, " expiry=%" PRIu64 "s", span(status->observed_at_s, first_expiry(status)));
     }

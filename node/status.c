@@ -5,6 +5,7 @@
 
 #include "agreement.h"
 #include "asked.h"
+#include "counters.h"
 #include "explain.h"
 #include "explained.h"
 #include "base/text.h"
@@ -567,6 +568,7 @@ static void fill(const struct csn_daemon *daemon, struct csn_status *status)
     status->observed_from = csn_status_text(status, "%s", daemon->config->site);
     status->observed_at_s = now.wall_s;
     csn_leading_fill(daemon, now, &core, status);
+    csn_counters_fill(daemon, status);
     fill_sites(daemon, now, &core, status);
     status->all_zones = (uint32_t)daemon->zone_count;
     for (size_t i = status->first_zone; i < daemon->zone_count && csn_status_is_shown(status, i); i++) {

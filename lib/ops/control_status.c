@@ -232,6 +232,21 @@ static void put_rows(struct csn_arena *arena, const struct csn_status *status,
     }
 }
 
+static void put_counters(struct csn_arena *arena, const struct csn_status *status, Csn__Control__Status *message)
+{
+    message->n_counters = status->counter_count;
+    message->counters = csn_arena_alloc(arena, status->counter_count * sizeof(*message->counters), _Alignof(max_align_t));
+    for (uint32_t i = 0; i < status->counter_count; i++) {
+        Csn__Control__Counter *counter = csn_arena_alloc(arena, sizeof(*counter), _Alignof(max_align_t));
+        csn__control__counter__init(counter);
+        counter->name = csn_pack_text(status->counters[i].name);
+        PUT(counter, &status->counters[i], value);
+        message->counters[i] = counter;
+    }
+    PUT_IF(status->store_limit > 0, message, status, store_used);
+    PUT_IF(status->store_limit > 0, message, status, store_limit);
+}
+
 int csn_control_status_encode(const struct csn_status *status, struct csn_buf *buf)
 {
     Csn__Control__Reply reply = CSN__CONTROL__REPLY__INIT;
@@ -266,6 +281,7 @@ int csn_control_status_encode(const struct csn_status *status, struct csn_buf *b
     message.reasons = reasons;
     message.reason_levels = levels;
     put_rows(&arena, status, &message);
+    put_counters(&arena, status, &message);
     int code = csn_pack_within(&reply.base, CSN_CONTROL_FRAME_MAX, buf);
     csn_arena_fini(&arena);
     return code;
@@ -499,6 +515,16 @@ static bool take_more(struct csn_status *status, const Csn__Control__Site *messa
     return true; /* it was not there when the first page was filled */
 }
 
+static bool take_counters(struct csn_status *status, const Csn__Control__Status *message)
+{
+    bool fits = message->n_counters <= CSN_STATUS_COUNTERS_MAX;
+    for (size_t i = 0; fits && i < message->n_counters; i++) {
+        const Csn__Control__Counter *counter = message->counters[i];
+        fits = csn_status_add_counter(status, csn_control_copy_or_empty(&status->arena, counter->name), counter->value);
+    }
+    return fits;
+}
+
 static bool take_rows(struct csn_status *status, const Csn__Control__Status *message)
 {
     bool fits = message->n_reasons <= CSN_STATUS_ROWS_MAX && message->n_reason_levels == message->n_reasons;
@@ -548,12 +574,14 @@ static int take_status(void *ret, const Csn__Control__Reply *reply)
                                 .term = message->term,
                                 .observed_at_s = message->observed_at_s,
                                 .all_zones = message->all_zones,
+                                .store_used = message->store_used,
+                                .store_limit = message->store_limit,
                                 .level = (enum csn_health)message->level};
     memcpy(status.cluster_id, message->cluster_id.data, sizeof(status.cluster_id));
     status.cluster = csn_control_copy_or_empty(&status.arena, message->cluster);
     status.leader = csn_control_copy(&status.arena, message->leader);
     status.observed_from = csn_control_copy_or_empty(&status.arena, message->observed_from);
-    if (!take_coordinators(&status, message) || !take_rows(&status, message)) {
+    if (!take_coordinators(&status, message) || !take_counters(&status, message) || !take_rows(&status, message)) {
         csn_status_fini(&status);
         return CSN_EFORMAT;
     }

@@ -108,6 +108,16 @@ bool csn_status_add_coordinator(struct csn_status *status, const struct csn_stat
     return true;
 }
 
+bool csn_status_add_counter(struct csn_status *status, const char *name, uint64_t value)
+{
+    struct csn_status_counter row = {.name = name, .value = value};
+    if (status->counter_count == CSN_STATUS_COUNTERS_MAX) {
+        return false;
+    }
+    status->counters = grow(status, status->counters, &status->counter_count, sizeof(row), &row);
+    return true;
+}
+
 bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,
                            const struct csn_status_parked *row)
 {

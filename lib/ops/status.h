@@ -36,6 +36,13 @@ struct csn_status_coordinator {
     uint64_t last_seen_ms; /* ago */
 };
 
+/* What the observer has counted since its start. */
+struct csn_status_counter {
+    const char *name; /* "xfr_refused" */
+    uint64_t value;
+};
+#define CSN_STATUS_COUNTERS_MAX 64
+
 /* What one site has released of one zone. */
 struct csn_status_released {
     const char *zone; /* "ch." */
@@ -185,6 +192,9 @@ struct csn_status {
     uint32_t site_count;
     const struct csn_status_coordinator *coordinators; /* that the observer can hear: sites can */
     uint32_t coordinator_count;
+    const struct csn_status_counter *counters;
+    uint32_t counter_count;
+    uint64_t store_used, store_limit; /* octets, of the environment that is fuller; limit 0: it has no store */
     struct csn_status_zone **zones; /* in the arena */
     uint32_t zone_count;
     uint32_t first_zone; /* of the page: its place among all that the daemon has */
@@ -215,6 +225,8 @@ void csn_status_add_released(struct csn_status *status, struct csn_status_site *
                              const char *zone, uint32_t serial);
 /* False above CSN_STATUS_SITES_MAX. */
 bool csn_status_add_coordinator(struct csn_status *status, const struct csn_status_coordinator *row);
+/* False above CSN_STATUS_COUNTERS_MAX. */
+bool csn_status_add_counter(struct csn_status *status, const char *name, uint64_t value);
 /* Rows of rows; false above CSN_STATUS_ROWS_MAX (orders: CSN_STATUS_ORDERS_MAX; documents, serving:
  * CSN_STATUS_SITES_MAX). Texts must be the status's own. */
 bool csn_status_add_parked(struct csn_status *status, struct csn_status_zone *zone,

@@ -95,6 +95,11 @@ class Inputs(unittest.TestCase):
             self.assertEqual(c.zone_status('zrh')['stale'], ['sin'])
             wait_for('sin too', lambda: c.zone_status('sin')['stale'] == ['sin'])
             self.assertIn(' stale=1 ', c.health('zrh')[1])
+            counted = c.status('zrh')
+            self.assertGreater(counted['counters']['xfr_queries'], 0)
+            self.assertEqual(counted['counters']['mesh_dropped_signature'], 0)
+            self.assertTrue(0 < counted['store']['used'] < counted['store']['limit'], counted['store'])
+            assert_matches(r' store=\d+% ', c.health('zrh')[1], 'health')
             wait_for('the coordinator too', lambda: c.zone_status(COORDINATOR)['stale'] == ['sin'])
             self.end_with(c, next(serials))
 

@@ -61,6 +61,10 @@ static void test_status_survives_the_wire(void **state)
     assert_true(csn_status_add_coordinator(
         &status, &(struct csn_status_coordinator){.name = "c2", .is_missing = true, .has_last_seen = true, .last_seen_ms = 7000}));
     assert_true(csn_status_add_coordinator(&status, &(struct csn_status_coordinator){.name = "c3"}));
+    assert_true(csn_status_add_counter(&status, "mesh_dropped_role", 3));
+    assert_true(csn_status_add_counter(&status, "xfr_octets", UINT64_C(1) << 40));
+    status.store_used = 31;
+    status.store_limit = 100;
     csn_status_judge(&status);
     assert_int_equal(csn_control_status_encode(&status, &buf), CSN_OK);
     assert_int_equal(csn_control_status_decode(csn_buf_view(&buf), &back, NULL), CSN_OK);
@@ -87,6 +91,10 @@ static void test_status_survives_the_wire(void **state)
     assert_int_equal(back.zones[0]->soa_expire_s, 604800);
     assert_int_equal(back.zones[0]->stale_count, 2);
     assert_string_equal(back.zones[0]->stale[1], "sin");
+    assert_int_equal(back.counter_count, 2);
+    assert_string_equal(back.counters[1].name, "xfr_octets");
+    assert_true(back.counters[1].value == UINT64_C(1) << 40);
+    assert_true(back.store_used == 31 && back.store_limit == 100);
     assert_int_equal(back.zones[0]->level, CSN_HEALTH_CRITICAL);
     assert_int_equal(back.zones[0]->serving_count, 1);
     assert_string_equal(back.zones[0]->serving[0].site, "sjc");

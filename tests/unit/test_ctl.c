@@ -275,6 +275,9 @@ static void test_coordinators_are_shown_as_they_are_heard(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_true(csn_status_add_coordinator(&status, &rows[i]));
     }
+    assert_true(csn_status_add_counter(&status, "xfr_refused", 7));
+    status.store_used = 5;
+    status.store_limit = 16;
     csn_status_judge(&status);
     char *text = table_of(&status, false);
     assert_non_null(strstr(text, "19:40:07Z\ncoordinators c1 leads, c2 heard, c3 NOT HEARD for 1m 23s, c4 NOT HEARD yet, c5 awaited\n\n"));
@@ -283,13 +286,15 @@ static void test_coordinators_are_shown_as_they_are_heard(void **state)
     FILE *out = open_memstream(&text, &size);
     csn_ctl_line_health(out, &status);
     fclose(out);
-    assert_non_null(strstr(text, " | sites=3 quorum=2 diverged=0 parked=0 stale=0 coordinators=3 expiry="));
+    assert_non_null(strstr(text, " | sites=3 quorum=2 diverged=0 parked=0 stale=0 coordinators=3 store=31% expiry="));
     free(text);
     out = open_memstream(&text, &size);
     csn_ctl_json_status(out, &status);
     fclose(out);
     json_t *json = json_loads(text, 0, NULL);
     json_t *shown = json_object_get(json, "coordinators"), *gone = json_array_get(shown, 2);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "counters"), "xfr_refused")), 7);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "store"), "limit")), 16);
     assert_int_equal(json_array_size(shown), 5);
     assert_string_equal(json_string_value(json_object_get(gone, "name")), "c3");
     assert_true(json_is_true(json_object_get(gone, "missing")));
