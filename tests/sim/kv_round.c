@@ -9,6 +9,7 @@
 #include "kept/staging.h"
 #include "sim/checker.h"
 #include "sim/kv_root.h"
+#include "sim/round_job.h"
 
 /* --- works */
 
@@ -38,32 +39,6 @@ static struct kv_work *work_of(struct sim_store *store, unsigned zone, const str
         }
     }
     return NULL;
-}
-
-/* What a job needs of its effect. */
-struct job {
-    uint64_t corr;
-    unsigned zone;
-    uint16_t author;
-    struct csn_digest hash;
-    struct csn_proposal proposal;
-    struct csn_digest full_root;
-    struct csn_share_offer offers[CSN_MEMBERS_MAX];
-};
-
-static struct job *job_new(const struct sim_world *world, const struct csn_effect *effect)
-{
-    struct job *job = csn_calloc(1, sizeof(*job));
-    job->corr = effect->corr;
-    job->zone = sim_zone_index(world, effect->zone);
-    job->author = effect->work.author;
-    job->hash = effect->work.hash;
-    job->proposal = *effect->work.proposal;
-    job->full_root = effect->work.full_root;
-    for (unsigned i = 0; effect->work.offers != NULL && i < job->proposal.author_count; i++) {
-        job->offers[i] = effect->work.offers[i];
-    }
-    return job;
 }
 
 /* --- COMPUTE */
@@ -97,7 +72,7 @@ static int make_content(struct csn_store *store, struct kv_work *work)
 
 static void computed(struct sim_world *world, struct sim_task *task)
 {
-    const struct job *job = task->data;
+    const struct sim_round_job *job = task->data;
     struct sim_actor *actor = task->actor;
     struct csn_event event = {.kind = CSN_EVENT_COMPUTED, .corr = job->corr};
     struct kv_work *work = work_new(actor->store, job->zone);
@@ -122,7 +97,7 @@ static void computed(struct sim_world *world, struct sim_task *task)
 
 void sim_compute(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
 {
-    sim_after_alive(world, sim_delay(world, world->options.compute_us), computed, actor, job_new(world, effect));
+    sim_after_alive(world, sim_delay(world, world->options.compute_us), computed, actor, sim_round_job_new(world, effect));
 }
 
 /* --- SIGN */
@@ -147,7 +122,7 @@ static void sign(struct sim_world *world, const struct sim_actor *actor, struct 
 }
 
 /* Once for each H(P), for ever. */
-static int make_share(struct sim_world *world, struct sim_actor *actor, const struct job *job, struct csn_event *event)
+static int make_share(struct sim_world *world, struct sim_actor *actor, const struct sim_round_job *job, struct csn_event *event)
 {
     struct kv_work *work = work_of(actor->store, job->zone, &job->hash);
     if (work == NULL) {
@@ -171,7 +146,7 @@ static int make_share(struct sim_world *world, struct sim_actor *actor, const st
 
 static void is_signed(struct sim_world *world, struct sim_task *task)
 {
-    const struct job *job = task->data;
+    const struct sim_round_job *job = task->data;
     struct csn_event event = {.kind = CSN_EVENT_SIGNED, .corr = job->corr};
     kv_risk(world, task->actor);
     event.code = make_share(world, task->actor, job, &event);
@@ -189,7 +164,7 @@ void sim_sign_share(struct sim_world *world, struct sim_actor *actor, const stru
     if (actor->hsm == SIM_HSM_IS_SLOW || actor->hsm == SIM_HSM_IS_DEAD) {
         most_us = 2 * SIM_MS * effect->work.proposal->author_count * world->options.zone[0].round_deadline_ms;
     }
-    sim_after_alive(world, sim_delay(world, most_us), is_signed, actor, job_new(world, effect));
+    sim_after_alive(world, sim_delay(world, most_us), is_signed, actor, sim_round_job_new(world, effect));
 }
 
 /* --- in place of the two verifiers */
@@ -237,7 +212,7 @@ static uint16_t find_bad_site(const struct kv_work *work)
     return bad;
 }
 
-static int stage(struct sim_world *world, struct sim_actor *actor, const struct job *job, struct csn_staged *staged)
+static int stage(struct sim_world *world, struct sim_actor *actor, const struct sim_round_job *job, struct csn_staged *staged)
 {
     struct csn_store *store = actor->store->store;
     struct kv_work *work = work_of(actor->store, job->zone, &job->hash);
@@ -265,7 +240,7 @@ static int stage(struct sim_world *world, struct sim_actor *actor, const struct 
 
 static void staged(struct sim_world *world, struct sim_task *task)
 {
-    const struct job *job = task->data;
+    const struct sim_round_job *job = task->data;
     struct sim_actor *actor = task->actor;
     struct csn_event event = {.kind = CSN_EVENT_STAGED, .corr = job->corr};
     struct csn_staged made;
@@ -289,7 +264,7 @@ static void staged(struct sim_world *world, struct sim_task *task)
 
 void sim_stage(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
 {
-    sim_after_alive(world, sim_delay(world, world->options.stage_us), staged, actor, job_new(world, effect));
+    sim_after_alive(world, sim_delay(world, world->options.stage_us), staged, actor, sim_round_job_new(world, effect));
 }
 
 /* --- RELEASE and SERVE */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/round_job.h"
 
 #define RECORDS 50
 #define SIGNATURES_OF_SHARE 20
@@ -33,30 +34,6 @@ struct csn_version_id sim_keyset_id(unsigned zone, uint32_t number)
 {
     return (struct csn_version_id){.number = number,
                                    .digest = sim_symbol("keyset", zone, number, 0)};
-}
-
-/* What a job needs of its effect. */
-struct job {
-    uint64_t corr;
-    unsigned zone;
-    struct csn_digest hash;
-    struct csn_proposal proposal;
-    struct csn_digest full_root;
-    struct csn_share_offer offers[CSN_MEMBERS_MAX];
-};
-
-static struct job *job_new(const struct sim_world *world, const struct csn_effect *effect)
-{
-    struct job *job = csn_calloc(1, sizeof(*job));
-    job->corr = effect->corr;
-    job->zone = sim_zone_index(world, effect->zone);
-    job->hash = effect->work.hash;
-    job->proposal = *effect->work.proposal;
-    job->full_root = effect->work.full_root;
-    for (unsigned i = 0; effect->work.offers != NULL && i < job->proposal.author_count; i++) {
-        job->offers[i] = effect->work.offers[i];
-    }
-    return job;
 }
 
 /* --- content */
@@ -102,7 +79,7 @@ static struct csn_digest content_of(const struct csn_proposal *proposal,
 
 static void computed(struct sim_world *world, struct sim_task *task)
 {
-    const struct job *job = task->data;
+    const struct sim_round_job *job = task->data;
     struct sim_actor *actor = task->actor;
     struct csn_event event = {.kind = CSN_EVENT_COMPUTED, .corr = job->corr};
     struct sim_computed *result = &actor->computed[job->zone];
@@ -117,7 +94,7 @@ static void computed(struct sim_world *world, struct sim_task *task)
 
 void sim_compute(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
 {
-    struct job *job = job_new(world, effect);
+    struct sim_round_job *job = sim_round_job_new(world, effect);
     if (sim_disk_input(&actor->disk, job->zone, &job->proposal.input.prepared) == NULL) {
         sim_fail(world, "site %u computes with an input that is not in its store", actor->number);
     }
@@ -128,7 +105,7 @@ void sim_compute(struct sim_world *world, struct sim_actor *actor, const struct 
 
 static void is_signed(struct sim_world *world, struct sim_task *task)
 {
-    const struct job *job = task->data;
+    const struct sim_round_job *job = task->data;
     struct sim_actor *actor = task->actor;
     struct csn_event event = {.kind = CSN_EVENT_SIGNED, .corr = job->corr};
     const struct sim_share *old = sim_disk_share(&actor->disk, &job->hash, actor->number);
@@ -159,7 +136,7 @@ void sim_sign_share(struct sim_world *world, struct sim_actor *actor,
         most_us = 2 * SIM_MS * effect->work.proposal->author_count *
                   world->options.zone[0].round_deadline_ms;
     }
-    sim_after_alive(world, sim_delay(world, most_us), is_signed, actor, job_new(world, effect));
+    sim_after_alive(world, sim_delay(world, most_us), is_signed, actor, sim_round_job_new(world, effect));
 }
 
 /* --- versions */
@@ -186,7 +163,7 @@ static struct csn_digest root_of(const struct sim_version *version)
 }
 
 /* Own and fetched shares put together; CSN_OK, or why not and whose fault it is. */
-static int combine(const struct sim_actor *actor, const struct job *job,
+static int combine(const struct sim_actor *actor, const struct sim_round_job *job,
                    struct sim_version *version, uint16_t *ret_bad_site)
 {
     *ret_bad_site = 0;
@@ -210,7 +187,7 @@ static int combine(const struct sim_actor *actor, const struct job *job,
 }
 
 static int stage(const struct sim_world *world, const struct sim_actor *actor,
-                 const struct job *job, struct sim_version *version, uint16_t *ret_bad_site)
+                 const struct sim_round_job *job, struct sim_version *version, uint16_t *ret_bad_site)
 {
     const struct csn_proposal *proposal = &job->proposal;
     bool has_parent =
@@ -228,7 +205,7 @@ static int stage(const struct sim_world *world, const struct sim_actor *actor,
 
 static void staged(struct sim_world *world, struct sim_task *task)
 {
-    const struct job *job = task->data;
+    const struct sim_round_job *job = task->data;
     struct sim_actor *actor = task->actor;
     struct sim_version version;
     struct csn_event event = {.kind = CSN_EVENT_STAGED, .corr = job->corr};
@@ -248,7 +225,7 @@ static void staged(struct sim_world *world, struct sim_task *task)
 
 void sim_stage(struct sim_world *world, struct sim_actor *actor, const struct csn_effect *effect)
 {
-    struct job *job = job_new(world, effect);
+    struct sim_round_job *job = sim_round_job_new(world, effect);
     sim_after_alive(world, sim_delay(world, world->options.stage_us), staged, actor, job);
 }
 
