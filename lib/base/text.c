@@ -102,6 +102,15 @@ void csn_span_text(uint64_t span_s, char ret_text[CSN_SPAN_TEXT_SIZE])
     }
 }
 
+size_t csn_line_count(struct csn_bytes text)
+{
+    size_t count = 1;
+    for (size_t i = 0; i < text.size; i++) {
+        count += text.data[i] == '\n';
+    }
+    return count;
+}
+
 int csn_number_parse(const char *text, uint64_t max, uint64_t *ret_number)
 {
     uint64_t number = 0;

@@ -23,6 +23,9 @@ void csn_span_text(uint64_t span_s, char ret_text[CSN_SPAN_TEXT_SIZE]);
 /* 90s, 15m, 2h, 21d, 4w, or a bare number of seconds; CSN_EFORMAT. */
 int csn_span_parse(const char *text, uint64_t *ret_span_s);
 
+/* One more than the newlines: the number of the last line. */
+size_t csn_line_count(struct csn_bytes text);
+
 /* Decimal, all of the text, at most `max`; CSN_EFORMAT. */
 int csn_number_parse(const char *text, uint64_t max, uint64_t *ret_number);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/text.h"
 
 #define LISTING_SIZE_MAX ((size_t)8 * 1024 * 1024)
 #define BLANKS " \t\r"
@@ -53,15 +54,6 @@ static int add(const struct csn_schema_reader *reader, const struct csn_yaml_nod
     return CSN_OK;
 }
 
-static size_t line_count(struct csn_bytes text)
-{
-    size_t count = 1;
-    for (size_t i = 0; i < text.size; i++) {
-        count += text.data[i] == '\n';
-    }
-    return count;
-}
-
 int csn_zone_list_read(const struct csn_schema_reader *reader, const struct csn_yaml_node *node, const char *path, size_t most,
                        struct csn_zone_list *ret_list)
 {
@@ -76,7 +68,7 @@ int csn_zone_list_read(const struct csn_schema_reader *reader, const struct csn_
         csn_buf_fini(&text);
         return csn_yaml_refuse(reader->yaml, node, reader->reason, CSN_EFORMAT, "%s: an octet 0: no text", path);
     }
-    size_t lines = line_count(csn_buf_view(&text));
+    size_t lines = csn_line_count(csn_buf_view(&text));
     csn_buf_put_u8(&text, '\0');
     *ret_list = (struct csn_zone_list){0};
     ret_list->zones = csn_arena_alloc(reader->arena, (lines < most ? lines : most + 1) * CSN_NAME_MAX, 1);

@@ -9,6 +9,7 @@
 #include <libknot/descriptor.h>
 #include <libzscanner/scanner.h>
 
+#include "base/text.h"
 #include "dns/name.h"
 #include "dns/rrset.h"
 #include "zone/prepare.h"
@@ -250,15 +251,6 @@ static int scan(const struct reading *reading, const uint8_t *origin)
     return code;
 }
 
-static uint64_t count_lines(struct csn_bytes text)
-{
-    uint64_t lines = 1;
-    for (size_t i = 0; i < text.size; i++) {
-        lines += text.data[i] == '\n';
-    }
-    return lines;
-}
-
 int csn_zonefile_read(struct csn_bytes text, const char *file, const uint8_t *origin,
                       csn_record_fn *fn, void *arg, struct csn_reason *reason)
 {
@@ -267,7 +259,7 @@ int csn_zonefile_read(struct csn_bytes text, const char *file, const uint8_t *or
         return refuse(&reading, CSN_EFORMAT, 1, "syntax", "the file is empty");
     }
     if (text.data[text.size - 1] != '\n') {
-        return refuse(&reading, CSN_EFORMAT, count_lines(text), "syntax",
+        return refuse(&reading, CSN_EFORMAT, csn_line_count(text), "syntax",
                       "the last line does not end: the file was cut or is still being written");
     }
     reading.scanner = csn_alloc(sizeof(*reading.scanner)); /* too large for a stack */
