@@ -297,16 +297,6 @@ static void finish_call(struct call *call, int code, struct csn_bytes reply)
     }
 }
 
-/* All that was asked of it and is still under way was given up here. */
-static bool is_mute(const struct csn_mesh *mesh, size_t peer)
-{
-    bool is_waiting = false;
-    for (size_t i = 0; i < CSN_NET_SLOTS_MAX; i++) {
-        is_waiting = is_waiting || (mesh->calls[i].is_waiting && mesh->calls[i].peer == peer);
-    }
-    return !is_waiting;
-}
-
 int csn_mesh_request(struct csn_mesh *mesh, uint16_t site, struct csn_bytes request,
                      uint32_t deadline_ms, csn_mesh_reply_fn *reply, void *arg)
 {
@@ -328,7 +318,7 @@ int csn_mesh_request(struct csn_mesh *mesh, uint16_t site, struct csn_bytes requ
     csn_ask_encode(&ask, &mesh->packed);
     int code = csn_net_ask(mesh->net, peer, csn_buf_view(&mesh->packed), &slot);
     if (code != CSN_OK) {
-        return code == CSN_EBUSY && is_mute(mesh, peer) ? CSN_ETIMEOUT : code;
+        return code;
     }
     mesh->last_id = ask.id;
     mesh->calls[slot] = (struct call){.reply = reply,

@@ -140,9 +140,8 @@ void csn_mesh_send_certificate(struct csn_mesh *mesh, struct csn_bytes certifica
  * call), the code that the site answered, CSN_ETIMEOUT, CSN_ECLOSED, or CSN_EFORMAT when the answer
  * is not one. */
 typedef void csn_mesh_reply_fn(void *arg, int code, struct csn_bytes reply);
-/* Asks a site; copies. CSN_ENOTFOUND: no such site; CSN_ECLOSED: not linked now; CSN_EBUSY: later,
- * when others' answers came; CSN_ETIMEOUT: it has left as many requests as it may be asked without
- * an answer, and none may ever come; CSN_ELIMIT. The callback never runs inside this call. */
+/* Asks a site; copies. CSN_ENOTFOUND: no such site; CSN_ECLOSED: not linked now; CSN_EBUSY;
+ * CSN_ELIMIT. The callback never runs inside this call. */
 int csn_mesh_request(struct csn_mesh *mesh, uint16_t site, struct csn_bytes request,
                      uint32_t deadline_ms, csn_mesh_reply_fn *reply, void *arg);
 /* Answers: CSN_OK with at most CSN_MESH_REPLY_MAX octets (copied), or a negative code without.
