@@ -113,7 +113,7 @@ static void fill_own(const struct csn_daemon *daemon, struct csn_now now, const 
     site->error = own_halt(daemon, now, core, status);
     if (daemon->unwritable.is_set) {
         show_store(daemon, status, site);
-    } else if (core->halt == CSN_HALT_DAMAGED || core->halt == CSN_HALT_AMNESIA) {
+    } else if (core->halt == CSN_HALT_DAMAGED || core->halt == CSN_HALT_AMNESIA || core->halt == CSN_HALT_CLOCK) {
         csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: halted: %s", daemon->config->site, csn_halt_text(core->halt));
     } else if (core->halt == CSN_HALT_REMOVED) {
         csn_status_blame(status, CSN_HEALTH_CRITICAL, "%s: %s: stop it", daemon->config->site, csn_halt_text(core->halt));

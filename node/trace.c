@@ -162,6 +162,9 @@ const char *csn_halt_text(enum csn_halt halt)
         return "a vote could not be made durable";
     case CSN_HALT_REMOVED:
         return "a later epoch has begun in which this site is no member";
+    case CSN_HALT_CLOCK:
+        return "its wall clock went forward by more than an hour while it ran; see that the clocks of all sites are right, then "
+               "restart this node";
     default:
         return NULL;
     }

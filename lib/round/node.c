@@ -483,6 +483,7 @@ void csn_node_step(struct csn_node *node, const struct csn_event *event,
 {
     node->now = event->now;
     node->effects = effects;
+    csn_clock_watch(node, event->kind == CSN_EVENT_TICK);
     /* One that was left out may be told that it is taken back. */
     bool may_come_back = node->halt == CSN_HALT_REMOVED && event->kind == CSN_EVENT_EPOCH;
     if (!csn_node_is_mute(node) || may_come_back) {
@@ -585,8 +586,8 @@ void csn_node_get_status(const struct csn_node *node, struct csn_now now,
                   now.mono_ms - node->heartbeat_ms < HEARTBEAT_FRESH_MS;
     *ret_status = (struct csn_node_status){
         .site = node->site,
-        .state = node->state,
-        .halt = node->halt,
+        .state = csn_node_said_state(node),
+        .halt = csn_node_halted(node),
         .promised = node->promised_durable,
         .leader = is_led ? node->promised.coordinator : 0,
         .unled_ms = is_led ? 0 : now.mono_ms - node->heartbeat_ms,

@@ -25,6 +25,7 @@
 #define CSN_ELECTION_MS 1500
 #define CSN_ELECTION_STEP_MS 250 /* x coordinator number */
 #define CSN_CLOCK_AHEAD_S 60
+#define CSN_CLOCK_LEAP_S 3600 /* so long signatures are valid before T, at least: what is less ahead is bogus nowhere */
 
 enum csn_work_state {
     CSN_WORK_IDLE,
@@ -56,6 +57,7 @@ enum csn_halt {
                          member with a new key */
     CSN_HALT_PERSIST, /* a write failed or found another state */
     CSN_HALT_REMOVED, /* a later epoch has begun in which this site is no member */
+    CSN_HALT_CLOCK,   /* its wall clock leapt forward, and is not back */
 };
 
 struct csn_node;

@@ -278,7 +278,7 @@ static void send_report(struct csn_node *node, enum csn_statement_kind kind, con
         .seq = rows->seq,
         .clock_s = node->now.wall_s,
         .promised = node->promised_durable,
-        .state = node->state,
+        .state = csn_node_said_state(node),
         .hsm = worst_hsm(node),
         .epoch = node->cluster.epoch,
         .next = node->epochs.has_next ? csn_epoch_version(&node->epochs.next)

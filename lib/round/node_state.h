@@ -223,6 +223,13 @@ struct csn_persist {
     struct csn_buf held;    /* owns; VOTE: the body to send */
 };
 
+/* The wall clock against time that only passes (node_clock.c). */
+struct csn_node_clock {
+    bool is_believed; /* a quorum's clocks agreed with it when the last tick could tell */
+    int64_t ahead_s;  /* of time that passes, at that tick */
+    bool has_leapt;   /* since then, and it is not back */
+};
+
 struct csn_node {
     struct csn_cluster cluster;
     uint16_t site;
@@ -233,6 +240,7 @@ struct csn_node {
 
     enum csn_node_state state;
     enum csn_halt halt;
+    struct csn_node_clock clock;
     bool is_started; /* the boot is durable, or there is none: its store is gone */
     bool is_sealed;
     bool has_epoch; /* a record is there, of this epoch */
@@ -327,6 +335,14 @@ void csn_node_forgot(struct csn_node *node);
 /* Halted in a way that it does nothing any more but answer with what it serves. One that only lost
  * its memory still adopts. */
 bool csn_node_is_mute(const struct csn_node *node);
+
+/* --- node_clock.c */
+/* At each step: sees a wall clock that leaps forward. */
+void csn_clock_watch(struct csn_node *node, bool is_tick);
+/* Why it votes no more, for good or as long as its clock is not back. */
+enum csn_halt csn_node_halted(const struct csn_node *node);
+/* As reports and status say it. */
+enum csn_node_state csn_node_said_state(const struct csn_node *node);
 
 /* --- node_persist.c */
 struct csn_effect *csn_node_persist(struct csn_node *node, enum csn_persist_what what,

@@ -12,7 +12,7 @@ struct csn_vote_case csn_node_case(const struct csn_node *node, const struct csn
         .epoch = node->cluster.epoch,
         .epoch_digest = node->cluster.digest,
         .is_sealed = node->is_sealed,
-        .is_halted = node->halt != CSN_HALT_NONE,
+        .is_halted = csn_node_halted(node) != CSN_HALT_NONE,
         .is_held = csn_zone_is_held(zone),
         .clock_s = node->now.wall_s,
         .emergency = csn_cluster_emergency(&node->cluster),

@@ -38,6 +38,7 @@ static const struct {
     {CSN_HALT_AMNESIA, "a vote or a seal is forgotten"},
     {CSN_HALT_PERSIST, "a write failed"},
     {CSN_HALT_REMOVED, "no member any more"},
+    {CSN_HALT_CLOCK, "its clock leapt forward"},
 };
 
 /* What cannot be seen, and why. An edge or a test of these that does occur is no fault. */
@@ -46,7 +47,6 @@ static const struct {
     const char *why;
 } impossible_tests[] = {
     {CSN_TEST_REFRESH_ONLY, "the leader asks it first; few rogues step there"},
-    {CSN_TEST_HALTED, "a halted site takes no proposal"},
     {CSN_TEST_STAGED, "a vote follows a version that was staged whole"},
     {CSN_TEST_OTHER_HOLD, "the floor is at the round of a hold, and is tested before"},
 };

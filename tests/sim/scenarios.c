@@ -248,6 +248,23 @@ static void test_clock_off_at_one_site(void **state)
     end_well(world);
 }
 
+/* No T of the future, which nothing could follow when the clocks are mended. */
+static void test_clocks_of_a_quorum_that_leap_together(void **state)
+{
+    (void)state;
+    struct sim_world *world = make_served(NULL);
+    run_for(world, 10 * SIM_S);
+    sim_set_clock(world, sim_site(world, 1), 365 * 86400);
+    sim_set_clock(world, sim_site(world, 2), 365 * 86400);
+    give_input(world, 2);
+    run_for(world, 60 * SIM_S);
+    assert_int_equal(sim_checker_certified(world->checker), 1);
+    sim_set_clock(world, sim_site(world, 1), 0);
+    sim_set_clock(world, sim_site(world, 2), 0);
+    wait_served(world, 2);
+    end_well(world);
+}
+
 static void test_quorum_lost_and_back(void **state)
 {
     (void)state;
@@ -639,6 +656,7 @@ int main(void)
         cmocka_unit_test(test_input_missing_at_one_site_is_fetched),
         cmocka_unit_test(test_documents_at_one_site_only),
         cmocka_unit_test(test_clock_off_at_one_site),
+        cmocka_unit_test(test_clocks_of_a_quorum_that_leap_together),
         cmocka_unit_test(test_quorum_lost_and_back),
         cmocka_unit_test(test_leader_cut_off_from_its_promisers),
         cmocka_unit_test(test_leader_missed_the_newest_certificate),
