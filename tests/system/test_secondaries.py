@@ -300,6 +300,7 @@ class Secondaries(unittest.TestCase):
             self.wait_serial(c, serial, ports)
             for site in SITES:
                 wait_for(f'{site} is well', lambda: c.health(site)[0] == 0)
+                self.assertNotIn('APPROVED', c.ctl(site, 'status').stdout)  # it is there
             self.check_withdrawn(c, ports, serial)
             self.order(c, 'zrh', 'zone', 'approve-serial', 'xc.', str(high))
             self.wait_serial(c, high, ports)
@@ -327,6 +328,8 @@ class Secondaries(unittest.TestCase):
         self.order(c, 'zrh', 'zone', 'hold', 'xc.')
         self.order(c, 'zrh', 'zone', 'approve-serial', 'xc.', str(serial + 2**30))
         wait_for('sin shows it', lambda: f'serial {serial + 2**30} APPROVED by duty since' in c.ctl('sin', 'status').stdout)
+        self.assertEqual({row['order']: row['serial'] for row in c.zone_status('sin')['orders']},
+                         {'hold': None, 'approve-serial': serial + 2**30})
         self.order(c, 'zrh', 'zone', 'reject-serial', 'xc.')
         self.order(c, 'zrh', 'zone', 'resume', 'xc.')
         c.write_zone(small_zone(2, 'two'))
