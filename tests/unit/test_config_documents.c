@@ -4,6 +4,7 @@
 
 #include "config/keyset.h"
 #include "config/policy.h"
+#include "config/round_zone.h"
 
 static void test_policy_has_defaults(void **state)
 {
@@ -184,6 +185,34 @@ static void test_keyset_is_refused_with_its_place(void **state)
     }
 }
 
+static void test_the_round_knows_what_the_documents_say(void **state)
+{
+    (void)state;
+    static const struct csn_timed refresh[] = {{.at_s = 0, .value_s = 14}, {.at_s = 1000, .value_s = 9}};
+    const struct csn_policy policy = {.version = {.number = 3},
+                                      .refresh = {refresh, COUNT(refresh)},
+                                      .serial_rule = CSN_SERIAL_COUNTER,
+                                      .refresh_interval_s = 21,
+                                      .round_deadline_ms = 22,
+                                      .max_round_age_s = 23,
+                                      .behind_max_s = 24};
+    const struct csn_keyset keyset = {.version = {.number = 5}};
+    const uint8_t name[] = "\2xd";
+    struct csn_round_zone before = csn_round_zone_of(name, &policy, &keyset, 999);
+    struct csn_round_zone after = csn_round_zone_of(name, &policy, &keyset, 1000);
+    assert_int_equal(before.refresh_s, 14);
+    assert_int_equal(after.refresh_s, 9);
+    assert_memory_equal(after.zone, name, sizeof(name));
+    assert_int_equal(after.serial_rule, CSN_SERIAL_COUNTER);
+    assert_int_equal(after.refresh_interval_s, 21);
+    assert_int_equal(after.round_deadline_ms, 22);
+    assert_int_equal(after.max_round_age_s, 23);
+    assert_int_equal(after.behind_max_s, 24);
+    assert_int_equal(after.policy.number, 3);
+    assert_int_equal(after.keyset.number, 5);
+    assert_false(after.has_live_serial);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_policy_is_refused_with_its_place),
         cmocka_unit_test(test_keyset_is_read),
         cmocka_unit_test(test_keyset_is_refused_with_its_place),
+        cmocka_unit_test(test_the_round_knows_what_the_documents_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
