@@ -46,6 +46,12 @@ struct server {
     bool is_sending;
 };
 
+/* A link over which another asks. */
+struct asker {
+    uint32_t link;
+    struct csn_endpoint remote;
+};
+
 struct csn_net {
     void (*wake)(void *arg);
     void *arg;
@@ -64,6 +70,8 @@ struct csn_net {
     pthread_mutex_t lock;            /* guards the rest */
     pthread_cond_t probed;
     bool is_probing;
+    struct asker askers[CSN_NET_ASKERS_MAX];
+    size_t asker_count;
     struct csn_net_event *head, **tail; /* owns */
     size_t message_count;               /* MESSAGE events queued */
     bool is_paused;                     /* receiving from the BUS */
@@ -264,9 +272,59 @@ void csn_net_answered(struct csn_net *net, size_t slot)
 
 /* --- serving */
 
+/* The lock is held. */
+static size_t count_askers(const struct csn_net *net, const struct csn_endpoint *remote)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < net->asker_count; i++) {
+        count += memcmp(net->askers[i].remote.address, remote->address, sizeof(remote->address)) == 0;
+    }
+    return count;
+}
+
+/* False: there are too many. */
+static bool admit_asker(struct csn_net *net, nng_pipe pipe)
+{
+    nng_sockaddr address;
+    struct asker asker = {.link = (uint32_t)nng_pipe_id(pipe)};
+    if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &address) != 0 || !to_endpoint(&address, &asker.remote)) {
+        return false; /* it is gone */
+    }
+    pthread_mutex_lock(&net->lock);
+    bool is_admitted = net->asker_count < CSN_NET_ASKERS_MAX && count_askers(net, &asker.remote) < CSN_NET_ASKERS_AT_MAX;
+    if (is_admitted) {
+        net->askers[net->asker_count++] = asker;
+    }
+    pthread_mutex_unlock(&net->lock);
+    return is_admitted;
+}
+
+static void forget_asker(struct csn_net *net, uint32_t link)
+{
+    pthread_mutex_lock(&net->lock);
+    for (size_t i = 0; i < net->asker_count; i++) {
+        if (net->askers[i].link == link) {
+            net->askers[i] = net->askers[--net->asker_count];
+            break;
+        }
+    }
+    pthread_mutex_unlock(&net->lock);
+}
+
+static void asker_comes(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    (void)event;
+    if (!admit_asker(arg, pipe)) {
+        nng_pipe_close(pipe);
+    }
+}
+
 static void asker_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     note_link(arg, pipe, event);
+    if (event == NNG_PIPE_EV_REM_POST) {
+        forget_asker(arg, (uint32_t)nng_pipe_id(pipe));
+    }
 }
 
 static void server_moved(void *arg)
@@ -509,6 +567,7 @@ static int open_servers(struct csn_net *net, const char *address,
         net->server_count++;
         nng_ctx_recv(server->context, server->aio);
     }
+    INSIST(nng_pipe_notify(net->rep, NNG_PIPE_EV_ADD_PRE, asker_comes, net) == 0);
     watch_links(net->rep, asker_changed, net);
     return listen_at(net, net->rep, address, credentials, reason);
 }

@@ -19,6 +19,10 @@
 
 #define CSN_NET_PEERS_MAX CSN_MEMBERS_MAX
 #define CSN_NET_SLOTS_MAX (CSN_NET_PEERS_MAX * CSN_MESH_CALLS_MAX)
+/* Links over which others ask us; more are turned away: a link is memory and a file for as long as its other end likes. From one
+ * address more than all members and coordinators on one machine need. */
+#define CSN_NET_ASKERS_MAX 512
+#define CSN_NET_ASKERS_AT_MAX 64
 /* Messages of the BUS not yet taken; above it receiving pauses until they are. */
 #define CSN_NET_QUEUED_MAX 256
 

@@ -9,12 +9,14 @@
 
 #include <nng/nng.h>
 #include <nng/protocol/bus0/bus.h>
+#include <nng/protocol/reqrep0/req.h>
 #include <nng/supplemental/tls/tls.h>
 #include <nng/supplemental/util/platform.h>
 
 #include "mesh/envelope.h"
 #include "mesh/guard.h"
 #include "mesh/links.h"
+#include "mesh/net.h"
 #include "mesh/outbox.h"
 #include "mesh/strangers.h"
 
@@ -39,13 +41,12 @@ static size_t raw_count(const size_t *count)
     return __atomic_load_n(count, __ATOMIC_SEQ_CST);
 }
 
-/* Dials a site's BUS address with whatever certificate; `tls` NULL: none. */
-static void raw_dial(struct raw *raw, const struct world *world, const char *tls, size_t site)
+/* Dials a site with whatever certificate; `tls` NULL: none. */
+static void raw_dial_at(struct raw *raw, const struct world *world, const char *tls, size_t site, const char *address)
 {
     char path[PATH_SIZE];
     nng_tls_config *config;
     nng_dialer dialer;
-    assert_int_equal(nng_bus0_open(&raw->socket), 0);
     /* Nobody reads: room for the hellos, or the link would not notice its end. */
     assert_int_equal(nng_socket_set_int(raw->socket, NNG_OPT_RECVBUF, 1000), 0);
     assert_int_equal(nng_pipe_notify(raw->socket, NNG_PIPE_EV_ADD_POST, raw_changed, raw), 0);
@@ -57,12 +58,19 @@ static void raw_dial(struct raw *raw, const struct world *world, const char *tls
         assert_int_equal(nng_tls_config_cert_key_file(config, in_folder(world, tls, path), NULL),
                          0);
     }
-    assert_int_equal(nng_dialer_create(&dialer, raw->socket, world->cluster.members[site].mesh), 0);
+    assert_int_equal(nng_dialer_create(&dialer, raw->socket, address), 0);
     assert_int_equal(nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config), 0);
     assert_int_equal(nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, 50), 0);
     assert_int_equal(nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, 50), 0);
     assert_int_equal(nng_dialer_start(dialer, NNG_FLAG_NONBLOCK), 0);
     nng_tls_config_free(config);
+}
+
+/* Its BUS address. */
+static void raw_dial(struct raw *raw, const struct world *world, const char *tls, size_t site)
+{
+    assert_int_equal(nng_bus0_open(&raw->socket), 0);
+    raw_dial_at(raw, world, tls, site, world->cluster.members[site].mesh);
 }
 
 static void raw_send(const struct raw *raw, struct csn_bytes octets)
@@ -482,6 +490,28 @@ static void test_a_flood_of_links_keeps_nobody_out(void **state)
     wait_for(world, is_full_mesh(world, 0, 2));
 }
 
+/* A member's certificate asks over as many links as it likes. */
+static void test_a_flood_of_askers_is_turned_away(void **state)
+{
+    struct world *world = *state;
+    static struct raw raws[CSN_NET_ASKERS_AT_MAX + 1];
+    struct raw *last = &raws[CSN_NET_ASKERS_AT_MAX];
+    struct reply reply = {0};
+    start_all(world);
+    assert_int_equal(ask(world, 1, 1, "x", WAIT_MS, &reply), CSN_OK);
+    wait_for(world, reply.calls == 1);
+    for (size_t i = 0; i <= CSN_NET_ASKERS_AT_MAX; i++) {
+        assert_int_equal(nng_req0_open(&raws[i].socket), 0);
+        raw_dial_at(&raws[i], world, "sin.tls.pem", 0, world->cluster.members[0].bulk);
+        wait_for(world, raw_count(&raws[i].ups) > 0);
+    }
+    wait_for(world, raw_count(&last->downs) > 0);
+    assert_int_equal(raw_count(&raws[0].downs), 0);
+    assert_int_equal(ask(world, 1, 1, "x", WAIT_MS, &reply), CSN_OK);
+    wait_for(world, reply.calls == 2);
+    assert_int_equal(reply.code, CSN_OK);
+}
+
 static void test_a_silent_link_is_closed(void **state)
 {
     struct world *world = *state;
@@ -614,6 +644,7 @@ static const struct CMUnitTest tests[] = {
     WITH_WORLD(test_a_site_with_anothers_certificate_is_not_reached),
     WITH_WORLD(test_a_word_that_comes_over_two_links_is_heard_once),
     WITH_WORLD(test_a_flood_of_links_keeps_nobody_out),
+    WITH_WORLD(test_a_flood_of_askers_is_turned_away),
     WITH_WORLD(test_a_silent_link_is_closed),
     WITH_WORLD(test_a_stuck_reaper_is_noticed),
     WITH_WORLD(test_a_former_member_is_answered_apart_and_not_heard),
