@@ -12,14 +12,12 @@
 #include "ops/status.h"
 #include "status_fixture.h"
 
-static void test_status_survives_the_wire(void **state)
+/* All that a status can say, beyond the usual one. */
+static void fill_all(struct csn_status *status)
 {
-    (void)state;
-    struct csn_status status = {0}, back = {0};
-    struct csn_buf buf = {0}, again = {0};
-    fill(&status);
-    status.sites[2]->error = csn_status_text(&status, "no answer for %d s", 47);
-    status.sites[2]->has_last_seen = false;
+    fill(status);
+    status->sites[2]->error = csn_status_text(status, "no answer for %d s", 47);
+    status->sites[2]->has_last_seen = false;
     struct csn_status_parked parked = {.site = "zrh",
                                        .reason = "12 % fewer records",
                                        .gate = "shrink-records",
@@ -27,8 +25,8 @@ static void test_status_survives_the_wire(void **state)
                                        .has_serial = true,
                                        .serial = 9,
                                        .since_s = NOW};
-    status.zones[0]->has_pending_input = true;
-    status.zones[0]->pending_input = (struct csn_status_input){.generation = 1, .serial = 78};
+    status->zones[0]->has_pending_input = true;
+    status->zones[0]->pending_input = (struct csn_status_input){.generation = 1, .serial = 78};
     struct csn_status_diverged diverged = {.site = "sin",
                                            .classes = "N",
                                            .serial = 2026112104,
@@ -42,80 +40,98 @@ static void test_status_survives_the_wire(void **state)
         .order = "approve", .site = "sin", .operator = "duty", .reason = "agreed", .generation = 7};
     memset(parked.received.octets, 0xd1, CSN_DIGEST_SIZE);
     approve.received = parked.received;
-    assert_true(csn_status_add_parked(&status, status.zones[0], &parked));
-    assert_true(csn_status_add_diverged(&status, status.zones[0], &diverged));
-    assert_true(csn_status_add_order(&status, status.zones[0], &hold));
-    assert_true(csn_status_add_order(&status, status.zones[0], &approve));
+    assert_true(csn_status_add_parked(status, status->zones[0], &parked));
+    assert_true(csn_status_add_diverged(status, status->zones[0], &diverged));
+    assert_true(csn_status_add_order(status, status->zones[0], &hold));
+    assert_true(csn_status_add_order(status, status->zones[0], &approve));
     struct csn_status_documents documents = {
         .site = "sjc", .policy = 3, .policy_head = 0x9f9f9f9f, .keyset = 5, .keyset_head = 0x51515151};
-    assert_true(csn_status_add_documents(&status, status.zones[0], &documents));
+    assert_true(csn_status_add_documents(status, status->zones[0], &documents));
     struct csn_status_serving serving = {.site = "sjc", .serial = 9, .first_expiry_s = NOW + 7, .fence_s = NOW + 5};
-    assert_true(csn_status_add_serving(&status, status.zones[0], &serving));
-    status.zones[0]->soa_expire_s = 604800;
-    assert_true(csn_status_add_stale(&status, status.zones[0], "zrh"));
-    assert_true(csn_status_add_stale(&status, status.zones[0], "sin"));
-    status.zones[0]->lead = "sjc";
-    status.zones[0]->orders_known = 2;
-    status.sites[1]->is_in_maintenance = true;
-    assert_true(csn_status_add_coordinator(&status, &(struct csn_status_coordinator){.name = "c1", .leads = true, .has_last_seen = true}));
+    assert_true(csn_status_add_serving(status, status->zones[0], &serving));
+    status->zones[0]->soa_expire_s = 604800;
+    assert_true(csn_status_add_stale(status, status->zones[0], "zrh"));
+    assert_true(csn_status_add_stale(status, status->zones[0], "sin"));
+    status->zones[0]->lead = "sjc";
+    status->zones[0]->orders_known = 2;
+    status->sites[1]->is_in_maintenance = true;
+    assert_true(csn_status_add_coordinator(status, &(struct csn_status_coordinator){.name = "c1", .leads = true, .has_last_seen = true}));
     assert_true(csn_status_add_coordinator(
-        &status, &(struct csn_status_coordinator){.name = "c2", .is_missing = true, .has_last_seen = true, .last_seen_ms = 7000}));
-    assert_true(csn_status_add_coordinator(&status, &(struct csn_status_coordinator){.name = "c3"}));
-    assert_true(csn_status_add_counter(&status, "mesh_dropped_role", 3));
-    assert_true(csn_status_add_counter(&status, "xfr_octets", UINT64_C(1) << 40));
-    status.store_used = 31;
-    status.store_limit = 100;
-    csn_status_judge(&status);
+        status, &(struct csn_status_coordinator){.name = "c2", .is_missing = true, .has_last_seen = true, .last_seen_ms = 7000}));
+    assert_true(csn_status_add_coordinator(status, &(struct csn_status_coordinator){.name = "c3"}));
+    assert_true(csn_status_add_counter(status, "mesh_dropped_role", 3));
+    assert_true(csn_status_add_counter(status, "xfr_octets", UINT64_C(1) << 40));
+    status->store_used = 31;
+    status->store_limit = 100;
+    csn_status_judge(status);
+}
+
+static void assert_zone(const struct csn_status_zone *zone, const struct csn_status_zone *sent)
+{
+    assert_string_equal(zone->diverged[0].classes, "N");
+    assert_string_equal(zone->parked[0].site, "zrh");
+    assert_string_equal(zone->parked[0].gate, "shrink-records");
+    assert_true(csn_digest_equal(&zone->parked[0].received, &sent->parked[0].received));
+    assert_int_equal(zone->order_count, 2);
+    assert_string_equal(zone->orders[0].reason, "a lock is lifted");
+    assert_true(zone->orders[0].number == NOW * 1000000);
+    assert_null(zone->orders[0].site);
+    assert_string_equal(zone->orders[1].site, "sin");
+    assert_true(csn_digest_equal(&zone->orders[1].received, &sent->parked[0].received));
+    assert_int_equal(zone->orders[1].generation, 7);
+    assert_int_equal(zone->orders_known, 2);
+    assert_string_equal(zone->lead, "sjc");
+    assert_int_equal(zone->soa_expire_s, 604800);
+    assert_int_equal(zone->stale_count, 2);
+    assert_string_equal(zone->stale[1], "sin");
+    assert_int_equal(zone->level, CSN_HEALTH_CRITICAL);
+    assert_int_equal(zone->serving_count, 1);
+    assert_string_equal(zone->serving[0].site, "sjc");
+    assert_int_equal(zone->serving[0].first_expiry_s, NOW + 7);
+    assert_int_equal(zone->serving[0].fence_s, NOW + 5);
+    assert_int_equal(zone->documents_count, 1);
+    assert_string_equal(zone->documents[0].site, "sjc");
+    assert_int_equal(zone->documents[0].policy, 3);
+    assert_int_equal(zone->documents[0].keyset_head, 0x51515151);
+    assert_int_equal(zone->input.serial, 77);
+    assert_true(zone->has_pending_input);
+    assert_int_equal(zone->pending_input.serial, 78);
+    assert_memory_equal(zone->full.octets, sent->full.octets, CSN_DIGEST_SIZE);
+}
+
+static void assert_status(const struct csn_status *back)
+{
+    assert_string_equal(back->sites[2]->error, "no answer for 47 s");
+    assert_false(back->sites[2]->has_last_seen);
+    assert_int_equal(back->sites[0]->clock_offset_us, -1100);
+    assert_int_equal(back->sites[1]->released[2].serial, 2026112117);
+    assert_int_equal(back->counter_count, 2);
+    assert_string_equal(back->counters[1].name, "xfr_octets");
+    assert_true(back->counters[1].value == UINT64_C(1) << 40);
+    assert_true(back->store_used == 31 && back->store_limit == 100);
+    assert_true(back->sites[1]->is_in_maintenance);
+    assert_int_equal(back->level, CSN_HEALTH_CRITICAL);
+    assert_int_equal(back->reason_count, 5);
+    assert_int_equal(back->coordinator_count, 3);
+    assert_string_equal(back->coordinators[1].name, "c2");
+    assert_int_equal(back->coordinators[1].last_seen_ms, 7000);
+    assert_true(back->coordinators[0].has_last_seen);
+    assert_false(back->coordinators[2].has_last_seen);
+}
+
+static void test_status_survives_the_wire(void **state)
+{
+    (void)state;
+    struct csn_status status = {0}, back = {0};
+    struct csn_buf buf = {0}, again = {0};
+    fill_all(&status);
     assert_int_equal(csn_control_status_encode(&status, &buf), CSN_OK);
     assert_int_equal(csn_control_status_decode(csn_buf_view(&buf), &back, NULL), CSN_OK);
     /* Equal octets mean equal fields: every field is written from the struct. */
     assert_int_equal(csn_control_status_encode(&back, &again), CSN_OK);
     assert_true(csn_bytes_equal(csn_buf_view(&buf), csn_buf_view(&again)));
-    assert_string_equal(back.sites[2]->error, "no answer for 47 s");
-    assert_false(back.sites[2]->has_last_seen);
-    assert_int_equal(back.sites[0]->clock_offset_us, -1100);
-    assert_int_equal(back.sites[1]->released[2].serial, 2026112117);
-    assert_string_equal(back.zones[0]->diverged[0].classes, "N");
-    assert_string_equal(back.zones[0]->parked[0].site, "zrh");
-    assert_string_equal(back.zones[0]->parked[0].gate, "shrink-records");
-    assert_true(csn_digest_equal(&back.zones[0]->parked[0].received, &parked.received));
-    assert_int_equal(back.zones[0]->order_count, 2);
-    assert_string_equal(back.zones[0]->orders[0].reason, "a lock is lifted");
-    assert_true(back.zones[0]->orders[0].number == NOW * 1000000);
-    assert_null(back.zones[0]->orders[0].site);
-    assert_string_equal(back.zones[0]->orders[1].site, "sin");
-    assert_true(csn_digest_equal(&back.zones[0]->orders[1].received, &parked.received));
-    assert_int_equal(back.zones[0]->orders[1].generation, 7);
-    assert_int_equal(back.zones[0]->orders_known, 2);
-    assert_string_equal(back.zones[0]->lead, "sjc");
-    assert_int_equal(back.zones[0]->soa_expire_s, 604800);
-    assert_int_equal(back.zones[0]->stale_count, 2);
-    assert_string_equal(back.zones[0]->stale[1], "sin");
-    assert_int_equal(back.counter_count, 2);
-    assert_string_equal(back.counters[1].name, "xfr_octets");
-    assert_true(back.counters[1].value == UINT64_C(1) << 40);
-    assert_true(back.store_used == 31 && back.store_limit == 100);
-    assert_int_equal(back.zones[0]->level, CSN_HEALTH_CRITICAL);
-    assert_int_equal(back.zones[0]->serving_count, 1);
-    assert_string_equal(back.zones[0]->serving[0].site, "sjc");
-    assert_int_equal(back.zones[0]->serving[0].first_expiry_s, NOW + 7);
-    assert_int_equal(back.zones[0]->serving[0].fence_s, NOW + 5);
-    assert_int_equal(back.zones[0]->documents_count, 1);
-    assert_string_equal(back.zones[0]->documents[0].site, "sjc");
-    assert_int_equal(back.zones[0]->documents[0].policy, 3);
-    assert_int_equal(back.zones[0]->documents[0].keyset_head, 0x51515151);
-    assert_true(back.sites[1]->is_in_maintenance);
-    assert_int_equal(back.zones[0]->input.serial, 77);
-    assert_true(back.zones[0]->has_pending_input);
-    assert_int_equal(back.zones[0]->pending_input.serial, 78);
-    assert_memory_equal(back.zones[0]->full.octets, status.zones[0]->full.octets, CSN_DIGEST_SIZE);
-    assert_int_equal(back.level, CSN_HEALTH_CRITICAL);
-    assert_int_equal(back.reason_count, 5);
-    assert_int_equal(back.coordinator_count, 3);
-    assert_string_equal(back.coordinators[1].name, "c2");
-    assert_int_equal(back.coordinators[1].last_seen_ms, 7000);
-    assert_true(back.coordinators[0].has_last_seen);
-    assert_false(back.coordinators[2].has_last_seen);
+    assert_status(&back);
+    assert_zone(back.zones[0], status.zones[0]);
     csn_status_fini(&status);
     csn_status_fini(&back);
     csn_buf_fini(&buf);
