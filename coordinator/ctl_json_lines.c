@@ -83,30 +83,63 @@ void csn_ctl_json_reports(FILE *out, const char *zone, const char *name, struct 
     put(out, json);
 }
 
-/* "epoch 2, 2 of 3 members agree; SHA-384 of its document: 846c…", then "  1 zrh, signer, incarnation 1", then what waits. */
-void csn_ctl_json_membership(FILE *out, struct csn_bytes lines, uint64_t now_s)
+static json_t *text_or_null(const char *text)
 {
-    json_t *json = document(now_s), *members = json_array(), *notes = json_array();
-    unsigned epoch = 0, quorum = 0, count = 0, number, incarnation;
-    char digest[2 * CSN_DIGEST_SIZE + 1] = "", name[65], role[17], line[512];
-    bool is_next = false;
-    for (struct csn_bytes octets; next_line(&lines, &octets);) {
-        snprintf(line, sizeof(line), "%.*s", (int)(octets.size < sizeof(line) ? octets.size : sizeof(line) - 1), (const char *)octets.data);
-        bool is_head = sscanf(line, "epoch %u, %u of %u members agree; SHA-384 of its document: %96[0-9a-f]", &epoch, &quorum, &count,
-                              digest) == 4;
-        bool is_member = sscanf(line, "  %u %64[^,], %16[a-z], incarnation %u", &number, name, role, &incarnation) == 4;
-        is_next |= strncmp(line, "next", 4) == 0; /* from there on it is what changes */
-        if (is_member && !is_next) {
-            json_array_append_new(members, json_pack("{s:i, s:s, s:s, s:i}", "number", (int)number, "name", name, "role", role,
-                                                     "incarnation", (int)incarnation));
-        } else if (!is_head) {
-            json_array_append_new(notes, text_of(octets));
-        }
+    return text != NULL ? text_of(csn_bytes(text, strlen(text))) : json_null();
+}
+
+static json_t *epoch_or_null(uint32_t epoch)
+{
+    return epoch != 0 ? json_integer(epoch) : json_null();
+}
+
+static json_t *time_or_null(uint64_t unix_s)
+{
+    char time[CSN_TIME_TEXT_SIZE];
+    csn_time_text(unix_s, time);
+    return unix_s != 0 ? json_string(time) : json_null();
+}
+
+static json_t *members(const struct csn_membership *membership)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < membership->member_count; i++) {
+        const struct csn_membership_row *row = &membership->members[i];
+        json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o}", "number", (int)row->number, "name", text_or_null(row->name),
+                                              "role", text_or_null(row->role), "incarnation", json_integer(row->incarnation)));
     }
-    json_object_set_new(json, "epoch", json_integer(epoch));
+    return list;
+}
+
+/* What the table says beside document and members, a line each. */
+static json_t *notes(const struct csn_membership *membership)
+{
+    json_t *list = json_array();
+    struct csn_buf text = {0};
+    csn_membership_write_notes(membership, &text);
+    struct csn_bytes lines = csn_buf_view(&text);
+    for (struct csn_bytes line; next_line(&lines, &line);) {
+        json_array_append_new(list, text_of(line));
+    }
+    csn_buf_fini(&text);
+    return list;
+}
+
+void csn_ctl_json_membership(FILE *out, const struct csn_membership *membership, uint64_t now_s)
+{
+    json_t *json = document(now_s);
+    char digest[2 * CSN_DIGEST_SIZE + 1];
+    csn_hex_encode(csn_bytes(membership->document.octets, CSN_DIGEST_SIZE), digest);
+    json_object_set_new(json, "epoch", json_integer(membership->epoch));
     json_object_set_new(json, "document", json_string(digest));
-    json_object_set_new(json, "quorum", json_integer(quorum));
-    json_object_set_new(json, "members", members);
-    json_object_set_new(json, "notes", notes);
+    json_object_set_new(json, "quorum", json_integer(membership->quorum));
+    json_object_set_new(json, "confirmed", json_boolean(!membership->is_unconfirmed));
+    json_object_set_new(json, "emergency_until", time_or_null(membership->emergency_until_s));
+    json_object_set_new(json, "emergency_reason", text_or_null(membership->emergency_reason));
+    json_object_set_new(json, "begun_epoch", epoch_or_null(membership->begun_epoch));
+    json_object_set_new(json, "next_epoch", epoch_or_null(membership->next_epoch));
+    json_object_set_new(json, "why_not", text_or_null(membership->why_not));
+    json_object_set_new(json, "members", members(membership));
+    json_object_set_new(json, "notes", notes(membership));
     put(out, json);
 }

@@ -27,13 +27,27 @@ static int propose(const char *socket, const char *path, bool is_anyway, struct 
     return code;
 }
 
-static int show(const char *socket, bool wants_chain, bool is_json, struct csn_reason *reason)
+static int show(const char *socket, bool is_json, struct csn_reason *reason)
+{
+    struct csn_membership membership = {.epoch = 0};
+    struct csn_buf text = {0};
+    int code = csn_control_ask_membership(socket, TIMEOUT_MS, &membership, reason);
+    if (code == CSN_OK && is_json) {
+        csn_ctl_json_membership(stdout, &membership, (uint64_t)time(NULL));
+    } else if (code == CSN_OK) {
+        csn_membership_write(&membership, &text);
+        fwrite(text.data, 1, text.size, stdout);
+    }
+    csn_buf_fini(&text);
+    csn_membership_fini(&membership);
+    return code;
+}
+
+static int show_chain(const char *socket, struct csn_reason *reason)
 {
     struct csn_buf text = {0};
-    int code = csn_control_ask_membership(socket, TIMEOUT_MS, wants_chain, &text, reason);
-    if (code == CSN_OK && is_json) {
-        csn_ctl_json_membership(stdout, csn_buf_view(&text), (uint64_t)time(NULL));
-    } else {
+    int code = csn_control_ask_chain(socket, TIMEOUT_MS, &text, reason);
+    if (code == CSN_OK) {
         fwrite(text.data, 1, text.size, stdout);
     }
     csn_buf_fini(&text);
@@ -55,7 +69,9 @@ int csn_ctl_membership(const char *socket, bool is_json, bool is_anyway, int cou
         return CSN_EFORMAT;
     }
     struct csn_reason reason = {{0}};
-    int code = is_propose ? propose(socket, words[1], is_anyway, &reason) : show(socket, is_chain, is_json, &reason);
+    int code = is_propose ? propose(socket, words[1], is_anyway, &reason)
+               : is_chain ? show_chain(socket, &reason)
+                          : show(socket, is_json, &reason);
     if (code != CSN_OK) {
         fprintf(stderr, "consignctl: %s\n", reason.text);
     }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "ops/explain.h"
+#include "ops/membership.h"
 #include "ops/status.h"
 
 #define CSN_CTL_COLUMNS 112
@@ -65,10 +66,10 @@ void csn_ctl_json_explanation(FILE *out, const struct csn_explanation *explanati
 void csn_ctl_json_refusals(FILE *out, const struct csn_explanation *explanation);
 
 struct csn_control_diff;
-/* Of what a daemon answers in lines: a comparison, names of reports or (with a name) one, how the members stand. */
+/* Of what a daemon answers in lines: a comparison, names of reports or (with a name) one; and how the members stand. */
 void csn_ctl_json_diff(FILE *out, const struct csn_control_diff *diff, struct csn_bytes lines, uint64_t now_s);
 void csn_ctl_json_reports(FILE *out, const char *zone, const char *name, struct csn_bytes lines, uint64_t now_s);
-void csn_ctl_json_membership(FILE *out, struct csn_bytes lines, uint64_t now_s);
+void csn_ctl_json_membership(FILE *out, const struct csn_membership *membership, uint64_t now_s);
 
 void csn_ctl_json_status(FILE *out, const struct csn_status *status);
 void csn_ctl_json_cert(FILE *out, const struct csn_cert_view *view, uint64_t now_s);

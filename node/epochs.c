@@ -437,7 +437,7 @@ static void put_line(struct csn_buf *text, const char *line)
     csn_buf_put(text, line, strlen(line));
 }
 
-static void show_chain(const struct csn_daemon *daemon, struct csn_buf *text)
+void csn_epochs_show_chain(const struct csn_daemon *daemon, struct csn_buf *text)
 {
     struct csn_buf octets = {0};
     char line[2 * HEX_LINE + 2];
@@ -451,51 +451,46 @@ static void show_chain(const struct csn_daemon *daemon, struct csn_buf *text)
     csn_buf_fini(&octets);
 }
 
-static void show_emergency(const struct csn_cluster *cluster, struct csn_buf *text)
-{
-    char line[CSN_EMERGENCY_TEXT_MAX + CSN_TIME_TEXT_SIZE + 32], end[CSN_TIME_TEXT_SIZE];
-    if (cluster->is_emergency) {
-        csn_time_text(cluster->emergency.not_after_s, end);
-        snprintf(line, sizeof(line), "EMERGENCY until %s: %s\n", end, cluster->emergency.reason);
-        put_line(text, line);
-    }
-}
-
-void csn_epochs_show(const struct csn_daemon *daemon, bool wants_chain, struct csn_buf *text)
+/* What waits to follow the present document. */
+static void fill_next(const struct csn_daemon *daemon, struct csn_membership *membership)
 {
     const struct csn_epochs *epochs = &daemon->epochs;
-    const struct csn_cluster *cluster = &daemon->config->cluster;
-    char line[256], hex[2 * CSN_DIGEST_SIZE + 1];
-    if (wants_chain) {
-        show_chain(daemon, text);
-        return;
+    struct csn_buf change = {0};
+    struct csn_reason why = {{0}};
+    csn_cluster_write_change(&daemon->config->cluster, &epochs->next_cluster, &change);
+    csn_buf_put_u8(&change, 0);
+    membership->next_epoch = epochs->next_cluster.epoch;
+    membership->change = csn_arena_copy(&membership->arena, change.data, change.size);
+    if (csn_node_check_base(daemon->core, &epochs->next_cluster, &why) != CSN_OK) {
+        membership->why_not = csn_arena_copy(&membership->arena, why.text, strlen(why.text) + 1);
     }
-    csn_hex_encode(csn_bytes(cluster->digest.octets, sizeof(cluster->digest.octets)), hex);
-    snprintf(line, sizeof(line), "epoch %" PRIu32 ", %u of %u members agree; SHA-384 of its document: ", cluster->epoch, cluster->quorum,
-             cluster->member_count);
-    put_line(text, line);
-    put_line(text, hex);
-    put_line(text, csn_epochs_is_unconfirmed(daemon) ? "\nit has not begun as far as this site knows\n" : "\n");
-    show_emergency(cluster, text);
+    csn_buf_fini(&change);
+}
+
+void csn_epochs_membership(const struct csn_daemon *daemon, struct csn_membership *ret_membership)
+{
+    const struct csn_cluster *cluster = &daemon->config->cluster;
+    ret_membership->epoch = cluster->epoch;
+    ret_membership->quorum = cluster->quorum;
+    ret_membership->document = cluster->digest;
+    ret_membership->is_unconfirmed = csn_epochs_is_unconfirmed(daemon);
+    if (cluster->is_emergency) {
+        const char *reason = cluster->emergency.reason;
+        ret_membership->emergency_until_s = cluster->emergency.not_after_s;
+        ret_membership->emergency_reason = csn_arena_copy(&ret_membership->arena, reason, strlen(reason) + 1);
+    }
     for (unsigned i = 0; i < cluster->member_count; i++) {
         const struct csn_member *member = &cluster->members[i];
-        snprintf(line, sizeof(line), "  %u %s, %s, incarnation %" PRIu32 "\n", member->number, member->name,
-                 member->role == CSN_MEMBER_VERIFIER ? "verifier" : "signer", member->incarnation);
-        put_line(text, line);
+        struct csn_membership_row row = {.number = member->number,
+                                         .name = member->name,
+                                         .role = member->role == CSN_MEMBER_VERIFIER ? "verifier" : "signer",
+                                         .incarnation = member->incarnation};
+        csn_membership_add(ret_membership, &row);
     }
     if (!is_last(daemon)) {
-        snprintf(line, sizeof(line), "epoch %" PRIu32 " has begun without this site: it votes no more\n",
-                 csn_chain_last(&epochs->chain)->cluster.epoch);
-        put_line(text, line);
-    } else if (epochs->next.size > 0) {
-        struct csn_reason why = {{0}};
-        put_line(text, "next, when a quorum has it:\n");
-        csn_cluster_write_change(cluster, &epochs->next_cluster, text);
-        if (csn_node_check_base(daemon->core, &epochs->next_cluster, &why) != CSN_OK) {
-            put_line(text, "it cannot begin here: ");
-            put_line(text, why.text);
-            put_line(text, "\n");
-        }
+        ret_membership->begun_epoch = csn_chain_last(&daemon->epochs.chain)->cluster.epoch;
+    } else if (daemon->epochs.next.size > 0) {
+        fill_next(daemon, ret_membership);
     }
 }
 

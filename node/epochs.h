@@ -8,7 +8,7 @@
 #include "config/chain.h"
 #include "config/node.h"
 #include "mesh/mesh.h"
-#include "ops/status.h"
+#include "ops/membership.h"
 #include "round/step.h"
 
 struct csn_daemon;
@@ -65,8 +65,9 @@ bool csn_epochs_is_unconfirmed(const struct csn_daemon *daemon);
 /* A certificate against the document of its epoch. */
 int csn_epochs_check(const struct csn_daemon *daemon, const struct csn_certificate *certificate, struct csn_reason *reason);
 
-/* For operators: lines, or the chain in hex; appended. */
-void csn_epochs_show(const struct csn_daemon *daemon, bool wants_chain, struct csn_buf *text);
+/* For operators: how the members stand; the chain in hex, appended. */
+void csn_epochs_membership(const struct csn_daemon *daemon, struct csn_membership *ret_membership);
+void csn_epochs_show_chain(const struct csn_daemon *daemon, struct csn_buf *text);
 void csn_epochs_fill(const struct csn_daemon *daemon, struct csn_status *status);
 
 #endif

@@ -662,10 +662,17 @@ static int on_propose(void *arg, struct csn_bytes document, bool is_anyway, stru
     return csn_epochs_propose(arg, document, is_anyway, "the document", reason);
 }
 
-static int on_membership(void *arg, bool wants_chain, struct csn_buf *ret_text, struct csn_reason *reason)
+static int on_membership(void *arg, struct csn_membership *ret_membership, struct csn_reason *reason)
 {
     (void)reason;
-    csn_epochs_show(arg, wants_chain, ret_text);
+    csn_epochs_membership(arg, ret_membership);
+    return CSN_OK;
+}
+
+static int on_chain(void *arg, struct csn_buf *ret_text, struct csn_reason *reason)
+{
+    (void)reason;
+    csn_epochs_show_chain(arg, ret_text);
     return CSN_OK;
 }
 
@@ -679,6 +686,6 @@ int csn_status_start(struct csn_daemon *daemon, struct csn_reason *reason)
 {
     struct csn_control_handlers handlers = {.arg = daemon, .on_status = on_status, .on_cert_show = on_cert_show,
                                             .on_diff = on_diff, .on_reports = on_reports, .on_order = on_order,
-                                            .on_explain = on_explain, .on_propose = on_propose, .on_membership = on_membership};
+                                            .on_explain = on_explain, .on_propose = on_propose, .on_membership = on_membership, .on_chain = on_chain};
     return csn_control_new(daemon->loop, daemon->config->control, &handlers, &daemon->log, &daemon->control, reason);
 }

@@ -180,6 +180,25 @@ static void answer_propose(struct client *client, const struct csn_control_reque
     }
 }
 
+static void answer_membership(struct client *client, struct csn_buf *reply)
+{
+    const struct csn_control_handlers *handlers = &client->control->handlers;
+    struct csn_membership membership = {.epoch = 0};
+    struct csn_reason reason;
+    int code = csn_reason_set(&reason, CSN_EREFUSED, "this daemon does not know that: ask the site's consign-node");
+    if (handlers->on_membership != NULL) {
+        code = handlers->on_membership(handlers->arg, &membership, &reason);
+    }
+    if (code == CSN_OK) {
+        code = csn_control_membership_encode(&membership, reply);
+        csn_reason_set(&reason, code, "the members do not fit into one answer");
+    }
+    csn_membership_fini(&membership);
+    if (code != CSN_OK) {
+        csn_control_error_encode(code, &reason, reply);
+    }
+}
+
 static void answer_text(struct client *client, const struct csn_control_request *request,
                         struct csn_buf *reply)
 {
@@ -193,8 +212,8 @@ static void answer_text(struct client *client, const struct csn_control_request 
     } else if (request->what == CSN_CONTROL_REPORTS && handlers->on_reports != NULL) {
         code = handlers->on_reports(handlers->arg, request->zone, request->report[0] != '\0' ? request->report : NULL,
                                     &text, &reason);
-    } else if (request->what == CSN_CONTROL_MEMBERSHIP && handlers->on_membership != NULL) {
-        code = handlers->on_membership(handlers->arg, request->wants_chain, &text, &reason);
+    } else if (request->what == CSN_CONTROL_MEMBERSHIP && handlers->on_chain != NULL) {
+        code = handlers->on_chain(handlers->arg, &text, &reason);
     }
     if (code == CSN_OK && request->is_paged) {
         csn_control_text_page_encode(csn_buf_view(&text), request->from, reply);
@@ -224,6 +243,8 @@ static void answer(struct client *client, struct csn_bytes message, struct csn_b
         answer_order(client, &request.order, reply);
     } else if (request.what == CSN_CONTROL_PROPOSE) {
         answer_propose(client, &request, reply);
+    } else if (request.what == CSN_CONTROL_MEMBERSHIP && !request.wants_chain) {
+        answer_membership(client, reply);
     } else if (request.what != CSN_CONTROL_CERT_SHOW) {
         answer_text(client, &request, reply);
     } else {

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "ops/explain.h"
+#include "ops/membership.h"
 #include "ops/status.h"
 
 #define CSN_CONTROL_CLIENTS_MAX 16   /* connected at a time; for one more, the one idle longest is closed */
@@ -65,9 +66,9 @@ struct csn_control_handlers {
     /* CSN_OK: kept, or here already; else the reason says why not. `is_anyway`: also where the newest release of a zone would be
      * at too few sites. NULL: CSN_EREFUSED. */
     int (*on_propose)(void *arg, struct csn_bytes document, bool is_anyway, struct csn_reason *reason);
-    /* Lines on how the members stand, or the chain of epochs in hex; appended. NULL: CSN_EREFUSED. */
-    int (*on_membership)(void *arg, bool wants_chain, struct csn_buf *ret_text,
-                         struct csn_reason *reason);
+    /* How the members stand; the chain of epochs in hex, appended. NULL: CSN_EREFUSED. */
+    int (*on_membership)(void *arg, struct csn_membership *ret_membership, struct csn_reason *reason);
+    int (*on_chain)(void *arg, struct csn_buf *ret_text, struct csn_reason *reason);
 };
 
 struct csn_control;
@@ -100,7 +101,8 @@ int csn_control_ask_reports(const char *path, uint32_t timeout_ms, const char *z
                             struct csn_buf *ret_text, struct csn_reason *reason);
 int csn_control_propose(const char *path, uint32_t timeout_ms, struct csn_bytes document,
                         bool is_anyway, struct csn_reason *reason);
-int csn_control_ask_membership(const char *path, uint32_t timeout_ms, bool wants_chain,
-                               struct csn_buf *ret_text, struct csn_reason *reason);
+int csn_control_ask_membership(const char *path, uint32_t timeout_ms, struct csn_membership *ret_membership,
+                               struct csn_reason *reason);
+int csn_control_ask_chain(const char *path, uint32_t timeout_ms, struct csn_buf *ret_text, struct csn_reason *reason);
 
 #endif

@@ -301,12 +301,22 @@ int csn_control_propose(const char *path, uint32_t timeout_ms, struct csn_bytes 
     return code;
 }
 
-int csn_control_ask_membership(const char *path, uint32_t timeout_ms, bool wants_chain,
-                               struct csn_buf *ret_text, struct csn_reason *reason)
+int csn_control_ask_membership(const char *path, uint32_t timeout_ms, struct csn_membership *ret_membership,
+                               struct csn_reason *reason)
 {
-    struct csn_control_request request = {.what = CSN_CONTROL_MEMBERSHIP,
-                                          .wants_chain = wants_chain,
-                                          .is_paged = true};
+    struct csn_control_request request = {.what = CSN_CONTROL_MEMBERSHIP};
+    struct csn_buf reply = {0};
+    int code = ask(path, timeout_ms, &request, &reply, reason);
+    if (code == CSN_OK) {
+        code = csn_control_membership_decode(csn_buf_view(&reply), ret_membership, reason);
+    }
+    csn_buf_fini(&reply);
+    return code;
+}
+
+int csn_control_ask_chain(const char *path, uint32_t timeout_ms, struct csn_buf *ret_text, struct csn_reason *reason)
+{
+    struct csn_control_request request = {.what = CSN_CONTROL_MEMBERSHIP, .wants_chain = true, .is_paged = true};
     uint64_t deadline_ms = monotonic_ms() + timeout_ms, all_size = 0;
     size_t before = ret_text->size;
     int code;

@@ -52,6 +52,7 @@ int csn_control_request_decode(struct csn_bytes message, struct csn_control_requ
 int csn_control_status_encode(const struct csn_status *status, struct csn_buf *buf);
 int csn_control_cert_encode(const struct csn_cert_view *view, struct csn_buf *buf);
 int csn_control_explain_encode(const struct csn_explanation *explanation, struct csn_buf *buf);
+int csn_control_membership_encode(const struct csn_membership *membership, struct csn_buf *buf);
 void csn_control_order_encode(struct csn_buf *buf);
 int csn_control_text_encode(struct csn_bytes text, struct csn_buf *buf);
 /* A page of a text, from this octet. */
@@ -67,6 +68,7 @@ int csn_control_cert_decode(struct csn_bytes message, struct csn_cert_view *ret_
                             struct csn_reason *reason);
 int csn_control_explain_decode(struct csn_bytes message, struct csn_explanation *ret_explanation,
                                struct csn_reason *reason);
+int csn_control_membership_decode(struct csn_bytes message, struct csn_membership *ret_membership, struct csn_reason *reason);
 int csn_control_order_decode(struct csn_bytes message, struct csn_reason *reason);
 /* Appended. `ret_all_size`: octets of the whole text; 0: this is all. */
 int csn_control_text_decode(struct csn_bytes message, struct csn_buf *ret_text, uint64_t *ret_all_size,

@@ -122,17 +122,29 @@ static int on_propose(void *arg, struct csn_bytes document, bool is_anyway, stru
 
 #define LONG_TEXT (3 * 1000 * 1000) /* octets of a chain: several answers */
 
-static int on_membership(void *arg, bool wants_chain, struct csn_buf *ret_text,
-                         struct csn_reason *reason)
+static int on_membership(void *arg, struct csn_membership *ret_membership, struct csn_reason *reason)
 {
     (void)arg;
     (void)reason;
-    for (unsigned i = 0; wants_chain && i < LONG_TEXT / 5; i++) {
+    *ret_membership = (struct csn_membership){.epoch = 7, .quorum = 3, .is_unconfirmed = true, .emergency_until_s = 99,
+                                              .emergency_reason = "flood", .begun_epoch = 8, .next_epoch = 9,
+                                              .change = "  5 fra, signer, incarnation 1\n", .why_not = "its base is unknown"};
+    memset(ret_membership->document.octets, 0x84, CSN_DIGEST_SIZE);
+    assert_true(csn_membership_add(ret_membership, &(struct csn_membership_row){1, "zrh", "signer", 1}));
+    assert_true(csn_membership_add(ret_membership, &(struct csn_membership_row){4, "gru", "verifier", 2}));
+    return CSN_OK;
+}
+
+static int on_chain(void *arg, struct csn_buf *ret_text, struct csn_reason *reason)
+{
+    (void)arg;
+    (void)reason;
+    for (unsigned i = 0; i < LONG_TEXT / 5; i++) {
         char line[6];
         snprintf(line, sizeof(line), "%04x\n", i % 0x10000);
         csn_buf_put(ret_text, line, 5);
     }
-    csn_buf_put(ret_text, wants_chain ? "chain" : "lines", 5);
+    csn_buf_put(ret_text, "chain", 5);
     return CSN_OK;
 }
 
@@ -146,7 +158,8 @@ static int listen_at(struct server *server, struct csn_control **ret_control,
                                                   .on_diff = on_diff,
                                                   .on_reports = on_reports,
                                                   .on_propose = on_propose,
-                                                  .on_membership = on_membership};
+                                                  .on_membership = on_membership,
+                                                  .on_chain = on_chain};
     return csn_control_new(&server->loop, server->path, &handlers, &server->log, ret_control,
                            reason);
 }
@@ -297,17 +310,40 @@ static void test_a_document_is_handed_in_and_the_members_are_shown(void **state)
     assert_int_equal(csn_control_propose(server->path, TIMEOUT_MS, csn_bytes(document, 7), true, &reason), CSN_OK);
     longest.size++;
     assert_int_equal(csn_control_propose(server->path, TIMEOUT_MS, longest, false, &reason), CSN_ELIMIT);
-    assert_int_equal(
-        csn_control_ask_membership(server->path, TIMEOUT_MS, false, &text, &reason), CSN_OK);
-    assert_true(csn_bytes_equal(csn_buf_view(&text), csn_bytes("lines", 5)));
-    on_membership(NULL, true, &whole, NULL);
+    csn_buf_put(&text, "lines", 5);
+    on_chain(NULL, &whole, NULL);
     assert_int_equal(whole.size, LONG_TEXT + 5);
-    assert_int_equal(csn_control_ask_membership(server->path, TIMEOUT_MS, true, &text, &reason),
+    assert_int_equal(csn_control_ask_chain(server->path, TIMEOUT_MS, &text, &reason),
                      CSN_OK); /* behind the lines that are there */
     assert_int_equal(text.size, 5 + whole.size);
     assert_true(csn_bytes_equal(csn_bytes(text.data + 5, text.size - 5), csn_buf_view(&whole)));
     csn_buf_fini(&whole);
     csn_buf_fini(&text);
+}
+
+static void test_how_the_members_stand_survives_the_wire(void **state)
+{
+    const struct server *server = *state;
+    static const char expected[] =
+        "epoch 7, 3 of 2 members agree; SHA-384 of its document: 84848484848484848484848484848484848484848484848484848484848484848484848484"
+        "8484848484848484848484\n"
+        "it has not begun as far as this site knows\n"
+        "EMERGENCY until 1970-01-01T00:01:39Z: flood\n"
+        "  1 zrh, signer, incarnation 1\n"
+        "  4 gru, verifier, incarnation 2\n"
+        "epoch 8 has begun without this site: it votes no more\n"
+        "next, when a quorum has it:\n"
+        "  5 fra, signer, incarnation 1\n"
+        "it cannot begin here: its base is unknown\n";
+    struct csn_membership membership = {.epoch = 0};
+    struct csn_reason reason;
+    struct csn_buf text = {0};
+    assert_int_equal(csn_control_ask_membership(server->path, TIMEOUT_MS, &membership, &reason), CSN_OK);
+    csn_membership_write(&membership, &text);
+    csn_buf_put_u8(&text, 0);
+    assert_string_equal((const char *)text.data, expected);
+    csn_buf_fini(&text);
+    csn_membership_fini(&membership);
 }
 
 static int dial(const struct server *server)
@@ -541,6 +577,7 @@ int main(void)
         WITH_SERVER(test_the_client_idle_longest_makes_place),
         WITH_SERVER(test_a_silent_client_is_closed),
         WITH_SERVER(test_a_socket_in_use_is_not_taken_over),
+        WITH_SERVER(test_how_the_members_stand_survives_the_wire),
         cmocka_unit_test(test_a_place_that_is_taken_is_left_or_replaced),
         cmocka_unit_test(test_the_client_says_why_nobody_answers),
     };

@@ -355,8 +355,6 @@ static void test_lines_of_a_daemon_are_a_document_in_json(void **state)
 {
     (void)state;
     static const char diff_lines[] = "# class D\n- a.ch. 60 IN TXT \"x\"\n+ a.ch. 60 IN TXT \"y\"\n+ b.ch. 60 IN A 192.0.2.1\n";
-    static const char member_lines[] = "epoch 2, 2 of 3 members agree; SHA-384 of its document: 846c\nit has not begun as far as this site knows\n  1 zrh, signer, incarnation 1\n"
-                                       "  4 gru, verifier, incarnation 2\nnext, when a quorum has it:\n  5 fra, signer, incarnation 1\n";
     struct csn_control_diff diff = {.zone = "ch.", .first = "zrh", .second = "sin", .serial = 7};
     char *text;
     size_t size;
@@ -371,11 +369,20 @@ static void test_lines_of_a_daemon_are_a_document_in_json(void **state)
     assert_string_equal(json_string_value(json_array_get(second, 1)), "b.ch. 60 IN A 192.0.2.1");
     json_decref(json);
     out = open_memstream(&text, &size);
-    csn_ctl_json_membership(out, csn_bytes((const uint8_t *)member_lines, strlen(member_lines)), NOW);
+    struct csn_membership membership = {.epoch = 2, .quorum = 2, .is_unconfirmed = true, .next_epoch = 3,
+                                        .change = "  5 fra, signer, incarnation 1\n"};
+    memset(membership.document.octets, 0x84, CSN_DIGEST_SIZE);
+    csn_membership_add(&membership, &(struct csn_membership_row){1, "zrh", "signer", 1});
+    csn_membership_add(&membership, &(struct csn_membership_row){4, "gru, the \"second\"", "verifier", 2});
+    csn_ctl_json_membership(out, &membership, NOW);
+    csn_membership_fini(&membership);
     fclose(out);
     json = parsed(text);
     assert_int_equal(json_integer_value(json_object_get(json, "epoch")), 2);
-    assert_string_equal(json_string_value(json_object_get(json, "document")), "846c");
+    assert_int_equal(strlen(json_string_value(json_object_get(json, "document"))), 96);
+    assert_int_equal(json_integer_value(json_object_get(json, "next_epoch")), 3);
+    assert_true(json_is_null(json_object_get(json, "emergency_until")));
+    assert_true(json_is_false(json_object_get(json, "confirmed")));
     assert_int_equal(json_array_size(json_object_get(json, "members")), 2);
     assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "members"), 1), "role")), "verifier");
     assert_int_equal(json_array_size(json_object_get(json, "notes")), 3);
