@@ -137,6 +137,17 @@ static int add_zone(struct csn_node_loader *loader, const struct csn_yaml_node *
     return load_zone(loader, node, zone);
 }
 
+/* Each zone's own, to be resolved in its own key set. */
+static const struct csn_token_key *copy_token_keys(struct csn_arena *arena, const struct csn_zone_list_config *list)
+{
+    size_t size = list->token_key_count * sizeof(*list->token_keys);
+    struct csn_token_key *keys = csn_arena_alloc(arena, size, _Alignof(struct csn_token_key));
+    if (size > 0) {
+        memcpy(keys, list->token_keys, size);
+    }
+    return keys;
+}
+
 /* As if the zone stood in `zones` with the paths of the listing. */
 static void fill_listed(struct csn_node_loader *loader, const struct csn_zone_list_config *list,
                         const uint8_t *name, struct csn_zone_config *zone)
@@ -147,8 +158,7 @@ static void fill_listed(struct csn_node_loader *loader, const struct csn_zone_li
     zone->policy_path = csn_zone_list_path(arena, list->policy_path, name);
     zone->keyset_path = csn_zone_list_path(arena, list->keyset_path, name);
     zone->token_key_count = list->token_key_count;
-    zone->token_keys =
-        csn_arena_copy(arena, list->token_keys, list->token_key_count * sizeof(*list->token_keys));
+    zone->token_keys = copy_token_keys(arena, list);
 }
 
 /* Room for the listed zones after the others: addresses stay, the map of names borrows them. */

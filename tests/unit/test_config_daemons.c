@@ -517,6 +517,30 @@ static void test_listed_zones_stand_beside_the_others(void **state)
     free(second);
 }
 
+/* However long the paths are that stand before them. */
+static void test_token_keys_of_listed_zones_are_where_a_key_may_be(void **state)
+{
+    const struct site *site = *state;
+    char *keyset = read_sample(site, "keyset.yaml"), *own = replace(keyset, "zone: xc.", "zone: aa.example.");
+    put_file(site, "aa.example.yaml", own, 0644);
+    put_file(site, "names", "aa.example\n", 0644);
+    for (int i = 0; i < 8; i++) {
+        struct csn_node_config *config = NULL;
+        struct csn_reason reason = {.text = ""};
+        char lists[256];
+        snprintf(lists, sizeof(lists),
+                 "zone-lists:\n  - {names: names, input: \"%.*s{zone}\", policy: policy.yaml, keys: \"{zone}.yaml\",\n"
+                 "     token-keys: [{key: zsk-2026-11, label: zsk}]}\nzones:\n",
+                 i, "xxxxxxxx");
+        assert_int_equal(load_node(site, "zones:\n", lists, &config, &reason), CSN_OK);
+        assert_int_equal((uintptr_t)config->zones[1].token_keys % _Alignof(struct csn_token_key), 0);
+        assert_int_equal(config->zones[1].token_keys[0].key, 1);
+        csn_node_config_free(config);
+    }
+    free(keyset);
+    free(own);
+}
+
 static void test_missing_configuration_says_so(void **state)
 {
     (void)state;
@@ -571,6 +595,7 @@ int main(void)
                                         tear_down_site),
         cmocka_unit_test_setup_teardown(test_coordinator_is_checked_for_publication, set_up_site,
                                         tear_down_site),
+        cmocka_unit_test_setup_teardown(test_token_keys_of_listed_zones_are_where_a_key_may_be, set_up_site, tear_down_site),
         cmocka_unit_test_setup_teardown(test_listed_zones_stand_beside_the_others, set_up_site,
                                         tear_down_site),
         cmocka_unit_test(test_missing_configuration_says_so),
