@@ -197,7 +197,8 @@ static int take_refused(struct csn_leader *leader, unsigned member, const struct
 static int take_report(struct csn_leader *leader, unsigned member, const struct csn_event *event)
 {
     int code = csn_peers_take(&leader->peers, member, event->statement.body, leader->now);
-    if (code == CSN_OK) {
+    bool is_ours = leader->peers.peers[member].report.epoch == leader->cluster.epoch; /* R8: terms of a branch are its own */
+    if (code == CSN_OK && is_ours) {
         csn_leader_see_report(leader, member);
     } else if (code == CSN_EEXISTS || code == CSN_EREFUSED) {
         count(leader, code == CSN_EEXISTS ? CSN_COUNT_OLD : CSN_COUNT_OLD_BOOT);

@@ -245,7 +245,10 @@ static bool may_call_back(const struct csn_leader *leader)
 
 static void send_lead(struct csn_leader *leader, enum csn_lead_state state)
 {
-    struct csn_body_lead body = {.term = leader->term, .seq = ++leader->lead_seq, .state = state};
+    struct csn_body_lead body = {.epoch = leader->cluster.epoch,
+                                 .term = leader->term,
+                                 .seq = ++leader->lead_seq,
+                                 .state = state};
     struct csn_buf octets = {0}, zones = {0};
     if (state == CSN_LEAD_LEADS) {
         csn_leads_say(leader, &body, &zones);

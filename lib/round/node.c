@@ -168,7 +168,9 @@ static int take_lead(struct csn_node *node, const struct csn_event *event)
         body.term.coordinator != event->statement.signer) {
         return CSN_EFORMAT;
     }
-    if (node->state != CSN_NODE_STARTING) {
+    if (body.epoch != node->cluster.epoch) { /* R6: or a branch of an emergency would go on in the other's terms (R8) */
+        csn_node_count(node, CSN_COUNT_OTHER_CLUSTER);
+    } else if (node->state != CSN_NODE_STARTING) {
         csn_node_lead(node, &body);
     }
     return CSN_OK;

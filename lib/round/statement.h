@@ -175,6 +175,7 @@ struct csn_body_refused {
 
 enum csn_lead_state { CSN_LEAD_ASKS = 1, CSN_LEAD_LEADS = 2, CSN_LEAD_RESIGNED = 3 };
 struct csn_body_lead {
+    uint32_t epoch; /* only its members promise and listen */
     struct csn_term term;
     uint32_t seq;
     enum csn_lead_state state;

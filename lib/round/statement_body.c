@@ -144,6 +144,7 @@ int csn_body_refused_decode(struct csn_bytes octets, struct csn_body_refused *re
 
 void csn_body_lead_encode(const struct csn_body_lead *body, struct csn_buf *buf)
 {
+    csn_buf_put_u32(buf, body->epoch);
     csn_put_term(buf, body->term);
     csn_buf_put_u32(buf, body->seq);
     csn_buf_put_u8(buf, (uint8_t)body->state);
@@ -173,7 +174,8 @@ bool csn_lead_next(struct csn_reader *zones, uint8_t ret_zone[CSN_NAME_MAX], uin
 int csn_body_lead_decode(struct csn_bytes octets, struct csn_body_lead *ret_body)
 {
     struct csn_reader reader = body_reader(octets);
-    struct csn_body_lead body = {.term = csn_read_term(&reader)};
+    struct csn_body_lead body = {.epoch = csn_read_u32(&reader)};
+    body.term = csn_read_term(&reader);
     body.seq = csn_read_u32(&reader);
     body.state = (enum csn_lead_state)csn_read_range(&reader, CSN_LEAD_ASKS, CSN_LEAD_RESIGNED);
     body.site = csn_read_u16(&reader);

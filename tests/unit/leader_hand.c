@@ -32,7 +32,7 @@ static void report(struct hand *hand, unsigned site)
         .promised = hand->promised[site],
         .state = hand->is_halted[site] ? CSN_NODE_HALTED : CSN_NODE_OK,
         .hsm = CSN_HSM_GOOD,
-        .epoch = 1,
+        .epoch = 1u + hand->is_ahead[site],
         .table_count = 1,
         .row_count = 1,
         .rows = csn_buf_view(&rows)};

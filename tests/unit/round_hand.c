@@ -74,7 +74,8 @@ void pass(struct hand *hand, uint64_t span_ms)
 void lead(struct hand *hand, uint16_t coordinator, uint64_t counter, uint32_t seq,
           enum csn_lead_state state)
 {
-    struct csn_body_lead body = {.term = {.counter = counter, .coordinator = coordinator},
+    struct csn_body_lead body = {.epoch = hand->world.cluster.epoch,
+                                 .term = {.counter = counter, .coordinator = coordinator},
                                  .seq = seq,
                                  .state = state,
                                  .site = 2};

@@ -19,6 +19,21 @@ static void test_leader_asks_only_after_a_quorum_of_reports(void **state)
     drop_hand(hand);
 }
 
+/* R8: a branch of an emergency leads in terms of its own. */
+static void test_terms_of_another_epoch_are_not_taken_over(void **state)
+{
+    (void)state;
+    for (unsigned is_ahead = 0; is_ahead < 2; is_ahead++) {
+        struct hand *hand = make_hand();
+        hand->is_ahead[0] = is_ahead == 1;
+        hand->promised[0] = (struct csn_term){.counter = 70, .coordinator = 2};
+        run(hand, 3000);
+        assert_int_equal(last_lead(hand).epoch, 1);
+        assert_int_equal(last_lead(hand).term.counter, is_ahead == 1 ? 1 : 71);
+        drop_hand(hand);
+    }
+}
+
 /* A halted site promises and votes no more: where a quorum could vote, its promise makes up for none of theirs. */
 static void test_promise_of_a_halted_site_counts_where_too_few_can_vote(void **state)
 {
@@ -200,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leader_asks_only_after_a_quorum_of_reports),
+        cmocka_unit_test(test_terms_of_another_epoch_are_not_taken_over),
         cmocka_unit_test(test_promise_of_a_halted_site_counts_where_too_few_can_vote),
         cmocka_unit_test(test_leader_leads_after_a_quorum_of_promises),
         cmocka_unit_test(test_leader_gives_way_to_a_higher_term_and_asks_again),

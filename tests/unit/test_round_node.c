@@ -122,7 +122,7 @@ static void test_term_far_above_is_not_promised(void **state)
 {
     (void)state;
     struct hand *hand = make_hand();
-    struct csn_body_lead lead = {.seq = 1, .state = CSN_LEAD_ASKS};
+    struct csn_body_lead lead = {.epoch = hand->world.cluster.epoch, .seq = 1, .state = CSN_LEAD_ASKS};
     struct csn_node_status status;
     hand->now_ms += 60000;
     for (unsigned i = 0; i < 2; i++) {
@@ -134,6 +134,24 @@ static void test_term_far_above_is_not_promised(void **state)
         statement(hand, CSN_STATEMENT_LEAD, 1, csn_buf_view(&body));
         csn_buf_fini(&body);
         assert_int_equal(find(hand, CSN_EFFECT_PERSIST) != NULL, i == 1);
+    }
+    drop_hand(hand);
+}
+
+/* R6, R8: by its terms a branch of an emergency would come above the other. */
+static void test_term_of_another_epoch_is_not_promised(void **state)
+{
+    (void)state;
+    struct hand *hand = make_hand();
+    hand->now_ms += 60000;
+    for (uint32_t epoch = hand->world.cluster.epoch + 1; epoch >= hand->world.cluster.epoch; epoch--) {
+        struct csn_body_lead lead = {
+            .epoch = epoch, .term = {.counter = 9, .coordinator = 1}, .seq = 1, .state = CSN_LEAD_ASKS};
+        struct csn_buf body = {0};
+        csn_body_lead_encode(&lead, &body);
+        statement(hand, CSN_STATEMENT_LEAD, 1, csn_buf_view(&body));
+        csn_buf_fini(&body);
+        assert_int_equal(find(hand, CSN_EFFECT_PERSIST) != NULL, epoch == hand->world.cluster.epoch);
     }
     drop_hand(hand);
 }
@@ -263,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_held_round_is_answered_without_work),
         cmocka_unit_test(test_proposals_of_other_terms_and_old_sendings_are_not_followed),
         cmocka_unit_test(test_term_far_above_is_not_promised),
+        cmocka_unit_test(test_term_of_another_epoch_is_not_promised),
         cmocka_unit_test(test_report_of_an_earlier_life_is_dropped_and_counted),
         cmocka_unit_test(test_hsm_is_not_used_before_a_quorum_agrees),
         cmocka_unit_test(test_own_vote_that_the_store_does_not_know_halts),

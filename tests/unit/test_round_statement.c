@@ -122,7 +122,7 @@ static void encode_refused(struct csn_buf *buf)
 static void encode_lead(struct csn_buf *buf)
 {
     struct csn_body_lead body = {
-        .term = {.counter = 5, .coordinator = 2}, .seq = 1, .state = CSN_LEAD_LEADS, .site = 3};
+        .epoch = 6, .term = {.counter = 5, .coordinator = 2}, .seq = 1, .state = CSN_LEAD_LEADS, .site = 3};
     struct csn_buf zones = {0};
     csn_lead_put(&zones, (const uint8_t *)"\2ch", 2);
     csn_lead_put(&zones, (const uint8_t *)"", 1);
