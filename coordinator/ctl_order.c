@@ -304,24 +304,52 @@ static int sign_and_give(struct giving *giving, const struct csn_order *order)
     return code;
 }
 
+static int give_one(struct giving *giving, const struct csn_status *status, const struct csn_status_zone *zone,
+                    const struct csn_member *site, const struct csn_order *order)
+{
+    int code = sign_and_give(giving, order);
+    if (code == CSN_OK) {
+        giving->given[giving->count++] =
+            (struct csn_ctl_given){.zone = csn_strdup(zone->zone),
+                                   .order = csn_order_text(order->kind),
+                                   .site = site != NULL ? site->name : NULL,
+                                   .number = order->number,
+                                   .needed = csn_status_needed(status, csn_order_text(order->kind)),
+                                   .sites = status->members};
+    }
+    return code;
+}
+
+/* Every member is to know of a far serial before it is approved (R8): the node says when. */
+static int announce_and_give(struct giving *giving, const struct csn_status *status, const struct csn_status_zone *zone,
+                             struct csn_order *order)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
+    order->kind = CSN_ORDER_ANNOUNCE_SERIAL;
+    int code = sign_and_give(giving, order);
+    if (code != CSN_OK) {
+        return code;
+    }
+    order->kind = CSN_ORDER_APPROVE_SERIAL;
+    order->number++;
+    code = give_one(giving, status, zone, NULL, order);
+    for (unsigned waited_ms = 0; code == CSN_EBUSY && waited_ms < WAIT_MS; waited_ms += LOOK_MS) {
+        nanosleep(&pause, NULL);
+        code = give_one(giving, status, zone, NULL, order);
+    }
+    return code == CSN_EBUSY ? CSN_EREFUSED : code;
+}
+
 static int order_one(struct giving *giving, const struct csn_status *status,
                      const struct csn_status_zone *zone, const struct csn_member *site)
 {
     struct csn_order order;
     int code = make_order(giving, status, zone, site != NULL ? site->number : 0, &order);
-    if (code == CSN_OK) {
-        code = sign_and_give(giving, &order);
+    if (code != CSN_OK) {
+        return code;
     }
-    if (code == CSN_OK) {
-        giving->given[giving->count++] =
-            (struct csn_ctl_given){.zone = csn_strdup(zone->zone),
-                                   .order = csn_order_text(order.kind),
-                                   .site = site != NULL ? site->name : NULL,
-                                   .number = order.number,
-                                   .needed = csn_status_needed(status, csn_order_text(order.kind)),
-                                   .sites = status->members};
-    }
-    return code;
+    return order.kind == CSN_ORDER_APPROVE_SERIAL ? announce_and_give(giving, status, zone, &order)
+                                                  : give_one(giving, status, zone, site, &order);
 }
 
 static bool is_zone(const struct csn_status_zone *zone, const char *name)

@@ -357,6 +357,11 @@ static void put_orders(const struct csn_ctl_page *page, const struct csn_status 
                      row->serial, row->operator, since, row->reason, zone->orders_known, status->members,
                      force_word(status, zone, row));
         }
+        if (strcmp(row->order, CSN_STATUS_ANNOUNCED) == 0 && row->has_serial) {
+            put_note(page, UNDER_ROW, "serial %" PRIu32 " announced by %s since %s: %s (known at %u of %u sites) and not approved; "
+                     "consignctl zone approve-serial again, or reject-serial",
+                     row->serial, row->operator, since, row->reason, zone->orders_known, status->members);
+        }
         if (word == NULL) {
             continue;
         }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "dns/serial.h"
 
 #define AHEAD_MAX_S 600 /* two clocks, both off by minutes */
 
@@ -25,7 +26,7 @@ static void log_order(const struct csn_daemon *daemon, const struct csn_zone_she
     char time[CSN_TIME_TEXT_SIZE];
     csn_time_text(order->number / 1000000, time);
     char step[64] = "";
-    if (order->kind == CSN_ORDER_APPROVE_SERIAL) {
+    if (csn_order_has_serial(order->kind)) {
         snprintf(step, sizeof(step), " %" PRIu32 " after %" PRIu32, order->serial.to,
                  order->serial.from);
     }
@@ -135,63 +136,16 @@ static int check_place(struct csn_daemon *daemon, const struct csn_order *order,
                : csn_reason_set(reason, CSN_ENOTFOUND, "%s: not a zone of this node", zone);
 }
 
-/* A site that still answers what is after the serial approved would bring secondaries there that ask it later: they would take
- * what comes next for older (RFC 1982). One that has not been heard may. */
-static int check_sites(struct csn_daemon *daemon, const struct csn_order *order, struct csn_reason *reason)
+static size_t zone_index(struct csn_daemon *daemon, const struct csn_order *order)
 {
-    const struct csn_cluster *cluster = &daemon->config->cluster;
-    size_t index = (size_t)(csn_daemon_zone(daemon, order->zone) - daemon->zones);
-    struct csn_node_zone_status core;
-    csn_node_get_zone(daemon->core, index, csn_daemon_now(daemon), &core);
-    for (uint8_t i = 0; i < cluster->member_count; i++) {
-        const struct csn_member *member = &cluster->members[i];
-        const struct csn_row *row = member == daemon->config->member
-                                        ? &core.row
-                                        : csn_node_peer_row(daemon->core, member->number, order->zone);
-        if (row == NULL) {
-            return csn_reason_set(reason, CSN_EREFUSED,
-                                  "%s was not heard since this process started, so that nobody knows what serial it would answer; "
-                                  "bring it back, or give the order at a site that has heard it",
-                                  member->name);
-        }
-        if (!csn_round_is_none(row->released.round) && csn_serial_is_after(row->released_serial, order->serial.to)) {
-            return csn_reason_set(reason, CSN_EREFUSED,
-                                  "%s has released serial %" PRIu32 ", which is after %" PRIu32
-                                  " (RFC 1982): secondaries that ask it would not take that; wait until it has %" PRIu32 ", bring it "
-                                  "back or replace it first",
-                                  member->name, row->released_serial, order->serial.to, order->serial.from);
-        }
-    }
-    return CSN_OK;
-}
-
-/* The core would keep it and let nothing through by it: better said now. */
-static int check_approval(struct csn_daemon *daemon, const struct csn_order *order,
-                          struct csn_reason *reason)
-{
-    const struct csn_cluster *cluster = &daemon->config->cluster;
-    if (order->kind != CSN_ORDER_APPROVE_SERIAL) {
-        return CSN_OK;
-    }
-    if (cluster->is_emergency) {
-        return csn_reason_set(reason, CSN_EREFUSED,
-                              "no serial is approved in an emergency: serials are the document's; "
-                              "order it again when the emergency is over");
-    }
-    return order->serial.epoch == cluster->epoch
-               ? check_sites(daemon, order, reason)
-               : csn_reason_set(reason, CSN_EREFUSED,
-                                "the order is of epoch %" PRIu32 ", this site is in epoch %" PRIu32
-                                "; sign it anew",
-                                order->serial.epoch, cluster->epoch);
+    return (size_t)(csn_daemon_zone(daemon, order->zone) - daemon->zones);
 }
 
 /* The greatest number stands; the same order once more is no error. */
 static int check_number(struct csn_daemon *daemon, const struct csn_order *order,
                         const uint8_t *signature, struct csn_reason *reason)
 {
-    size_t index = (size_t)(csn_daemon_zone(daemon, order->zone) - daemon->zones);
-    const struct csn_signed_order *known = find_known(daemon, index, order);
+    const struct csn_signed_order *known = find_known(daemon, zone_index(daemon, order), order);
     bool is_old = known != NULL && known->order.number >= order->number &&
                   memcmp(known->signature, signature, sizeof(known->signature)) != 0;
     return !is_old ? CSN_OK
@@ -241,9 +195,9 @@ static int check_order(struct csn_daemon *daemon, const struct csn_control_order
         code = check_time(daemon, &order, reason);
     }
     if (code == CSN_OK) {
-        code = check_approval(daemon, &order, reason);
+        code = check_number(daemon, &order, given->signature, reason);
     }
-    return code == CSN_OK ? check_number(daemon, &order, given->signature, reason) : code;
+    return code == CSN_OK ? csn_node_check_serial(daemon->core, zone_index(daemon, &order), &order, reason) : code;
 }
 
 int csn_orders_take(struct csn_daemon *daemon, const struct csn_control_order *given,
@@ -269,8 +223,15 @@ int csn_orders_take(struct csn_daemon *daemon, const struct csn_control_order *g
 
 /* --- showing */
 
-/* `approved` is the serial to which the zone may go from here. */
-static void add_order(const struct csn_zone_shell *shell, const struct csn_approved_serial *approved,
+/* Whether the zone may go there from here, or is to. */
+static bool is_serial_ahead(const struct csn_order *order, const struct csn_cluster *cluster, const struct csn_row *row)
+{
+    bool is_announced = order->kind == CSN_ORDER_ANNOUNCE_SERIAL && order->serial.epoch == cluster->epoch &&
+                        csn_serial_is_after(order->serial.to, row->released_serial);
+    return is_announced || (order->kind == CSN_ORDER_APPROVE_SERIAL && row->approved.is_set);
+}
+
+static void add_order(const struct csn_zone_shell *shell, const struct csn_row *own,
                       const struct csn_signed_order *signed_order, struct csn_status *status,
                       struct csn_status_zone *zone)
 {
@@ -280,7 +241,7 @@ static void add_order(const struct csn_zone_shell *shell, const struct csn_appro
     bool is_of_newest = order->kind == CSN_ORDER_REJECT && rejected != NULL &&
                         csn_digest_equal(&rejected->received, &order->received);
     const struct csn_member *site = csn_cluster_member(&daemon->config->cluster, order->site);
-    bool is_approval = order->kind == CSN_ORDER_APPROVE_SERIAL && approved->is_set;
+    bool is_ahead = is_serial_ahead(order, &daemon->config->cluster, own);
     struct csn_status_order row = {
         .order = csn_order_text(order->kind),
         .site = site != NULL ? csn_status_text(status, "%s", site->name) : NULL,
@@ -289,7 +250,7 @@ static void add_order(const struct csn_zone_shell *shell, const struct csn_appro
         .number = order->number,
         .received = order->received,
         .generation = order->generation,
-        .has_serial = is_of_newest || is_approval,
+        .has_serial = is_of_newest || is_ahead,
         .serial = is_of_newest ? rejected->serial : order->serial.to};
     csn_status_add_order(status, zone, &row);
 }
@@ -324,7 +285,7 @@ void csn_orders_fill(const struct csn_daemon *daemon, size_t zone_index, struct 
     const struct csn_signed_order *orders = csn_node_orders(daemon->core, zone_index, &count);
     csn_node_get_zone(daemon->core, zone_index, now, &core);
     for (size_t i = 0; i < count; i++) {
-        add_order(&daemon->zones[zone_index], &core.row.approved, &orders[i], status, zone);
+        add_order(&daemon->zones[zone_index], &core.row, &orders[i], status, zone);
     }
     zone->orders_known = count_knowing(daemon, &core, now);
 }

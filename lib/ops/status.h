@@ -93,8 +93,8 @@ struct csn_status_order {
     uint64_t number;            /* microseconds since 1970 when it was given */
     struct csn_digest received; /* approve, reject; else zeros */
     uint32_t generation;        /* generation; else 0 */
-    /* reject: it is the observer's newest file, which is not shown as parked. approve-serial: the zone
-     * has not gone there yet */
+    /* reject: it is the observer's newest file, which is not shown as parked. approve-serial, announce-serial:
+     * the zone has not gone there yet */
     bool has_serial;
     uint32_t serial; /* of that file; that is approved */
 };
@@ -103,6 +103,7 @@ struct csn_status_order {
 #define CSN_STATUS_AUTHORITY "authority"
 #define CSN_STATUS_REJECT "reject"
 #define CSN_STATUS_SERIAL "approve-serial"
+#define CSN_STATUS_ANNOUNCED "announce-serial" /* by consignctl, before it */
 #define CSN_STATUS_ORDERS_MAX 32 /* of a zone */
 
 struct csn_status_diverged {

@@ -170,6 +170,12 @@ bool csn_node_computed(const struct csn_node *node, uint16_t site, const struct 
 const struct csn_signed_order *csn_node_orders(const struct csn_node *node, size_t index,
                                                size_t *ret_count);
 
+/* Whether an order about serials may be given here, as far as this node knows: an announcement where no member answers what is
+ * after its serial, an approval where also all members vote, and know of just that announcement and the release it starts from: so
+ * whoever goes on in an emergency passes it (R8). CSN_OK for any other order; with a reason CSN_EBUSY: not all know yet; CSN_EREFUSED. Nodes that hear of an
+ * approval do not ask this again: the operator's signature says it. */
+int csn_node_check_serial(const struct csn_node *node, size_t index, const struct csn_order *order, struct csn_reason *reason);
+
 /* When the first signature of a release expires, by its round; 0: its certificate is not known here, or not any more. */
 uint64_t csn_node_expiry(const struct csn_node *node, size_t zone, struct csn_round round);
 

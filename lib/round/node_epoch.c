@@ -78,7 +78,11 @@ static void make_seal(struct csn_node *node)
     struct csn_node_epochs *epochs = &node->epochs;
     csn_buf_clear(&epochs->own_floors);
     for (size_t i = 0; i < node->zone_count; i++) {
-        csn_floors_put(&epochs->own_floors, node->configs[i].zone, &node->zones[i].floor);
+        struct csn_floor floor = node->zones[i].floor;
+        if (epochs->next.is_emergency) {
+            csn_zone_pass_announced(node, &node->zones[i], epochs->next.emergency.serial_offset, &floor);
+        }
+        csn_floors_put(&epochs->own_floors, node->configs[i].zone, &floor);
     }
     epochs->own = (struct csn_body_seal){.environment = node->cluster.environment,
                                          .epoch = csn_epoch_version(&node->cluster),

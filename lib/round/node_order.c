@@ -24,7 +24,7 @@ static uint16_t place_site(const struct csn_order *order)
     return csn_order_is_of_site(csn_order_register(order->kind)) ? order->site : 0;
 }
 
-static struct csn_signed_order *find(const struct csn_node_zone *zone,
+struct csn_signed_order *csn_zone_order(const struct csn_node_zone *zone,
                                      enum csn_order_register place, uint16_t site)
 {
     for (size_t i = 0; i < zone->order_count; i++) {
@@ -39,7 +39,7 @@ static struct csn_signed_order *find(const struct csn_node_zone *zone,
 static void keep(struct csn_node_zone *zone, const struct csn_signed_order *signed_order)
 {
     enum csn_order_register place = csn_order_register(signed_order->order.kind);
-    struct csn_signed_order *known = find(zone, place, place_site(&signed_order->order));
+    struct csn_signed_order *known = csn_zone_order(zone, place, place_site(&signed_order->order));
     if (known == NULL) {
         zone->orders = csn_realloc(zone->orders, zone->order_count + 1, sizeof(*zone->orders));
         known = &zone->orders[zone->order_count++];
@@ -63,14 +63,14 @@ const struct csn_signed_order *csn_node_orders(const struct csn_node *node, size
 
 bool csn_zone_is_held(const struct csn_node_zone *zone)
 {
-    const struct csn_signed_order *votes = find(zone, CSN_REGISTER_VOTES, 0);
+    const struct csn_signed_order *votes = csn_zone_order(zone, CSN_REGISTER_VOTES, 0);
     return votes != NULL && votes->order.kind == CSN_ORDER_HOLD;
 }
 
 uint8_t csn_zone_maintenance(const struct csn_node_zone *zone, uint16_t site)
 {
-    const struct csn_signed_order *of_zone = find(zone, CSN_REGISTER_MAINTENANCE, 0);
-    const struct csn_signed_order *of_site = find(zone, CSN_REGISTER_MAINTENANCE, site);
+    const struct csn_signed_order *of_zone = csn_zone_order(zone, CSN_REGISTER_MAINTENANCE, 0);
+    const struct csn_signed_order *of_site = csn_zone_order(zone, CSN_REGISTER_MAINTENANCE, site);
     bool is_zone = of_zone != NULL && of_zone->order.kind == CSN_ORDER_MAINTENANCE_ON;
     bool is_site = of_site != NULL && of_site->order.kind == CSN_ORDER_MAINTENANCE_ON;
     return (uint8_t)((is_zone ? CSN_MAINTENANCE_ZONE : 0) | (is_site ? CSN_MAINTENANCE_SITE : 0));
@@ -78,7 +78,7 @@ uint8_t csn_zone_maintenance(const struct csn_node_zone *zone, uint16_t site)
 
 uint16_t csn_zone_authority(const struct csn_node_zone *zone)
 {
-    const struct csn_signed_order *authority = find(zone, CSN_REGISTER_AUTHORITY, 0);
+    const struct csn_signed_order *authority = csn_zone_order(zone, CSN_REGISTER_AUTHORITY, 0);
     return authority != NULL ? authority->order.site : 0;
 }
 
@@ -91,34 +91,10 @@ uint64_t csn_zone_order_sum(const struct csn_node_zone *zone)
     return sum;
 }
 
-/* Only in the epoch in which it was given, never in an emergency (the serials of both branches must
- * stay apart), from the certificate that it names on, and once: no far step has been certified since.
- * By the last two it cannot be used again when the numbers have gone round (RFC 1982). */
-static bool counts(const struct csn_node *node, const struct csn_node_zone *zone,
-                   const struct csn_serial_approval *approval)
-{
-    const struct csn_floor *floor = &zone->floor;
-    bool is_on_its_way =
-        floor->has_serial && floor->serial - approval->from < approval->to - approval->from;
-    return approval->epoch == node->cluster.epoch && !node->cluster.is_emergency && is_on_its_way &&
-           csn_round_compare(floor->round, approval->round) >= 0 &&
-           csn_round_compare(zone->far_step, approval->round) <= 0;
-}
-
-struct csn_approved_serial csn_zone_approved_serial(const struct csn_node *node,
-                                                    const struct csn_node_zone *zone)
-{
-    const struct csn_signed_order *known = find(zone, CSN_REGISTER_SERIAL, 0);
-    bool is_approved = known != NULL && known->order.kind == CSN_ORDER_APPROVE_SERIAL &&
-                       counts(node, zone, &known->order.serial);
-    return is_approved ? (struct csn_approved_serial){true, known->order.serial.to}
-                       : (struct csn_approved_serial){0};
-}
-
 void csn_expect_order(struct csn_node *node, struct csn_effect *persist,
                       const struct csn_node_zone *zone, enum csn_order_register place)
 {
-    const struct csn_signed_order *known = find(zone, place, 0);
+    const struct csn_signed_order *known = csn_zone_order(zone, place, 0);
     struct csn_record_key key = order_key(node, zone, place, 0);
     struct csn_buf value = {0};
     if (known != NULL) {
@@ -130,8 +106,8 @@ void csn_expect_order(struct csn_node *node, struct csn_effect *persist,
     csn_buf_fini(&value);
 }
 
-static void persist_order(struct csn_node *node, struct csn_node_zone *zone,
-                          const struct csn_signed_order *signed_order)
+static void persist_order(struct csn_node *node, struct csn_effect *persist,
+                          struct csn_node_zone *zone, const struct csn_signed_order *signed_order)
 {
     const struct csn_order *order = &signed_order->order;
     struct csn_record_key key =
@@ -139,8 +115,7 @@ static void persist_order(struct csn_node *node, struct csn_node_zone *zone,
     struct csn_buf value = {0};
     put_order(signed_order, &value);
     csn_record_close(csn_record_key_view(&key), &value);
-    csn_persist_write(node, csn_node_persist(node, CSN_PERSIST_NOTE, zone),
-                      csn_record_key_view(&key), csn_buf_view(&value));
+    csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&value));
     csn_buf_fini(&value);
 }
 
@@ -156,6 +131,7 @@ bool csn_order_load(struct csn_node *node, struct csn_node_zone *zone, struct cs
         return false;
     }
     keep(zone, &signed_order);
+    zone->durable_order_sum = csn_zone_order_sum(zone);
     tell_shell(node, zone, &signed_order);
     return true;
 }
@@ -183,14 +159,18 @@ int csn_node_order(struct csn_node *node, const struct csn_event *event)
     struct csn_node_zone *zone = &node->zones[index];
     csn_node_touch(node, zone);
     const struct csn_signed_order *known =
-        find(zone, csn_order_register(order->kind), place_site(order));
+        csn_zone_order(zone, csn_order_register(order->kind), place_site(order));
     if (known != NULL && known->order.number >= order->number) {
         csn_node_count(node, CSN_COUNT_OLD);
         return CSN_OK;
     }
     memcpy(signed_order.signature, event->statement.signature, sizeof(signed_order.signature));
+    struct csn_effect *persist = csn_node_persist(node, CSN_PERSIST_NOTE, zone);
+    if (csn_order_register(order->kind) == CSN_REGISTER_SERIAL) {
+        csn_zone_keep_announced(node, persist, zone);
+    }
     keep(zone, &signed_order);
-    persist_order(node, zone, &signed_order);
+    persist_order(node, persist, zone, &signed_order);
     tell_shell(node, zone, &signed_order);
     struct csn_trace *trace = csn_node_trace(node, CSN_TRACE_ORDERED, zone);
     trace->to = (uint8_t)order->kind;

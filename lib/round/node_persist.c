@@ -154,6 +154,7 @@ static void done(struct csn_node *node, const struct csn_persist *persist)
     struct csn_node_zone *zone = persist->zone != SIZE_MAX ? &node->zones[persist->zone] : NULL;
     if (zone != NULL) {
         zone->persist_count--;
+        zone->durable_order_sum = zone->persist_count == 0 ? csn_zone_order_sum(zone) : zone->durable_order_sum;
         csn_node_touch(node, zone);
     }
     switch (persist->what) {

@@ -113,7 +113,7 @@ void csn_zone_fill_row(const struct csn_node *node, const struct csn_node_zone *
     *ret_row = (struct csn_row){
         .is_held = csn_zone_is_held(zone),
         .maintenance = csn_zone_maintenance(zone, node->site),
-        .order_sum = csn_zone_order_sum(zone),
+        .order_sum = zone->durable_order_sum,
         .authority = csn_zone_authority(zone),
         .approved = csn_zone_approved_serial(node, zone),
         .hsm = (uint8_t)zone->hsm,

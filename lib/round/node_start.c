@@ -177,6 +177,7 @@ static const struct {
     {CSN_RECORD_FLOOR, true, false, load_floor},
     {CSN_RECORD_HOLD, true, true, load_hold},
     {CSN_RECORD_FAR_STEP, true, false, load_far_step},
+    {CSN_RECORD_ANNOUNCED, true, false, csn_announced_load},
     {CSN_RECORD_ENTRY, false, false, csn_epoch_load_entry},
     {CSN_RECORD_ORDER, true, true, csn_order_load},
     {CSN_RECORD_PART, false, true, csn_epoch_load_part},

@@ -99,6 +99,8 @@ struct csn_node_zone {
      * zeros: none. What was approved before it is spent, and serials of before it are no measure for
      * those of now. */
     struct csn_round far_step;
+    /* The farthest serial that was announced or approved before the order about it that stands; zeros: none. */
+    struct csn_serial_approval announced;
     struct csn_hold
         *holds; /* owns; ascending rounds; the last stays for ever, for the second copy's sake */
     size_t hold_count;
@@ -108,6 +110,7 @@ struct csn_node_zone {
     uint8_t diverged; /* classes */
     struct csn_signed_order *orders; /* owns; one of each register and site */
     size_t order_count;
+    uint64_t durable_order_sum; /* as csn_zone_order_sum, of what was persisted: others build on it */
 
     /* remembered */
     uint16_t lead_site; /* where it is not the node's; 0: it is */
@@ -367,6 +370,7 @@ enum csn_record_letter {
     CSN_RECORD_FLOOR = 'F',
     CSN_RECORD_HOLD = 'H',
     CSN_RECORD_FAR_STEP = 'J',
+    CSN_RECORD_ANNOUNCED = 'K',
     CSN_RECORD_ENTRY = 'N',
     CSN_RECORD_ORDER = 'O',
     CSN_RECORD_PART = 'P',
@@ -478,12 +482,25 @@ uint8_t csn_zone_maintenance(const struct csn_node_zone *zone, uint16_t site);
 uint16_t csn_zone_authority(const struct csn_node_zone *zone);
 uint64_t csn_zone_order_sum(const struct csn_node_zone *zone);
 void csn_orders_repeat(struct csn_node *node, struct csn_node_zone *zone);
-/* R4: the serial that operators approved, if that counts from this floor. */
-struct csn_approved_serial csn_zone_approved_serial(const struct csn_node *node,
-                                                    const struct csn_node_zone *zone);
+/* The order that stands in a register; of a site, where each has its own. NULL: none. Borrows. */
+struct csn_signed_order *csn_zone_order(const struct csn_node_zone *zone, enum csn_order_register place,
+                                        uint16_t site);
 /* R4: the vote's transaction finds no other order in this register. */
 void csn_expect_order(struct csn_node *node, struct csn_effect *persist,
                       const struct csn_node_zone *zone, enum csn_order_register place);
+
+/* --- node_serial.c */
+/* R4: the serial that operators approved, if that counts from this floor. */
+struct csn_approved_serial csn_zone_approved_serial(const struct csn_node *node,
+                                                    const struct csn_node_zone *zone);
+/* Before another order takes the place of the one about serials that stands: what it let others do is not forgotten. */
+void csn_zone_keep_announced(struct csn_node *node, struct csn_effect *persist, struct csn_node_zone *zone);
+bool csn_announced_load(struct csn_node *node, struct csn_node_zone *zone, struct csn_reader *reader,
+                        struct csn_round at);
+/* R8: raises a floor that is sealed for an emergency past every serial to which operators let those who are left out go. With
+ * `offset`, the document's, it stays less than 2^31 after this node's floor. */
+void csn_zone_pass_announced(const struct csn_node *node, const struct csn_node_zone *zone,
+                             uint32_t offset, struct csn_floor *floor);
 
 /* --- node_epoch.c */
 bool csn_epoch_load_seal(struct csn_node *node, struct csn_node_zone *zone,

@@ -34,7 +34,12 @@ bool csn_order_is_of_site(enum csn_order_register place)
     return place == CSN_REGISTER_MAINTENANCE;
 }
 
-static void put_approval(struct csn_buf *buf, const struct csn_serial_approval *approval)
+bool csn_order_has_serial(enum csn_order_kind kind)
+{
+    return kind == CSN_ORDER_ANNOUNCE_SERIAL || kind == CSN_ORDER_APPROVE_SERIAL;
+}
+
+void csn_serial_approval_put(struct csn_buf *buf, const struct csn_serial_approval *approval)
 {
     csn_buf_put_u32(buf, approval->epoch);
     csn_put_round(buf, approval->round);
@@ -42,7 +47,7 @@ static void put_approval(struct csn_buf *buf, const struct csn_serial_approval *
     csn_buf_put_u32(buf, approval->to);
 }
 
-static void read_approval(struct csn_reader *reader, struct csn_serial_approval *ret_approval)
+void csn_serial_approval_read(struct csn_reader *reader, struct csn_serial_approval *ret_approval)
 {
     ret_approval->epoch = csn_read_u32(reader);
     ret_approval->round = csn_read_round(reader);
@@ -61,8 +66,8 @@ void csn_order_encode(const struct csn_order *order, struct csn_buf *buf)
     csn_buf_put_u64(buf, order->number);
     csn_put_digest(buf, &order->received);
     csn_buf_put_u32(buf, order->generation);
-    if (order->kind == CSN_ORDER_APPROVE_SERIAL) {
-        put_approval(buf, &order->serial);
+    if (csn_order_has_serial(order->kind)) {
+        csn_serial_approval_put(buf, &order->serial);
     }
     csn_buf_put_u8(buf, (uint8_t)reason_size);
     csn_buf_put(buf, order->reason, reason_size);
@@ -96,7 +101,7 @@ static bool has_form(const struct csn_order *order)
            has_input == (place == CSN_REGISTER_INPUT) &&
            (order->generation > 1) == (place == CSN_REGISTER_GENERATION) &&
            order->generation != 1 &&
-           (order->kind != CSN_ORDER_APPROVE_SERIAL || has_approval(&order->serial)) &&
+           (!csn_order_has_serial(order->kind) || has_approval(&order->serial)) &&
            is_printable(order->reason);
 }
 
@@ -106,14 +111,14 @@ int csn_order_decode(struct csn_bytes octets, struct csn_order *ret_order)
     struct csn_order order = {0};
     struct csn_bytes cluster = csn_read_bytes(&reader, sizeof(order.cluster));
     order.environment = csn_read_range(&reader, 0, 1);
-    order.kind = (enum csn_order_kind)csn_read_range(&reader, CSN_ORDER_HOLD, CSN_ORDER_REJECT_SERIAL);
+    order.kind = (enum csn_order_kind)csn_read_range(&reader, CSN_ORDER_HOLD, CSN_ORDER_ANNOUNCE_SERIAL);
     csn_read_name(&reader, order.zone);
     order.site = csn_read_u16(&reader);
     order.number = csn_read_u64(&reader);
     csn_read_digest(&reader, &order.received);
     order.generation = csn_read_u32(&reader);
-    if (order.kind == CSN_ORDER_APPROVE_SERIAL) {
-        read_approval(&reader, &order.serial);
+    if (csn_order_has_serial(order.kind)) {
+        csn_serial_approval_read(&reader, &order.serial);
     }
     uint8_t reason_size = csn_read_range(&reader, 1, CSN_ORDER_REASON_MAX);
     struct csn_bytes reason = csn_read_bytes(&reader, reason_size);

@@ -126,7 +126,7 @@ static void load_floor(struct sim_checker *checker, const struct sim_actor *acto
 
 void sim_checker_ordered(struct sim_checker *checker, unsigned zone, const struct csn_order *order)
 {
-    if (order->kind == CSN_ORDER_APPROVE_SERIAL) {
+    if (csn_order_has_serial(order->kind)) {
         sim_serials_given(&checker->serials, checker->world, zone, order);
     }
 }

@@ -2,8 +2,11 @@
 
 #include <string.h>
 
+#include "sim/epochs.h"
+
 #define FAR UINT32_C(0x40000000)
 #define SPENT 1024 /* serials after the approved one, which rounds that failed may have spent */
+#define WINDOW (UINT32_C(1) << 20) /* of the documents that are drawn */
 
 static bool is_far(uint32_t from, uint32_t to)
 {
@@ -13,16 +16,25 @@ static bool is_far(uint32_t from, uint32_t to)
 static bool covers(const struct sim_approval *approval, unsigned zone, const struct layout_held *held)
 {
     bool is_of_epoch = approval->epoch == held->epoch || (approval->has_vote && approval->epoch < held->epoch);
-    return approval->zone == zone && is_of_epoch && held->serial - approval->to < SPENT;
+    return approval->zone == zone && approval->is_approved && is_of_epoch && held->serial - approval->to < SPENT;
+}
+
+/* An emergency's, and after it what begins there. */
+static bool passes(const struct sim_world *world, const struct sim_approval *approval, unsigned zone, const struct layout_held *held)
+{
+    return approval->zone == zone && approval->epoch < held->epoch && sim_document_of(world, approval->epoch + 1)->is_emergency &&
+           held->serial - approval->to - WINDOW < WINDOW;
 }
 
 void sim_serials_given(struct sim_serials *serials, struct sim_world *world, unsigned zone, const struct csn_order *order)
 {
     const struct sim_approval approval = {
-        .zone = zone, .epoch = order->serial.epoch, .from = order->serial.from, .to = order->serial.to};
+        .zone = zone, .epoch = order->serial.epoch, .from = order->serial.from, .to = order->serial.to,
+        .is_approved = order->kind == CSN_ORDER_APPROVE_SERIAL};
     for (unsigned i = 0; i < serials->count; i++) {
-        const struct sim_approval *known = &serials->items[i];
+        struct sim_approval *known = &serials->items[i];
         if (known->zone == zone && known->epoch == approval.epoch && known->from == approval.from && known->to == approval.to) {
+            known->is_approved = known->is_approved || approval.is_approved;
             return;
         }
     }
@@ -33,16 +45,18 @@ void sim_serials_given(struct sim_serials *serials, struct sim_world *world, uns
     serials->items[serials->count++] = approval;
 }
 
-void sim_serials_check_vote(struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor, unsigned zone,
-                            uint32_t floor, const struct layout_held *held)
+void sim_serials_check_vote(struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor, uint32_t floor,
+                            const uint8_t *known, const struct layout_held *held)
 {
+    unsigned zone = sim_zone_index(world, held->zone);
     bool is_approved = !is_far(floor, held->serial);
     for (unsigned i = 0; i < serials->count && !is_approved; i++) {
         struct sim_approval *approval = &serials->items[i];
         bool is_between = floor - approval->from < approval->to - approval->from;
-        bool is_spent = approval->is_used && memcmp(held->round, approval->used, LAYOUT_ROUND) > 0;
-        is_approved = covers(approval, zone, held) && is_between && !is_spent;
-        approval->has_vote = approval->has_vote || is_approved;
+        bool is_spent = approval->is_used && known != NULL && memcmp(known, approval->used, LAYOUT_ROUND) >= 0;
+        bool is_passing = passes(world, approval, zone, held) && is_between;
+        is_approved = (covers(approval, zone, held) && is_between && !is_spent) || is_passing;
+        approval->has_vote = approval->has_vote || (is_approved && !is_passing);
     }
     if (!is_approved) {
         sim_fail(world, "R4: site %u votes for serial %u from %u, which nobody approved", actor->number, held->serial, floor);
@@ -68,11 +82,15 @@ void sim_serials_certified(struct sim_serials *serials, struct sim_world *world,
     for (unsigned i = 0; i < serials->count; i++) {
         struct sim_approval *approval = &serials->items[i];
         bool is_earlier = approval->is_used && memcmp(held->round, approval->used, LAYOUT_ROUND) < 0; /* an orphan surfaced */
-        if (covers(approval, zone, held) && (!approval->is_used || is_earlier)) {
+        bool is_passing = passes(world, approval, zone, held);
+        if ((covers(approval, zone, held) || is_passing) && (!approval->is_used || is_earlier)) {
             world->stats.jumps += !approval->is_used;
             approval->is_used = true;
             memcpy(approval->used, held->round, LAYOUT_ROUND);
             return;
+        }
+        if (is_passing) {
+            return; /* as the others did */
         }
     }
     sim_fail(world, "R4: serial %u is certified after %u, which nobody approved", held->serial, before);

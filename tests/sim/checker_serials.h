@@ -1,5 +1,6 @@
 /* checker_serials.h: how far a serial may go, as the page says it (R4, L3), for the checker: no step of 2^30 or more but one
- * that an operator approved, in the epoch and from where he did, once. No code of lib/round. Of a violation it tells the world. */
+ * that an operator approved, in the epoch and from where he did, once; and what was announced there is passed by an emergency that
+ * follows, lest the others go there (R8). No code of lib/round. Of a violation it tells the world. */
 #ifndef SIM_CHECKER_SERIALS_H
 #define SIM_CHECKER_SERIALS_H
 
@@ -11,6 +12,7 @@
 struct sim_approval {
     unsigned zone;
     uint32_t epoch, from, to;
+    bool is_approved; /* else announced alone */
     bool has_vote; /* in its epoch: a floor, which the next ones may take over (R8) */
     bool is_used;
     uint8_t used[LAYOUT_ROUND]; /* the certified round that did */
@@ -23,9 +25,9 @@ struct sim_serials {
 
 /* The same again, and what its form forbids, is nothing new. */
 void sim_serials_given(struct sim_serials *serials, struct sim_world *world, unsigned zone, const struct csn_order *order);
-/* A vote from a floor with this serial. */
-void sim_serials_check_vote(struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor, unsigned zone,
-                            uint32_t floor, const struct layout_held *held);
+/* A vote from a floor with this serial, of a site that knows a certificate of this round; NULL: of none. */
+void sim_serials_check_vote(struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor, uint32_t floor,
+                            const uint8_t *known, const struct layout_held *held);
 /* Since this round: serials of before it are no measure any more. */
 bool sim_serials_has_jumped(const struct sim_serials *serials, unsigned zone, const uint8_t round[LAYOUT_ROUND]);
 /* Certified next after one with this serial. */

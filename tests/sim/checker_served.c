@@ -27,16 +27,22 @@ const struct sim_version *checker_version(const struct sim_checker *checker, uns
 /* --- what is served, and kept */
 
 /* The record of `released`: its value is a round, closed by 8 octets. */
-static bool is_pointer_durable(const struct sim_actor *actor, const uint8_t round[LAYOUT_ROUND])
+static bool has_pointer(const struct sim_records *records, const uint8_t round[LAYOUT_ROUND])
 {
-    for (size_t i = 0; i < actor->disk.records.count; i++) {
-        const struct csn_buf *value = &actor->disk.records.items[i].value;
-        if (actor->disk.records.items[i].key.data[1] == 'R' && value->size == LAYOUT_ROUND + 8 &&
+    for (size_t i = 0; i < records->count; i++) {
+        const struct csn_buf *value = &records->items[i].value;
+        if (records->items[i].key.data[1] == 'R' && value->size == LAYOUT_ROUND + 8 &&
             memcmp(value->data, round, LAYOUT_ROUND) == 0) {
             return true;
         }
     }
     return false;
+}
+
+/* A site whose store is gone or damaged answers what its second copy says, which is written first. */
+static bool is_pointer_durable(const struct sim_actor *actor, const uint8_t round[LAYOUT_ROUND])
+{
+    return has_pointer(&actor->disk.records, round) || has_pointer(&actor->disk.seconds, round);
 }
 
 static void check_served_bytes(struct sim_checker *checker, const struct sim_actor *actor,

@@ -46,8 +46,8 @@ static void check_floor(struct sim_checker *checker, const struct sim_actor *act
                  actor->number, counter_of(held->round), seq_of(held->round), what);
     }
     if (floor->is_set) {
-        sim_serials_check_vote(&checker->serials, checker->world, actor, sim_zone_index(checker->world, held->zone), floor->serial,
-                               held);
+        sim_serials_check_vote(&checker->serials, checker->world, actor, floor->serial,
+                               floor->has_certified ? floor->certified.round : NULL, held);
     }
 }
 

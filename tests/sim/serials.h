@@ -9,8 +9,10 @@ void sim_serials_begin(struct sim_world *world);
 /* What was approved and is not released is approved again, everywhere. */
 void sim_serials_end(struct sim_world *world);
 
-/* From the newest release to this serial, at the site that has it, or at all that are up. False: it is no step forward that can
- * be approved, or nothing is released. */
-bool sim_approve_serial(struct sim_world *world, unsigned zone, uint32_t to, bool is_everywhere);
+/* From the newest release to this serial, at the site that has it. False: it is no step forward that can be approved, or nothing
+ * is released. */
+bool sim_announce_serial(struct sim_world *world, unsigned zone, uint32_t to);
+/* What was announced last, once a site sees that all know of it; else false. */
+bool sim_approve_serial(struct sim_world *world, unsigned zone);
 
 #endif

@@ -367,8 +367,9 @@ struct sim_world {
     uint32_t generation[SIM_ZONES_MAX]; /* the newest that was ordered */
     uint64_t generation_number[SIM_ZONES_MAX]; /* of that order */
     uint64_t order_number; /* of the last order */
+    struct csn_serial_approval announced; /* last */
+    unsigned serial_tries;
     bool has_approved_serial;
-    uint32_t approved_serial;
     uint32_t restored;     /* bits: sites that got an old store back, and may vote no more */
     uint32_t retracted[SIM_ZONES_MAX]; /* what is still on its way of this serial never arrives */
     bool is_last_input;                /* no more are issued */

@@ -20,6 +20,8 @@
 #define ROUND_MS 10000
 #define FAR (UINT32_C(1) << 30)
 #define HALF (UINT32_C(1) << 31)
+#define BIG (HALF - (UINT32_C(1) << 22))          /* from 1, near the farthest */
+#define WRAPPED (UINT32_C(0) - (UINT32_C(1) << 23)) /* as far again: before the serial 1 that was first */
 
 static struct csn_order approval_of(const struct world *world, uint64_t number, uint32_t from, uint32_t to)
 {
@@ -263,11 +265,8 @@ static void test_of_another_epoch_or_certificate_it_counts_for_nothing(void **st
     drop(world);
 }
 
-/* The serials of both branches of an emergency must stay apart. */
-static void test_in_an_emergency_it_counts_for_nothing(void **state)
+static void issue_emergency(struct world *world, uint32_t offset)
 {
-    (void)state;
-    struct world *world = make();
     world->next = world->cluster;
     world->next.epoch = 2;
     world->next.previous = world->cluster.digest;
@@ -275,19 +274,152 @@ static void test_in_an_emergency_it_counts_for_nothing(void **state)
     world->next.is_emergency = true;
     world->next.emergency = (struct csn_emergency){.issued_s = WORLD_START_S,
                                                    .not_after_s = WORLD_START_S + 3600,
-                                                   .serial_offset = CSN_EMERGENCY_SERIAL_STEP};
+                                                   .serial_offset = offset};
     for (unsigned i = 0; i < WORLD_SITES; i++) {
         world_give_next(world, i);
     }
     world_run(world, 6 * ROUND_MS);
+}
+
+static void declare_emergency(struct world *world, uint32_t offset)
+{
+    issue_emergency(world, offset);
     assert_true(world->sites[0].is_next);
+}
+
+/* The serials of both branches of an emergency must stay apart. */
+static void test_in_an_emergency_it_counts_for_nothing(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    declare_emergency(world, CSN_EMERGENCY_SERIAL_STEP);
     struct csn_order order = approval_of(world, 10, 1, 7 + FAR);
     order.serial.epoch = world->next.epoch;
     give(world, 0, &order);
+    world_run(world, ROUND_MS);
     assert_int_equal(row_of(world, 0).order_sum, 10);
     assert_false(row_of(world, 0).approved.is_set);
     drop(world);
 }
+
+/* --- emergencies */
+
+static struct csn_order announce(struct world *world, uint64_t number, uint32_t to)
+{
+    struct csn_order order = approval_of(world, number, world->sites[0].serving_serial, to);
+    order.kind = CSN_ORDER_ANNOUNCE_SERIAL;
+    give(world, 0, &order);
+    world_run(world, ROUND_MS);
+    return order;
+}
+
+static int check(const struct world *world, unsigned site, struct csn_order order)
+{
+    order.kind = CSN_ORDER_APPROVE_SERIAL;
+    return csn_node_check_serial(world->sites[site].node, 0, &order, NULL);
+}
+
+/* Or those who are left out of an emergency could go where those who go on in it do not expect them. */
+static void test_a_serial_is_approved_when_every_member_knows_of_it(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    struct csn_order other, order = approval_of(world, 10, 1, 7 + FAR);
+    assert_int_equal(check(world, 0, order), CSN_EREFUSED); /* it was not announced */
+    world->sites[2].is_cut_off = true;
+    order = announce(world, 10, 7 + FAR);
+    assert_false(has_approved(world)); /* it approves nothing */
+    assert_int_equal(check(world, 0, order), CSN_EBUSY);
+    world->sites[2].is_cut_off = false;
+    world_run(world, ROUND_MS);
+    assert_int_equal(check(world, 0, order), CSN_OK);
+    assert_int_equal(check(world, 2, order), CSN_OK);
+    other = order;
+    other.serial.to++;
+    assert_int_equal(check(world, 0, other), CSN_EREFUSED);
+    other = order;
+    other.serial.epoch++;
+    assert_int_equal(check(world, 0, other), CSN_EREFUSED);
+    order = announce(world, 11, 8 + FAR);
+    world_stop_site(world, 2); /* what it knew it knows */
+    world_run(world, ROUND_MS);
+    assert_int_equal(check(world, 0, order), CSN_OK);
+    give(world, 1, &order);
+    order.kind = CSN_ORDER_REJECT_SERIAL;
+    order.number = 12;
+    order.serial = (struct csn_serial_approval){0};
+    give(world, 0, &order);
+    world_run(world, ROUND_MS);
+    order = approval_of(world, 13, 1, 8 + FAR);
+    assert_int_equal(check(world, 0, order), CSN_EREFUSED);
+    drop(world);
+}
+
+/* What it hears after it has sealed for an emergency it will not pass. */
+static void test_a_sealed_site_knows_too_late(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    world->is_deaf_to[CSN_STATEMENT_ENTRY] = true;
+    issue_emergency(world, CSN_EMERGENCY_SERIAL_STEP);
+    assert_false(world->sites[0].is_next);
+    struct csn_order order = announce(world, 10, 7 + FAR);
+    assert_int_equal(row_of(world, 0).order_sum, 10);
+    assert_int_equal(row_of(world, 1).order_sum, 10);
+    assert_int_equal(check(world, 0, order), CSN_EBUSY);
+    drop(world);
+}
+
+/* What was announced before counts as well, after a restart and after it was withdrawn: not all may have heard that. */
+static void test_an_emergency_passes_what_was_announced(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    announce(world, 10, 7 + FAR);
+    announce(world, 11, 5000);
+    struct csn_order order = approval_of(world, 12, 1, 2);
+    order.kind = CSN_ORDER_REJECT_SERIAL;
+    order.serial = (struct csn_serial_approval){0};
+    give(world, 0, &order);
+    world_run(world, ROUND_MS);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        world_stop_site(world, i);
+        world_start_site(world, i);
+    }
+    world_run(world, ROUND_MS);
+    declare_emergency(world, CSN_EMERGENCY_SERIAL_STEP);
+    assert_int_equal(row_of(world, 0).floor.serial, 7 + FAR + CSN_SERIALS_SPENT_MAX - 1 + CSN_EMERGENCY_SERIAL_STEP);
+    drop(world);
+}
+
+static void test_an_emergency_is_never_half_round_ahead(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    announce(world, 10, 1 + CSN_APPROVED_STEP_MAX);
+    declare_emergency(world, CSN_EMERGENCY_SERIAL_MAX);
+    uint32_t serial = row_of(world, 0).floor.serial;
+    assert_int_equal(serial, 1 + HALF - CSN_EMERGENCY_SERIAL_STEP);
+    assert_true(csn_serial_is_after(serial, 1 + CSN_APPROVED_STEP_MAX + 2 * CSN_EMERGENCY_SERIAL_STEP));
+    drop(world);
+}
+
+/* Where the zone is past it, it is nothing to pass. */
+static void test_an_emergency_goes_on_from_where_the_zone_is(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    struct csn_order order = announce(world, 10, 7 + FAR);
+    order.kind = CSN_ORDER_APPROVE_SERIAL;
+    order.number = 11;
+    give(world, 0, &order);
+    wait_serial(world, 7 + FAR);
+    declare_emergency(world, CSN_EMERGENCY_SERIAL_STEP);
+    assert_int_equal(row_of(world, 0).floor.serial, 7 + FAR + CSN_EMERGENCY_SERIAL_STEP);
+    drop(world);
+}
+
+/* --- again and again */
 
 /* While it has not been used, releases go on; it outlives a restart. */
 static void test_it_stands_while_others_are_released(void **state)
@@ -313,10 +445,10 @@ static void test_two_steps_lead_back_and_the_first_is_spent(void **state)
 {
     (void)state;
     struct world *world = make();
-    struct csn_order first = approve(world, 10, HALF - 2500);
-    wait_serial(world, HALF - 2500);
-    approve(world, 11, UINT32_C(0) - 5000); /* before the serial 1 that was first */
-    wait_serial(world, UINT32_C(0) - 5000);
+    struct csn_order first = approve(world, 10, BIG);
+    wait_serial(world, BIG);
+    approve(world, 11, WRAPPED);
+    wait_serial(world, WRAPPED);
     approve(world, 12, 3); /* a near one: what lies before the first approval's target again */
     wait_serial(world, 3);
     for (unsigned i = 0; i < WORLD_SITES; i++) {
@@ -339,20 +471,20 @@ static void test_a_site_that_missed_both_steps_votes_again(void **state)
     (void)state;
     struct world *world = make();
     world->sites[2].is_cut_off = true;
-    approve(world, 10, HALF - 2500);
-    wait_serial(world, HALF - 2500);
-    approve(world, 11, UINT32_C(0) - 5000);
-    wait_serial(world, UINT32_C(0) - 5000);
+    approve(world, 10, BIG);
+    wait_serial(world, BIG);
+    approve(world, 11, WRAPPED);
+    wait_serial(world, WRAPPED);
     for (uint32_t input = 2; input < 12; input++) { /* nobody keeps the certificates of the steps */
         world_give_all(world, input);
-        wait_serial(world, input - 5001);
+        wait_serial(world, WRAPPED + input - 1);
     }
     world->sites[2].is_cut_off = false;
     assert_true(world_run_until(world, world->certified_count, 3 * ROUND_MS));
     assert_int_equal(row_of(world, 2).floor.serial, world->sites[0].serving_serial);
     world_stop_site(world, 1); /* now it is needed */
     world_give_all(world, 12);
-    wait_serial(world, UINT32_C(12) - 5001);
+    wait_serial(world, WRAPPED + 11);
     drop(world);
 }
 
@@ -365,15 +497,15 @@ static void test_an_own_vote_from_before_the_steps_halts_nobody(void **state)
     struct csn_buf body = {0};
     world_node_zone(world, 0, &status);
     csn_body_held_encode(&status.released->held, &body);
-    approve(world, 10, HALF - 2500);
-    wait_serial(world, HALF - 2500);
-    approve(world, 11, UINT32_C(0) - 5000);
-    wait_serial(world, UINT32_C(0) - 5000);
+    approve(world, 10, BIG);
+    wait_serial(world, BIG);
+    approve(world, 11, WRAPPED);
+    wait_serial(world, WRAPPED);
     world_give_all(world, 2);
-    wait_serial(world, UINT32_C(0) - 4999);
+    wait_serial(world, WRAPPED + 1);
     world_inject(world, 0, CSN_STATEMENT_HELD, 1, csn_buf_view(&body));
     world_give_all(world, 3);
-    wait_serial(world, UINT32_C(0) - 4998);
+    wait_serial(world, WRAPPED + 2);
     assert_int_equal(world->traces[CSN_TRACE_HALTED], 0);
     csn_buf_fini(&body);
     drop(world);
@@ -390,6 +522,11 @@ int main(void)
         cmocka_unit_test(test_one_site_that_knows_moves_nobody),
         cmocka_unit_test(test_of_another_epoch_or_certificate_it_counts_for_nothing),
         cmocka_unit_test(test_in_an_emergency_it_counts_for_nothing),
+        cmocka_unit_test(test_a_serial_is_approved_when_every_member_knows_of_it),
+        cmocka_unit_test(test_a_sealed_site_knows_too_late),
+        cmocka_unit_test(test_an_emergency_passes_what_was_announced),
+        cmocka_unit_test(test_an_emergency_is_never_half_round_ahead),
+        cmocka_unit_test(test_an_emergency_goes_on_from_where_the_zone_is),
         cmocka_unit_test(test_it_stands_while_others_are_released),
         cmocka_unit_test(test_two_steps_lead_back_and_the_first_is_spent),
         cmocka_unit_test(test_a_site_that_missed_both_steps_votes_again),
