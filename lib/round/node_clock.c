@@ -6,9 +6,10 @@ static int64_t ahead_s(struct csn_now now)
     return (int64_t)now.wall_s - (int64_t)(now.mono_ms / 1000);
 }
 
-static bool agrees(const struct csn_peer *peer)
+/* With this clock as it is now: it may have been set since that was heard. */
+static bool agrees(const struct csn_node *node, const struct csn_peer *peer)
 {
-    int64_t off_s = (int64_t)peer->report.clock_s - (int64_t)peer->heard.wall_s;
+    int64_t off_s = (int64_t)peer->report.clock_s - (int64_t)(peer->heard.mono_ms / 1000) - ahead_s(node->now);
     return off_s >= -CSN_CLOCK_AHEAD_S && off_s <= CSN_CLOCK_AHEAD_S;
 }
 
@@ -20,7 +21,7 @@ static bool is_believed(const struct csn_node *node)
     for (unsigned i = 0; i < node->cluster.member_count; i++) {
         if (i != node->member && csn_peers_is_fresh(&node->peers, i, node->now, CSN_SILENT_MS)) {
             heard++;
-            alike += agrees(&node->peers.peers[i]);
+            alike += agrees(node, &node->peers.peers[i]);
         }
     }
     return heard >= needed ? alike >= needed : node->clock.is_believed;
@@ -34,7 +35,8 @@ void csn_clock_watch(struct csn_node *node, bool is_tick)
     if (clock->has_leapt && !was_leapt) {
         csn_node_trace(node, CSN_TRACE_HALTED, NULL)->number = CSN_HALT_CLOCK;
     }
-    if (is_tick && !clock->has_leapt) {
+    if (is_tick && !clock->has_leapt) { /* set back, it is another clock: its way forward again is no leap */
+        clock->is_believed = clock->is_believed && ahead_s(node->now) >= clock->ahead_s - CSN_CLOCK_AHEAD_S;
         clock->is_believed = is_believed(node);
         clock->ahead_s = ahead_s(node->now);
     }

@@ -109,6 +109,32 @@ static void test_what_is_a_leap_and_what_is_not(void **state)
     }
 }
 
+/* What was set back is no clock that anybody agreed with, though none may be left to say so. */
+static void test_a_clock_may_go_back_and_forward_again(void **state)
+{
+    (void)state;
+    for (unsigned is_alone = 0; is_alone < 2; is_alone++) {
+        struct world *world = make_released();
+        world_run(world, 10000);
+        if (is_alone == 1) {
+            world_stop_site(world, 1);
+            world_stop_site(world, 2);
+            world_run(world, 60000);
+        }
+        world->sites[0].clock_ahead_s = -YEAR_S;
+        world_run(world, 300);
+        if (is_alone == 0) { /* what they said before the step is fresh yet */
+            world_stop_site(world, 1);
+            world_stop_site(world, 2);
+        }
+        world_run(world, 60000);
+        world->sites[0].clock_ahead_s = 0;
+        world_run(world, 10000);
+        assert_int_equal(halt_of(world, 0), CSN_HALT_NONE);
+        drop(world);
+    }
+}
+
 /* The first step of NTP may come before anybody is heard. */
 static void test_a_clock_may_be_put_right_after_a_start(void **state)
 {
@@ -130,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_a_quorum_that_leaps_together_certifies_nothing_until_it_is_back),
         cmocka_unit_test(test_one_that_leaps_is_done_without),
         cmocka_unit_test(test_what_is_a_leap_and_what_is_not),
+        cmocka_unit_test(test_a_clock_may_go_back_and_forward_again),
         cmocka_unit_test(test_a_clock_may_be_put_right_after_a_start),
     };
     return cmocka_run_group_tests_name("round clock", tests, NULL, NULL);
