@@ -5,14 +5,16 @@
 #include "sim/seam.h"
 
 /* Into the window of serials that officers keep for an emergency it steps only where none is drawn: a branch that is there
- * already would have to be fenced. */
+ * already would have to be fenced. Nor does a zone begin far off: with no floor any serial passes, and who voted alone for one
+ * that is half round ahead of the others waits for an epoch or an approval. */
 static void spoil_serial(struct sim_world *world, struct csn_proposal *proposal)
 {
     static const uint32_t steps[] = {UINT32_MAX,        UINT32_MAX - 2,       1,      3, 100,
                                      UINT32_C(1) << 30, UINT32_C(0x80000000), 1 << 20};
     uint32_t step = steps[sim_below(&world->random, sizeof(steps) / sizeof(steps[0]))];
     bool is_window = step == 1 << 20 && world->options.emergency_us > 0;
-    proposal->serial += is_window ? 1000 : step;
+    bool is_beginning = csn_round_is_none(proposal->parent.round);
+    proposal->serial += is_window || is_beginning ? 1000 : step;
 }
 
 static void spoil_time(struct sim_random *random, struct csn_proposal *proposal)
