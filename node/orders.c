@@ -255,27 +255,6 @@ static void add_order(const struct csn_zone_shell *shell, const struct csn_row *
     csn_status_add_order(status, zone, &row);
 }
 
-/* Numbers of a register only rise: equal sums are the same orders. */
-static uint8_t count_knowing(const struct csn_daemon *daemon, const struct csn_node_zone_status *core,
-                             struct csn_now now)
-{
-    const struct csn_cluster *cluster = &daemon->config->cluster;
-    uint8_t count = 0;
-    for (uint8_t i = 0; i < cluster->member_count; i++) {
-        struct csn_peer_status peer;
-        const struct csn_member *member = &cluster->members[i];
-        bool is_own = member == daemon->config->member;
-        const struct csn_row *row =
-            is_own ? &core->row : csn_node_peer_row(daemon->core, member->number, core->zone);
-        bool is_heard = is_own || (csn_node_get_peer(daemon->core, member->number, &peer) &&
-                                   now.mono_ms - peer.heard_ms <= CSN_SILENT_MS);
-        if (row != NULL && is_heard && row->order_sum == core->row.order_sum) {
-            count++;
-        }
-    }
-    return count;
-}
-
 void csn_orders_fill(const struct csn_daemon *daemon, size_t zone_index, struct csn_status *status,
                      struct csn_status_zone *zone)
 {
@@ -287,7 +266,7 @@ void csn_orders_fill(const struct csn_daemon *daemon, size_t zone_index, struct 
     for (size_t i = 0; i < count; i++) {
         add_order(&daemon->zones[zone_index], &core.row, &orders[i], status, zone);
     }
-    zone->orders_known = count_knowing(daemon, &core, now);
+    zone->orders_known = csn_node_count_knowing(daemon->core, zone_index, now);
 }
 
 bool csn_orders_is_in_maintenance(const struct csn_daemon *daemon, uint16_t site)

@@ -169,6 +169,8 @@ bool csn_node_computed(const struct csn_node *node, uint16_t site, const struct 
 /* The operators' orders that stand in a zone, in the order of arrival. Borrows. */
 const struct csn_signed_order *csn_node_orders(const struct csn_node *node, size_t index,
                                                size_t *ret_count);
+/* The sites heard lately, this one too, that hold just these orders and have them on disk. */
+uint8_t csn_node_count_knowing(const struct csn_node *node, size_t index, struct csn_now now);
 
 /* Whether an order about serials may be given here, as far as this node knows: an announcement where no member answers what is
  * after its serial, an approval where also all members vote, and know of just that announcement and the release it starts from: so

@@ -61,6 +61,22 @@ const struct csn_signed_order *csn_node_orders(const struct csn_node *node, size
     return node->zones[index].orders;
 }
 
+/* A row's sum is of what is durable there, the own row's too: between an order's coming and its commit the own row still equals
+ * the rows of all who have not heard of it. */
+uint8_t csn_node_count_knowing(const struct csn_node *node, size_t index, struct csn_now now)
+{
+    REQUIRE(index < node->zone_count);
+    const struct csn_node_zone *zone = &node->zones[index];
+    uint64_t all = csn_zone_order_sum(zone);
+    uint8_t count = zone->durable_order_sum == all;
+    for (unsigned i = 0; i < node->cluster.member_count; i++) {
+        const struct csn_row *row = csn_peers_row(&node->peers, i, index);
+        count += i != node->member && row != NULL && row->order_sum == all &&
+                 csn_peers_is_fresh(&node->peers, i, now, CSN_SILENT_MS);
+    }
+    return count;
+}
+
 bool csn_zone_is_held(const struct csn_node_zone *zone)
 {
     const struct csn_signed_order *votes = csn_zone_order(zone, CSN_REGISTER_VOTES, 0);

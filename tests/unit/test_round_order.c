@@ -163,6 +163,34 @@ static void test_the_greatest_number_stands(void **state)
     drop(world);
 }
 
+static uint8_t count_knowing(const struct world *world, unsigned site)
+{
+    return csn_node_count_knowing(world->sites[site].node, 0, world_now(world, site));
+}
+
+/* Before an order is written every row still shows the same sum, that of the site that took it too. */
+static void test_an_order_is_known_where_it_is_durable(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    world_run(world, ROUND_MS);
+    assert_int_equal(count_knowing(world, 0), 3); /* of none */
+    world->is_deaf_to[CSN_STATEMENT_ORDER] = true;
+    order(world, 0, CSN_ORDER_HOLD, 10);
+    assert_int_equal(count_knowing(world, 0), 0);
+    world_run(world, ROUND_MS);
+    assert_int_equal(count_knowing(world, 0), 1);
+    assert_int_equal(count_knowing(world, 1), 2); /* who knows of no hold */
+    world->is_deaf_to[CSN_STATEMENT_ORDER] = false;
+    world_run(world, ROUND_MS);
+    assert_int_equal(count_knowing(world, 0), 3);
+    world_stop_site(world, 2);
+    assert_int_equal(count_knowing(world, 0), 3);
+    world_run(world, CSN_SILENT_MS);
+    assert_int_equal(count_knowing(world, 0), 2);
+    drop(world);
+}
+
 static void test_an_order_outlives_a_restart(void **state)
 {
     (void)state;
@@ -266,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_a_held_zone_waits_everywhere_and_goes_on),
         cmocka_unit_test(test_one_site_that_holds_keeps_nobody),
         cmocka_unit_test(test_the_greatest_number_stands),
+        cmocka_unit_test(test_an_order_is_known_where_it_is_durable),
         cmocka_unit_test(test_an_order_outlives_a_restart),
         cmocka_unit_test(test_orders_of_strangers_change_nothing),
         cmocka_unit_test(test_a_site_in_maintenance_is_no_author_while_there_is_another),
