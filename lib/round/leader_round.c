@@ -36,6 +36,26 @@ static void send_proposal(struct csn_leader *leader, struct csn_leader_zone *zon
     csn_buf_fini(&octets);
 }
 
+/* Sites that can vote and know the newest certificate, as far as they have said. */
+static unsigned knowers(const struct csn_leader *leader, const struct csn_leader_zone *zone)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        found += row != NULL && csn_round_compare(row->newest.round, csn_leader_newest(zone)) >= 0;
+    }
+    return found;
+}
+
+/* L4: where disks failed and stores were put back, the leader alone may know the parent; a site that looks for it in vain says so
+ * when the round may be over. */
+static void say_parent(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    if (zone->has_newest && knowers(leader, zone) < leader->cluster.quorum) {
+        csn_leader_answer(leader, zone);
+    }
+}
+
 /* The longer of policy's deadline and three times the last round, doubled after rounds that were
  * only slow. */
 static uint64_t deadline_ms(const struct csn_leader *leader, const struct csn_leader_zone *zone)
@@ -63,6 +83,7 @@ void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone,
     trace->round = proposal->round;
     trace->digest = zone->hash;
     trace->number = proposal->serial;
+    say_parent(leader, zone);
     send_proposal(leader, zone);
 }
 
@@ -471,6 +492,7 @@ void csn_round_advance(struct csn_leader *leader, struct csn_leader_zone *zone)
     } else if (end != CSN_ROUND_END_CERTIFIED) {
         fail(leader, zone, end);
     } else if (leader->now.mono_ms - zone->repeat_ms >= CSN_REPEAT_MS) {
+        say_parent(leader, zone);
         send_proposal(leader, zone);
     }
 }

@@ -149,6 +149,8 @@ struct csn_round csn_leader_newest(const struct csn_leader_zone *zone);
 void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *zone,
                             const struct csn_certificate *certificate, struct csn_bytes octets);
 void csn_leader_broadcast(struct csn_leader *leader, struct csn_leader_zone *zone);
+/* The same, to who is behind: not when it was said a moment ago. */
+void csn_leader_answer(struct csn_leader *leader, struct csn_leader_zone *zone);
 
 /* --- leader_term.c */
 /* The site knows a term of which there was a round, by this row, by its last report. */

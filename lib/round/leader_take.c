@@ -43,6 +43,13 @@ void csn_leader_broadcast(struct csn_leader *leader, struct csn_leader_zone *zon
     zone->answered_ms = leader->now.mono_ms;
 }
 
+void csn_leader_answer(struct csn_leader *leader, struct csn_leader_zone *zone)
+{
+    if (leader->now.mono_ms - zone->answered_ms >= CSN_HEARTBEAT_MS) {
+        csn_leader_broadcast(leader, zone);
+    }
+}
+
 void csn_leader_certificate(struct csn_leader *leader, struct csn_leader_zone *zone,
                             const struct csn_certificate *certificate, struct csn_bytes octets)
 {
@@ -173,8 +180,8 @@ static void merge_refusal(struct csn_leader *leader, unsigned member,
     }
     bool is_behind =
         zone->has_newest && csn_round_compare(body->newest.round, csn_leader_newest(zone)) < 0;
-    if (is_behind && leader->now.mono_ms - zone->answered_ms >= CSN_HEARTBEAT_MS) {
-        csn_leader_broadcast(leader, zone);
+    if (is_behind) {
+        csn_leader_answer(leader, zone);
     }
     csn_leader_touch(leader, zone);
 }

@@ -48,6 +48,19 @@ static bool may_begin(const struct csn_node *node, const struct csn_cluster *nex
     return node->epochs.seals.count > 0 || (!is_over && csn_node_check_base(node, next, NULL) == CSN_OK);
 }
 
+/* So many have sealed, by their word, that the others are no quorum of this epoch: nothing is lost by a seal. Some of them may
+ * be gone: removed by the next epoch, which they alone know to have begun, or halted. With other zones than theirs it would be
+ * in vain. */
+static bool is_epoch_dead(const struct csn_node *node)
+{
+    const struct csn_epoch_parts *seals = &node->epochs.seals;
+    unsigned sealed = 0;
+    for (unsigned i = 0; i < seals->count; i++) {
+        sealed += seals->items[i].seal.zones == node->zone_count;
+    }
+    return sealed > (unsigned)(node->cluster.member_count - node->cluster.quorum + node->cluster.faults);
+}
+
 /* So that the pause is short, a site seals when it hears that enough others can, and enough will enter. */
 static bool may_seal(const struct csn_node *node)
 {
@@ -69,8 +82,8 @@ static bool may_seal(const struct csn_node *node)
         counted += is_ready && csn_epoch_seal_counts(now, next, now->members[i].number);
         staying += is_ready && csn_epoch_stays(now, next, now->members[i].number);
     }
-    return counted >= csn_epoch_seals_needed(now, next) &&
-           staying >= csn_epoch_entries_needed(now, next);
+    bool is_enough = counted >= csn_epoch_seals_needed(now, next) && staying >= csn_epoch_entries_needed(now, next);
+    return is_enough || is_epoch_dead(node);
 }
 
 static void make_seal(struct csn_node *node)

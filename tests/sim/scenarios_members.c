@@ -484,6 +484,44 @@ static void test_a_backup_from_an_epoch_before(void **state)
 /* --- coordinators */
 
 /* Whatever the change stands at; members need no coordinator to change. */
+static bool is_removed(const struct sim_world *world, const void *what)
+{
+    return status_of(world, *(const uint16_t *)what).halt == CSN_HALT_REMOVED;
+}
+
+/* Who knows that the epoch has begun is the one that it removed, and one whose store of before is put back alone. The others,
+ * one of them sealed, are no quorum of the epoch that was: the last one seals for those whose seals it hears, and they go on. */
+static void test_a_link_is_lost_with_those_who_made_it(void **state)
+{
+    (void)state;
+    struct sim_world *world = make_members(four_members);
+    uint16_t removed = 2;
+    struct sim_actor *entered = sim_site(world, 1), *forgetful = sim_site(world, 3), *late = sim_site(world, 4);
+    struct machine backup = take_out(forgetful);
+    sim_crash(world, late);
+    world->muffle = (struct sim_muffle){
+        .is_set = true, .kind = CSN_STATEMENT_ENTRY, .from = UINT32_C(1) << forgetful->index, .to = UINT32_C(1) << entered->index};
+    assert_true(sim_change_members(world, SIM_CHANGE_FEWER, removed));
+    wait_traces(world, CSN_TRACE_ENTERED, 2);
+    sim_crash(world, entered);
+    wait_for(world, is_removed, &removed);
+    sim_crash(world, forgetful);
+    forgetful->epoch = backup.epoch;
+    forgetful->has_link = backup.has_link;
+    restore(world, forgetful, &backup.disk, true);
+    world->muffle.is_set = false;
+    sim_start(world, forgetful);
+    sim_start(world, entered);
+    run_for(world, 10 * SIM_S);
+    assert_int_equal(status_of(world, 3).halt, CSN_HALT_AMNESIA);
+    assert_int_equal(status_of(world, 1).state, CSN_NODE_SEALED);
+    sim_start(world, late);
+    wait_epoch(world, 2);
+    give_input(world, 2);
+    wait_members_serve(world, 2);
+    end_well(world);
+}
+
 static void test_the_coordinator_dies_in_the_middle_of_a_change(void **state)
 {
     (void)state;
@@ -598,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_a_removed_site_comes_back),
         cmocka_unit_test(test_a_backup_from_before_a_seal),
         cmocka_unit_test(test_a_backup_from_an_epoch_before),
+        cmocka_unit_test(test_a_link_is_lost_with_those_who_made_it),
         cmocka_unit_test(test_the_coordinator_dies_in_the_middle_of_a_change),
         cmocka_unit_test(test_two_leaders_propose_during_a_change),
         cmocka_unit_test(test_floors_of_the_sealed_bind_the_next_epoch),

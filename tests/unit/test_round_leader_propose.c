@@ -435,6 +435,39 @@ static void test_claims_without_end_hold_nothing_up(void **state)
     drop_hand(hand);
 }
 
+static unsigned certificates_said(const struct hand *hand)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < hand->effects.count; i++) {
+        count += hand->effects.items[i].kind == CSN_EFFECT_CERTIFICATE;
+    }
+    return count;
+}
+
+/* The leader alone knows the parent, or too few do: it is said with the proposal and with each repetition, before any site has
+ * found out that it is nowhere to be fetched. Where q know it, the others fetch it. */
+static void test_parent_that_too_few_know_is_said_with_the_proposal(void **state)
+{
+    (void)state;
+    for (unsigned knowing = 0; knowing <= WORLD_SITES; knowing++) {
+        struct csn_proposal released;
+        struct csn_body_proposal body;
+        struct hand *hand = make_released(2040010100, &released);
+        for (unsigned i = knowing; i < WORLD_SITES; i++) {
+            hand->rows[i].newest = (struct csn_release){0};
+            hand->rows[i].due_s = 0;
+        }
+        confirm(hand, (struct csn_input_id){.generation = 1, .serial = 900});
+        csn_effects_clear(&hand->effects);
+        run(hand, 3000);
+        assert_true(last_proposal(hand, &body));
+        assert_int_equal(csn_round_compare(body.proposal.parent.round, released.round), 0);
+        assert_int_equal(certificates_said(hand) >= 2, knowing < 2);
+        assert_int_equal(certificates_said(hand) == 0, knowing >= 2);
+        drop_hand(hand);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_diverged_sites_author_when_no_other_can),
         cmocka_unit_test(test_claim_that_is_never_shown_holds_nothing_up),
         cmocka_unit_test(test_claims_without_end_hold_nothing_up),
+        cmocka_unit_test(test_parent_that_too_few_know_is_said_with_the_proposal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
