@@ -154,32 +154,58 @@ bool csn_epoch_completed(struct csn_node *node, const struct csn_event *event)
                                                 take_floors(node, &node->epochs.last, event));
 }
 
-/* The field-wise maximum of these floors for each zone; one pass, for there may be thousands. */
-static struct csn_floor *merge_floors(const struct csn_node *node, const struct csn_epoch_parts *parts,
-                                      const bool used[CSN_MEMBERS_MAX])
+/* What the floors of several say of one zone. */
+struct merged {
+    struct csn_floor floor;  /* the field-wise maximum */
+    struct csn_floor begins; /* of those that have no round yet */
+    uint8_t bound;           /* the others */
+};
+
+static void merge_one(struct merged *merged, const struct csn_floor *floor)
 {
-    struct csn_floor *merged = csn_calloc(node->zone_count, sizeof(merged[0])), floor;
+    bool is_bound = !csn_round_is_none(floor->round);
+    merged->bound = (uint8_t)(merged->bound + is_bound);
+    csn_floor_merge(is_bound ? &merged->floor : &merged->begins, floor);
+}
+
+/* Floors for each zone; one pass, for there may be thousands. */
+static struct merged *merge_floors(const struct csn_node *node, const struct csn_epoch_parts *parts,
+                                   const bool used[CSN_MEMBERS_MAX])
+{
+    struct merged *merged = csn_calloc(node->zone_count, sizeof(merged[0]));
+    struct csn_floor floor;
     uint8_t name[CSN_NAME_MAX];
     for (unsigned i = 0; i < parts->count; i++) {
         struct csn_reader reader = csn_reader(csn_buf_view(&parts->items[i].octets));
         while (used[i] && csn_floors_next(&reader, name, &floor)) {
             int index = csn_zone_index(&node->peers, name);
             if (index >= 0) {
-                csn_floor_merge(&merged[index], &floor);
+                merge_one(&merged[index], &floor);
             }
         }
     }
     return merged;
 }
 
+/* R8. Once more than may lie have voted or released, live serials of sites that had not count no more, the own neither: what was
+ * voted for first came after them, and may have gone round since. */
+static void raise_to(const struct csn_node *node, struct csn_node_zone *zone, struct merged *merged, const struct csn_cluster *epoch)
+{
+    bool has_begun = merged->bound > node->cluster.faults;
+    merged->begins.has_serial = merged->begins.has_serial && !has_begun;
+    zone->floor.has_serial = has_begun ? csn_floor_binds_serial(&zone->floor) : zone->floor.has_serial;
+    csn_floor_merge(&merged->floor, &merged->begins);
+    csn_epoch_move_on(epoch, &merged->floor);
+    csn_floor_merge(&zone->floor, &merged->floor);
+}
+
 void csn_epoch_persist_raised(struct csn_node *node, struct csn_epoch_parts *parts,
                               const bool used[CSN_MEMBERS_MAX], const struct csn_cluster *epoch)
 {
-    struct csn_floor *merged = merge_floors(node, parts, used);
+    struct merged *merged = merge_floors(node, parts, used);
     struct csn_effect *persist = NULL;
-    for (size_t i = 0; i < node->zone_count; i++) { /* R8 */
-        csn_epoch_move_on(epoch, &merged[i]);
-        csn_floor_merge(&node->zones[i].floor, &merged[i]);
+    for (size_t i = 0; i < node->zone_count; i++) {
+        raise_to(node, &node->zones[i], &merged[i], epoch);
         if (i % FLOORS_WRITES == 0) {
             persist = csn_node_persist(node, CSN_PERSIST_NOTE, NULL);
         }

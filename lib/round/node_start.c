@@ -322,6 +322,7 @@ static void compare_hold(struct csn_node *node, struct csn_node_zone *zone,
         csn_node_halt(node, CSN_HALT_AMNESIA);
     } else if (order > 0) {
         struct csn_floor floor = csn_floor_of(&copy->proposal);
+        zone->floor.has_serial = csn_floor_binds_serial(&zone->floor);
         csn_floor_merge(&zone->floor, &floor);
         csn_persist_floor(node, csn_node_persist(node, CSN_PERSIST_NOTE, zone), zone);
     }

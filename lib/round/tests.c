@@ -307,12 +307,17 @@ static bool has_gone_round(const struct csn_proposal *before, const struct csn_p
            !csn_serial_is_after(proposal->serial, before->serial);
 }
 
+bool csn_floor_binds_serial(const struct csn_floor *floor)
+{
+    return floor->has_serial && !csn_round_is_none(floor->round);
+}
+
 void csn_floor_adopt(struct csn_floor *floor, const struct csn_proposal *before,
                      const struct csn_proposal *proposal)
 {
     struct csn_floor old = *floor;
     *floor = csn_floor_of(proposal);
-    if (old.has_serial && !has_gone_round(before, proposal)) {
+    if (csn_floor_binds_serial(&old) && !has_gone_round(before, proposal)) {
         floor->serial = csn_serial_later(proposal->serial, old.serial);
     }
 }

@@ -45,6 +45,9 @@ struct csn_floor csn_floor_of(const struct csn_proposal *proposal);
 bool csn_proposal_goes_back(const struct csn_proposal *proposal, const struct csn_proposal *old);
 /* Of another cluster document than the old one: perhaps of a branch that went on without the other. */
 bool csn_proposal_is_of_branch(const struct csn_proposal *proposal, const struct csn_proposal *old);
+/* Its serial was voted for or certified. Without a round it is the live serial that the zone was admitted with, which counts
+ * until the first release: the numbers may have gone round since, and then it would be ahead of all. */
+bool csn_floor_binds_serial(const struct csn_floor *floor);
 /* R5: raised by a certificate whose round is not below: its fields, but the later serial. Under one document certified serials
  * only go on: where this one's is not after that of the certificate before it (NULL: none is known), the numbers have gone round
  * by approved steps that this site missed, and its own serial of then says nothing. */

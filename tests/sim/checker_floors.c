@@ -94,10 +94,13 @@ static struct layout_floor durable_floor(const struct sim_actor *actor, const ui
     return floor;
 }
 
+/* A live serial, with which a zone was admitted, counts until the first release. */
 static bool is_serial_below(const struct layout_floor *floor, const struct layout_floor *other)
 {
+    static const uint8_t no_round[LAYOUT_ROUND];
     uint32_t ahead = other->serial - floor->serial;
-    return other->has_serial && (!floor->has_serial || (ahead != 0 && ahead < UINT32_C(0x80000000)));
+    bool is_admitted = memcmp(other->round, no_round, LAYOUT_ROUND) == 0 && memcmp(floor->round, no_round, LAYOUT_ROUND) != 0;
+    return other->has_serial && !is_admitted && (!floor->has_serial || (ahead != 0 && ahead < UINT32_C(0x80000000)));
 }
 
 static bool is_input_below(const struct layout_floor *floor, const struct layout_floor *other)

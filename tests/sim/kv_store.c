@@ -6,6 +6,7 @@
 
 #include "kept/inputs.h"
 #include "sim/checker.h"
+#include "sim/epochs.h"
 #include "zone/store_own.h"
 
 #define SIZE_MAX_OF_ENVIRONMENT ((size_t)1 << 30)
@@ -118,13 +119,14 @@ bool kv_has_ended(struct sim_world *world, struct sim_actor *actor, int code)
 
 /* --- rot */
 
-/* One copy of a table may rot where another site has it whole: a second would be a loss that no rule promises to survive. */
+/* One copy of a table may rot where another site has it whole, and stays: a second would be a loss that no rule promises to survive. */
 static bool may_rot(const struct sim_world *world, const struct sim_actor *actor, unsigned zone, const struct csn_digest *name)
 {
     bool is_elsewhere = false;
     for (unsigned i = 0; i < world->options.sites; i++) {
         const struct sim_disk *disk = &world->actors[i].disk;
-        is_elsewhere = is_elsewhere || (i != actor->index && (sim_disk_version(disk, zone, name) != NULL ||
+        is_elsewhere = is_elsewhere || (i != actor->index && sim_is_newest_member(world, &world->actors[i]) &&
+                                        (sim_disk_version(disk, zone, name) != NULL ||
                                                              sim_disk_input(disk, zone, name) != NULL));
     }
     for (unsigned i = 0; i < world->rotten_count; i++) {

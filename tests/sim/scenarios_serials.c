@@ -2,6 +2,7 @@
  * secondaries following; neither who was away nor who voted for it alone is left behind. Method: as in scenarios.c. */
 #include "sim/scenario.h"
 
+#include "sim/epochs.h"
 #include "sim/secondaries.h"
 #include "sim/serials.h"
 
@@ -61,6 +62,11 @@ static void step_to(struct sim_world *world, uint32_t serial)
     wait_serial(world, serial);
 }
 
+static bool is_whole(const struct sim_world *world, const void *what)
+{
+    return world->epoch_count == *(const uint32_t *)what && sim_is_chain_whole(world);
+}
+
 static void published_too_high(struct sim_options *options)
 {
     options->zone[0].has_live_serial = true;
@@ -106,6 +112,31 @@ static void test_a_site_misses_the_first_step(void **state)
     wait_serial(world, MEANT);
     give_input(world, 2);
     wait_serial(world, MEANT + 1);
+    end_well(world);
+}
+
+/* Sites keep the live serial in their configuration: who comes with an empty store begins with it, half a round ahead by now. */
+static void test_a_new_machine_begins_where_the_zone_is(void **state)
+{
+    (void)state;
+    struct sim_world *world = make(published_too_high);
+    give_input(world, 1);
+    wait_serial(world, TOO_HIGH);
+    step_to(world, HALFWAY);
+    give_input(world, 2);
+    wait_serial(world, HALFWAY + 1);
+    uint32_t serial = HALFWAY + HALF / 2, input = 3;
+    step_to(world, serial);
+    for (; input < 3 + CSN_CERTIFICATES_KEPT; input++) { /* so that what is from before is forgotten */
+        give_input(world, input);
+        wait_serial(world, ++serial);
+    }
+    for (uint32_t epoch = 2; epoch <= 3; epoch++) {
+        assert_true(sim_change_members(world, SIM_CHANGE_MACHINE, (uint16_t)epoch));
+        wait_for(world, is_whole, &epoch);
+        give_input(world, input++);
+        wait_serial(world, ++serial);
+    }
     end_well(world);
 }
 
@@ -173,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_steps_lead_back),
         cmocka_unit_test(test_a_site_misses_the_first_step),
+        cmocka_unit_test(test_a_new_machine_begins_where_the_zone_is),
         cmocka_unit_test(test_the_policys_serial_is_approved),
         cmocka_unit_test(test_a_lone_vote_for_an_approved_serial),
     };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/checker.h"
+#include "sim/epochs.h"
 #include "sim/round_job.h"
 
 #define RECORDS 50
@@ -275,8 +276,8 @@ void sim_look_due(struct sim_world *world, struct sim_actor *actor, const struct
     sim_after_alive(world, 0, looked_due, actor, look);
 }
 
-/* One copy of a version may rot where another site has it whole: a second would be a loss that no
- * rule promises to survive. */
+/* One copy of a version may rot where another site has it whole, and stays: a second would be a loss
+ * that no rule promises to survive. */
 static bool may_rot(const struct sim_world *world, const struct sim_actor *actor,
                     const struct sim_version *version)
 {
@@ -284,7 +285,7 @@ static bool may_rot(const struct sim_world *world, const struct sim_actor *actor
     for (unsigned i = 0; i < world->options.sites; i++) {
         const struct sim_version *other =
             sim_disk_version(&world->actors[i].disk, version->zone, &version->full_root);
-        is_elsewhere = is_elsewhere || (i != actor->index && other != NULL);
+        is_elsewhere = is_elsewhere || (i != actor->index && other != NULL && sim_is_newest_member(world, &world->actors[i]));
     }
     for (unsigned i = 0; i < world->rotten_count; i++) {
         is_elsewhere = is_elsewhere && !csn_digest_equal(&world->rotten[i], &version->full_root);

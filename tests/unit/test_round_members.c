@@ -103,6 +103,29 @@ static void test_site_is_replaced_and_the_new_one_serves(void **state)
     world_free(world);
 }
 
+/* Its live serial is of when the zone came: ahead of all by now, for the numbers went round since. */
+static void test_who_joins_takes_the_serials_of_those_that_sealed(void **state)
+{
+    (void)state;
+    struct world *world = make_replacing();
+    give_next(world);
+    world_run(world, CHANGE_MS);
+    world_stop_leader(world);
+    world->zone.has_live_serial = true;
+    world->zone.live_serial = world->certified_serials[0] + (UINT32_C(1) << 30);
+    world_replace_site(world, 2);
+    world_start_site(world, 2);
+    world_give_link(world, 2);
+    assert_int_equal(row_of(world, 2).floor.serial, world->zone.live_serial);
+    while (status_of(world, 2).state != CSN_NODE_OK) {
+        world_run(world, 1);
+    }
+    assert_true(csn_round_is_none(row_of(world, 2).newest.round)); /* no certificate, but floors */
+    assert_int_equal(row_of(world, 2).floor.serial, world->certified_serials[0]);
+    expect_round(world, 2);
+    world_free(world);
+}
+
 /* Nobody seals before a quorum of those that stay has the document. */
 static void test_document_at_one_site_changes_nothing(void **state)
 {
@@ -416,6 +439,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_site_is_replaced_and_the_new_one_serves),
+        cmocka_unit_test(test_who_joins_takes_the_serials_of_those_that_sealed),
         cmocka_unit_test(test_document_at_one_site_changes_nothing),
         cmocka_unit_test(test_sealed_sites_do_not_vote),
         cmocka_unit_test(test_change_goes_on_without_a_site),

@@ -187,6 +187,17 @@ static void test_floor_keeps_the_later_serial_when_it_adopts(void **state)
     assert_int_equal(floor.serial, 1001);
 }
 
+/* R5: what a zone was admitted with counts until the first release, and numbers may have gone round since. */
+static void test_floor_without_a_round_takes_the_certified_serial(void **state)
+{
+    (void)state;
+    (void)good_case();
+    struct csn_floor floor = {.has_serial = true, .serial = 1000};
+    proposal_value.serial = 900;
+    csn_floor_adopt(&floor, NULL, &proposal_value);
+    assert_int_equal(floor.serial, 900);
+}
+
 /* R5: where certified serials have gone round; a branch's, under another document, takes nothing back. */
 static void test_floor_goes_round_with_what_is_certified(void **state)
 {
@@ -240,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_vote_refuses_when_one_thing_is_wrong),
         cmocka_unit_test(test_proposal_and_leader_ask_fewer_tests),
         cmocka_unit_test(test_floor_keeps_the_later_serial_when_it_adopts),
+        cmocka_unit_test(test_floor_without_a_round_takes_the_certified_serial),
         cmocka_unit_test(test_floor_goes_round_with_what_is_certified),
         cmocka_unit_test(test_floor_merge_takes_the_later_of_each_field),
         cmocka_unit_test(test_margin_is_half_of_refresh_less_the_oldest_round),
