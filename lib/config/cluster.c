@@ -468,7 +468,7 @@ static int check_emergency(const struct loader *loader)
     }
     if (emergency->serial_offset % CSN_EMERGENCY_SERIAL_STEP != 0) {
         return refuse(loader, csn_config_place(root, "emergency.serial-offset"),
-                      "serial-offset: a multiple of 1048576 (2^20), another for each emergency");
+                      "serial-offset: a multiple of 2097152 (2^21), another for each emergency");
     }
     return loader->cluster->epoch > 1
                ? CSN_OK

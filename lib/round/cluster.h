@@ -57,8 +57,9 @@ struct csn_emergency_base {
 
 #define CSN_EMERGENCY_TEXT_MAX 200
 #define CSN_EMERGENCY_MAX_S 259200    /* 72 h */
-#define CSN_EMERGENCY_SERIAL_STEP 0x100000u /* 2^20 */
-#define CSN_EMERGENCY_SERIAL_MAX 0x20000000u /* 2^29: below the step that R4 takes */
+/* 2^21: two steps that are not far (CSN_SERIAL_FAR), so that those who are left out do not come there by themselves. */
+#define CSN_EMERGENCY_SERIAL_STEP 0x200000u
+#define CSN_EMERGENCY_SERIAL_MAX 0x20000000u /* 2^29 */
 #define CSN_EMERGENCY_BASES_MAX 64
 
 /* Fewer members than can agree by themselves go on, because officers say so: refreshes only. */
@@ -66,7 +67,7 @@ struct csn_emergency {
     char reason[CSN_EMERGENCY_TEXT_MAX + 1];
     char fenced[CSN_EMERGENCY_TEXT_MAX + 1]; /* how the lost sites are kept from voting */
     uint64_t issued_s, not_after_s;          /* Unix */
-    uint32_t serial_offset; /* added to the floors' serials; a multiple of 2^20 of its own */
+    uint32_t serial_offset; /* added to the floors' serials; a multiple of 2^21 of its own */
     struct csn_emergency_base bases[CSN_EMERGENCY_BASES_MAX];
     uint8_t base_count;
 };

@@ -121,7 +121,7 @@ static int check_emergency(const struct csn_emergency *emergency, struct csn_rea
     }
     if (offset == 0 || offset % CSN_EMERGENCY_SERIAL_STEP != 0 || offset > CSN_EMERGENCY_SERIAL_MAX) {
         return csn_reason_set(reason, CSN_EREFUSED,
-                              "serial offset %u is no multiple of 2^20 between 2^20 and 2^29", offset);
+                              "serial offset %u is no multiple of 2^21 between 2^21 and 2^29", offset);
     }
     return CSN_OK;
 }

@@ -286,7 +286,7 @@ static void merge_branch(struct csn_node *node, struct csn_node_zone *zone,
         return;
     }
     csn_put_floor(&before, &zone->floor);
-    floor.has_serial = csn_round_compare(proposal->round, zone->far_step) >= 0;
+    floor.has_serial = csn_round_compare(proposal->round, zone->leap) >= 0;
     csn_floor_merge(&zone->floor, &floor);
     csn_put_floor(&after, &zone->floor);
     if (!csn_bytes_equal(csn_buf_view(&before), csn_buf_view(&after))) {

@@ -71,8 +71,9 @@ uint8_t csn_node_count_knowing(const struct csn_node *node, size_t index, struct
     uint8_t count = zone->durable_order_sum == all;
     for (unsigned i = 0; i < node->cluster.member_count; i++) {
         const struct csn_row *row = csn_peers_row(&node->peers, i, index);
-        count += i != node->member && row != NULL && row->order_sum == all &&
-                 csn_peers_is_fresh(&node->peers, i, now, CSN_SILENT_MS);
+        bool is_knowing = i != node->member && row != NULL && row->order_sum == all &&
+                          csn_peers_is_fresh(&node->peers, i, now, CSN_SILENT_MS);
+        count = (uint8_t)(count + is_knowing);
     }
     return count;
 }

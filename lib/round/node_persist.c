@@ -135,15 +135,15 @@ void csn_persist_floor(struct csn_node *node, struct csn_effect *persist,
 void csn_persist_step(struct csn_node *node, struct csn_effect *persist, struct csn_node_zone *zone,
                       uint32_t from, const struct csn_proposal *proposal)
 {
-    if (!csn_serial_is_far(from, proposal->serial) ||
-        csn_round_compare(proposal->round, zone->far_step) <= 0) {
+    if (!csn_serial_is_leap(from, proposal->serial) ||
+        csn_round_compare(proposal->round, zone->leap) <= 0) {
         return;
     }
     struct csn_record_key key =
-        csn_record_key(CSN_RECORD_FAR_STEP, csn_node_zone_name(node, zone), NULL);
+        csn_record_key(CSN_RECORD_LEAP, csn_node_zone_name(node, zone), NULL);
     struct csn_buf value = {0};
-    zone->far_step = proposal->round;
-    csn_put_round(&value, zone->far_step);
+    zone->leap = proposal->round;
+    csn_put_round(&value, zone->leap);
     csn_record_close(csn_record_key_view(&key), &value);
     csn_persist_write(node, persist, csn_record_key_view(&key), csn_buf_view(&value));
     csn_buf_fini(&value);

@@ -5,12 +5,12 @@
 
 #include "dns/serial.h"
 
-/* R8: 2^31 - 2^20. So far an emergency may be ahead of a floor: what comes in it is after the floor too (RFC 1982). It is past
- * what was approved, which is CSN_APPROVED_STEP_MAX ahead at most, by three times 2^20. */
+/* R8: 2^31 - 2^21. So far an emergency may be ahead of a floor: what comes in it is after the floor too (RFC 1982). It is past
+ * what was approved, which is CSN_APPROVED_STEP_MAX ahead at most, by 2^21. */
 #define EMERGENCY_STEP_MAX (UINT32_C(0x80000000) - CSN_EMERGENCY_SERIAL_STEP)
 
 /* Only in the epoch in which it was given, never in an emergency (the serials of both branches must
- * stay apart), from the certificate that it names on, and once: no far step has been certified since.
+ * stay apart), from the certificate that it names on, and once: no leap has been certified since.
  * By the last two it cannot be used again when the numbers have gone round (RFC 1982). */
 static bool counts(const struct csn_node *node, const struct csn_node_zone *zone,
                    const struct csn_serial_approval *approval)
@@ -20,7 +20,7 @@ static bool counts(const struct csn_node *node, const struct csn_node_zone *zone
         floor->has_serial && floor->serial - approval->from < approval->to - approval->from;
     return approval->epoch == node->cluster.epoch && !node->cluster.is_emergency && is_on_its_way &&
            csn_round_compare(floor->round, approval->round) >= 0 &&
-           csn_round_compare(zone->far_step, approval->round) <= 0;
+           csn_round_compare(zone->leap, approval->round) <= 0;
 }
 
 /* What counts of it: how far the zone may go from its floor; 0: it counts for nothing. */

@@ -155,12 +155,12 @@ static bool load_diverged(struct csn_node *node, struct csn_node_zone *zone,
     return csn_reader_done(reader);
 }
 
-static bool load_far_step(struct csn_node *node, struct csn_node_zone *zone,
+static bool load_leap(struct csn_node *node, struct csn_node_zone *zone,
                           struct csn_reader *reader, struct csn_round round)
 {
     (void)node;
     (void)round;
-    zone->far_step = csn_read_round(reader);
+    zone->leap = csn_read_round(reader);
     return csn_reader_done(reader);
 }
 
@@ -176,7 +176,7 @@ static const struct {
     {CSN_RECORD_EPOCH, false, false, load_epoch},
     {CSN_RECORD_FLOOR, true, false, load_floor},
     {CSN_RECORD_HOLD, true, true, load_hold},
-    {CSN_RECORD_FAR_STEP, true, false, load_far_step},
+    {CSN_RECORD_LEAP, true, false, load_leap},
     {CSN_RECORD_ANNOUNCED, true, false, csn_announced_load},
     {CSN_RECORD_ENTRY, false, false, csn_epoch_load_entry},
     {CSN_RECORD_ORDER, true, true, csn_order_load},

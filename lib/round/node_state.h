@@ -95,10 +95,10 @@ struct csn_node_zone {
     /* durable; memory runs ahead of the disk by the persists that are out (R7) */
     struct csn_floor floor;
     bool has_floor; /* a record is there */
-    /* The latest round certified here whose serial is far from the one before (csn_serial_is_far);
+    /* The latest round certified here whose serial is far from the one before (csn_serial_is_leap);
      * zeros: none. What was approved before it is spent, and serials of before it are no measure for
      * those of now. */
-    struct csn_round far_step;
+    struct csn_round leap;
     /* The farthest serial that was announced or approved before the order about it that stands; zeros: none. */
     struct csn_serial_approval announced;
     struct csn_hold
@@ -369,7 +369,7 @@ enum csn_record_letter {
     CSN_RECORD_EPOCH = 'E',
     CSN_RECORD_FLOOR = 'F',
     CSN_RECORD_HOLD = 'H',
-    CSN_RECORD_FAR_STEP = 'J',
+    CSN_RECORD_LEAP = 'J',
     CSN_RECORD_ANNOUNCED = 'K',
     CSN_RECORD_ENTRY = 'N',
     CSN_RECORD_ORDER = 'O',
@@ -395,7 +395,7 @@ void csn_record_floor(const struct csn_node *node, const struct csn_node_zone *z
 void csn_record_epoch(const struct csn_node *node, struct csn_buf *buf);
 void csn_persist_floor(struct csn_node *node, struct csn_effect *persist,
                        struct csn_node_zone *zone);
-/* A certificate of P comes after one of serial `from`: remembers a far step. */
+/* A certificate of P comes after one of serial `from`: remembers a leap. */
 void csn_persist_step(struct csn_node *node, struct csn_effect *persist, struct csn_node_zone *zone,
                       uint32_t from, const struct csn_proposal *proposal);
 

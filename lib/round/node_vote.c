@@ -216,7 +216,7 @@ void csn_node_voted(struct csn_node *node, struct csn_node_zone *zone,
 }
 
 /* One at or below the floor may be of a hold whose record has been cleared after a release. Before a
- * far step its serial says nothing any more. */
+ * leap its serial says nothing any more. */
 void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone,
                         const struct csn_body_held *held)
 {
@@ -225,7 +225,7 @@ void csn_node_judge_own(struct csn_node *node, struct csn_node_zone *zone,
     bool is_cleared = hold == NULL && zone->floor.has_serial &&
                       csn_round_compare(held->proposal.round, zone->floor.round) <= 0 &&
                       (!csn_serial_is_after(held->proposal.serial, zone->floor.serial) ||
-                       csn_round_compare(held->proposal.round, zone->far_step) < 0);
+                       csn_round_compare(held->proposal.round, zone->leap) < 0);
     if (!is_known && !is_cleared) {
         csn_node_forgot(node);
     }

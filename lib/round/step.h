@@ -329,7 +329,7 @@ enum csn_rule { CSN_RULE_R2 = 2, CSN_RULE_R3 = 3, CSN_RULE_R4 = 4 };
     X(OPERATOR_HOLD, 4, "no operator's hold")                                                      \
     X(ROUND, 5, "round after the floor's")                                                         \
     X(SERIAL, 6, "serial after the floor's")                                                       \
-    X(SERIAL_STEP, 7, "serial step below 2^30")                                                    \
+    X(SERIAL_STEP, 7, "serial step below 2^20")                                                    \
     X(INPUT, 8, "input at or after the floor's")                                                   \
     X(INPUT_SAME, 9, "the floor's input has the same content")                                     \
     X(TIME, 10, "T at or after the floor's")                                                       \

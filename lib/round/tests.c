@@ -4,9 +4,8 @@
 
 #include "round/node.h"
 
-#define SERIAL_STEP_MAX (UINT32_C(1) << 30) /* R4: this and more is for an operator to approve */
 /* What is kept of a zone, CSN_CERTIFICATES_KEPT at most, spans less than 2^31 without such a step. */
-#define SERIAL_FAR (UINT32_C(1) << 28)
+#define SERIAL_LEAP (UINT32_C(1) << 28)
 
 struct csn_value csn_value_u64(uint64_t value)
 {
@@ -102,9 +101,9 @@ static bool test_serial_step(const struct csn_vote_case *vote, struct csn_value 
                              struct csn_value *is)
 {
     uint32_t step = vote->proposal->serial - vote->floor->serial;
-    bool passes = !vote->floor->has_serial || step < SERIAL_STEP_MAX ||
+    bool passes = !vote->floor->has_serial || step < CSN_SERIAL_FAR ||
                   is_approved(vote->approved, vote->proposal->serial);
-    return numbers(passes, SERIAL_STEP_MAX, step, want, is);
+    return numbers(passes, CSN_SERIAL_FAR, step, want, is);
 }
 
 static bool test_input(const struct csn_vote_case *vote, struct csn_value *want,
@@ -263,9 +262,9 @@ uint32_t csn_serial_later(uint32_t a, uint32_t b)
     return csn_serial_is_after(a, b) ? a : b;
 }
 
-bool csn_serial_is_far(uint32_t from, uint32_t to)
+bool csn_serial_is_leap(uint32_t from, uint32_t to)
 {
-    return to - from >= SERIAL_FAR;
+    return to - from >= SERIAL_LEAP;
 }
 
 struct csn_floor csn_floor_of(const struct csn_proposal *proposal)

@@ -54,7 +54,7 @@ bool csn_floor_binds_serial(const struct csn_floor *floor);
 void csn_floor_adopt(struct csn_floor *floor, const struct csn_proposal *before,
                      const struct csn_proposal *proposal);
 /* A step of the serial so long that a few more leave nothing to compare with what was before it. */
-bool csn_serial_is_far(uint32_t from, uint32_t to);
+bool csn_serial_is_leap(uint32_t from, uint32_t to);
 /* Field by field the later of both. */
 void csn_floor_merge(struct csn_floor *floor, const struct csn_floor *other);
 

@@ -76,7 +76,7 @@ static void certify(struct sim_checker *checker, unsigned zone, const struct cer
                    i < at ? certified : &chain->items[i], i + 1 == at || i == at);
     }
     if (at > 0) {
-        sim_serials_certified(&checker->serials, checker->world, zone, chain->items[at - 1].held.serial, &certified->held);
+        sim_serials_certified(&checker->serials, checker->world, zone, &chain->items[at - 1].held, &certified->held);
     }
     chain->items = csn_realloc(chain->items, chain->count + 1, sizeof(*chain->items));
     memmove(chain->items + at + 1, chain->items + at, (chain->count - at) * sizeof(*chain->items));

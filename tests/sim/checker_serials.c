@@ -4,13 +4,19 @@
 
 #include "sim/epochs.h"
 
-#define FAR UINT32_C(0x40000000)
+#define FAR (UINT32_C(1) << 20)
 #define SPENT 1024 /* serials after the approved one, which rounds that failed may have spent */
-#define WINDOW (UINT32_C(1) << 20) /* of the documents that are drawn */
+#define WINDOW (UINT32_C(1) << 21) /* of the documents that are drawn */
 
-static bool is_far(uint32_t from, uint32_t to)
+/* What nobody has to approve: less than a far step; each emergency on the way adds its window, and where epochs follow floors of
+ * others may have been taken over, which a lone vote had raised (R8). */
+static uint32_t free_step(const struct sim_world *world, uint32_t since, const struct layout_held *held)
 {
-    return to - from >= FAR;
+    uint32_t step = held->epoch > since ? 2 * FAR : FAR;
+    for (uint32_t epoch = since + 1; epoch <= held->epoch; epoch++) {
+        step += sim_document_of(world, epoch)->is_emergency ? WINDOW : 0;
+    }
+    return step;
 }
 
 static bool covers(const struct sim_approval *approval, unsigned zone, const struct layout_held *held)
@@ -45,21 +51,21 @@ void sim_serials_given(struct sim_serials *serials, struct sim_world *world, uns
     serials->items[serials->count++] = approval;
 }
 
-void sim_serials_check_vote(struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor, uint32_t floor,
-                            const uint8_t *known, const struct layout_held *held)
+void sim_serials_check_vote(struct sim_serials *serials, struct sim_world *world, const struct sim_actor *actor,
+                            const struct sim_floor_serial *floor, const struct layout_held *held)
 {
     unsigned zone = sim_zone_index(world, held->zone);
-    bool is_approved = !is_far(floor, held->serial);
+    bool is_approved = held->serial - floor->serial < free_step(world, floor->epoch, held);
     for (unsigned i = 0; i < serials->count && !is_approved; i++) {
         struct sim_approval *approval = &serials->items[i];
-        bool is_between = floor - approval->from < approval->to - approval->from;
-        bool is_spent = approval->is_used && known != NULL && memcmp(known, approval->used, LAYOUT_ROUND) >= 0;
+        bool is_between = floor->serial - approval->from < approval->to - approval->from;
+        bool is_spent = approval->is_used && floor->known != NULL && memcmp(floor->known, approval->used, LAYOUT_ROUND) >= 0;
         bool is_passing = passes(world, approval, zone, held) && is_between;
         is_approved = (covers(approval, zone, held) && is_between && !is_spent) || is_passing;
         approval->has_vote = approval->has_vote || (is_approved && !is_passing);
     }
     if (!is_approved) {
-        sim_fail(world, "R4: site %u votes for serial %u from %u, which nobody approved", actor->number, held->serial, floor);
+        sim_fail(world, "R4: site %u votes for serial %u from %u, which nobody approved", actor->number, held->serial, floor->serial);
     }
 }
 
@@ -73,10 +79,10 @@ bool sim_serials_has_jumped(const struct sim_serials *serials, unsigned zone, co
     return has_jumped;
 }
 
-void sim_serials_certified(struct sim_serials *serials, struct sim_world *world, unsigned zone, uint32_t before,
-                           const struct layout_held *held)
+void sim_serials_certified(struct sim_serials *serials, struct sim_world *world, unsigned zone,
+                           const struct layout_held *before, const struct layout_held *held)
 {
-    if (held->serial - before < FAR + SPENT) { /* steps are counted from floors, which a lone vote may have raised */
+    if (held->serial - before->serial < free_step(world, before->epoch, held) + SPENT) { /* steps are counted from floors, which a lone vote may have raised */
         return;
     }
     for (unsigned i = 0; i < serials->count; i++) {
@@ -93,5 +99,5 @@ void sim_serials_certified(struct sim_serials *serials, struct sim_world *world,
             return; /* as the others did */
         }
     }
-    sim_fail(world, "R4: serial %u is certified after %u, which nobody approved", held->serial, before);
+    sim_fail(world, "R4: serial %u is certified after %u, which nobody approved", held->serial, before->serial);
 }

@@ -46,8 +46,9 @@ static void check_floor(struct sim_checker *checker, const struct sim_actor *act
                  actor->number, counter_of(held->round), seq_of(held->round), what);
     }
     if (floor->is_set) {
-        sim_serials_check_vote(&checker->serials, checker->world, actor, floor->serial,
-                               floor->has_certified ? floor->certified.round : NULL, held);
+        const struct sim_floor_serial serial = {floor->serial, floor->held.epoch,
+                                                floor->has_certified ? floor->certified.round : NULL};
+        sim_serials_check_vote(&checker->serials, checker->world, actor, &serial, held);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "dns/serial.h"
 #include "sim/seam.h"
 
 /* Into the window of serials that officers keep for an emergency it steps only where none is drawn: a branch that is there
@@ -10,9 +11,9 @@
 static void spoil_serial(struct sim_world *world, struct csn_proposal *proposal)
 {
     static const uint32_t steps[] = {UINT32_MAX,        UINT32_MAX - 2,       1,      3, 100,
-                                     UINT32_C(1) << 30, UINT32_C(0x80000000), 1 << 20};
+                                     CSN_SERIAL_FAR,    UINT32_C(0x80000000), 1 << 18};
     uint32_t step = steps[sim_below(&world->random, sizeof(steps) / sizeof(steps[0]))];
-    bool is_window = step == 1 << 20 && world->options.emergency_us > 0;
+    bool is_window = step == 1 << 18 && world->options.emergency_us > 0;
     bool is_beginning = csn_round_is_none(proposal->parent.round);
     proposal->serial += is_window || is_beginning ? 1000 : step;
 }

@@ -540,8 +540,8 @@ static void lone_far_vote(uint32_t step)
 static void test_a_lone_vote_for_a_far_serial(void **state)
 {
     (void)state;
-    lone_far_vote((UINT32_C(1) << 30) - 10);
-    lone_far_vote(UINT32_C(1) << 29);
+    lone_far_vote(CSN_SERIAL_FAR - 10);
+    lone_far_vote(CSN_SERIAL_FAR / 2);
     lone_far_vote(1000);
 }
 

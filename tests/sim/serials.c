@@ -1,7 +1,7 @@
 /* An operator who lets a zone go to a far serial: in a part of the seeds, drawn apart, so that the others stay what they were. */
 #include "sim/serials.h"
 
-
+#include "dns/serial.h"
 #include "round/node.h"
 #include "round/order.h"
 #include "sim/seam.h"
@@ -17,6 +17,9 @@ void sim_plan_serials(uint64_t seed, struct sim_options *options)
         options->serial_us = sim_between(&random, 10 * SIM_S, options->duration_us * 3 / 4);
         options->serial_zone = (unsigned)sim_below(&random, options->zones);
         options->serial_step = (uint32_t)sim_between(&random, FAR, CSN_APPROVED_STEP_MAX);
+        if (sim_chance(&random, 200000)) {
+            options->serial_step = (uint32_t)sim_between(&random, CSN_SERIAL_FAR, 4 * CSN_EMERGENCY_SERIAL_STEP);
+        }
     }
 }
 

@@ -138,9 +138,9 @@ static void test_cluster_is_refused_when_its_epoch_does_not_hold(void **state)
         {HEAD_2 PREVIOUS OFFICERS("3"), "c.yaml:13:11: ", "at most all"},
         {HEAD_2 PREVIOUS "officers:\n  needed: 1\n  keys:\n    - {name: a, key: " KEY_D "}\n",
          "c.yaml:15:22: ", "lead of coordinators has it"},
-        {HEAD_2 PREVIOUS EMERGENCY("2026-11-25T00:00:01Z", "1048576"), "c.yaml:16:14: ", "72 hours"},
-        {HEAD_2 PREVIOUS EMERGENCY("2026-11-22T00:00:00Z", "1048576"), "c.yaml:16:14: ", "after 'issued'"},
-        {HEAD_2 PREVIOUS EMERGENCY("2026-11-23T00:00:00Z", "1048577"), "c.yaml:17:18: ", "multiple"},
+        {HEAD_2 PREVIOUS EMERGENCY("2026-11-25T00:00:01Z", "2097152"), "c.yaml:16:14: ", "72 hours"},
+        {HEAD_2 PREVIOUS EMERGENCY("2026-11-22T00:00:00Z", "2097152"), "c.yaml:16:14: ", "after 'issued'"},
+        {HEAD_2 PREVIOUS EMERGENCY("2026-11-23T00:00:00Z", "2097153"), "c.yaml:17:18: ", "multiple"},
         {HEAD_2 PREVIOUS "emergency:\n  reason: flood\n", "c.yaml:13:3: ", "no 'fenced'"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -203,7 +203,7 @@ static void emergency(struct csn_cluster *document)
     document->member_count = document->quorum = 1;
     document->is_emergency = true;
     document->emergency = (struct csn_emergency){
-        .issued_s = 1000, .not_after_s = 1000 + 72 * 3600, .serial_offset = 1u << 20};
+        .issued_s = 1000, .not_after_s = 1000 + 72 * 3600, .serial_offset = CSN_EMERGENCY_SERIAL_STEP};
 }
 static void emergency_too_long(struct csn_cluster *document)
 {
@@ -478,10 +478,10 @@ static void test_branches_move_on(void **state)
     assert_int_equal(floor.round.term.counter, 5);
     csn_epoch_move_on(&document, &floor);
     assert_true(floor.round.term.counter == 5 + CSN_BRANCH_TERMS);
-    assert_int_equal(floor.serial, (1u << 20) - 1);
+    assert_int_equal(floor.serial, CSN_EMERGENCY_SERIAL_STEP - 1);
     csn_epoch_move_on(&back, &floor);
     assert_true(floor.round.term.counter == 5 + 2 * CSN_BRANCH_TERMS);
-    assert_int_equal(floor.serial, (1u << 20) - 1);
+    assert_int_equal(floor.serial, CSN_EMERGENCY_SERIAL_STEP - 1);
     floor = (struct csn_floor){.round.term.counter = CSN_TERM_COUNTER_MAX};
     csn_epoch_move_on(&document, &floor); /* none is left, and no serial is made up */
     assert_true(floor.round.term.counter == CSN_TERM_COUNTER_MAX);

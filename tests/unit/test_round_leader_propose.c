@@ -103,9 +103,9 @@ static void test_site_with_a_far_serial_does_not_drag_the_others_along(void **st
         hand->rows[i].floor.serial = 1790000000;
     }
     hand->rows[0].floor.serial =
-        1790000000u + (UINT32_C(1) << 30) + 5; /* a lone vote for a far serial */
+        1790000000u + 2 * CSN_SERIAL_FAR; /* a lone vote for a far serial */
     first_proposal(hand, &body);
-    assert_true(body.proposal.serial < 1790000000u + (UINT32_C(1) << 29));
+    assert_true(body.proposal.serial < 1790000000u + CSN_SERIAL_FAR);
     assert_int_equal(body.proposal.author_count,
                      2); /* the far one would refuse, so it authors nothing */
     assert_int_equal(body.proposal.authors[0], 2);
@@ -119,19 +119,18 @@ static enum csn_leader_alarm alarm_of(const struct hand *hand)
     return status.alarm;
 }
 
-static void test_policy_serial_that_is_too_far_is_not_taken(void **state)
+static void check_too_far(uint32_t live)
 {
-    (void)state;
     struct hand *hand = make_hand();
     struct csn_body_proposal body;
     bool has_alarm = false;
     for (unsigned i = 0; i < WORLD_SITES; i++) {
         hand->rows[i].floor.has_serial =
             true; /* admitted with a live serial; unixtime is far above it */
-        hand->rows[i].floor.serial = 2024;
+        hand->rows[i].floor.serial = live;
     }
     first_proposal(hand, &body);
-    assert_int_equal(body.proposal.serial, 2025);
+    assert_int_equal(body.proposal.serial, live + 1);
     for (size_t i = 0; i < hand->effects.count; i++) {
         const struct csn_effect *effect = &hand->effects.items[i];
         has_alarm = has_alarm || (effect->kind == CSN_EFFECT_TRACE &&
@@ -140,6 +139,15 @@ static void test_policy_serial_that_is_too_far_is_not_taken(void **state)
     assert_true(has_alarm);
     assert_int_equal(alarm_of(hand), CSN_ALARM_SERIAL_JUMP);
     drop_hand(hand);
+}
+
+/* However far: an emergency may step there too, which begins less far from here (R8). */
+static void test_policy_serial_that_is_too_far_is_not_taken(void **state)
+{
+    (void)state;
+    check_too_far(2024);
+    check_too_far((uint32_t)WORLD_START_S - CSN_EMERGENCY_SERIAL_STEP);
+    check_too_far((uint32_t)WORLD_START_S - CSN_SERIAL_FAR);
 }
 
 static void test_zone_without_authors_is_said_until_one_can_sign(void **state)

@@ -170,8 +170,8 @@ static void test_the_rule_lets_the_approved_serial_through_and_no_other(void **s
         uint32_t floor, serial, approved;
         uint8_t test;
     } rows[] = {
-        {1000, 999 + FAR, 0, 0}, /* no approval is asked for */
-        {1000, 1000 + FAR, 0, CSN_TEST_SERIAL_STEP},
+        {1000, 999 + CSN_SERIAL_FAR, 0, 0}, /* no approval is asked for */
+        {1000, 1000 + CSN_SERIAL_FAR, 0, CSN_TEST_SERIAL_STEP},
         {1000, 1000 + FAR, 1000 + FAR, 0},
         {1000, 1000 + FAR, 1001 + FAR, CSN_TEST_SERIAL_STEP},
         {1000, 1001 + FAR, 1000 + FAR, 0}, /* spent by a round that failed */
@@ -400,7 +400,7 @@ static void test_an_emergency_is_never_half_round_ahead(void **state)
     declare_emergency(world, CSN_EMERGENCY_SERIAL_MAX);
     uint32_t serial = row_of(world, 0).floor.serial;
     assert_int_equal(serial, 1 + HALF - CSN_EMERGENCY_SERIAL_STEP);
-    assert_true(csn_serial_is_after(serial, 1 + CSN_APPROVED_STEP_MAX + 2 * CSN_EMERGENCY_SERIAL_STEP));
+    assert_int_equal(serial - (1 + CSN_APPROVED_STEP_MAX), 2 * CSN_SERIAL_FAR);
     drop(world);
 }
 
