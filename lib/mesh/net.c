@@ -1,8 +1,12 @@
 #include "mesh/net.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <nng/nng.h>
 #include <nng/protocol/bus0/bus.h>
@@ -76,6 +80,20 @@ struct csn_net {
     size_t message_count;               /* MESSAGE events queued */
     bool is_paused;                     /* receiving from the BUS */
 };
+
+/* --- sending by nng */
+
+/* A symbol of the program stands before libc's: what nng sends comes by here. EPIPE it takes for a socket that it has closed
+ * itself (NNG_ECLOSED); a listener of whose handshakes one ends so lets nobody in any more, a dialer never dials again. Whoever
+ * sent a ClientHello and was gone at once could do that (docs/adr/0043). */
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    ssize_t sent = syscall(SYS_sendmsg, fd, message, flags);
+    if (sent < 0 && errno == EPIPE) {
+        errno = ECONNRESET;
+    }
+    return sent;
+}
 
 /* --- events */
 

@@ -9,7 +9,9 @@
  * A link that closes between two parts of a message can be lost in nng: a part that is resubmitted
  * after the close is discarded without a word (nni_aio_begin), and the one thread that buries links
  * waits for it for ever. From then on no link of the process is dialled again. It cannot be healed
- * from outside, only seen: csn_net_is_stuck. */
+ * from outside, only seen: csn_net_is_stuck.
+ *
+ * A handshake that meets EPIPE ends its listener or dialer for good: a sendmsg of this module's own keeps EPIPE from it. */
 #ifndef CSN_MESH_NET_H
 #define CSN_MESH_NET_H
 

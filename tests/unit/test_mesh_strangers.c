@@ -312,20 +312,46 @@ static void test_strangers_fail_at_the_handshake(void **state)
 
 /* Connections that say nothing, or half of what a TLS client says first. */
 #define IDLE_MAX 100
+#define HANG_UPS 30
 
-static int connect_idle(const char *url, bool is_talking)
+static int connect_to(const char *url)
 {
-    /* The head of a ClientHello of 512 octets, and no more. */
-    static const uint8_t head[] = {22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3};
     struct sockaddr_in address = {.sin_family = AF_INET};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static int connect_idle(const char *url, bool is_talking)
+{
+    /* The head of a ClientHello of 512 octets, and no more. */
+    static const uint8_t head[] = {22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3};
+    int fd = connect_to(url);
     if (is_talking) {
         assert_int_equal(send(fd, head, sizeof(head), MSG_NOSIGNAL), sizeof(head));
     }
     return fd;
+}
+
+/* A ClientHello that is answered, and soon the end of the stream and a reset: where both come between its reading and the
+ * answer, that meets EPIPE. */
+static void hang_up(const char *url, unsigned after_us)
+{
+    static const uint8_t hello[] = {
+        22, 3, 1, 0, 77, 1, 0, 0, 73, 3, 3,                                /* record, ClientHello, TLS 1.2 */
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+        0, 0, 4, 0xc0, 0x2b, 0xc0, 0x2c, 1, 0,                             /* ECDHE-ECDSA with AES-GCM; no compression */
+        0, 28, 0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0,                /* secp256r1, uncompressed points */
+        0, 13, 0, 10, 0, 8, 4, 3, 5, 3, 4, 1, 5, 1};                       /* ECDSA and RSA with SHA-256 and SHA-384 */
+    const struct linger at_once = {.l_onoff = 1};
+    int fd = connect_to(url);
+    assert_int_equal(send(fd, hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
+    usleep(after_us);
+    shutdown(fd, SHUT_WR);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(fd);
 }
 
 static bool has_ended(int fd)
@@ -436,6 +462,35 @@ static void test_a_flood_of_handshakes_keeps_nobody_out(void **state)
         assert_true(has_ended(idle[i]));
         close(idle[i]);
     }
+}
+
+/* Each time it takes what was dialled since: nng lets in nobody more after one of its listener's handshakes ended so. */
+static void test_who_hangs_up_amid_the_handshake_keeps_nobody_out(void **state)
+{
+    struct world *world = *state;
+    struct raw raws[HANG_UPS] = {0};
+    assert_int_equal(start_node(world, 0, NULL), CSN_OK);
+    for (uint32_t i = 0; i < HANG_UPS; i++) {
+        hang_up(world->cluster.members[0].mesh, 20 * (i % 10));
+        raw_dial(&raws[i], world, "sin.tls.pem", 0);
+        wait_for(world, raw_count(&raws[i].ups) > 0);
+        raw_say(&raws[i], world, i, spoil_nothing);
+        wait_for(world, world->nodes[0].heard_count == i + 1);
+    }
+}
+
+static void test_nng_is_not_told_of_broken_pipes(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct iovec octet = {.iov_base = "x", .iov_len = 1};
+    const struct msghdr message = {.msg_iov = &octet, .msg_iovlen = 1};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(sendmsg(ends[0], &message, MSG_NOSIGNAL), 1);
+    close(ends[1]);
+    assert_int_equal(sendmsg(ends[0], &message, MSG_NOSIGNAL), -1);
+    assert_int_equal(errno, ECONNRESET);
+    close(ends[0]);
 }
 
 /* A site whose certificate carries another name is not dialled through to: the server name is the
@@ -641,6 +696,8 @@ static const struct CMUnitTest tests[] = {
     WITH_WORLD(test_handshakes_without_end_are_cut),
     WITH_WORLD(test_a_dial_that_is_never_answered_is_made_again),
     WITH_WORLD(test_a_flood_of_handshakes_keeps_nobody_out),
+    WITH_WORLD(test_who_hangs_up_amid_the_handshake_keeps_nobody_out),
+    cmocka_unit_test(test_nng_is_not_told_of_broken_pipes),
     WITH_WORLD(test_a_site_with_anothers_certificate_is_not_reached),
     WITH_WORLD(test_a_word_that_comes_over_two_links_is_heard_once),
     WITH_WORLD(test_a_flood_of_links_keeps_nobody_out),
