@@ -104,7 +104,8 @@ struct csn_leader {
     uint64_t seen[CSN_MEMBERS_MAX], proposed[CSN_MEMBERS_MAX];
     uint64_t proven; /* highest in a certificate, the own, and those of sites that are called back */
     uint32_t lead_seq, proposal_seq;
-    uint64_t heartbeat_ms, leading_ms;
+    uint64_t heartbeat_ms;
+    uint64_t since_ms; /* when it asked for its term, or began to lead */
     uint64_t call_back_ms; /* so long it leads before it calls back as few as may lie */
     uint64_t quorum_ms; /* when q reports were fresh last */
     uint64_t rest_until_ms, rest_s;

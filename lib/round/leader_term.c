@@ -119,17 +119,19 @@ static uint64_t highest_counter(const struct csn_leader *leader)
     return highest;
 }
 
-/* Sites that promised a higher term, and those that know a round of one, which refuse the rounds of
- * this one. */
+/* It promised a higher term, or knows a round of one, and then refuses the rounds of this one. */
+static bool is_higher(const struct csn_leader *leader, unsigned member)
+{
+    struct csn_term promised = leader->peers.peers[member].report.promised;
+    bool has_promised = is_credible(leader, promised) && csn_term_compare(promised, leader->term) > 0;
+    return csn_leader_is_fresh(leader, member) && (has_promised || leader->seen[member] > leader->term.counter);
+}
+
 static unsigned higher_count(const struct csn_leader *leader)
 {
     unsigned higher = 0;
     for (unsigned i = 0; i < leader->cluster.member_count; i++) {
-        struct csn_term promised = leader->peers.peers[i].report.promised;
-        bool is_higher =
-            is_credible(leader, promised) && csn_term_compare(promised, leader->term) > 0;
-        higher += csn_leader_is_fresh(leader, i) &&
-                  (is_higher || leader->seen[i] > leader->term.counter);
+        higher += is_higher(leader, i);
     }
     return higher;
 }
@@ -138,14 +140,6 @@ static unsigned higher_count(const struct csn_leader *leader)
 static bool is_outbid(const struct csn_leader *leader)
 {
     return higher_count(leader) > leader->cluster.faults;
-}
-
-/* One that asks asks on while q sites may still promise this term: were it to outbid each that
- * another got, two would share the sites for ever, and whose time is shortest would lead again. */
-static bool is_beaten(const struct csn_leader *leader)
-{
-    return is_outbid(leader) &&
-           fresh_count(leader) < leader->cluster.quorum + higher_count(leader);
 }
 
 static bool is_overtaken(const struct csn_leader *leader)
@@ -198,6 +192,24 @@ static bool is_elected(const struct csn_leader *leader)
     return promise_count(leader) >= quorum && (able_count(leader) >= quorum || voter_count(leader) < quorum);
 }
 
+/* Sites that may still promise this term and, where q can, vote. */
+static unsigned left_count(const struct csn_leader *leader)
+{
+    bool must_vote = voter_count(leader) >= leader->cluster.quorum;
+    unsigned left = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        left += csn_leader_is_fresh(leader, i) && !is_higher(leader, i) && (!must_vote || can_vote(leader, i));
+    }
+    return left;
+}
+
+/* One that asks asks on while q sites may still promise this term: were it to outbid each that
+ * another got, two would share the sites for ever, and whose time is shortest would lead again. */
+static bool can_be_elected(const struct csn_leader *leader)
+{
+    return left_count(leader) >= leader->cluster.quorum;
+}
+
 static bool is_idle(const struct csn_leader *leader)
 {
     return leader->at_work_count == 0;
@@ -208,7 +220,7 @@ static bool is_idle(const struct csn_leader *leader)
  * and again. */
 static bool is_outdone(const struct csn_leader *leader)
 {
-    bool has_led = leader->now.mono_ms - leader->leading_ms >= CSN_CALL_BACK_MS;
+    bool has_led = leader->now.mono_ms - leader->since_ms >= CSN_CALL_BACK_MS;
     return is_overtaken(leader) ||
            (is_outbid(leader) && (able_count(leader) < leader->cluster.quorum ||
                                   (has_led && is_idle(leader))));
@@ -236,7 +248,7 @@ static uint64_t stray_counter(const struct csn_leader *leader)
 /* In the middle of a round only when too few are left for it. */
 static bool may_call_back(const struct csn_leader *leader)
 {
-    return leader->now.mono_ms - leader->leading_ms >= leader->call_back_ms &&
+    return leader->now.mono_ms - leader->since_ms >= leader->call_back_ms &&
            (is_idle(leader) || able_count(leader) < leader->cluster.quorum) &&
            stray_counter(leader) > 0;
 }
@@ -267,6 +279,7 @@ static void ask(struct csn_leader *leader)
     leader->proven = leader->term.counter;
     leader->lead_seq = 0;
     leader->proposal_seq = 0;
+    leader->since_ms = leader->now.mono_ms;
     move(leader, CSN_LEADER_ASKING);
     send_lead(leader, CSN_LEAD_ASKS);
 }
@@ -290,7 +303,7 @@ void csn_leader_resign(struct csn_leader *leader)
 static void begin_leading(struct csn_leader *leader)
 {
     move(leader, CSN_LEADER_LEADING);
-    leader->leading_ms = leader->now.mono_ms;
+    leader->since_ms = leader->now.mono_ms;
     for (size_t i = 0; i < leader->zone_count; i++) {
         struct csn_leader_zone *zone = &leader->zones[i];
         zone->tried = (struct csn_round){0};
@@ -324,13 +337,31 @@ static bool has_quorum_lately(const struct csn_leader *leader)
     return leader->now.mono_ms - leader->quorum_ms < CSN_NO_QUORUM_MS;
 }
 
+/* The next term is above those that strays promised. Ever more rarely, while it happens again and again: one that lies always
+ * shows a higher term. */
+static void pass_strays(struct csn_leader *leader)
+{
+    uint64_t stray = stray_counter(leader);
+    bool has_led_long = leader->now.mono_ms - leader->since_ms >= CSN_CALL_BACK_MAX_MS;
+    uint64_t twice = 2 * leader->call_back_ms;
+    leader->call_back_ms = has_led_long                   ? CSN_CALL_BACK_MS
+                           : twice < CSN_CALL_BACK_MAX_MS ? twice
+                                                          : CSN_CALL_BACK_MAX_MS;
+    leader->proven = stray > leader->proven ? stray : leader->proven;
+}
+
 static void advance_asking(struct csn_leader *leader)
 {
     if (!has_quorum_lately(leader)) {
         move(leader, CSN_LEADER_LISTENING);
     } else if (is_elected(leader)) {
         begin_leading(leader);
-    } else if (is_beaten(leader)) {
+    } else if (can_be_elected(leader)) {
+        return;
+    } else if (is_outbid(leader)) {
+        ask(leader);
+    } else if (may_call_back(leader)) {
+        pass_strays(leader);
         ask(leader);
     }
 }
@@ -342,25 +373,13 @@ static void ask_anew(struct csn_leader *leader)
     ask(leader);
 }
 
-/* Ever more rarely, while it happens again and again: one that lies always shows a higher term. */
-static void call_back(struct csn_leader *leader)
-{
-    uint64_t stray = stray_counter(leader);
-    bool has_led_long = leader->now.mono_ms - leader->leading_ms >= CSN_CALL_BACK_MAX_MS;
-    uint64_t twice = 2 * leader->call_back_ms;
-    leader->call_back_ms = has_led_long                   ? CSN_CALL_BACK_MS
-                           : twice < CSN_CALL_BACK_MAX_MS ? twice
-                                                          : CSN_CALL_BACK_MAX_MS;
-    leader->proven = stray > leader->proven ? stray : leader->proven;
-    ask_anew(leader);
-}
-
 static void advance_leading(struct csn_leader *leader)
 {
     if (is_outdone(leader)) {
         ask_anew(leader);
     } else if (may_call_back(leader)) {
-        call_back(leader);
+        pass_strays(leader);
+        ask_anew(leader);
     } else if (!has_quorum_lately(leader)) {
         csn_leader_resign(leader);
     }

@@ -211,6 +211,34 @@ static void test_stray_is_called_back_when_those_left_cannot_vote(void **state)
     drop_hand(hand);
 }
 
+/* One that asks: a halted site promises too, and with it there are q, but only the one that follows another can make them q that
+ * vote. As few as may lie are outbid when they were waited for, more at once. */
+static void test_stray_is_outbid_when_those_left_cannot_vote(void **state)
+{
+    (void)state;
+    for (unsigned faults = 0; faults <= 1; faults++) {
+        struct hand *hand = faults == 0 ? make_hand() : make_hand_beside_a_liar();
+        hand->is_silent[2] = true;
+        hand->is_halted[0] = true;
+        run(hand, 1000);
+        struct csn_term old = last_lead(hand).term;
+        assert_int_equal(last_lead(hand).state, CSN_LEAD_ASKS);
+        hand->is_silent[2] = false;
+        hand->promised[2] = (struct csn_term){.counter = old.counter + 1, .coordinator = 2};
+        run(hand, 250);
+        hand->promised[0] = hand->promised[1] = old;
+        run(hand, CSN_CALL_BACK_MS / 2);
+        assert_int_equal(last_lead(hand).term.counter, faults == 0 ? old.counter + 2 : old.counter);
+        run(hand, CSN_CALL_BACK_MS);
+        assert_int_equal(last_lead(hand).state, CSN_LEAD_ASKS);
+        assert_int_equal(last_lead(hand).term.counter, old.counter + 2);
+        promise_all(hand);
+        run(hand, 1000);
+        assert_int_equal(last_lead(hand).state, CSN_LEAD_LEADS);
+        drop_hand(hand);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_term_of_one_liar_does_not_count),
         cmocka_unit_test(test_as_few_as_may_lie_are_called_back),
         cmocka_unit_test(test_stray_is_called_back_when_those_left_cannot_vote),
+        cmocka_unit_test(test_stray_is_outbid_when_those_left_cannot_vote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
