@@ -520,6 +520,15 @@ static void pause(struct csn_node *node, struct csn_node_zone *zone)
     move(node, zone, CSN_ADOPT_WAITING);
 }
 
+/* A site that answers nothing yet knows a later certificate, whose serial is not after this one's: the numbers have gone round
+ * between. Secondaries would take this one for the later, and then nothing more. */
+static bool is_from_before(const struct csn_node_zone *zone, const struct csn_known_certificate *known)
+{
+    const struct csn_known_certificate *newest = &zone->certificates[zone->certificate_count - 1];
+    return csn_round_is_none(zone->released.round) && newest != known &&
+           !csn_serial_is_after(newest->certificate.held.proposal.serial, known->certificate.held.proposal.serial);
+}
+
 static void fetched(struct csn_node *node, struct csn_node_zone *zone,
                     const struct csn_known_certificate *known, int code)
 {
@@ -527,7 +536,7 @@ static void fetched(struct csn_node *node, struct csn_node_zone *zone,
         csn_zone_add_version(zone, &known->certificate.held.full_root);
     }
     bool is_good = code == CSN_OK && known != NULL;
-    if (is_good && !goes_back(zone, &known->certificate.held.proposal)) {
+    if (is_good && !goes_back(zone, &known->certificate.held.proposal) && !is_from_before(zone, known)) {
         begin_release(node, zone, known);
     } else if (is_good) {
         move(node, zone, CSN_ADOPT_WAITING);
@@ -579,7 +588,12 @@ static void forget_version(struct csn_node *node, struct csn_node_zone *zone,
 static void checked(struct csn_node *node, struct csn_node_zone *zone,
                     const struct csn_known_certificate *known, int code)
 {
-    if (code == CSN_OK && known != NULL) {
+    bool is_good = code == CSN_OK && known != NULL;
+    if (is_good && is_from_before(zone, known)) {
+        move(node, zone, CSN_ADOPT_WAITING);
+        return;
+    }
+    if (is_good) {
         persist_release(node, zone, known);
         move(node, zone, CSN_ADOPT_SWITCHING);
         return;
