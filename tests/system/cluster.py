@@ -51,14 +51,18 @@ class Late(AssertionError):
 
 
 def wait_for(what, condition, seconds=None, pause=0.1):
-    """The first true value of condition(); Late with the last one when the deadline passes."""
+    """The first true value of condition(); Late with the last one when the deadline passes. A condition may look into a status
+    that is None, since its daemon is not there or late: then it is not true."""
     deadline = time.monotonic() + (seconds or PATIENCE_S)
     while True:
-        value = condition()
+        try:
+            value = seen = condition()
+        except TypeError as error:
+            value, seen = None, error
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise Late(f'{what}: not within {seconds or PATIENCE_S:.0f} s; last seen: {value!r}')
+            raise Late(f'{what}: not within {seconds or PATIENCE_S:.0f} s; last seen: {seen!r}')
         time.sleep(pause)
 
 
