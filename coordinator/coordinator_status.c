@@ -384,7 +384,7 @@ static void blame_alarm(const struct picture *picture, enum csn_leader_alarm ala
         [CSN_ALARM_NO_AGREEABLE_SET] = "no round is proposed: no quorum of the sites that are heard would let the same one through; see "
                                        "policy, key set and floors (consignctl zone status --explain)",
         [CSN_ALARM_NO_AUTHORS] = "no round is proposed: no site that is heard can sign; see their HSMs",
-        [CSN_ALARM_SERIAL_JUMP] = "the policy's serial is 2^20 or more after the last one: serials go on by one; if it is meant so, "
+        [CSN_ALARM_SERIAL_JUMP] = "the policy's serial is 1010000 or more after the last one: serials go on by one; if it is meant so, "
                                   "consignctl zone approve-serial (consignctl zone status --explain names the serial)"};
     if (picture->core.state == CSN_LEADER_LEADING && alarm != CSN_ALARM_NONE) {
         csn_status_blame(picture->status, CSN_HEALTH_DEGRADED, "zone %s: %s", zone, texts[alarm]);

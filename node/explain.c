@@ -579,7 +579,7 @@ static void may_about_serial(const struct csn_explain_facts *facts, struct csn_e
         csn_explanation_may(to, "end the approval of that serial, while it is not released",
                             csn_explanation_text(to, "consignctl zone reject-serial %s " SIGNED, facts->zone));
     } else if (facts->is_far_off && facts->emergency_until_s == 0) {
-        csn_explanation_may(to, csn_explanation_text(to, "the policy's serial %" PRIu32 " is 2^20 or more after the released %" PRIu32
+        csn_explanation_may(to, csn_explanation_text(to, "the policy's serial %" PRIu32 " is 1010000 or more after the released %" PRIu32
                                                          ": serials go on by one; let the next release have it, if it is meant so",
                                                      facts->policy_serial, facts->released),
                             csn_explanation_text(to, "consignctl zone approve-serial %s %" PRIu32 " " SIGNED, facts->zone,

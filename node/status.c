@@ -457,7 +457,7 @@ static void blame_serial(const struct csn_node_zone_status *core, const struct c
     if (core->released != NULL && !core->row.approved.is_set && !is_emergency &&
         csn_serial_is_far_off(shell->config->policy.serial_rule, now_s, released, &serial)) {
         csn_status_blame(status, CSN_HEALTH_DEGRADED,
-                         "zone %s: the policy's serial %u is 2^20 or more after the released %u: serials go on by one; if it is meant "
+                         "zone %s: the policy's serial %u is 1010000 or more after the released %u: serials go on by one; if it is meant "
                          "so, consignctl zone approve-serial %s %u",
                          shell->name, (unsigned)serial, (unsigned)released, shell->name, (unsigned)serial);
     }

@@ -39,7 +39,7 @@ bool csn_serial_is_far_off(enum csn_serial_rule rule, uint64_t time_s, uint32_t 
                            uint32_t *ret_value)
 {
     *ret_value = csn_serial_next(rule, time_s, last);
-    return *ret_value - last >= CSN_SERIAL_FAR;
+    return *ret_value - last >= CSN_SERIAL_NEAR;
 }
 
 uint64_t csn_time_near(uint32_t wire, uint64_t around_s)

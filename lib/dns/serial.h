@@ -16,10 +16,13 @@ enum csn_serial_rule { CSN_SERIAL_UNIXTIME, CSN_SERIAL_COUNTER, CSN_SERIAL_DATE 
 /* The later of the policy's value at T (Unix seconds) and `last` + 1; `last` + 1 where the order is undefined. */
 uint32_t csn_serial_next(enum csn_serial_rule rule, uint64_t time_s, uint32_t last);
 
-/* A zone goes less far by itself; this and more is for operators to approve (R4, L3). More than a year of YYYYMMDDnn, 12 days of
- * seconds. */
+/* R4: this and more is for operators to approve. */
 #define CSN_SERIAL_FAR (UINT32_C(1) << 20)
-/* Whether the policy's value at T is after `last` and as far as that. */
+/* L3: a leader goes less far to the policy's value. More than a year of YYYYMMDDnn, 11 days of seconds. What is left to
+ * CSN_SERIAL_FAR is for rounds that fail after it: where a site has voted alone for the last serial that is not far, no other is
+ * after its and not far for who has not voted. */
+#define CSN_SERIAL_NEAR UINT32_C(1010000)
+/* Whether the policy's value at T is after `last` and not near. */
 bool csn_serial_is_far_off(enum csn_serial_rule rule, uint64_t time_s, uint32_t last,
                            uint32_t *ret_value);
 

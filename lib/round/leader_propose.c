@@ -212,7 +212,7 @@ static uint32_t choose_serial(struct csn_leader *leader, const struct csn_leader
     uint32_t serial = csn_serial_next(csn_leader_config(leader, zone)->serial_rule, time_s, last);
     uint32_t base = zone->has_newest ? zone->newest.held.proposal.serial : last;
     bool is_jump = (zone->has_newest || floor->has_serial) && serial != last + 1 &&
-                   serial - base >= CSN_SERIAL_FAR;
+                   serial - base >= CSN_SERIAL_NEAR;
     *ret_is_jump = is_jump && !approved->is_set;
     return approved->is_set ? csn_serial_later(approved->serial, last + 1)
            : is_jump        ? last + 1

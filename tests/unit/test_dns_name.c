@@ -251,12 +251,12 @@ static void test_a_policy_serial_far_off_is_known(void **state)
         uint32_t last;
         bool is_far;
     } rows[] = {{CSN_SERIAL_UNIXTIME, 1795262400, false},
-                {CSN_SERIAL_UNIXTIME, 1795262400 - CSN_SERIAL_FAR + 1, false},
-                {CSN_SERIAL_UNIXTIME, 1795262400 - CSN_SERIAL_FAR, true},
+                {CSN_SERIAL_UNIXTIME, 1795262400 - CSN_SERIAL_NEAR + 1, false},
+                {CSN_SERIAL_UNIXTIME, 1795262400 - CSN_SERIAL_NEAR, true},
                 {CSN_SERIAL_UNIXTIME, 2026112100, false}, /* before the last: they go on by one */
                 {CSN_SERIAL_DATE, 1795262400, true}, /* of a zone that had seconds before */
-                {CSN_SERIAL_DATE, 2025123100, false}, /* of the year before, or of its beginning */
-                {CSN_SERIAL_DATE, 2025100100, false},
+                {CSN_SERIAL_DATE, 2025123100, false}, /* of the year before */
+                {CSN_SERIAL_DATE, 2025111900, false}, /* a year ago */
                 {CSN_SERIAL_DATE, 7, true},
                 {CSN_SERIAL_COUNTER, 7, false}};
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -147,7 +147,7 @@ static void test_policy_serial_that_is_too_far_is_not_taken(void **state)
     (void)state;
     check_too_far(2024);
     check_too_far((uint32_t)WORLD_START_S - CSN_EMERGENCY_SERIAL_STEP);
-    check_too_far((uint32_t)WORLD_START_S - CSN_SERIAL_FAR);
+    check_too_far((uint32_t)WORLD_START_S - CSN_SERIAL_NEAR);
 }
 
 static void test_zone_without_authors_is_said_until_one_can_sign(void **state)
@@ -443,6 +443,27 @@ static void test_claims_without_end_hold_nothing_up(void **state)
     drop_hand(hand);
 }
 
+/* A site votes alone, again and again, for the last policy's serials that are taken and those after them. There is always one
+ * more that is not too far for the other, which has not voted: while the third is away there is no set but these two. */
+static void test_lone_votes_at_the_end_of_what_is_near_stop_nothing(void **state)
+{
+    (void)state;
+    struct csn_proposal proposal;
+    uint32_t certified = WORLD_START_S + 100 - CSN_SERIAL_NEAR + 30;
+    struct hand *hand = make_released(certified, &proposal);
+    hand->is_silent[2] = true;
+    confirm(hand, world_input(2, 'b'));
+    next_fresh(hand, &proposal);
+    for (unsigned i = 0; i < 60; i++) {
+        hand->rows[0].floor = csn_floor_of(&proposal);
+        refuse(hand, 1, &proposal, CSN_TEST_HOLDS);
+        next_fresh(hand, &proposal);
+        assert_true(proposal.serial - certified < CSN_SERIAL_FAR);
+    }
+    assert_true(proposal.serial - certified >= CSN_SERIAL_NEAR);
+    drop_hand(hand);
+}
+
 static unsigned certificates_said(const struct hand *hand)
 {
     unsigned count = 0;
@@ -499,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_diverged_sites_author_when_no_other_can),
         cmocka_unit_test(test_claim_that_is_never_shown_holds_nothing_up),
         cmocka_unit_test(test_claims_without_end_hold_nothing_up),
+        cmocka_unit_test(test_lone_votes_at_the_end_of_what_is_near_stop_nothing),
         cmocka_unit_test(test_parent_that_too_few_know_is_said_with_the_proposal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
