@@ -49,20 +49,25 @@ static bool may_begin(const struct csn_node *node, const struct csn_cluster *nex
 }
 
 /* So many have sealed, by their word, that the others are no quorum of this epoch: nothing is lost by a seal. Some of them may
- * be gone: removed by the next epoch, which they alone know to have begun, or halted. With other zones than theirs it would be
- * in vain. */
-static bool is_epoch_dead(const struct csn_node *node)
+ * be gone: removed by the next epoch, which they alone know to have begun, or halted. But with other zones than theirs it would
+ * count nowhere, and be the only one for ever: the floors of more than may lie are to show the zones of here. */
+static bool is_epoch_dead(struct csn_node *node)
 {
-    const struct csn_epoch_parts *seals = &node->epochs.seals;
-    unsigned sealed = 0;
-    for (unsigned i = 0; i < seals->count; i++) {
-        sealed += seals->items[i].seal.zones == node->zone_count;
+    const struct csn_cluster *now = &node->cluster;
+    struct csn_epoch_parts *seals = &node->epochs.seals;
+    unsigned whole = 0;
+    if (seals->count <= (unsigned)(now->member_count - now->quorum + now->faults)) {
+        return false;
     }
-    return sealed > (unsigned)(node->cluster.member_count - node->cluster.quorum + node->cluster.faults);
+    for (unsigned i = 0; i < seals->count; i++) {
+        csn_epoch_fetch_floors(node, &seals->items[i]);
+        whole += seals->items[i].fetch.is_here;
+    }
+    return whole > now->faults;
 }
 
 /* So that the pause is short, a site seals when it hears that enough others can, and enough will enter. */
-static bool may_seal(const struct csn_node *node)
+static bool may_seal(struct csn_node *node)
 {
     const struct csn_cluster *now = &node->cluster, *next = &node->epochs.next;
     struct csn_version_id version = csn_epoch_version(next);
