@@ -158,6 +158,7 @@ bool csn_epoch_completed(struct csn_node *node, const struct csn_event *event)
 struct merged {
     struct csn_floor floor;  /* the field-wise maximum */
     struct csn_floor begins; /* of those that have no round yet */
+    uint8_t beginning;       /* how many these are */
     uint8_t bound;           /* the others */
 };
 
@@ -165,6 +166,7 @@ static void merge_one(struct merged *merged, const struct csn_floor *floor)
 {
     bool is_bound = !csn_round_is_none(floor->round);
     merged->bound = (uint8_t)(merged->bound + is_bound);
+    merged->beginning = (uint8_t)(merged->beginning + !is_bound);
     csn_floor_merge(is_bound ? &merged->floor : &merged->begins, floor);
 }
 
@@ -188,10 +190,11 @@ static struct merged *merge_floors(const struct csn_node *node, const struct csn
 }
 
 /* R8. Once more than may lie have voted or released, live serials of sites that had not count no more, the own neither: what was
- * voted for first came after them, and may have gone round since. */
+ * voted for first came after them, and may have gone round since. Who joins knows how many may lie in the epoch that it joins:
+ * all that sealed are more than may have lied in theirs. */
 static void raise_to(const struct csn_node *node, struct csn_node_zone *zone, struct merged *merged, const struct csn_cluster *epoch)
 {
-    bool has_begun = merged->bound > node->cluster.faults;
+    bool has_begun = merged->bound > node->cluster.faults || (merged->bound > 0 && merged->beginning == 0);
     merged->begins.has_serial = merged->begins.has_serial && !has_begun;
     zone->floor.has_serial = has_begun ? csn_floor_binds_serial(&zone->floor) : zone->floor.has_serial;
     csn_floor_merge(&merged->floor, &merged->begins);
