@@ -438,6 +438,7 @@ static void propose_fresh(struct csn_leader *leader, struct csn_leader_zone *zon
     if (!find_agreeable(leader, zone, &draft)) {
         zone->alarm = CSN_ALARM_NO_AGREEABLE_SET;
         csn_leader_trace(leader, CSN_TRACE_NO_AGREEABLE_SET, zone);
+        csn_round_say_parent(leader, zone);
         csn_round_back_off(leader, zone);
         return;
     }

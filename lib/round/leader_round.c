@@ -47,9 +47,7 @@ static unsigned knowers(const struct csn_leader *leader, const struct csn_leader
     return found;
 }
 
-/* L4: where disks failed and stores were put back, the leader alone may know the parent; a site that looks for it in vain says so
- * when the round may be over. */
-static void say_parent(struct csn_leader *leader, struct csn_leader_zone *zone)
+void csn_round_say_parent(struct csn_leader *leader, struct csn_leader_zone *zone)
 {
     if (zone->has_newest && knowers(leader, zone) < leader->cluster.quorum) {
         csn_leader_answer(leader, zone);
@@ -83,7 +81,7 @@ void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone,
     trace->round = proposal->round;
     trace->digest = zone->hash;
     trace->number = proposal->serial;
-    say_parent(leader, zone);
+    csn_round_say_parent(leader, zone);
     send_proposal(leader, zone);
 }
 
@@ -492,7 +490,7 @@ void csn_round_advance(struct csn_leader *leader, struct csn_leader_zone *zone)
     } else if (end != CSN_ROUND_END_CERTIFIED) {
         fail(leader, zone, end);
     } else if (leader->now.mono_ms - zone->repeat_ms >= CSN_REPEAT_MS) {
-        say_parent(leader, zone);
+        csn_round_say_parent(leader, zone);
         send_proposal(leader, zone);
     }
 }

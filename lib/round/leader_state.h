@@ -180,6 +180,9 @@ void csn_round_begin(struct csn_leader *leader, struct csn_leader_zone *zone,
 void csn_round_advance(struct csn_leader *leader, struct csn_leader_zone *zone);
 void csn_round_abandon(struct csn_leader *leader, struct csn_leader_zone *zone,
                        enum csn_round_end end);
+/* L4: where disks failed and stores were put back, the leader alone may know the parent; a site that looks for it in vain says so
+ * when the round may be over, or is asked for none. */
+void csn_round_say_parent(struct csn_leader *leader, struct csn_leader_zone *zone);
 /* Pauses 1, 2, 4 .. 60 s before the next try. */
 void csn_round_back_off(struct csn_leader *leader, struct csn_leader_zone *zone);
 

@@ -497,6 +497,28 @@ static void test_parent_that_too_few_know_is_said_with_the_proposal(void **state
     }
 }
 
+/* Its serial was approved, and that was withdrawn: who does not have it lets nothing after it through, and no refusal tells. */
+static void test_parent_that_too_few_know_is_said_without_a_proposal(void **state)
+{
+    (void)state;
+    struct csn_proposal released;
+    struct csn_body_proposal body;
+    struct hand *hand = make_released(2040010100, &released);
+    for (unsigned i = 0; i < WORLD_SITES; i++) {
+        hand->rows[i].floor.serial -= i > 0 ? CSN_SERIAL_FAR : 0;
+        hand->rows[i].newest = (struct csn_release){0};
+    }
+    hand->is_silent[2] = true;
+    confirm(hand, world_input(2, 'b'));
+    run(hand, 10000);
+    csn_effects_clear(&hand->effects);
+    run(hand, 20000);
+    assert_false(last_proposal(hand, &body));
+    assert_int_equal(alarm_of(hand), CSN_ALARM_NO_AGREEABLE_SET);
+    assert_true(certificates_said(hand) > 0);
+    drop_hand(hand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,6 +544,7 @@ int main(void)
         cmocka_unit_test(test_claims_without_end_hold_nothing_up),
         cmocka_unit_test(test_lone_votes_at_the_end_of_what_is_near_stop_nothing),
         cmocka_unit_test(test_parent_that_too_few_know_is_said_with_the_proposal),
+        cmocka_unit_test(test_parent_that_too_few_know_is_said_without_a_proposal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
