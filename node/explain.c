@@ -62,6 +62,11 @@ static bool is_diverged(const struct csn_explain_site *site)
     return site->is_heard && site->is_diverged;
 }
 
+static bool has_newest(const struct csn_explain_site *site)
+{
+    return site->is_heard && site->has_newest;
+}
+
 static unsigned count(const struct csn_explain_facts *facts, is_site_fn *is)
 {
     unsigned found = 0;
@@ -606,6 +611,11 @@ static void add_may(const struct csn_explain_facts *facts, enum csn_explain_stat
     } else if (state == CSN_EXPLAIN_NOTHING) {
         csn_explanation_may(to, "put the same zone file at enough sites", NULL);
     }
+    if (facts->adopt == CSN_ADOPT_WAITING && count(facts, has_newest) == 0) {
+        csn_explanation_may(to, "no site that is heard has the newest certified version, and nothing follows without it: bring back one that "
+                                "has; if none is left, found the cluster anew, with the same keys (OPERATING.md, A version that is gone)",
+                            NULL);
+    }
     if (facts->odd != NULL) {
         csn_explanation_may(to, facts->odd, NULL);
     }
@@ -683,6 +693,10 @@ void csn_explain_see_row(const struct csn_row *row, struct csn_round newest, con
     site->has_released = !csn_round_is_none(row->released.round);
     site->released = row->released_serial;
     site->serves_newest = !csn_round_is_none(newest) && csn_round_compare(row->released.round, newest) >= 0;
+    site->has_newest = site->serves_newest;
+    for (uint8_t i = 0; i < row->hold_count; i++) {
+        site->has_newest = site->has_newest || csn_round_compare(row->holds[i].version.round, newest) == 0;
+    }
     site->has_due = !csn_round_is_none(newest) && csn_round_compare(row->newest.round, newest) == 0;
     site->due_s = row->due_s;
     site->has_input = confirms(row, input);

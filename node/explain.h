@@ -40,6 +40,7 @@ struct csn_explain_site {
     uint32_t released;
     uint64_t first_expiry_s; /* of what it serves; 0: not known */
     bool serves_newest; /* the newest release that is known */
+    bool has_newest;    /* or voted for it, and so has its octets */
     bool has_input;     /* the input that waits, from its own source */
     bool has_other_input; /* under that one's number, but not the same file */
     bool has_due;       /* it has that release, and says: */

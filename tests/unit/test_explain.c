@@ -394,6 +394,44 @@ static void test_what_may_be_done_has_its_command(void **state)
     csn_explanation_fini(&explanation);
 }
 
+/* It is fetched again and again; who is not heard, or has it no more, is of no help. Where one has it, it comes. */
+static void test_a_version_that_nobody_has_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        enum csn_adopt_state adopt;
+        bool has_newest, is_heard, says;
+    } rows[] = {{CSN_ADOPT_WAITING, false, true, true},
+                {CSN_ADOPT_WAITING, true, false, true},
+                {CSN_ADOPT_WAITING, true, true, false},
+                {CSN_ADOPT_CURRENT, false, true, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct csn_explain_facts facts = well();
+        struct csn_explanation explanation = {0};
+        facts.adopt = rows[i].adopt;
+        facts.sites[2].has_newest = rows[i].has_newest;
+        facts.sites[2].is_heard = rows[i].is_heard;
+        csn_explain(&facts, &explanation);
+        assert_int_equal(says(explanation.may, explanation.may_count, "found the cluster anew"), rows[i].says);
+        csn_explanation_fini(&explanation);
+    }
+}
+
+/* It voted for the version, so it has it. */
+static void test_who_voted_for_the_newest_has_it(void **state)
+{
+    (void)state;
+    struct csn_round newest = {.term = {.counter = 3, .coordinator = 1}, .seq = 9};
+    struct csn_row row = {.released.round = {.term = {.counter = 3, .coordinator = 1}, .seq = 8}};
+    struct csn_explain_site site = {.is_heard = true};
+    csn_explain_see_row(&row, newest, NULL, &site);
+    assert_false(site.has_newest);
+    row.holds[row.hold_count++].version.round = newest;
+    csn_explain_see_row(&row, newest, NULL, &site);
+    assert_true(site.has_newest);
+    assert_false(site.serves_newest);
+}
+
 /* Maintenance and the end of a hold need others; and one that hears nobody cannot tell who is away. */
 static void test_what_cannot_come_into_force_is_not_offered(void **state)
 {
@@ -586,6 +624,8 @@ int main(void)
         cmocka_unit_test(test_times_to_refresh_fence_and_expiry_are_told),
         cmocka_unit_test(test_the_refresh_is_due_when_the_leader_thinks_so),
         cmocka_unit_test(test_what_may_be_done_has_its_command),
+        cmocka_unit_test(test_a_version_that_nobody_has_is_said),
+        cmocka_unit_test(test_who_voted_for_the_newest_has_it),
         cmocka_unit_test(test_what_cannot_come_into_force_is_not_offered),
         cmocka_unit_test(test_what_cannot_be_approved_is_not_offered_to_be),
         cmocka_unit_test(test_a_generation_is_offered_where_a_quorum_has_gone_back),
