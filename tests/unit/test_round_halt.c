@@ -138,6 +138,38 @@ static void test_a_halted_site_answers_nothing_older_than_before(void **state)
     world_free(world);
 }
 
+/* A vote of which the store has nothing, nor of the certificate after which it came, which went with the same write: beside it the
+ * live serial with which the zone was admitted says nothing, though the vote's is not after it. */
+static void test_a_vote_in_the_second_copy_outweighs_a_live_serial(void **state)
+{
+    (void)state;
+    struct world *before = world_new(), *world = world_new();
+    struct csn_node_zone_status zone;
+    struct world_map backup = {0};
+    before->zone.has_live_serial = true;
+    before->zone.live_serial = WORLD_START_S + (UINT32_C(1) << 30);
+    world_start_all(before);
+    world_run(before, 1000);
+    world_copy_records(&before->sites[0].disk, &backup);
+    world_free(before);
+    world_start_all(world);
+    world->is_deaf_to[CSN_STATEMENT_HELD] = true;
+    world_give_all(world, 1);
+    world_run(world, 20000);
+    world_node_zone(world, 0, &zone);
+    struct csn_floor voted = zone.row.floor;
+    assert_false(csn_round_is_none(voted.round));
+    assert_int_equal(world->certified_count, 0);
+    world_stop_site(world, 0);
+    world_put_back(world, 0, &backup);
+    world_start_site(world, 0);
+    world_node_zone(world, 0, &zone);
+    assert_int_equal(status_of(world).halt, CSN_HALT_NONE);
+    assert_int_equal(csn_round_compare(zone.row.floor.round, voted.round), 0);
+    assert_int_equal(zone.row.floor.serial, voted.serial);
+    world_free(world);
+}
+
 /* What the second copy knows more than the store is known to both once the site has adopted what the others released: the
  * next start would find nothing. */
 static void test_a_store_put_back_beside_its_second_copy_halts_for_good(void **state)
@@ -198,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_a_halt_outlives_every_start),
         cmocka_unit_test(test_either_copy_is_enough),
         cmocka_unit_test(test_a_halted_site_answers_nothing_older_than_before),
+        cmocka_unit_test(test_a_vote_in_the_second_copy_outweighs_a_live_serial),
         cmocka_unit_test(test_a_store_put_back_beside_its_second_copy_halts_for_good),
         cmocka_unit_test(test_the_next_incarnation_is_not_halted),
         cmocka_unit_test(test_a_vote_under_way_does_not_leave),

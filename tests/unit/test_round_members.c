@@ -145,6 +145,39 @@ static void test_who_joins_takes_the_serials_of_those_that_sealed(void **state)
     join_with_a_live_serial(2); /* as many as sealed, as after an emergency of few */
 }
 
+/* One that sealed had heard of no release; another had: the live serial of the first raises nobody. */
+static void test_a_live_serial_that_was_sealed_raises_nobody(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct csn_input_id input = world_input(1, 'a');
+    prepare_next(world);
+    for (unsigned i = 1; i < WORLD_SITES; i++) {
+        world_start_site(world, i);
+        world_give_input(world, i, &input);
+    }
+    world_start_leader(world);
+    assert_true(world_run_until(world, 1, ROUND_MS));
+    world_stop_leader(world);
+    world_stop_site(world, 2);
+    world->zone.has_live_serial = true;
+    world->zone.live_serial = world->certified_serials[0] + (UINT32_C(1) << 30);
+    world->sites[0].is_cut_off = true;
+    world_start_site(world, 0);
+    give_next(world);
+    while (!status_of(world, 0).is_sealed) {
+        world->sites[0].is_cut_off = false;
+        world_run(world, 1);
+    }
+    assert_true(csn_round_is_none(row_of(world, 0).newest.round));
+    world_run(world, CHANGE_MS);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(status_of(world, i).epoch, 2);
+        assert_int_equal(row_of(world, i).floor.serial, world->certified_serials[0]);
+    }
+    world_free(world);
+}
+
 /* Nobody seals before a quorum of those that stay has the document. */
 static void test_document_at_one_site_changes_nothing(void **state)
 {
@@ -157,6 +190,28 @@ static void test_document_at_one_site_changes_nothing(void **state)
     world_give_all(world, 2);
     assert_true(world_run_until(world, 2, 6 * ROUND_MS));
     world_give_next(world, 1);
+    world_run(world, CHANGE_MS);
+    assert_true(world->has_link);
+    world_free(world);
+}
+
+/* One has sealed; the others, who do not hear that they know the document too, are a quorum still. */
+static void test_seals_of_as_few_as_leave_a_quorum_are_not_followed(void **state)
+{
+    (void)state;
+    struct world *world = make();
+    world_give_next(world, 0);
+    world_run(world, CHANGE_MS);
+    world_give_next(world, 2);
+    while (!status_of(world, 2).is_sealed) {
+        world_run(world, 1);
+    }
+    assert_false(status_of(world, 0).is_sealed);
+    world->is_deaf_to[CSN_STATEMENT_REPORT] = true;
+    world_run(world, CHANGE_MS);
+    assert_int_equal(status_of(world, 0).state, CSN_NODE_OK);
+    assert_false(world->has_link);
+    world->is_deaf_to[CSN_STATEMENT_REPORT] = false;
     world_run(world, CHANGE_MS);
     assert_true(world->has_link);
     world_free(world);
@@ -495,7 +550,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_site_is_replaced_and_the_new_one_serves),
         cmocka_unit_test(test_who_joins_takes_the_serials_of_those_that_sealed),
+        cmocka_unit_test(test_a_live_serial_that_was_sealed_raises_nobody),
         cmocka_unit_test(test_document_at_one_site_changes_nothing),
+        cmocka_unit_test(test_seals_of_as_few_as_leave_a_quorum_are_not_followed),
         cmocka_unit_test(test_sealed_sites_do_not_vote),
         cmocka_unit_test(test_change_goes_on_without_a_site),
         cmocka_unit_test(test_change_survives_a_restart_at_every_point),
