@@ -85,12 +85,18 @@ void sim_read_again_later(struct sim_world *world, struct sim_actor *actor, unsi
     sim_after(world, 0, read_again, actor, NULL)->number = zone;
 }
 
+/* Under way still when the last was issued, and above it: of a generation before, but it would be read as one of this. */
+static bool is_above_last(const struct sim_world *world, const struct arrival *arrival)
+{
+    return world->is_last_input && arrival->serial > world->inputs[arrival->zone].serial;
+}
+
 static void arrive(struct sim_world *world, struct sim_task *task)
 {
     const struct arrival *arrival = task->data;
     struct sim_actor *actor = task->actor;
     unsigned zone = arrival->zone;
-    if (arrival->serial == world->retracted[zone]) {
+    if (arrival->serial == world->retracted[zone] || is_above_last(world, arrival)) {
         return;
     }
     struct csn_input_id id =
