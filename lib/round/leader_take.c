@@ -172,7 +172,7 @@ static void merge_refusal(struct csn_leader *leader, unsigned member,
         return;
     }
     struct csn_peer *peer = &leader->peers.peers[member];
-    if (peer->has_row[zone->index]) {
+    if (peer->has_row[zone->index] && body->test != CSN_TEST_SEALED) { /* its floor may be the next epoch's */
         struct csn_row *row = &peer->rows[zone->index];
         row->floor = body->floor;
         row->newest = body->newest;

@@ -71,9 +71,13 @@ static void see_round(struct csn_leader *leader, unsigned member, struct csn_rou
     csn_leader_see_proposed(leader, member, term);
 }
 
+/* A sealed site's floor may be raised for the next epoch already, by the terms that keep an emergency apart from a branch of this
+ * one (R8). */
 void csn_leader_see_row(struct csn_leader *leader, unsigned member, const struct csn_row *row)
 {
-    see_round(leader, member, row->floor.round);
+    if (leader->peers.peers[member].report.state != CSN_NODE_SEALED) {
+        see_round(leader, member, row->floor.round);
+    }
     see_round(leader, member, row->newest.round);
     see_round(leader, member, row->released.round);
     for (unsigned i = 0; i < row->hold_count; i++) {

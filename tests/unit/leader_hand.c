@@ -30,7 +30,9 @@ static void report(struct hand *hand, unsigned site)
         .clock_s =
             (uint64_t)((int64_t)(WORLD_START_S + hand->now_ms / 1000) + hand->clock_ahead_s[site]),
         .promised = hand->promised[site],
-        .state = hand->is_halted[site] ? CSN_NODE_HALTED : CSN_NODE_OK,
+        .state = hand->is_halted[site]   ? CSN_NODE_HALTED
+                 : hand->is_sealed[site] ? CSN_NODE_SEALED
+                                         : CSN_NODE_OK,
         .hsm = CSN_HSM_GOOD,
         .epoch = 1u + hand->is_ahead[site],
         .table_count = 1,

@@ -25,6 +25,7 @@ struct hand {
     struct csn_term promised[WORLD_SITES];
     bool is_silent[WORLD_SITES];
     bool is_halted[WORLD_SITES];
+    bool is_sealed[WORLD_SITES];
     bool is_ahead[WORLD_SITES]; /* in the next epoch */
     int64_t clock_ahead_s[WORLD_SITES];
 };

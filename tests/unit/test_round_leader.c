@@ -34,6 +34,21 @@ static void test_terms_of_another_epoch_are_not_taken_over(void **state)
     }
 }
 
+/* R8: it may have entered an emergency, whose rounds are above all of this epoch. What it promised counts. */
+static void test_no_term_is_taken_from_the_floor_of_a_sealed_site(void **state)
+{
+    (void)state;
+    for (unsigned is_sealed = 0; is_sealed < 2; is_sealed++) {
+        struct hand *hand = make_hand();
+        hand->is_sealed[0] = is_sealed == 1;
+        hand->promised[0] = (struct csn_term){.counter = 7, .coordinator = 2};
+        hand->rows[0].floor.round = (struct csn_round){.term = {.counter = 900, .coordinator = 1}, .seq = 3};
+        run(hand, 3000);
+        assert_int_equal(last_lead(hand).term.counter, is_sealed == 1 ? 8 : 901);
+        drop_hand(hand);
+    }
+}
+
 /* A halted site promises and votes no more: where a quorum could vote, its promise makes up for none of theirs. */
 static void test_promise_of_a_halted_site_counts_where_too_few_can_vote(void **state)
 {
@@ -244,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leader_asks_only_after_a_quorum_of_reports),
         cmocka_unit_test(test_terms_of_another_epoch_are_not_taken_over),
+        cmocka_unit_test(test_no_term_is_taken_from_the_floor_of_a_sealed_site),
         cmocka_unit_test(test_promise_of_a_halted_site_counts_where_too_few_can_vote),
         cmocka_unit_test(test_leader_leads_after_a_quorum_of_promises),
         cmocka_unit_test(test_leader_gives_way_to_a_higher_term_and_asks_again),
