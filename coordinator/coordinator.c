@@ -102,7 +102,7 @@ static void step(struct csn_coordinator *coordinator, struct csn_event *event)
     event->now = csn_coordinator_now();
     csn_leader_step(coordinator->core, event, &effects);
     for (size_t i = 0; i < effects.count; i++) {
-        execute(coordinator, &effects.items[i]);
+        execute(coordinator, effects.items[i]);
     }
     csn_effects_fini(&effects);
     coordinator->is_stepping = false;

@@ -331,7 +331,7 @@ static void step(struct csn_daemon *daemon, struct csn_event *event)
     event->now = csn_daemon_now(daemon);
     csn_node_step(daemon->core, event, &effects);
     for (size_t i = 0; i < effects.count; i++) {
-        execute(daemon, &effects.items[i]);
+        execute(daemon, effects.items[i]);
     }
     csn_effects_fini(&effects);
     daemon->is_stepping = false;

@@ -23,7 +23,8 @@ struct csn_effect *csn_effects_add(struct csn_effects *effects, enum csn_effect_
         effects->count_max = effects->count_max ? 2 * effects->count_max : 16;
         effects->items = csn_realloc(effects->items, effects->count_max, sizeof(*effects->items));
     }
-    struct csn_effect *effect = &effects->items[effects->count++];
+    struct csn_effect *effect = csn_arena_alloc(&effects->arena, sizeof(*effect), _Alignof(struct csn_effect));
+    effects->items[effects->count++] = effect;
     memset(effect, 0, sizeof(*effect));
     effect->kind = kind;
     if (zone != NULL) {

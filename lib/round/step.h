@@ -302,14 +302,14 @@ struct csn_effect {
 };
 
 struct csn_effects {
-    struct csn_effect *items; /* owns */
+    struct csn_effect **items; /* owns the places */
     size_t count, count_max;
-    struct csn_arena arena; /* owns the octets */
+    struct csn_arena arena; /* owns the effects and their octets */
 };
-/* Effects of zeros are empty and ready. clear keeps the memory of `items`. */
+/* Effects of zeros are empty and ready. clear keeps the places. */
 void csn_effects_clear(struct csn_effects *effects);
 void csn_effects_fini(struct csn_effects *effects);
-/* The next effect, zeroed, with kind and zone (NULL: none) set. Lives until the next add. */
+/* The next effect, zeroed, with kind and zone (NULL: none) set. Lives until clear. */
 struct csn_effect *csn_effects_add(struct csn_effects *effects, enum csn_effect_kind kind,
                                    const uint8_t *zone);
 struct csn_bytes csn_effects_copy(struct csn_effects *effects, struct csn_bytes octets);

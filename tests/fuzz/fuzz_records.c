@@ -85,7 +85,7 @@ static void check(const struct csn_node *node, const struct csn_effects *effects
     struct csn_node_status status;
     csn_node_get_status(node, (struct csn_now){.wall_s = WORLD_START_S}, &status);
     for (size_t i = 0; i < effects->count; i++) {
-        const struct csn_effect *effect = &effects->items[i];
+        const struct csn_effect *effect = effects->items[i];
         INSIST(effect->kind != CSN_EFFECT_SEND || effect->send.kind != CSN_STATEMENT_HELD || status.halt == CSN_HALT_NONE);
         INSIST(effect->kind != CSN_EFFECT_PERSIST || status.halt == CSN_HALT_NONE || status.halt == CSN_HALT_AMNESIA);
         INSIST(effect->kind != CSN_EFFECT_SERVE || effect->release.certificate != NULL);

@@ -3,8 +3,19 @@
 
 #include "sim/epochs.h"
 
-/* What an emergency may bend: what those who are left out certified, without the vote of one who went on, may be ahead of it in
- * all but rounds and serials. What is certified after the return is behind neither. */
+static bool has_vote(const struct votes *votes, const struct certified *certified)
+{
+    for (size_t i = 0; i < votes->count; i++) {
+        if (csn_digest_equal(&votes->items[i].body, &certified->body)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What an emergency may bend: what was certified without the vote of one who sealed for it may be ahead of it in all but rounds and
+ * serials. So those who are left out may have done, also with one who is kept, had not heard of it, and joins later: it takes what
+ * the emergency certifies for its floor (R5). What is certified after the return is behind neither. */
 static bool is_of_one_line(const struct sim_checker *checker, unsigned zone, const struct certified *old,
                            const struct certified *certified)
 {
@@ -12,9 +23,7 @@ static bool is_of_one_line(const struct sim_checker *checker, unsigned zone, con
     bool is_one = old->held.epoch == certified->held.epoch || !document->is_emergency;
     for (unsigned i = 0; !is_one && i < document->member_count; i++) {
         const struct votes *votes = &checker->votes[document->members[i].number - 1][zone];
-        for (size_t k = 0; k < votes->count; k++) {
-            is_one = is_one || csn_digest_equal(&votes->items[k].body, &old->body);
-        }
+        is_one = checker->sealed[document->epoch - 1][document->members[i].number - 1] && has_vote(votes, old);
     }
     return is_one;
 }

@@ -392,7 +392,7 @@ static enum sim_standing standing_of(const struct sim_world *world, const struct
 void sim_look_standing(struct sim_world *world, struct sim_actor *actor)
 {
     for (size_t i = 0; i < actor->effects.count; i++) {
-        const struct csn_effect *effect = &actor->effects.items[i];
+        const struct csn_effect *effect = actor->effects.items[i];
         bool is_trace = effect->kind == CSN_EFFECT_TRACE;
         actor->has_left = actor->has_left || effect->kind == CSN_EFFECT_EPOCH;
         actor->has_entered = actor->has_entered || (is_trace && effect->trace.what == CSN_TRACE_ENTERED);

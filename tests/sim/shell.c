@@ -228,14 +228,14 @@ void sim_step(struct sim_world *world, struct sim_actor *actor, struct csn_event
         csn_leader_step(actor->leader, event, effects);
     }
     for (size_t i = 0; i < effects->count && !world->has_failed; i++) {
-        if (effects->items[i].kind != CSN_EFFECT_TRACE && is_crashing(world, actor, i)) {
+        if (effects->items[i]->kind != CSN_EFFECT_TRACE && is_crashing(world, actor, i)) {
             sim_crash(world, actor);
             sim_restart_later(world, actor);
             return;
         }
-        log_effect(world, actor, &effects->items[i]);
-        hash_effect(world, &effects->items[i]);
-        execute(world, actor, &effects->items[i]);
+        log_effect(world, actor, effects->items[i]);
+        hash_effect(world, effects->items[i]);
+        execute(world, actor, effects->items[i]);
         if (!actor->is_up) {
             return; /* its disk has ended the process */
         }

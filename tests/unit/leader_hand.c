@@ -61,7 +61,7 @@ void run(struct hand *hand, uint64_t span_ms)
 const struct csn_effect *last_sent(const struct hand *hand, enum csn_statement_kind kind)
 {
     for (size_t i = hand->effects.count; i > 0; i--) {
-        const struct csn_effect *effect = &hand->effects.items[i - 1];
+        const struct csn_effect *effect = hand->effects.items[i - 1];
         if (effect->kind == CSN_EFFECT_SEND && effect->send.kind == kind) {
             return effect;
         }

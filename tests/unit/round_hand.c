@@ -17,7 +17,7 @@ unsigned count(const struct hand *hand, enum csn_effect_kind kind)
 {
     unsigned found = 0;
     for (size_t i = 0; i < hand->effects.count; i++) {
-        found += hand->effects.items[i].kind == kind;
+        found += hand->effects.items[i]->kind == kind;
     }
     return found;
 }
@@ -25,8 +25,8 @@ unsigned count(const struct hand *hand, enum csn_effect_kind kind)
 const struct csn_effect *find(const struct hand *hand, enum csn_effect_kind kind)
 {
     for (size_t i = 0; i < hand->effects.count; i++) {
-        if (hand->effects.items[i].kind == kind) {
-            return &hand->effects.items[i];
+        if (hand->effects.items[i]->kind == kind) {
+            return hand->effects.items[i];
         }
     }
     return NULL;
@@ -35,9 +35,9 @@ const struct csn_effect *find(const struct hand *hand, enum csn_effect_kind kind
 const struct csn_effect *find_sent(const struct hand *hand, enum csn_statement_kind kind)
 {
     for (size_t i = 0; i < hand->effects.count; i++) {
-        if (hand->effects.items[i].kind == CSN_EFFECT_SEND &&
-            hand->effects.items[i].send.kind == kind) {
-            return &hand->effects.items[i];
+        if (hand->effects.items[i]->kind == CSN_EFFECT_SEND &&
+            hand->effects.items[i]->send.kind == kind) {
+            return hand->effects.items[i];
         }
     }
     return NULL;

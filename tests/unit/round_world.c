@@ -56,7 +56,7 @@ static void step(struct world *world, unsigned target, const struct csn_event *e
         csn_node_step(world->sites[target].node, event, &effects);
     }
     for (size_t i = 0; i < effects.count; i++) {
-        world_execute(world, target, &effects.items[i]);
+        world_execute(world, target, effects.items[i]);
     }
     csn_effects_fini(&effects);
 }

@@ -104,7 +104,7 @@ static struct outcome start_with(struct site *site, const struct csn_round_zone 
     event->now = world_now(&site->world, 0);
     csn_node_step(node, event, &effects);
     for (size_t i = 0; i < effects.count; i++) {
-        const struct csn_effect *effect = &effects.items[i];
+        const struct csn_effect *effect = effects.items[i];
         outcome.sent += effect->kind == CSN_EFFECT_SEND;
         outcome.persists += effect->kind == CSN_EFFECT_PERSIST;
         if (effect->kind == CSN_EFFECT_SERVE) {
@@ -351,7 +351,7 @@ static void test_a_site_whose_store_is_gone_adopts_what_others_certified(void **
     csn_effects_clear(&effects);
     csn_node_step(node, &heard, &effects);
     for (size_t i = 0; i < effects.count; i++) {
-        releases += effects.items[i].kind == CSN_EFFECT_RELEASE;
+        releases += effects.items[i]->kind == CSN_EFFECT_RELEASE;
     }
     assert_int_equal(releases, 1);
     csn_effects_fini(&effects);

@@ -46,7 +46,7 @@ static void hear(struct hand *hand)
     struct csn_effects said = hand->effects;
     hand->effects = (struct csn_effects){0};
     for (size_t i = 0; i < said.count; i++) {
-        const struct csn_effect *effect = &said.items[i];
+        const struct csn_effect *effect = said.items[i];
         struct csn_body_lead body;
         if (effect->kind != CSN_EFFECT_SEND || effect->send.kind != CSN_STATEMENT_LEAD) {
             continue;
@@ -65,10 +65,10 @@ static void hear(struct hand *hand)
             csn_node_step(hand->node, &event, &effects);
         }
         for (size_t k = 0; k < effects.count; k++) {
-            if (effects.items[k].kind == CSN_EFFECT_PERSIST) {
+            if (effects.items[k]->kind == CSN_EFFECT_PERSIST) {
                 struct csn_effects more = {0};
                 struct csn_event persisted = event_of(hand, CSN_EVENT_PERSISTED);
-                persisted.persist_id = effects.items[k].persist.id;
+                persisted.persist_id = effects.items[k]->persist.id;
                 csn_node_step(hand->node, &persisted, &more);
                 csn_effects_fini(&more);
             }
@@ -128,9 +128,9 @@ static void start_node(struct hand *hand)
     csn_node_step(hand->node, &start, &effects);
     struct csn_event persisted = event_of(hand, CSN_EVENT_PERSISTED);
     for (size_t i = 0; i < effects.count; i++) {
-        if (effects.items[i].kind == CSN_EFFECT_PERSIST) {
+        if (effects.items[i]->kind == CSN_EFFECT_PERSIST) {
             struct csn_effects more = {0};
-            persisted.persist_id = effects.items[i].persist.id;
+            persisted.persist_id = effects.items[i]->persist.id;
             csn_node_step(hand->node, &persisted, &more);
             csn_effects_fini(&more);
         }

@@ -225,7 +225,7 @@ static void test_hold_of_one_liar_is_not_proposed_again(void **state)
     struct csn_digest hash, asked;
     csn_proposal_hash(&made_up, &hash);
     for (size_t i = 0; i < hand->effects.count; i++) {
-        const struct csn_effect *effect = &hand->effects.items[i];
+        const struct csn_effect *effect = hand->effects.items[i];
         struct csn_body_proposal body;
         if (effect->kind == CSN_EFFECT_SEND && effect->send.kind == CSN_STATEMENT_PROPOSAL) {
             assert_int_equal(csn_body_proposal_decode(effect->send.body, &body), CSN_OK);

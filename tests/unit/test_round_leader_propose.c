@@ -132,7 +132,7 @@ static void check_too_far(uint32_t live)
     first_proposal(hand, &body);
     assert_int_equal(body.proposal.serial, live + 1);
     for (size_t i = 0; i < hand->effects.count; i++) {
-        const struct csn_effect *effect = &hand->effects.items[i];
+        const struct csn_effect *effect = hand->effects.items[i];
         has_alarm = has_alarm || (effect->kind == CSN_EFFECT_TRACE &&
                                   effect->trace.what == CSN_TRACE_SERIAL_JUMP);
     }
@@ -468,7 +468,7 @@ static unsigned certificates_said(const struct hand *hand)
 {
     unsigned count = 0;
     for (size_t i = 0; i < hand->effects.count; i++) {
-        count += hand->effects.items[i].kind == CSN_EFFECT_CERTIFICATE;
+        count += hand->effects.items[i]->kind == CSN_EFFECT_CERTIFICATE;
     }
     return count;
 }
