@@ -81,6 +81,18 @@ static bool is_from_before(const struct csn_row *row, uint32_t newest)
            !csn_serial_is_after(newest, row->released_serial);
 }
 
+/* Far beyond what is certified a serial is believed of more sites than may lie: a lone vote for an approved one, that a later
+ * certificate passed over, or that an epoch carried into all floors. */
+static bool is_believed(const struct csn_leader *leader, const struct csn_leader_zone *zone, uint32_t base, uint32_t serial)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < leader->cluster.member_count; i++) {
+        const struct csn_row *row = csn_leader_ready(leader, zone, i);
+        found += row != NULL && row->floor.has_serial && !csn_serial_is_after(serial, row->floor.serial);
+    }
+    return csn_serial_is_after(serial, base) && (serial - base < CSN_SERIAL_FAR || found > leader->cluster.faults);
+}
+
 /* A floor that is not above the newest certificate is the certificate's, but for a serial that was
  * spent since. */
 static struct csn_floor bounded_floor(const struct csn_leader *leader,
@@ -92,8 +104,8 @@ static struct csn_floor bounded_floor(const struct csn_leader *leader,
         return floor;
     }
     struct csn_floor bounded = csn_floor_of(&zone->newest.held.proposal);
-    bool is_near = floor.has_serial && floor.serial - bounded.serial < CSN_SERIAL_FAR;
-    bool is_spent = is_near && !is_from_before(row, bounded.serial);
+    bool is_spent = floor.has_serial && is_believed(leader, zone, bounded.serial, floor.serial) &&
+                    !is_from_before(row, bounded.serial);
     bounded.serial = is_spent ? floor.serial : bounded.serial;
     return bounded;
 }
